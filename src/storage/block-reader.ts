@@ -1,0 +1,32 @@
+import type { Tick } from '../model/tick.ts';
+import { Block } from './block.ts';
+import type { Level } from './commit-group.ts';
+import { type BlockSpace, blockKey, numberRange } from './keys.ts';
+
+const READ_AHEAD_BYTES = 1024 * 1024;
+const BLOCKS_PER_READ = 64;
+
+/**
+ * Reads the blocks of one log that hold ticks above `from`, in order. Every block is checked.
+ * What is committed while it reads is not seen; the iterator is closed when the caller leaves the loop.
+ * @throws ServiceError storageDamaged at the first damaged block.
+ */
+export async function* readBlocks(
+  level: Level,
+  range: { space: BlockSpace; number: number; from: Tick; expectedBytes?: number },
+): AsyncGenerator<Block, void, void> {
+  const iterator = level.iterator({
+    gt: blockKey(range.space, range.number, range.from),
+    lt: numberRange(range.space, range.number).end,
+    highWaterMarkBytes: Math.min(READ_AHEAD_BYTES, range.expectedBytes ?? READ_AHEAD_BYTES),
+  });
+  try {
+    for (;;) {
+      const entries = await iterator.nextv(BLOCKS_PER_READ);
+      if (entries.length === 0) return;
+      for (const [key, value] of entries) yield new Block(key, value);
+    }
+  } finally {
+    await iterator.close();
+  }
+}

@@ -1,0 +1,117 @@
+import { ServiceError } from '../model/errors.ts';
+import type { Tick } from '../model/tick.ts';
+import { commitKey } from './keys.ts';
+import { protect, unprotect } from './record.ts';
+
+/** One link: what the last batch was, and from which link on all must still be there. */
+export interface CommitLink {
+  readonly sequence: number;
+  /** CRC32 of the link before, 0 for the first. */
+  readonly previousCrc: number;
+  /** Largest tick of the batch. */
+  readonly tick: Tick;
+  /** Links from here on may still lie in the write-ahead log. */
+  readonly oldest: number;
+  readonly crc: number;
+}
+
+const PAYLOAD_BYTES = 28;
+
+/**
+ * Every commit writes one link. LevelDB drops damaged records of its write-ahead log without a
+ * word, so opening checks that no link is missing among those the log can still hold.
+ */
+export class CommitChain {
+  readonly #keepBytes: number;
+  readonly #perCommitMaxBytes: number;
+  #last: CommitLink | undefined;
+  /** Links kept, oldest first, with the bytes of their batches. */
+  readonly #kept: { sequence: number; bytes: number }[] = [];
+  #keptBytes = 0;
+
+  /** @param options.writeBufferBytes size of LevelDB's write buffer: two of them can be unflushed. */
+  constructor(options: { writeBufferBytes: number }) {
+    this.#keepBytes = 4 * options.writeBufferBytes;
+    this.#perCommitMaxBytes = options.writeBufferBytes;
+  }
+
+  get last(): CommitLink | undefined {
+    return this.#last;
+  }
+
+  /**
+   * Takes the links found in the store, in key order.
+   * @throws ServiceError storageDamaged when one is missing or does not fit.
+   */
+  load(links: Iterable<{ key: Buffer; value: Buffer }>): void {
+    for (const { key, value } of links) {
+      const link = decodeLink(key, value);
+      const previous = this.#last;
+      if (previous && (link.sequence !== previous.sequence + 1 || link.previousCrc !== previous.crc)) {
+        throw broken(`commit ${previous.sequence + 1} is missing`);
+      }
+      this.#last = link;
+      this.#keep(link.sequence, 0);
+    }
+    const last = this.#last;
+    if (last && (this.#kept[0]?.sequence ?? last.sequence) > last.oldest) {
+      throw broken(`commit ${last.oldest} is missing`);
+    }
+  }
+
+  /** The link for the next batch, and the keys of links that are no longer needed. */
+  next(tick: Tick, bytes: number): { link: CommitLink; key: Buffer; value: Buffer; stale: Buffer[] } {
+    const sequence = (this.#last?.sequence ?? 0) + 1;
+    const stale: Buffer[] = [];
+    this.#keep(sequence, Math.min(bytes, this.#perCommitMaxBytes));
+    for (;;) {
+      const first = this.#kept[0];
+      // Loaded links have no size; they go once enough has been written after them.
+      if (!first || this.#keptBytes - first.bytes <= this.#keepBytes) break;
+      this.#keptBytes -= first.bytes;
+      this.#kept.shift();
+      stale.push(commitKey(first.sequence));
+    }
+    const oldest = this.#kept[0]?.sequence ?? sequence;
+    const previousCrc = this.#last?.crc ?? 0;
+    const key = commitKey(sequence);
+    const value = encodeLink(key, { sequence, previousCrc, tick, oldest });
+    const link = { sequence, previousCrc, tick, oldest, crc: value.readUInt32LE(0) };
+    this.#last = link;
+    return { link, key, value, stale };
+  }
+
+  #keep(sequence: number, bytes: number): void {
+    this.#kept.push({ sequence, bytes });
+    this.#keptBytes += bytes;
+  }
+}
+
+function encodeLink(key: Buffer, link: Omit<CommitLink, 'crc'>): Buffer {
+  const payload = Buffer.allocUnsafe(PAYLOAD_BYTES);
+  payload.writeBigUInt64BE(BigInt(link.sequence), 0);
+  payload.writeUInt32BE(link.previousCrc, 8);
+  payload.writeBigUInt64BE(link.tick, 12);
+  payload.writeBigUInt64BE(BigInt(link.oldest), 20);
+  return protect(key, payload);
+}
+
+function decodeLink(key: Buffer, value: Buffer): CommitLink {
+  const payload = unprotect(key, value);
+  return {
+    sequence: Number(payload.readBigUInt64BE(0)),
+    previousCrc: payload.readUInt32BE(8),
+    tick: payload.readBigUInt64BE(12),
+    oldest: Number(payload.readBigUInt64BE(20)),
+    crc: value.readUInt32LE(0),
+  };
+}
+
+/** What an operator is told when acknowledged commits are gone. */
+export function broken(what: string): ServiceError {
+  return new ServiceError(
+    'storageDamaged',
+    `the commit chain of this data directory is broken: ${what}, so acknowledged writes are lost. ` +
+      'Restore the directory from a backup, or copy the data anew from another server into an empty directory.',
+  );
+}

@@ -1,0 +1,155 @@
+import type { Level as LevelDatabase } from 'level';
+import { ServiceError } from '../model/errors.ts';
+import type { Tick } from '../model/tick.ts';
+import { Block } from './block.ts';
+import { type BlockBuffers, BlockWriter } from './block-writer.ts';
+import { type BlockSpace, Space, blockKey } from './keys.ts';
+import type { Pointer } from './pointer.ts';
+import type { TickSource } from './tick-source.ts';
+import type { GroupView } from './write-tx.ts';
+
+export type Level = LevelDatabase<Buffer, Buffer>;
+
+interface Change {
+  readonly key: Buffer;
+  readonly value: Buffer | null;
+}
+
+/**
+ * All requests that will become one LevelDB batch: an overlay of single keys, which later requests
+ * see, and one block writer for each log touched. While it is being written the next group looks
+ * through it (`below`).
+ */
+export class CommitGroup implements GroupView {
+  readonly timeMs: number;
+  sync = false;
+  /** Largest tick given to an entry of this group. */
+  lastTick: Tick;
+  readonly #level: Level;
+  readonly #ticks: TickSource;
+  readonly #buffers: BlockBuffers;
+  #below: CommitGroup | undefined;
+  readonly #overlay = new Map<string, Change>();
+  readonly #blind: Change[] = [];
+  readonly #writers = new Map<number, BlockWriter>();
+
+  constructor(
+    deps: { level: Level; ticks: TickSource; buffers: BlockBuffers; below: CommitGroup | undefined },
+    options: { timeMs: number },
+  ) {
+    this.#level = deps.level;
+    this.#ticks = deps.ticks;
+    this.#buffers = deps.buffers;
+    this.#below = deps.below;
+    this.timeMs = options.timeMs;
+    this.lastTick = deps.ticks.last;
+  }
+
+  get(keyText: string, key: Buffer): Buffer | undefined {
+    const change = this.#overlay.get(keyText) ?? this.#below?.changeOf(keyText);
+    if (change) return change.value ?? undefined;
+    return this.#level.getSync(key);
+  }
+
+  set(keyText: string, key: Buffer, value: Buffer | null): Buffer | null | undefined {
+    const before = this.#overlay.get(keyText);
+    this.#overlay.set(keyText, { key, value });
+    return before?.value;
+  }
+
+  restore(keyText: string, key: Buffer, value: Buffer | null | undefined): void {
+    if (value === undefined) this.#overlay.delete(keyText);
+    else this.#overlay.set(keyText, { key, value });
+  }
+
+  putBlind(key: Buffer, value: Buffer | null): void {
+    this.#blind.push({ key, value });
+  }
+
+  blindCount(): number {
+    return this.#blind.length;
+  }
+
+  truncateBlind(count: number): void {
+    this.#blind.length = count;
+  }
+
+  writer(space: BlockSpace, number: number): BlockWriter {
+    // Numbers are 32 bit; the space makes the key of this map unique below 2^53.
+    const id = space * 2 ** 32 + number;
+    let writer = this.#writers.get(id);
+    if (!writer) {
+      writer = new BlockWriter({ buffers: this.#buffers }, { space, number });
+      this.#writers.set(id, writer);
+    }
+    return writer;
+  }
+
+  drawTick(): Tick {
+    this.lastTick = this.#ticks.draw();
+    return this.lastTick;
+  }
+
+  observeTick(tick: Tick): void {
+    this.#ticks.observe(tick);
+  }
+
+  readLine(number: number, pointer: Pointer): string {
+    const open = this.findOpen(number, pointer.tick) ?? this.#below?.findOpen(number, pointer.tick);
+    if (open !== undefined) return open;
+    return readStoredLine(this.#level, number, pointer);
+  }
+
+  /** Fills the batch; returns the number of bytes put into it. */
+  fill(put: (key: Buffer, value: Buffer) => void, del: (key: Buffer) => void): number {
+    let bytes = 0;
+    const count = (key: Buffer, value: Buffer): void => {
+      bytes += key.length + value.length;
+      put(key, value);
+    };
+    // Blocks first: sealing tells the pointers in the overlay where their block ends.
+    for (const writer of this.#writers.values()) writer.seal(this.timeMs, count);
+    for (const changes of [this.#overlay.values(), this.#blind]) {
+      for (const { key, value } of changes) {
+        if (value) count(key, value);
+        else del(key);
+      }
+    }
+    return bytes;
+  }
+
+  /** Gives the block buffers back, once the batch is in the store: readers find everything there. */
+  release(): void {
+    this.#below = undefined;
+    for (const writer of this.#writers.values()) writer.release();
+    this.#writers.clear();
+  }
+
+  /** What this group alone does to a key. */
+  changeOf(keyText: string): Change | undefined {
+    return this.#overlay.get(keyText);
+  }
+
+  /** A journal line of this group alone. */
+  findOpen(number: number, tick: Tick): string | undefined {
+    return this.#writers.get(Space.journal * 2 ** 32 + number)?.find(tick);
+  }
+}
+
+/**
+ * Reads the line a stored pointer refers to.
+ * @throws ServiceError storageDamaged when the block is gone, damaged, or lacks the entry.
+ */
+export function readStoredLine(level: Level, number: number, pointer: Pointer): string {
+  const key = blockKey(Space.journal, number, pointer.tick + BigInt(pointer.distance));
+  const value = level.getSync(key);
+  const block = value ? new Block(key, value) : undefined;
+  const i = block ? block.find(pointer.tick) : -1;
+  if (!block || i < 0) {
+    throw new ServiceError(
+      'storageDamaged',
+      `the entry with tick ${pointer.tick} is not in its block ${key.toString('hex')}`,
+    );
+  }
+  return block.lineText(i);
+}

@@ -1,0 +1,221 @@
+import { ServiceError } from '../model/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Tick } from '../model/tick.ts';
+import { BlockBuffers } from './block-writer.ts';
+import type { CommitChain } from './commit-chain.ts';
+import { CommitGroup, type Level } from './commit-group.ts';
+import { metaKey } from './keys.ts';
+import { protect } from './record.ts';
+import type { TickSource } from './tick-source.ts';
+import { WriteTx } from './write-tx.ts';
+
+export interface CommitOptions {
+  /** Ask for an fsync of the batch (P5). */
+  readonly sync?: boolean;
+  /** Run in a batch of its own, after everything before it is committed: catalogue changes. */
+  readonly exclusive?: boolean;
+}
+
+interface Waiting {
+  readonly run: (tx: WriteTx) => unknown;
+  readonly options: CommitOptions;
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Accepted {
+  readonly result: unknown;
+  readonly tx: WriteTx;
+  readonly waiting: Waiting;
+}
+
+/** A group is sealed when it holds this many requests, whatever waits. */
+const GROUP_REQUESTS_MAX = 4096;
+const BUFFERS_KEPT = 64;
+
+export const CEILING_KEY = metaKey('t');
+
+/**
+ * The one way data gets into the store. Requests are run one after another against the store and
+ * the overlay of their group, as soon as they arrive; what is there when the batch before is
+ * written becomes the next batch. So checks see every write before them, ticks rise in commit order
+ * (P2), and a document and its log entry are one batch (P1).
+ */
+export class CommitQueue {
+  readonly #level: Level;
+  readonly #ticks: TickSource;
+  readonly #chain: CommitChain;
+  readonly #clock: Clock;
+  readonly #alwaysSync: boolean;
+  readonly #buffers = new BlockBuffers({ keepCount: BUFFERS_KEPT });
+  readonly #waiting: Waiting[] = [];
+  #open: { group: CommitGroup; accepted: Accepted[]; exclusive: boolean } | undefined;
+  #writing: CommitGroup | undefined;
+  #scheduled = false;
+  #failure: ServiceError | undefined;
+  #lastCommitted: Tick;
+  #idle: (() => void)[] = [];
+
+  constructor(
+    deps: { level: Level; ticks: TickSource; chain: CommitChain; clock: Clock },
+    options: { alwaysSync: boolean; lastCommitted: Tick },
+  ) {
+    this.#level = deps.level;
+    this.#ticks = deps.ticks;
+    this.#chain = deps.chain;
+    this.#clock = deps.clock;
+    this.#alwaysSync = options.alwaysSync;
+    this.#lastCommitted = options.lastCommitted;
+  }
+
+  /** Tick of the last completed commit; every bound handed out is at most this. */
+  get lastCommitted(): Tick {
+    return this.#lastCommitted;
+  }
+
+  /** What made the queue refuse further writes, if anything did. */
+  get failure(): ServiceError | undefined {
+    return this.#failure;
+  }
+
+  /**
+   * Runs `run` in commit order and resolves with its result once its writes are in the store.
+   * `run` must not wait for anything. When it throws, its writes are taken back and the promise
+   * rejects with that error; requests beside it are not affected.
+   * @throws ServiceError storageFailed when the batch could not be written; nothing of it is stored,
+   * and the queue takes no more until the store is opened again.
+   */
+  commit<T>(run: (tx: WriteTx) => T, options: CommitOptions = {}): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.push({ run, options, resolve, reject });
+      this.#pump();
+    });
+  }
+
+  /** A tick that may be shown at once, such as a batch id. */
+  async drawTick(): Promise<Tick> {
+    for (;;) {
+      const tick = this.#ticks.drawBelowCeiling();
+      if (tick !== undefined) return tick;
+      await this.commit(() => undefined);
+    }
+  }
+
+  /** Resolves when nothing is waiting or being written. */
+  async drain(): Promise<void> {
+    while (this.#open || this.#writing || this.#waiting.length > 0) {
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    }
+  }
+
+  /** Runs what may run now, and sees to it that it is written. */
+  #pump(): void {
+    for (;;) {
+      const next = this.#waiting[0];
+      if (!next) break;
+      if (this.#failure) {
+        this.#waiting.shift();
+        next.reject(this.#failure);
+        continue;
+      }
+      if (!this.#admits(next)) break;
+      this.#waiting.shift();
+      this.#run(next);
+    }
+    if (this.#open && !this.#writing && !this.#scheduled) {
+      this.#scheduled = true;
+      // After this turn of the event loop, so that requests read together are written together.
+      setImmediate(() => {
+        this.#scheduled = false;
+        void this.#writeOpen();
+      });
+    }
+    if (!this.#open && !this.#writing) for (const wake of this.#idle.splice(0)) wake();
+  }
+
+  #admits(next: Waiting): boolean {
+    if (next.options.exclusive) return !this.#open && !this.#writing;
+    if (!this.#open) return true;
+    return !this.#open.exclusive && this.#open.accepted.length < GROUP_REQUESTS_MAX;
+  }
+
+  #run(waiting: Waiting): void {
+    this.#open ??= {
+      group: new CommitGroup(
+        { level: this.#level, ticks: this.#ticks, buffers: this.#buffers, below: this.#writing },
+        { timeMs: this.#clock.nowMs() },
+      ),
+      accepted: [],
+      exclusive: waiting.options.exclusive ?? false,
+    };
+    const { group, accepted } = this.#open;
+    const tx = new WriteTx(group);
+    try {
+      const result = waiting.run(tx);
+      accepted.push({ result, tx, waiting });
+      if (waiting.options.sync) group.sync = true;
+    } catch (error) {
+      tx.rollback();
+      if (accepted.length === 0) {
+        group.release();
+        this.#open = undefined;
+      }
+      waiting.reject(error);
+    }
+  }
+
+  async #writeOpen(): Promise<void> {
+    const open = this.#open;
+    if (!open || this.#writing) return;
+    this.#open = undefined;
+    this.#writing = open.group;
+    try {
+      await this.#write(open.group);
+      this.#lastCommitted = open.group.lastTick;
+      for (const { tx } of open.accepted) for (const effect of tx.effects) effect();
+      for (const { waiting, result } of open.accepted) waiting.resolve(result as never);
+    } catch (error) {
+      this.#fail(error, open.accepted);
+    }
+    this.#writing = undefined;
+    open.group.release();
+    this.#pump();
+  }
+
+  async #write(group: CommitGroup): Promise<void> {
+    const batch = this.#level.batch();
+    let bytes = group.fill(
+      (key, value) => batch.put(key, value),
+      (key) => batch.del(key),
+    );
+    const ceiling = this.#ticks.ceilingToWrite;
+    if (ceiling !== undefined) {
+      const payload = Buffer.allocUnsafe(8);
+      payload.writeBigUInt64BE(ceiling);
+      batch.put(CEILING_KEY, protect(CEILING_KEY, payload));
+      bytes += 16;
+    }
+    const { key, value, stale } = this.#chain.next(group.lastTick, bytes);
+    batch.put(key, value);
+    for (const old of stale) batch.del(old);
+    await batch.write({ sync: group.sync || this.#alwaysSync });
+    if (ceiling !== undefined) this.#ticks.ceilingWritten(ceiling);
+  }
+
+  /**
+   * A batch that could not be written leaves memory ahead of the store: nothing more is taken, also
+   * not what was already run on top of it.
+   */
+  #fail(cause: unknown, accepted: readonly Accepted[]): void {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const failure =
+      cause instanceof ServiceError
+        ? cause
+        : new ServiceError('storageFailed', `the store could not be written: ${reason}`, { cause });
+    this.#failure = failure;
+    for (const { waiting } of accepted) waiting.reject(failure);
+    for (const { waiting } of this.#open?.accepted ?? []) waiting.reject(failure);
+    this.#open?.group.release();
+    this.#open = undefined;
+  }
+}

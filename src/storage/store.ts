@@ -1,0 +1,290 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Level as LevelDatabase } from 'level';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import { ServiceError } from '../model/errors.ts';
+import type { Tick } from '../model/tick.ts';
+import { CommitChain, broken } from './commit-chain.ts';
+import { type Level, readStoredLine } from './commit-group.ts';
+import { CEILING_KEY, type CommitOptions, CommitQueue } from './commit-queue.ts';
+import { Space, metaKey, primaryKey } from './keys.ts';
+import { type Pointer, decodePointer } from './pointer.ts';
+import { RangeEraser } from './range-eraser.ts';
+import { decodeRecord, encodeRecord, unprotect } from './record.ts';
+import { TickSource } from './tick-source.ts';
+import type { WriteTx } from './write-tx.ts';
+
+/** Version of the layout of the whole store; a directory with another one is refused. */
+export const STORE_FORMAT = 1;
+
+const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
+const CACHE_BYTES = 32 * 1024 * 1024;
+const MAX_FILE_BYTES = 8 * 1024 * 1024;
+const INCARNATIONS_KEPT = 1000;
+const SERVER_KEY = metaKey('g');
+/** Beside the database: the last commit of an orderly stop, so that a lost tail is noticed. */
+const LAST_COMMIT_FILE = 'last-commit';
+
+/** One run of this server, by which followers notice that it was put back to an older state. */
+export interface Incarnation {
+  readonly id: string;
+  /** No tick of this run is smaller. */
+  readonly firstTick: Tick;
+  /** Last committed tick of all earlier runs that this run found in its store. */
+  readonly foundTick: Tick;
+}
+
+export interface ServerRecord {
+  readonly format: number;
+  readonly serverId: string;
+  readonly incarnations: readonly Incarnation[];
+}
+
+export interface StoreOptions {
+  readonly directory: string;
+  /** fsync every commit, not only those that ask for it. */
+  readonly alwaysSync?: boolean;
+  /** Take a new server id: for a directory that was copied from another server's. */
+  readonly newServerId?: boolean;
+}
+
+/**
+ * The one LevelDB of a data directory: opened with its commit chain checked, written only through
+ * `commit`.
+ */
+export class Store {
+  readonly level: Level;
+  readonly server: ServerRecord;
+  readonly eraser: RangeEraser;
+  readonly #queue: CommitQueue;
+  readonly #chain: CommitChain;
+  readonly #directory: string;
+  readonly #abort = new AbortController();
+
+  private constructor(
+    deps: { level: Level; queue: CommitQueue; chain: CommitChain; logger: Logger },
+    options: { server: ServerRecord; directory: string },
+  ) {
+    this.level = deps.level;
+    this.server = options.server;
+    this.#queue = deps.queue;
+    this.#chain = deps.chain;
+    this.#directory = options.directory;
+    this.eraser = new RangeEraser(
+      { level: deps.level, queue: deps.queue, logger: deps.logger },
+      { signal: this.#abort.signal },
+    );
+  }
+
+  /**
+   * Opens or creates a data directory.
+   * @throws ServiceError storeLocked when another process has it open, unknownFormat for a layout of
+   * another version, storageDamaged when commits are missing.
+   */
+  static async open(
+    deps: { clock: Clock; logger: Logger },
+    options: StoreOptions,
+  ): Promise<Store> {
+    await mkdir(options.directory, { recursive: true });
+    const level: Level = new LevelDatabase(join(options.directory, 'store'), {
+      keyEncoding: 'buffer',
+      valueEncoding: 'buffer',
+      writeBufferSize: WRITE_BUFFER_BYTES,
+      cacheSize: CACHE_BYTES,
+      maxFileSize: MAX_FILE_BYTES,
+    });
+    await openLevel(level, options.directory);
+    try {
+      const chain = new CommitChain({ writeBufferBytes: WRITE_BUFFER_BYTES });
+      chain.load(await allRecords(level, Space.commit));
+      await checkLastCommit(options.directory, chain);
+      const { ticks, server } = begin(level, chain, deps.clock, options.newServerId ?? false);
+      const queue = new CommitQueue(
+        { level, ticks, chain, clock: deps.clock },
+        {
+          alwaysSync: options.alwaysSync ?? false,
+          lastCommitted: chain.last?.tick ?? ticks.last,
+        },
+      );
+      const store = new Store(
+        { level, queue, chain, logger: deps.logger },
+        { server, directory: options.directory },
+      );
+      await queue.commit((tx) => tx.put(SERVER_KEY, encodeRecord(SERVER_KEY, server)), {
+        sync: true,
+      });
+      await store.eraser.start();
+      return store;
+    } catch (error) {
+      await level.close();
+      throw error;
+    }
+  }
+
+  /** Writes in commit order; see CommitQueue.commit. */
+  commit<T>(run: (tx: WriteTx) => T, options?: CommitOptions): Promise<T> {
+    return this.#queue.commit(run, options);
+  }
+
+  /** A tick that may be shown at once; see CommitQueue.drawTick. */
+  drawTick(): Promise<Tick> {
+    return this.#queue.drawTick();
+  }
+
+  /** Tick of the last completed commit. */
+  get lastCommitted(): Tick {
+    return this.#queue.lastCommitted;
+  }
+
+  /** Why writes are refused, if they are. */
+  get failure(): ServiceError | undefined {
+    return this.#queue.failure;
+  }
+
+  get incarnation(): Incarnation {
+    const current = this.server.incarnations.at(-1);
+    if (!current) throw new ServiceError('internal', 'the server record names no incarnation');
+    return current;
+  }
+
+  /** The pointer to the live entry of a document, as committed. */
+  pointer(number: number, documentKey: string): Pointer | undefined {
+    const value = this.level.getSync(primaryKey(number, documentKey));
+    return value && decodePointer(value);
+  }
+
+  /**
+   * The live line of a document, as committed, without newline. Pointer and block are read without
+   * a pause between them, so no commit comes in between.
+   */
+  readLine(number: number, documentKey: string): { pointer: Pointer; line: string } | undefined {
+    const pointer = this.pointer(number, documentKey);
+    return pointer && { pointer, line: readStoredLine(this.level, number, pointer) };
+  }
+
+  /** The record under a meta key. */
+  record<T>(key: Buffer): T | undefined {
+    const value = this.level.getSync(key);
+    return value && decodeRecord<T>(key, value);
+  }
+
+  /** All records of a meta kind, in key order. */
+  async records<T>(kind: string): Promise<{ key: Buffer; record: T }[]> {
+    const prefix = metaKey(kind);
+    const found: { key: Buffer; record: T }[] = [];
+    const end = Buffer.from(prefix);
+    end[1] = (end[1] ?? 0) + 1;
+    for await (const [key, value] of this.level.iterator({ gte: prefix, lt: end })) {
+      found.push({ key, record: decodeRecord<T>(key, value) });
+    }
+    return found;
+  }
+
+  /** Waits for what is under way, notes the last commit, and closes. */
+  async close(): Promise<void> {
+    this.#abort.abort();
+    await this.eraser.stopped();
+    await this.#queue.drain();
+    await this.level.close();
+    const last = this.#chain.last;
+    if (!last || this.#queue.failure) return;
+    const path = join(this.#directory, LAST_COMMIT_FILE);
+    const file = await open(`${path}.new`, 'w');
+    await file.writeFile(`${JSON.stringify({ sequence: last.sequence, crc: last.crc })}\n`);
+    await file.sync();
+    await file.close();
+    await rename(`${path}.new`, path);
+  }
+}
+
+async function openLevel(level: Level, directory: string): Promise<void> {
+  try {
+    await level.open();
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    if (code === 'LEVEL_LOCKED') {
+      throw new ServiceError(
+        'storeLocked',
+        `another server has the data directory ${directory} open; stop it, or choose another directory`,
+        { cause: error },
+      );
+    }
+    const reason = cause instanceof Error ? cause.message : String(error);
+    throw new ServiceError(
+      'storageDamaged',
+      `the data directory ${directory} cannot be opened: ${reason}`,
+      { cause: error },
+    );
+  }
+}
+
+async function allRecords(level: Level, space: number): Promise<{ key: Buffer; value: Buffer }[]> {
+  const range = { gte: Buffer.from([space]), lt: Buffer.from([space + 1]) };
+  const found = await level.iterator(range).all();
+  return found.map(([key, value]) => ({ key, value }));
+}
+
+/** An orderly stop noted its last commit; a store that ends before it has lost its tail. */
+async function checkLastCommit(directory: string, chain: CommitChain): Promise<void> {
+  let text: string;
+  try {
+    text = await readFile(join(directory, LAST_COMMIT_FILE), 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+    throw error;
+  }
+  let noted: { sequence?: unknown };
+  try {
+    noted = JSON.parse(text) as { sequence?: unknown };
+  } catch (error) {
+    throw new ServiceError('storageDamaged', `the file ${LAST_COMMIT_FILE} is not readable`, {
+      cause: error,
+    });
+  }
+  const sequence = typeof noted.sequence === 'number' ? noted.sequence : 0;
+  if ((chain.last?.sequence ?? 0) < sequence) throw broken(`the commits up to ${sequence} are missing`);
+}
+
+/** Reads who this server is and where its counter goes on, and adds the incarnation of this run. */
+function begin(
+  level: Level,
+  chain: CommitChain,
+  clock: Clock,
+  newServerId: boolean,
+): { ticks: TickSource; server: ServerRecord } {
+  const stored = level.getSync(SERVER_KEY);
+  const known = stored && decodeRecord<ServerRecord>(SERVER_KEY, stored);
+  if (known && known.format !== STORE_FORMAT) {
+    throw new ServiceError(
+      'unknownFormat',
+      `this data directory has store format ${known.format}, this program knows ${STORE_FORMAT} only`,
+    );
+  }
+  const ceilingValue = level.getSync(CEILING_KEY);
+  // A new server's counter starts at its birth in microseconds, so that the ids of collections made
+  // on different servers do not meet by accident when one follows the other.
+  const next = ceilingValue
+    ? unprotect(CEILING_KEY, ceilingValue).readBigUInt64BE(0)
+    : BigInt(clock.nowMs()) * 1000n;
+  const incarnation: Incarnation = {
+    id: randomBytes(8).toString('hex'),
+    firstTick: next,
+    foundTick: chain.last?.tick ?? 0n,
+  };
+  const fresh = !known || newServerId;
+  const server: ServerRecord = {
+    format: STORE_FORMAT,
+    serverId: fresh ? newId() : known.serverId,
+    incarnations: [...(fresh ? [] : known.incarnations), incarnation].slice(-INCARNATIONS_KEPT),
+  };
+  return { ticks: new TickSource({ next, ceiling: next }), server };
+}
+
+/** A random server id of 48 bits, never 0 (contract 1.2). */
+function newId(): string {
+  return String(randomBytes(6).readUIntBE(0, 6) + 1);
+}
+

@@ -1,0 +1,123 @@
+import type { Tick } from '../model/tick.ts';
+import type { BlockMark, BlockWriter } from './block-writer.ts';
+import { type BlockSpace, Space } from './keys.ts';
+import type { Pointer } from './pointer.ts';
+
+/** What a group of requests has put together so far; see CommitQueue. */
+export interface GroupView {
+  readonly timeMs: number;
+  get(keyText: string, key: Buffer): Buffer | undefined;
+  set(keyText: string, key: Buffer, value: Buffer | null): Buffer | null | undefined;
+  restore(keyText: string, key: Buffer, value: Buffer | null | undefined): void;
+  putBlind(key: Buffer, value: Buffer | null): void;
+  blindCount(): number;
+  truncateBlind(count: number): void;
+  writer(space: BlockSpace, number: number): BlockWriter;
+  drawTick(): Tick;
+  observeTick(tick: Tick): void;
+  readLine(number: number, pointer: Pointer): string;
+}
+
+interface Undo {
+  readonly keyText: string;
+  readonly key: Buffer;
+  readonly before: Buffer | null | undefined;
+}
+
+/**
+ * The view one request has of the store while it runs inside the commit queue: it sees everything
+ * committed or about to be, and what it writes is taken back whole when it throws.
+ */
+export class WriteTx {
+  /** Wall-clock time of the commit, ms since 1970. */
+  readonly timeMs: number;
+  readonly #group: GroupView;
+  readonly #undo: Undo[] = [];
+  readonly #marks = new Map<BlockWriter, BlockMark>();
+  readonly #blindCount: number;
+  readonly #afterCommit: (() => void)[] = [];
+
+  constructor(group: GroupView) {
+    this.#group = group;
+    this.timeMs = group.timeMs;
+    this.#blindCount = group.blindCount();
+  }
+
+  get(key: Buffer): Buffer | undefined {
+    return this.#group.get(key.toString('latin1'), key);
+  }
+
+  put(key: Buffer, value: Buffer): void {
+    this.#set(key, value);
+  }
+
+  del(key: Buffer): void {
+    this.#set(key, null);
+  }
+
+  /**
+   * Writes a key that no request of the queue reads back before it is committed: the indexes of a
+   * copy that nobody sees yet. Cheaper than `put`. `null` removes.
+   */
+  putBlind(key: Buffer, value: Buffer | null): void {
+    this.#group.putBlind(key, value);
+  }
+
+  /** The writer of a collection's journal. */
+  journal(number: number): BlockWriter {
+    return this.#writer(Space.journal, number);
+  }
+
+  /** The writer of a database's changelog. */
+  changelog(number: number): BlockWriter {
+    return this.#writer(Space.changelog, number);
+  }
+
+  /** The next tick; entries must be appended in the order of their ticks. */
+  drawTick(): Tick {
+    return this.#group.drawTick();
+  }
+
+  /** Pushes the own counter above a tick or revision received from elsewhere. */
+  observeTick(tick: Tick): void {
+    this.#group.observeTick(tick);
+  }
+
+  /**
+   * The line, without newline, that a pointer read in this transaction refers to.
+   * @throws ServiceError storageDamaged when the block is missing or damaged.
+   */
+  readLine(number: number, pointer: Pointer): string {
+    return this.#group.readLine(number, pointer);
+  }
+
+  /** Runs after the batch is durable and before any later request of the queue runs. */
+  afterCommit(effect: () => void): void {
+    this.#afterCommit.push(effect);
+  }
+
+  /** Used by the queue. */
+  get effects(): readonly (() => void)[] {
+    return this.#afterCommit;
+  }
+
+  /** Takes back everything; used by the queue when the request throws. */
+  rollback(): void {
+    for (const { keyText, key, before } of this.#undo.reverse()) {
+      this.#group.restore(keyText, key, before);
+    }
+    for (const [writer, mark] of this.#marks) writer.rollback(mark);
+    this.#group.truncateBlind(this.#blindCount);
+  }
+
+  #set(key: Buffer, value: Buffer | null): void {
+    const keyText = key.toString('latin1');
+    this.#undo.push({ keyText, key, before: this.#group.set(keyText, key, value) });
+  }
+
+  #writer(space: BlockSpace, number: number): BlockWriter {
+    const writer = this.#group.writer(space, number);
+    if (!this.#marks.has(writer)) this.#marks.set(writer, writer.mark());
+    return writer;
+  }
+}
