@@ -63,7 +63,7 @@ export const DOCUMENT_ERRORS = {
     errorNum: 1206,
     httpStatus: 400,
     message: 'maximal size of journal too small',
-    cause: 'journalSize is below 1048576.',
+    cause: 'The journalSize is below 1048576.',
     cure: 'Ask for at least 1048576 bytes, or leave journalSize out.',
   },
   duplicateName: {
@@ -190,7 +190,7 @@ export const DOCUMENT_ERRORS = {
     errorNum: 1232,
     httpStatus: 400,
     message: 'invalid key generator',
-    cause: 'keyOptions names a generator that does not exist, or values it does not take.',
+    cause: 'The keyOptions name a generator that does not exist, or values it does not take.',
     cure: 'Use traditional, or autoincrement with an offset from 0 and an increment from 1.',
   },
   edgeAttributeMissing: {

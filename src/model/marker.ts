@@ -53,9 +53,7 @@ export function isMarkerType(type: number): type is MarkerType {
 
 /** Whether the event concerns one document: 2300, 2301 or 2302. */
 export function isDocumentMarker(type: number): type is DocumentMarkerType {
-  return (
-    type === MarkerType.document || type === MarkerType.edge || type === MarkerType.remove
-  );
+  return type === MarkerType.document || type === MarkerType.edge || type === MarkerType.remove;
 }
 
 /** Whether the event begins, commits or aborts a transaction: 2200, 2201 or 2202. */

@@ -71,7 +71,8 @@ export const REPLICATION_ERRORS = {
     errorNum: 1409,
     httpStatus: 400,
     message: 'invalid replication logger configuration',
-    cause: 'maxEvents or maxEventsSize is below its minimum, or an attribute has the wrong type.',
+    cause:
+      'A cap (maxEvents, maxEventsSize) is below its minimum, or an attribute has a wrong type.',
     cure: 'Use 0 (no limit), or at least 4096 events and 1048576 bytes.',
   },
   invalidApplierConfiguration: {

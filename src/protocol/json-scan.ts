@@ -8,7 +8,7 @@ import { ServiceError } from '../model/errors.ts';
 /** Deepest nesting a document may have, itself included; deeper ones are invalid JSON (600). */
 export const MAX_JSON_DEPTH = 200;
 
-/** What a scan noticed on its way. Reused from scan to scan. */
+/** What a scan noticed on its way. */
 export interface ScanNotes {
   /** A number such as `1e10`, which has an exponent but no fraction, was passed. */
   bareExponent: boolean;
@@ -71,7 +71,8 @@ function skipScalar(text: string, at: number, notes: ScanNotes): number {
   let fraction = false;
   for (let end = at; ; end++) {
     const code = text.charCodeAt(end);
-    if (code <= 0x20 || code === COMMA || code === CLOSE_BRACE || code === CLOSE_BRACKET) return end;
+    if (code <= 0x20 || code === COMMA || code === CLOSE_BRACE || code === CLOSE_BRACKET)
+      return end;
     if (code === POINT) fraction = true;
     else if ((code | 0x20) === LOWER_E && !fraction && isDigit(text.charCodeAt(end - 1))) {
       notes.bareExponent = true;

@@ -66,9 +66,9 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const COMMA = 0x2c;
 const UNDERSCORE = 0x5f;
+const BACKSLASH = 0x5c;
 
-// Calls do not overlap: each one clears it, scans, and reads it before it returns.
-const NOTES: ScanNotes = { bareExponent: false };
+const OWN_ATTRIBUTES: ReadonlySet<string> = new Set(['_key', '_rev', '_id', '_from', '_to']);
 
 /**
  * Finds the members of the object that starts at `start`, in the order of the text. A name that
@@ -117,9 +117,10 @@ export function splitArray(
   const open = skipBlanks(text, start);
   if (text.charCodeAt(open) !== OPEN_BRACKET) return undefined;
   const spans: Span[] = [];
+  const notes: ScanNotes = { bareExponent: false };
   let pos = skipBlanks(text, open + 1);
   while (pos < text.length && text.charCodeAt(pos) !== CLOSE_BRACKET) {
-    const end = skipValue(text, pos, maxDepth - 1, NOTES);
+    const end = skipValue(text, pos, maxDepth - 1, notes);
     spans.push({ start: pos, end });
     pos = skipBlanks(text, end);
     if (text.charCodeAt(pos) === COMMA) pos = skipBlanks(text, pos + 1);
@@ -147,7 +148,7 @@ export function parseDocument(text: string): ParsedDocument {
     id: document['_id'],
     from: document['_from'],
     to: document['_to'],
-    rest: restOf(text, 0, text.length),
+    rest: readRest(text, 0, Object.keys(document).length).rest,
   };
 }
 
@@ -164,49 +165,70 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/**
- * The source text of an object's members without `_key`, `_rev`, `_id`, `_from` and `_to`; see
- * `ParsedDocument.rest`.
- *
- * @param text JSON known to be valid, with the object from `start` to `end`
- * @throws ServiceError invalidJson when it is nested deeper than `MAX_JSON_DEPTH`
- */
-export function restOf(text: string, start: number, end: number): string {
-  NOTES.bareExponent = false;
-  const all = splitObject(text, start, end) ?? [];
-  const { bareExponent } = NOTES;
-  const rest = joinOthers(text, lastMembers(all));
-  const compacted = hasLineBreaks(rest) ? compact(rest) : rest;
-  return bareExponent ? addFractions(compacted) : compacted;
+/** What `readRest` found. */
+export interface RestText {
+  /** As `ParsedDocument.rest`. */
+  readonly rest: string;
+  /** Position behind the object. */
+  readonly end: number;
 }
 
-/** Joins the members that are not the server's own, copying neighbours in one piece. */
-function joinOthers(text: string, members: readonly Member[]): string {
+/**
+ * Reads the source text of an object's members without `_key`, `_rev`, `_id`, `_from` and `_to`.
+ *
+ * @param text JSON known to be valid
+ * @param start position of the object, or of white space before it
+ * @param nameCount how many different names the object has, which JSON.parse has found out
+ * @throws ServiceError invalidJson when it is nested deeper than `MAX_JSON_DEPTH`
+ */
+export function readRest(text: string, start: number, nameCount: number): RestText {
+  const notes: ScanNotes = { bareExponent: false };
   let rest = '';
   let runStart = -1;
   let runEnd = -1;
-  for (const { name, memberStart, valueEnd } of members) {
-    const own = name.charCodeAt(0) === UNDERSCORE && isOwnAttribute(name);
-    // Members out of the order of the text are repeated names; a run must not go backwards.
-    if (runStart >= 0 && (own || memberStart < runEnd)) {
+  let count = 0;
+  let pos = skipBlanks(text, skipBlanks(text, start) + 1);
+  while (pos < text.length && text.charCodeAt(pos) !== CLOSE_BRACE) {
+    const nameEnd = skipString(text, pos);
+    const own = isOwnAttribute(text, pos, nameEnd);
+    const valueStart = skipBlanks(text, skipBlanks(text, nameEnd) + 1);
+    const valueEnd = skipValue(text, valueStart, MAX_JSON_DEPTH - 1, notes);
+    count++;
+    // Neighbours are copied in one piece.
+    if (!own) {
+      if (runStart < 0) runStart = pos;
+      runEnd = valueEnd;
+    } else if (runStart >= 0) {
       rest = append(rest, text.slice(runStart, runEnd));
       runStart = -1;
     }
-    if (own) continue;
-    if (runStart < 0) runStart = memberStart;
-    runEnd = valueEnd;
+    pos = skipBlanks(text, valueEnd);
+    if (text.charCodeAt(pos) === COMMA) pos = skipBlanks(text, pos + 1);
   }
-  return runStart < 0 ? rest : append(rest, text.slice(runStart, runEnd));
+  if (runStart >= 0) rest = append(rest, text.slice(runStart, runEnd));
+  if (count !== nameCount) rest = uniqueRest(text, start);
+  if (hasLineBreaks(rest)) rest = compact(rest);
+  if (notes.bareExponent) rest = addFractions(rest);
+  return { rest, end: pos + 1 };
+}
+
+/** The rest of an object with repeated names, of which the last ones count. */
+function uniqueRest(text: string, start: number): string {
+  return lastMembers(splitObject(text, start) ?? [])
+    .filter((member) => !OWN_ATTRIBUTES.has(member.name))
+    .map((member) => text.slice(member.memberStart, member.valueEnd))
+    .join(',');
 }
 
 function append(rest: string, piece: string): string {
   return rest === '' ? piece : `${rest},${piece}`;
 }
 
-function isOwnAttribute(name: string): boolean {
-  return (
-    name === '_key' || name === '_rev' || name === '_id' || name === '_from' || name === '_to'
-  );
+/** Whether the name whose source text this is belongs to the server. */
+function isOwnAttribute(text: string, start: number, end: number): boolean {
+  const first = text.charCodeAt(start + 1);
+  if (first !== UNDERSCORE && first !== BACKSLASH) return false;
+  return OWN_ATTRIBUTES.has(memberName(text, start, end));
 }
 
 function hasLineBreaks(text: string): boolean {
@@ -321,21 +343,28 @@ function membersOf(text: string, start: number, end: number): Member[] {
 /** Reads members up to a closing brace or `end`. */
 function readMembers(text: string, start: number, end: number, maxDepth: number): Member[] {
   const members: Member[] = [];
+  const notes: ScanNotes = { bareExponent: false };
   let pos = skipBlanks(text, start);
   while (pos < end && text.charCodeAt(pos) !== CLOSE_BRACE) {
     const memberStart = pos;
     const nameEnd = skipString(text, pos);
     // The next token is the colon.
     const valueStart = skipBlanks(text, skipBlanks(text, nameEnd) + 1);
-    const valueEnd = skipValue(text, valueStart, maxDepth, NOTES);
-    members.push({ name: memberName(text, memberStart, nameEnd), memberStart, valueStart, valueEnd });
+    const valueEnd = skipValue(text, valueStart, maxDepth, notes);
+    members.push({
+      name: memberName(text, memberStart, nameEnd),
+      memberStart,
+      valueStart,
+      valueEnd,
+    });
     pos = skipBlanks(text, valueEnd);
     if (text.charCodeAt(pos) === COMMA) pos = skipBlanks(text, pos + 1);
   }
   return members;
 }
 
-function memberName(text: string, start: number, end: number): string {
+/** The name whose source text, quotes included, is from `start` to `end`. */
+export function memberName(text: string, start: number, end: number): string {
   const raw = text.slice(start + 1, end - 1);
   return raw.includes('\\') ? (JSON.parse(text.slice(start, end)) as string) : raw;
 }

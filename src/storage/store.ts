@@ -264,11 +264,11 @@ function begin(
     );
   }
   const ceilingValue = level.getSync(CEILING_KEY);
-  // A new server's counter starts at its birth in microseconds, so that the ids of collections made
-  // on different servers do not meet by accident when one follows the other.
+  // A new server's counter starts at its birth in units of 10 microseconds, so that the ids of collections
+  // made on different servers do not meet by accident when one follows the other.
   const next = ceilingValue
     ? unprotect(CEILING_KEY, ceilingValue).readBigUInt64BE(0)
-    : BigInt(clock.nowMs()) * 1000n;
+    : BigInt(clock.nowMs()) * 100n;
   const incarnation: Incarnation = {
     id: randomBytes(8).toString('hex'),
     firstTick: next,

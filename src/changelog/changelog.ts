@@ -1,0 +1,227 @@
+import type { LoggerConfig } from '../model/logger-config.ts';
+import { MarkerType } from '../model/marker.ts';
+import type { Tick } from '../model/tick.ts';
+import { Space, metaKey } from '../storage/keys.ts';
+import { type Page, type PageRange, readPage } from '../storage/page.ts';
+import { encodeRecord } from '../storage/record.ts';
+import type { Store } from '../storage/store.ts';
+import type { WriteTx } from '../storage/write-tx.ts';
+import {
+  EMPTY_LOG,
+  type LogState,
+  decodeLogState,
+  encodeLogState,
+  logStateKey,
+} from './log-state.ts';
+import { type LogAddition, LogSession } from './log-session.ts';
+
+export type LogPageRange = Omit<PageRange, 'space' | 'number'>;
+
+/** Where a change comes from: a client of this server, or its own applier or sync. */
+export type Origin = 'local' | 'remote';
+
+/**
+ * The changelog of one database: appended in the batch of the change it tells of (P1), read in tick
+ * order, pruned by its caps. While the logger is stopped nothing is appended and the hole is noted.
+ */
+export class Changelog {
+  readonly #store: Store;
+  readonly #number: number;
+  readonly #stateKey: Buffer;
+  #state: LogState;
+  #running = false;
+  #config: LoggerConfig;
+  #totalEvents = 0;
+  /** Tick of the last change that went unlogged; unknown ones of earlier runs are below it. */
+  #lastUnlogged: Tick;
+  readonly #waiters = new Set<() => void>();
+
+  constructor(deps: { store: Store }, options: { databaseNumber: number; config: LoggerConfig }) {
+    this.#store = deps.store;
+    this.#number = options.databaseNumber;
+    this.#config = options.config;
+    this.#stateKey = logStateKey(options.databaseNumber);
+    const stored = deps.store.level.getSync(this.#stateKey);
+    this.#state = stored ? decodeLogState(this.#stateKey, stored) : EMPTY_LOG;
+    this.#lastUnlogged = deps.store.lastCommitted;
+  }
+
+  /** As last committed. */
+  get state(): LogState {
+    return this.#state;
+  }
+
+  get databaseNumber(): number {
+    return this.#number;
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  get config(): LoggerConfig {
+    return this.#config;
+  }
+
+  /** Events logged since the server started; stopping does not reset it (contract 2.4). */
+  get totalEvents(): number {
+    return this.#totalEvents;
+  }
+
+  /** The log is complete for readers whose position is at or above this tick (design, rule 8). */
+  get holeAt(): Tick {
+    if (!this.#state.unlogged) return this.#state.holeAt;
+    return this.#lastUnlogged > this.#state.holeAt ? this.#lastUnlogged : this.#state.holeAt;
+  }
+
+  /** Whether nothing is missing between `from` and the first event that can be served. */
+  holds(from: Tick): boolean {
+    return from >= this.holeAt;
+  }
+
+  /** Whether a change of this origin is to be logged now. */
+  logs(origin: Origin): boolean {
+    return this.#running && (origin === 'local' || this.#config.logRemoteChanges);
+  }
+
+  /** Begins appending the entries of one request. */
+  begin(tx: WriteTx): LogSession {
+    return new LogSession(
+      { tx, finish: (addition) => this.#add(tx, addition) },
+      { databaseNumber: this.#number },
+    );
+  }
+
+  /**
+   * Notes a change that would be logged if the logger ran, or, for a remote one, if it ran and
+   * logged remote changes: those who read the log now miss it.
+   */
+  noteUnlogged(tx: WriteTx, tick: Tick, origin: Origin): void {
+    if (origin === 'remote' && !this.#config.logRemoteChanges) return;
+    const state = this.#read(tx);
+    if (!state.unlogged) this.#write(tx, { ...state, unlogged: true, holeAt: tick });
+    tx.afterCommit(() => {
+      if (tick > this.#lastUnlogged) this.#lastUnlogged = tick;
+    });
+  }
+
+  /** Says that readers below `tick` must copy anew: a sync replaced data without logging it. */
+  noteHole(tx: WriteTx, tick: Tick): void {
+    const state = this.#read(tx);
+    if (tick > state.holeAt) this.#write(tx, { ...state, holeAt: tick });
+  }
+
+  /** Starts logging: one event 1001 with the last tick before (contract 2.2). Needs a batch of its own. */
+  start(tx: WriteTx): void {
+    if (this.#running) return;
+    const before = this.#read(tx);
+    const holeAt = this.holeAt;
+    this.#write(tx, { ...before, unlogged: false, holeAt });
+    this.#appendLoggerEvent(tx, MarkerType.loggerStart, before.lastTick);
+    tx.afterCommit(() => {
+      this.#running = true;
+    });
+  }
+
+  /** Stops logging: one event 1000 (contract 2.3). Needs a batch of its own. */
+  stop(tx: WriteTx): void {
+    if (!this.#running) return;
+    this.#appendLoggerEvent(tx, MarkerType.loggerStop, this.#read(tx).lastTick);
+    tx.afterCommit(() => {
+      this.#running = false;
+    });
+  }
+
+  /** Stores the settings. Needs a batch of its own. */
+  configure(tx: WriteTx, config: LoggerConfig): void {
+    const key = metaKey('L', this.#number);
+    tx.put(key, encodeRecord(key, config));
+    tx.afterCommit(() => {
+      this.#config = config;
+    });
+  }
+
+  /** Moves the mark below which everything is gone; the caller sees to the blocks. */
+  noteRemoved(
+    tx: WriteTx,
+    removed: { upTo: Tick; events: number; bytes: number; firstTick: Tick },
+  ): void {
+    const state = this.#read(tx);
+    this.#write(tx, {
+      ...state,
+      removedTick: removed.upTo,
+      firstTick: removed.firstTick,
+      holeAt: removed.upTo > state.holeAt ? removed.upTo : state.holeAt,
+      events: state.events - removed.events,
+      bytes: state.bytes - removed.bytes,
+    });
+  }
+
+  /** Reads a page of events that are committed; see readPage. */
+  readPage(range: LogPageRange): Promise<Page> {
+    const { lastTick, removedTick } = this.#state;
+    return readPage(this.#store.level, {
+      ...range,
+      space: Space.changelog,
+      number: this.#number,
+      from: range.from > removedTick ? range.from : removedTick,
+      to: range.to < lastTick ? range.to : lastTick,
+    });
+  }
+
+  /** Resolves when an event above `tick` is there, the time is over, or the signal aborts. */
+  waitAbove(tick: Tick, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (this.#state.lastTick > tick || timeoutMs <= 0 || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        this.#waiters.delete(check);
+        resolve();
+      };
+      const check = (): void => {
+        if (this.#state.lastTick > tick) done();
+      };
+      const timer = setTimeout(done, timeoutMs);
+      signal.addEventListener('abort', done);
+      this.#waiters.add(check);
+    });
+  }
+
+  #appendLoggerEvent(tx: WriteTx, type: number, lastTick: Tick): void {
+    const log = this.begin(tx);
+    log.append(
+      { tick: tx.drawTick(), type, collection: 0, transaction: 0n },
+      `"type":${type},"lastTick":"${lastTick}"}\n`,
+    );
+    log.end();
+  }
+
+  #add(tx: WriteTx, addition: LogAddition): void {
+    const state = this.#read(tx);
+    this.#write(tx, {
+      ...state,
+      lastTick: addition.lastTick,
+      firstTick: state.firstTick === 0n ? addition.firstTick : state.firstTick,
+      events: state.events + addition.events,
+      bytes: state.bytes + addition.bytes,
+    });
+    tx.afterCommit(() => {
+      this.#totalEvents += addition.events;
+      for (const wake of [...this.#waiters]) wake();
+    });
+  }
+
+  /** The state as of this transaction, which may be ahead of what is committed. */
+  #read(tx: WriteTx): LogState {
+    const stored = tx.get(this.#stateKey);
+    return stored ? decodeLogState(this.#stateKey, stored) : EMPTY_LOG;
+  }
+
+  #write(tx: WriteTx, state: LogState): void {
+    tx.put(this.#stateKey, encodeLogState(this.#stateKey, state));
+    tx.afterCommit(() => {
+      this.#state = state;
+    });
+  }
+}

@@ -1,0 +1,62 @@
+import type { Tick } from '../model/tick.ts';
+import { metaKey } from '../storage/keys.ts';
+import { protect, unprotect } from '../storage/record.ts';
+
+/** What is known of a database's changelog; written in the same batch as the entries it counts. */
+export interface LogState {
+  /** Tick of the newest event, 0 when there never was one. */
+  readonly lastTick: Tick;
+  /** Tick of the oldest event still held, 0 when there is none. */
+  readonly firstTick: Tick;
+  /** Everything up to this tick was removed by retention. */
+  readonly removedTick: Tick;
+  /** Last tick before which the log is incomplete (design, rule 8). */
+  readonly holeAt: Tick;
+  /** Events and bytes of lines still held. */
+  readonly events: number;
+  readonly bytes: number;
+  /** Whether a change went unlogged since the logger stopped. */
+  readonly unlogged: boolean;
+}
+
+export const EMPTY_LOG: LogState = {
+  lastTick: 0n,
+  firstTick: 0n,
+  removedTick: 0n,
+  holeAt: 0n,
+  events: 0,
+  bytes: 0,
+  unlogged: false,
+};
+
+const PAYLOAD_BYTES = 49;
+
+export function logStateKey(databaseNumber: number): Buffer {
+  return metaKey('l', databaseNumber);
+}
+
+export function encodeLogState(key: Buffer, state: LogState): Buffer {
+  const payload = Buffer.allocUnsafe(PAYLOAD_BYTES);
+  payload.writeBigUInt64BE(state.lastTick, 0);
+  payload.writeBigUInt64BE(state.firstTick, 8);
+  payload.writeBigUInt64BE(state.removedTick, 16);
+  payload.writeBigUInt64BE(state.holeAt, 24);
+  payload.writeDoubleBE(state.events, 32);
+  payload.writeDoubleBE(state.bytes, 40);
+  payload[48] = state.unlogged ? 1 : 0;
+  return protect(key, payload);
+}
+
+/** @throws ServiceError storageDamaged when the checksum does not hold. */
+export function decodeLogState(key: Buffer, value: Buffer): LogState {
+  const payload = unprotect(key, value);
+  return {
+    lastTick: payload.readBigUInt64BE(0),
+    firstTick: payload.readBigUInt64BE(8),
+    removedTick: payload.readBigUInt64BE(16),
+    holeAt: payload.readBigUInt64BE(24),
+    events: payload.readDoubleBE(32),
+    bytes: payload.readDoubleBE(40),
+    unlogged: payload[48] === 1,
+  };
+}

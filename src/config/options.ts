@@ -1,0 +1,137 @@
+import {
+  booleanType,
+  choiceType,
+  listenEndpointType,
+  onlyFalseType,
+  sizeType,
+  textType,
+  type ValueType,
+} from './value-type.ts';
+
+/** One thing that can be configured: as `--flag`, as TICKLOG_<KEY>, or by its key in a file. */
+export interface Option<T> {
+  /** Name in configuration files; in the environment in capitals, `_` for `.` and `-`, after TICKLOG_. */
+  readonly key: string;
+  /** Name on the command line, without the dashes. */
+  readonly flag: string;
+  /** What the flag's argument is called in the usage text; a flag without one is a bare switch. */
+  readonly argument?: string;
+  readonly type: ValueType<T>;
+  /** Used when the option is given nowhere; text as a user would write it, '' for none. */
+  readonly fallback: string;
+  /** One sentence for the usage text. */
+  readonly help: string;
+  /** `flag`: meant for one start only, so neither file nor environment may hold it. */
+  readonly sources: 'all' | 'not-file' | 'flag';
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+/** How much is written to the log of the process, from most to least. */
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+
+/** Sizes below this would let no ordinary document pass. */
+const LIMIT_MIN_BYTES = 4 * KIB;
+
+/** Every option of the server, in the order of its usage text. */
+export const OPTIONS = {
+  configuration: option({
+    key: 'configuration',
+    argument: 'FILE',
+    type: textType('the path of a file'),
+    fallback: '',
+    help: 'Read options from FILE: lines of key = value, with optional [section] headers.',
+    sources: 'not-file',
+  }),
+  databaseDirectory: option({
+    key: 'database.directory',
+    argument: 'DIR',
+    type: textType('the path of a directory'),
+    fallback: './ticklog-data',
+    help: 'Where the data lies; made when missing.',
+  }),
+  endpoint: option({
+    key: 'server.endpoint',
+    argument: 'ENDPOINT',
+    type: listenEndpointType,
+    fallback: 'tcp://127.0.0.1:8529',
+    help: 'Where to listen, on the loopback interface only; port 0 takes any free one.',
+  }),
+  authentication: option({
+    key: 'server.authentication',
+    argument: 'BOOL',
+    type: onlyFalseType,
+    fallback: 'false',
+    help: 'Whether clients must say who they are; false is the only value for now.',
+  }),
+  maxBodyBytes: option({
+    key: 'server.max-body',
+    argument: 'SIZE',
+    type: sizeType(LIMIT_MIN_BYTES, 256 * MIB),
+    fallback: '64MiB',
+    help: 'Largest request body that is read as a whole; imports are not, and have no such limit.',
+  }),
+  loggerAutoStart: option({
+    key: 'logger.auto-start',
+    argument: 'BOOL',
+    type: booleanType,
+    fallback: 'true',
+    help: 'Whether the logger of a new database runs at once and starts with the server.',
+  }),
+  logLevel: option({
+    key: 'log.level',
+    argument: 'LEVEL',
+    type: choiceType(LOG_LEVELS),
+    fallback: 'info',
+    help: 'Least important messages to write: debug, info, warn, error or silent.',
+  }),
+  sync: option({
+    key: 'storage.sync',
+    flag: 'sync',
+    argument: 'WHEN',
+    type: choiceType(['always', 'never']),
+    fallback: 'never',
+    help: 'Whether each commit waits for the disk (always), or only those that ask for it (never).',
+  }),
+  transactionMaxBytes: option({
+    key: 'transaction.max-size',
+    argument: 'SIZE',
+    type: sizeType(LIMIT_MIN_BYTES, GIB),
+    fallback: '64MiB',
+    help: 'Most that one transaction may write.',
+  }),
+  pageMaxBytes: option({
+    key: 'replication.max-page',
+    argument: 'SIZE',
+    type: sizeType(LIMIT_MIN_BYTES, 256 * MIB),
+    fallback: '8MiB',
+    help: 'Largest page of a dump or of the log, whatever chunkSize a follower asks for.',
+  }),
+  pageBudgetBytes: option({
+    key: 'replication.page-budget',
+    argument: 'SIZE',
+    type: sizeType(LIMIT_MIN_BYTES, 64 * GIB),
+    fallback: '256MiB',
+    help: 'Most memory for pages that are built but not yet sent, of all followers together.',
+  }),
+  newServerId: option({
+    key: 'new-server-id',
+    type: booleanType,
+    fallback: 'false',
+    help: 'Draw a new server id at this start, for a copied data directory.',
+    sources: 'flag',
+  }),
+} as const;
+
+type OptionInput<T> = Omit<Option<T>, 'flag' | 'sources'> & Partial<Option<T>>;
+
+function option<T>(input: OptionInput<T>): Option<T> {
+  return { flag: input.key, sources: 'all', ...input };
+}
+
+/** The name of the environment variable that sets `key`. */
+export function environmentName(key: string): string {
+  return `TICKLOG_${key.replaceAll(/[.-]/g, '_').toUpperCase()}`;
+}

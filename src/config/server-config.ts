@@ -1,0 +1,71 @@
+import { OptionReader, type ConfigSources } from './option-reader.ts';
+import { OPTIONS, type LOG_LEVELS } from './options.ts';
+import { formatBytes, type ListenEndpoint } from './value-type.ts';
+
+/** How a server is to run; checked and frozen. */
+export interface ServerConfig {
+  /** As it was given: a relative path is meant from the working directory. */
+  readonly databaseDirectory: string;
+  readonly endpoint: ListenEndpoint;
+  readonly authentication: false;
+  readonly maxBodyBytes: number;
+  readonly loggerAutoStart: boolean;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+  readonly sync: 'always' | 'never';
+  readonly transactionMaxBytes: number;
+  readonly pageMaxBytes: number;
+  /** Never below `pageMaxBytes`. */
+  readonly pageBudgetBytes: number;
+  readonly newServerId: boolean;
+}
+
+/** A configuration that can not be used; says everything that is wrong with it, not just the first. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  /** One sentence each: key, value, where it came from, and what is allowed. */
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+}
+
+/**
+ * Puts the configuration together: a flag wins over the environment, that over the file that --configuration
+ * (or TICKLOG_CONFIGURATION) names, that over the default. A value that is overridden is not looked at.
+ * Unknown flags and unknown keys in the file are problems. Unknown variables are not: container
+ * platforms set some of their own that begin with the name of the service.
+ * @throws ConfigError with all problems together.
+ */
+export function readConfig(sources: ConfigSources): ServerConfig {
+  const reader = new OptionReader(sources);
+  const config: ServerConfig = {
+    databaseDirectory: reader.value(OPTIONS.databaseDirectory),
+    endpoint: Object.freeze(reader.value(OPTIONS.endpoint)),
+    authentication: reader.value(OPTIONS.authentication),
+    maxBodyBytes: reader.value(OPTIONS.maxBodyBytes),
+    loggerAutoStart: reader.value(OPTIONS.loggerAutoStart),
+    logLevel: reader.value(OPTIONS.logLevel),
+    sync: reader.value(OPTIONS.sync),
+    transactionMaxBytes: reader.value(OPTIONS.transactionMaxBytes),
+    pageMaxBytes: reader.value(OPTIONS.pageMaxBytes),
+    pageBudgetBytes: reader.value(OPTIONS.pageBudgetBytes),
+    newServerId: reader.value(OPTIONS.newServerId),
+  };
+  const problems = [...reader.problems];
+  // A value that was refused stands here as its default; comparing that would only confuse.
+  if (problems.length === 0) problems.push(...contradictions(config));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(config);
+}
+
+function contradictions(config: ServerConfig): string[] {
+  if (config.pageBudgetBytes >= config.pageMaxBytes) return [];
+  const budget = formatBytes(config.pageBudgetBytes);
+  const page = formatBytes(config.pageMaxBytes);
+  return [
+    `replication.page-budget: ${budget} is less than a single page; ` +
+      `allowed: at least replication.max-page, which is ${page}`,
+  ];
+}

@@ -1,0 +1,131 @@
+import { Changelog } from '../changelog/changelog.ts';
+import type { LoggerConfig } from '../model/logger-config.ts';
+import { ServiceError } from '../model/errors.ts';
+import { metaKey, metaKeyNumber } from '../storage/keys.ts';
+import { decodeRecord, encodeRecord } from '../storage/record.ts';
+import type { Store } from '../storage/store.ts';
+import type { WriteTx } from '../storage/write-tx.ts';
+import { Collection, type CollectionRecord } from './collection.ts';
+import { EMPTY_STATS, decodeStats, statsKey } from './collection-stats.ts';
+import { Database } from './database.ts';
+
+export interface DatabaseRecord {
+  readonly id: string;
+  readonly name: string;
+}
+
+const NUMBER_KEY = metaKey('n');
+
+/**
+ * What databases and collections there are, as committed. Numbers for them and for indexes come
+ * from one counter and are never used again.
+ */
+export class Catalogue {
+  readonly #store: Store;
+  readonly #databases = new Map<string, Database>();
+  /** Copies in the making, by number. */
+  readonly #hidden = new Map<number, Collection>();
+
+  private constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Reads the catalogue of an opened store. */
+  static async load(store: Store, options: { defaultLoggerConfig: LoggerConfig }): Promise<Catalogue> {
+    const catalogue = new Catalogue(store);
+    const byNumber = new Map<number, Database>();
+    for (const { key, record } of await store.records<DatabaseRecord>('d')) {
+      const number = metaKeyNumber(key);
+      const config = store.record<LoggerConfig>(metaKey('L', number));
+      const changelog = new Changelog(
+        { store },
+        { databaseNumber: number, config: config ?? options.defaultLoggerConfig },
+      );
+      const database = new Database({ changelog }, { number, id: record.id, name: record.name });
+      byNumber.set(number, database);
+      catalogue.#databases.set(record.name, database);
+    }
+    for (const { key, record } of await store.records<CollectionRecord>('c')) {
+      const number = metaKeyNumber(key);
+      const stored = store.level.getSync(statsKey(number));
+      const stats = stored ? decodeStats(statsKey(number), stored) : EMPTY_STATS;
+      const collection = new Collection(number, record, stats);
+      const database = byNumber.get(record.database);
+      if (!database) {
+        throw new ServiceError('storageDamaged', `collection ${record.parameters.name} has no database`);
+      }
+      if (record.hidden) catalogue.#hidden.set(number, collection);
+      else database.show(collection);
+    }
+    return catalogue;
+  }
+
+  get databases(): Database[] {
+    return [...this.#databases.values()];
+  }
+
+  find(name: string): Database | undefined {
+    return this.#databases.get(name);
+  }
+
+  /** @throws ServiceError databaseNotFound */
+  get(name: string): Database {
+    const database = this.#databases.get(name);
+    if (!database) throw new ServiceError('databaseNotFound');
+    return database;
+  }
+
+  /** A copy in the making. */
+  hidden(number: number): Collection | undefined {
+    return this.#hidden.get(number);
+  }
+
+  hiddenOf(database: Database): Collection[] {
+    return [...this.#hidden.values()].filter((each) => each.databaseNumber === database.number);
+  }
+
+  /** Draws a number for a database, a collection or an index. Needs a batch of its own. */
+  drawNumber(tx: WriteTx): number {
+    const stored = tx.get(NUMBER_KEY);
+    const number = stored ? decodeRecord<number>(NUMBER_KEY, stored) : 1;
+    tx.put(NUMBER_KEY, encodeRecord(NUMBER_KEY, number + 1));
+    return number;
+  }
+
+  /** Writes a new collection, seen once committed. Needs a batch of its own. */
+  addCollection(tx: WriteTx, database: Database, record: CollectionRecord): Collection {
+    const collection = new Collection(this.drawNumber(tx), record, EMPTY_STATS);
+    collection.writeRecord(tx, record);
+    tx.afterCommit(() => {
+      if (record.hidden) this.#hidden.set(collection.number, collection);
+      else database.show(collection);
+    });
+    return collection;
+  }
+
+  /** Says that a copy is one no longer; the caller shows or deletes it. */
+  forgetHidden(collection: Collection): void {
+    this.#hidden.delete(collection.number);
+  }
+
+  /** Writes a new database, seen once committed. Needs a batch of its own. */
+  addDatabase(tx: WriteTx, name: string, id: string, config: LoggerConfig): Database {
+    const number = this.drawNumber(tx);
+    const key = metaKey('d', number);
+    tx.put(key, encodeRecord(key, { id, name } satisfies DatabaseRecord));
+    const changelog = new Changelog({ store: this.#store }, { databaseNumber: number, config });
+    changelog.configure(tx, config);
+    const database = new Database({ changelog }, { number, id, name });
+    tx.afterCommit(() => this.#databases.set(name, database));
+    return database;
+  }
+
+  /** Removes the record of a database; the caller sees to what it held. */
+  deleteDatabase(tx: WriteTx, database: Database): void {
+    tx.del(metaKey('d', database.number));
+    tx.afterCommit(() => {
+      this.#databases.delete(database.name);
+      database.markDropped();
+    });
+  }
+}

@@ -1,0 +1,153 @@
+import type { CollectionParameters, CollectionType, IndexDefinition } from '../model/collection.ts';
+import { ServiceError } from '../model/errors.ts';
+import { isExcludedFromReplication, isSystemName } from '../model/names.ts';
+import type { Tick } from '../model/tick.ts';
+import { metaKey } from '../storage/keys.ts';
+import { encodeRecord } from '../storage/record.ts';
+import type { WriteTx } from '../storage/write-tx.ts';
+import {
+  type CollectionStats,
+  EMPTY_STATS,
+  decodeStats,
+  encodeStats,
+  statsKey,
+} from './collection-stats.ts';
+import { SecondaryIndex } from './secondary-index.ts';
+
+/** What the catalogue stores of an index. */
+export interface IndexRecord {
+  readonly number: number;
+  readonly definition: IndexDefinition;
+  /** Set until existing documents are in it; nobody is shown it before. */
+  readonly building?: boolean;
+}
+
+/** What the catalogue stores of a collection. */
+export interface CollectionRecord {
+  readonly database: number;
+  /** A hidden one is a copy in the making: it has no name yet that anyone could use. */
+  readonly hidden: boolean;
+  readonly parameters: CollectionParameters;
+  readonly indexes: readonly IndexRecord[];
+  readonly createdTick: Tick;
+  /** Removals of the journal are complete for positions at or above this tick (rule 7). */
+  readonly deletionsSince: Tick;
+}
+
+/**
+ * A collection as committed. Its number stands in all its keys and is never used again; its id and
+ * name are what the wire knows. Changed only inside batches of their own.
+ */
+export class Collection {
+  readonly number: number;
+  readonly databaseNumber: number;
+  #record: CollectionRecord;
+  #stats: CollectionStats;
+  #indexes: readonly SecondaryIndex[];
+  #dropped = false;
+  readonly #statsKey: Buffer;
+
+  constructor(number: number, record: CollectionRecord, stats: CollectionStats) {
+    this.number = number;
+    this.databaseNumber = record.database;
+    this.#record = record;
+    this.#stats = stats;
+    this.#statsKey = statsKey(number);
+    this.#indexes = enforcedIndexes(record);
+  }
+
+  get cid(): string {
+    return this.#record.parameters.cid;
+  }
+
+  get name(): string {
+    return this.#record.parameters.name;
+  }
+
+  get type(): CollectionType {
+    return this.#record.parameters.type;
+  }
+
+  get parameters(): CollectionParameters {
+    return this.#record.parameters;
+  }
+
+  get record(): CollectionRecord {
+    return this.#record;
+  }
+
+  get stats(): CollectionStats {
+    return this.#stats;
+  }
+
+  get isSystem(): boolean {
+    return isSystemName(this.name);
+  }
+
+  /** Whether it never takes part in replication (contract 2.7). */
+  get excluded(): boolean {
+    return isExcludedFromReplication(this.name);
+  }
+
+  get dropped(): boolean {
+    return this.#dropped;
+  }
+
+  get deletionsSince(): Tick {
+    return this.#record.deletionsSince;
+  }
+
+  /** All definitions but primary and edge index, in the order of creation. */
+  get indexDefinitions(): readonly IndexDefinition[] {
+    return this.#record.indexes.flatMap((each) => (each.building ? [] : each.definition));
+  }
+
+  /** The indexes that are kept up to date; others are definitions only. */
+  get indexes(): readonly SecondaryIndex[] {
+    return this.#indexes;
+  }
+
+  /** @throws ServiceError collectionNotFound when it was dropped since it was looked up. */
+  assertAlive(): void {
+    if (this.#dropped) throw new ServiceError('collectionNotFound');
+  }
+
+  /** The figures as of a transaction. */
+  readStats(tx: WriteTx): CollectionStats {
+    const stored = tx.get(this.#statsKey);
+    return stored ? decodeStats(this.#statsKey, stored) : EMPTY_STATS;
+  }
+
+  /** Writes the figures, shown once committed. */
+  writeStats(tx: WriteTx, stats: CollectionStats): void {
+    tx.put(this.#statsKey, encodeStats(this.#statsKey, stats));
+    tx.afterCommit(() => {
+      this.#stats = stats;
+    });
+  }
+
+  /** Writes a changed record, shown once committed. Needs a batch of its own. */
+  writeRecord(tx: WriteTx, record: CollectionRecord): void {
+    const key = metaKey('c', this.number);
+    tx.put(key, encodeRecord(key, record));
+    tx.afterCommit(() => {
+      this.#record = record;
+      this.#indexes = enforcedIndexes(record);
+    });
+  }
+
+  /** Removes record and figures; the data is the eraser's. Needs a batch of its own. */
+  delete(tx: WriteTx): void {
+    tx.del(metaKey('c', this.number));
+    tx.del(this.#statsKey);
+    tx.afterCommit(() => {
+      this.#dropped = true;
+    });
+  }
+}
+
+function enforcedIndexes(record: CollectionRecord): SecondaryIndex[] {
+  return record.indexes.flatMap(
+    ({ number, definition }) => SecondaryIndex.from(number, definition) ?? [],
+  );
+}

@@ -1,0 +1,422 @@
+import type { Origin } from '../changelog/changelog.ts';
+import {
+  COLLECTION_VERSION,
+  type CollectionParameters,
+  CollectionType,
+  DEFAULT_JOURNAL_SIZE,
+  type IndexDefinition,
+  MIN_JOURNAL_SIZE,
+} from '../model/collection.ts';
+import { ServiceError } from '../model/errors.ts';
+import { MarkerType } from '../model/marker.ts';
+import { isValidCollectionName } from '../model/names.ts';
+import type { Tick } from '../model/tick.ts';
+import { type DdlLine, ddlTail } from '../protocol/line.ts';
+import { Space, numberRange, primaryKeyDocument } from '../storage/keys.ts';
+import type { Store } from '../storage/store.ts';
+import type { WriteTx } from '../storage/write-tx.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { Collection, IndexRecord } from './collection.ts';
+import type { Database } from './database.ts';
+import { DocumentTx } from './document-tx.ts';
+import { newIndexDefinition, sameIndex } from './index-definition.ts';
+import { fillIndex } from './index-builder.ts';
+import { SecondaryIndex } from './secondary-index.ts';
+
+/** What a client says of a collection it wants; the rest gets its default. */
+export interface NewCollection {
+  readonly name: string;
+  readonly type?: CollectionType;
+  readonly waitForSync?: boolean;
+  readonly doCompact?: boolean;
+  readonly journalSize?: number;
+  readonly isVolatile?: boolean;
+  readonly keyOptions?: CollectionParameters['keyOptions'];
+}
+
+export interface ChangedProperties {
+  readonly waitForSync?: boolean;
+  readonly doCompact?: boolean;
+  readonly journalSize?: number;
+}
+
+/** Who makes the change, and what else must be in its batch: the applier's checkpoint (P3). */
+export interface ChangeContext {
+  readonly origin: Origin;
+  readonly also?: (tx: WriteTx) => void;
+}
+
+const LOCAL: ChangeContext = { origin: 'local' };
+/** Documents removed by one step of a truncate, unless their lines fill a transaction before. */
+const TRUNCATE_STEP = 100_000;
+
+/** Create, drop, rename, change, truncate, and indexes (contract 9.2, 9.4); each is logged. */
+export class Collections {
+  readonly #store: Store;
+  readonly #catalogue: Catalogue;
+  readonly #transactionMaxBytes: number;
+
+  constructor(
+    deps: { store: Store; catalogue: Catalogue },
+    options: { transactionMaxBytes: number },
+  ) {
+    this.#store = deps.store;
+    this.#catalogue = deps.catalogue;
+    this.#transactionMaxBytes = options.transactionMaxBytes;
+  }
+
+  /** @throws ServiceError illegalName, duplicateName, journalTooSmall, readOnly */
+  async create(database: Database, wanted: NewCollection): Promise<Collection> {
+    if (!isValidCollectionName(wanted.name, true)) throw new ServiceError('illegalName');
+    checkJournalSize(wanted.journalSize);
+    const cid = (await this.#store.drawTick()).toString();
+    return this.createWith(database, {
+      version: COLLECTION_VERSION,
+      type: wanted.type ?? CollectionType.document,
+      cid,
+      deleted: false,
+      doCompact: wanted.doCompact ?? true,
+      maximalSize: wanted.journalSize ?? DEFAULT_JOURNAL_SIZE,
+      name: wanted.name,
+      isVolatile: wanted.isVolatile ?? false,
+      waitForSync: wanted.waitForSync ?? false,
+      ...(wanted.keyOptions ? { keyOptions: wanted.keyOptions } : {}),
+    });
+  }
+
+  /**
+   * Creates a collection exactly as described, id included: what an applier or a restore does.
+   * @throws ServiceError duplicateName when name or id is taken, readOnly
+   */
+  createWith(
+    database: Database,
+    parameters: CollectionParameters,
+    context: ChangeContext = LOCAL,
+  ): Promise<Collection> {
+    return this.#change(database, context, (tx) => {
+      if (context.origin === 'local') database.assertWritable(parameters.name);
+      if (database.byName(parameters.name) ?? database.byCid(parameters.cid)) {
+        throw new ServiceError('duplicateName');
+      }
+      tx.observeTick(BigInt(parameters.cid));
+      const createdTick = tx.drawTick();
+      const collection = this.#catalogue.addCollection(tx, database, {
+        database: database.number,
+        hidden: false,
+        parameters,
+        indexes: [],
+        createdTick,
+        deletionsSince: createdTick,
+      });
+      const { cid, name } = parameters;
+      this.#log(tx, database, collection, context, {
+        type: MarkerType.collectionCreate,
+        cid,
+        cname: name,
+        collection: parameters,
+      });
+      return collection;
+    });
+  }
+
+  /** @throws ServiceError collectionNotFound, readOnly */
+  drop(database: Database, collection: Collection, context: ChangeContext = LOCAL): Promise<void> {
+    return this.#change(database, context, (tx) => {
+      this.#assertChangeable(database, collection, context);
+      this.#log(tx, database, collection, context, {
+        type: MarkerType.collectionDrop,
+        cid: collection.cid,
+        cname: collection.name,
+      });
+      this.dropSilently(tx, database, collection);
+    });
+  }
+
+  /** Removes a collection without a log entry: what a switch and the drop of a database do. */
+  dropSilently(tx: WriteTx, database: Database, collection: Collection): void {
+    collection.delete(tx);
+    this.#store.eraser.erase(tx, numberRange(Space.journal, collection.number));
+    this.#store.eraser.erase(tx, numberRange(Space.primary, collection.number));
+    for (const { number } of collection.record.indexes) {
+      this.#store.eraser.erase(tx, numberRange(Space.secondary, number));
+    }
+    tx.afterCommit(() => {
+      database.hide(collection);
+      this.#catalogue.forgetHidden(collection);
+    });
+  }
+
+  /** @throws ServiceError illegalName, duplicateName, readOnly */
+  rename(
+    database: Database,
+    collection: Collection,
+    newName: string,
+    context: ChangeContext = LOCAL,
+  ): Promise<void> {
+    return this.#change(database, context, (tx) => {
+      this.#assertChangeable(database, collection, context);
+      if (!isValidCollectionName(newName, collection.isSystem)) {
+        throw new ServiceError('illegalName');
+      }
+      if (database.byName(newName)) throw new ServiceError('duplicateName');
+      const oldName = collection.name;
+      this.#log(tx, database, collection, context, {
+        type: MarkerType.collectionRename,
+        cid: collection.cid,
+        cname: oldName,
+        newName,
+      });
+      const { record } = collection;
+      const parameters = { ...record.parameters, name: newName };
+      collection.writeRecord(tx, { ...record, parameters });
+      tx.afterCommit(() => {
+        database.show(collection, oldName);
+      });
+    });
+  }
+
+  /** Changes properties; logged even if nothing changed (contract 2.7). @throws ServiceError journalTooSmall */
+  changeProperties(
+    database: Database,
+    collection: Collection,
+    changes: ChangedProperties,
+    context: ChangeContext = LOCAL,
+  ): Promise<void> {
+    checkJournalSize(changes.journalSize);
+    return this.#change(database, context, (tx) => {
+      this.#assertChangeable(database, collection, context);
+      const { record } = collection;
+      const parameters: CollectionParameters = {
+        ...record.parameters,
+        waitForSync: changes.waitForSync ?? record.parameters.waitForSync,
+        doCompact: changes.doCompact ?? record.parameters.doCompact,
+        maximalSize: changes.journalSize ?? record.parameters.maximalSize,
+      };
+      collection.writeRecord(tx, { ...record, parameters });
+      this.#log(tx, database, collection, context, {
+        type: MarkerType.collectionChange,
+        cid: collection.cid,
+        cname: collection.name,
+        collection: parameters,
+      });
+    });
+  }
+
+  /**
+   * Creates an index, or finds the equal one. It is kept up to date by writers from the start, filled
+   * with what exists in bounded steps, and shown and logged when it is complete.
+   * @throws ServiceError httpBadParameter for a bad definition, uniqueConstraintViolated
+   */
+  async createIndex(
+    database: Database,
+    collection: Collection,
+    wanted: Readonly<Record<string, unknown>>,
+    context: ChangeContext = LOCAL,
+  ): Promise<{ definition: IndexDefinition; isNew: boolean }> {
+    const given = typeof wanted['id'] === 'string' ? wanted['id'] : undefined;
+    const definition = newIndexDefinition(
+      wanted,
+      given ?? (await this.#store.drawTick()).toString(),
+    );
+    const reserved = await this.#change(database, { origin: context.origin }, (tx) => {
+      this.#assertChangeable(database, collection, context);
+      const equal = collection.indexDefinitions.find((each) => sameIndex(each, definition));
+      if (equal) return { existing: equal, number: 0 };
+      if (collection.record.indexes.some((each) => each.definition.id === definition.id)) {
+        throw new ServiceError('duplicateName', `index id ${definition.id} is taken`);
+      }
+      if (given !== undefined) tx.observeTick(BigInt(given));
+      const number = this.#catalogue.drawNumber(tx);
+      this.addIndex(tx, collection, { number, definition, building: true });
+      return { existing: undefined, number };
+    });
+    if (reserved.existing) {
+      if (context.also) await this.#change(database, context, () => undefined);
+      return { definition: reserved.existing, isNew: false };
+    }
+    await this.#buildIndex(database, collection, context, { number: reserved.number, definition });
+    return { definition, isNew: true };
+  }
+
+  /** Adds an index to a collection's record. Needs a batch of its own. */
+  addIndex(tx: WriteTx, collection: Collection, index: IndexRecord): void {
+    const { record } = collection;
+    collection.writeRecord(tx, { ...record, indexes: [...record.indexes, index] });
+  }
+
+  /** Removes what earlier runs left half-built. */
+  async removeUnfinishedIndexes(): Promise<void> {
+    for (const database of this.#catalogue.databases) {
+      for (const collection of database.collections) {
+        const unfinished = collection.record.indexes.filter(({ building }) => building);
+        for (const { number } of unfinished) await this.#abandonIndex(collection, number);
+      }
+    }
+  }
+
+  async #buildIndex(
+    database: Database,
+    collection: Collection,
+    context: ChangeContext,
+    { number, definition }: { number: number; definition: IndexDefinition },
+  ): Promise<void> {
+    try {
+      const index = SecondaryIndex.from(number, definition);
+      if (index) await fillIndex(this.#store, collection, index);
+      await this.#change(database, context, (tx) => {
+        this.#assertChangeable(database, collection, context);
+        const { record } = collection;
+        const others = record.indexes.filter((each) => each.number !== number);
+        collection.writeRecord(tx, { ...record, indexes: [...others, { number, definition }] });
+        this.#log(tx, database, collection, context, {
+          type: MarkerType.indexCreate,
+          cid: collection.cid,
+          cname: collection.name,
+          index: definition,
+        });
+      });
+    } catch (error) {
+      if (!collection.dropped) await this.#abandonIndex(collection, number);
+      throw error;
+    }
+  }
+
+  #abandonIndex(collection: Collection, number: number): Promise<void> {
+    return this.#store.commit(
+      (tx) => {
+        if (collection.dropped) return;
+        const { record } = collection;
+        const indexes = record.indexes.filter((each) => each.number !== number);
+        collection.writeRecord(tx, { ...record, indexes });
+        this.#store.eraser.erase(tx, numberRange(Space.secondary, number));
+      },
+      { exclusive: true },
+    );
+  }
+
+  /** @throws ServiceError indexNotFound */
+  dropIndex(
+    database: Database,
+    collection: Collection,
+    id: string,
+    context: ChangeContext = LOCAL,
+  ): Promise<void> {
+    return this.#change(database, context, (tx) => {
+      this.#assertChangeable(database, collection, context);
+      const { record } = collection;
+      const index = record.indexes.find(({ definition }) => definition.id === id);
+      if (!index) throw new ServiceError('indexNotFound');
+      const indexes = record.indexes.filter((each) => each !== index);
+      collection.writeRecord(tx, { ...record, indexes });
+      this.#store.eraser.erase(tx, numberRange(Space.secondary, index.number));
+      this.#log(tx, database, collection, context, {
+        type: MarkerType.indexDrop,
+        cid: collection.cid,
+        cname: collection.name,
+        id,
+      });
+    });
+  }
+
+  /**
+   * Removes all documents that are there at the start, each with its removal logged. Up to
+   * `transaction.max-size` it is one transaction, above several whole ones (design, rule 6).
+   */
+  async truncate(
+    database: Database,
+    collection: Collection,
+    settings: { waitForSync?: boolean } = {},
+  ): Promise<void> {
+    const until = this.#store.lastCommitted;
+    const sync = settings.waitForSync === true || collection.parameters.waitForSync;
+    const { start, end } = numberRange(Space.primary, collection.number);
+    let after: Buffer = start;
+    for (;;) {
+      const keys = await this.#store.level.keys({ gt: after, lt: end, limit: TRUNCATE_STEP }).all();
+      const last = keys.at(-1);
+      if (!last) return;
+      let next = 0;
+      while (next < keys.length) {
+        const first = next;
+        next = await this.#store.commit(
+          (tx) => this.#removeSome(tx, database, collection, keys, first, until),
+          { sync },
+        );
+      }
+      after = last;
+    }
+  }
+
+  /** One group of removals; returns how far it came. */
+  #removeSome(
+    tx: WriteTx,
+    database: Database,
+    collection: Collection,
+    keys: readonly Buffer[],
+    first: number,
+    until: Tick,
+  ): number {
+    collection.assertAlive();
+    database.assertWritable(collection.name);
+    const writes = new DocumentTx({ tx, database }, { origin: 'local', grouped: true });
+    let next = first;
+    let bytes = 0;
+    for (; next < keys.length && bytes < this.#transactionMaxBytes; next++) {
+      const stored = keys[next];
+      if (!stored) break;
+      const key = primaryKeyDocument(stored);
+      const pointer = writes.pointer(collection, key);
+      if (!pointer || pointer.tick > until) continue;
+      writes.remove(collection, key, pointer);
+      // The log's line is the longest of what a removal writes.
+      bytes += 2 * key.length + collection.name.length + 160;
+    }
+    writes.finish();
+    return next;
+  }
+
+  #change<T>(database: Database, context: ChangeContext, run: (tx: WriteTx) => T): Promise<T> {
+    return this.#store.commit(
+      (tx) => {
+        database.assertAlive();
+        const result = run(tx);
+        context.also?.(tx);
+        return result;
+      },
+      { exclusive: true },
+    );
+  }
+
+  #assertChangeable(database: Database, collection: Collection, context: ChangeContext): void {
+    collection.assertAlive();
+    if (context.origin === 'local') database.assertWritable(collection.name);
+  }
+
+  #log(
+    tx: WriteTx,
+    database: Database,
+    collection: Collection,
+    context: ChangeContext,
+    line: DdlLine,
+  ): void {
+    if (collection.excluded) return;
+    const tick = tx.drawTick();
+    const { changelog } = database;
+    if (!changelog.logs(context.origin)) {
+      changelog.noteUnlogged(tx, tick, context.origin);
+      return;
+    }
+    const log = changelog.begin(tx);
+    log.append(
+      { tick, type: line.type, collection: collection.number, transaction: 0n },
+      ddlTail(line),
+    );
+    log.end();
+  }
+}
+
+function checkJournalSize(journalSize: number | undefined): void {
+  if (journalSize !== undefined && journalSize < MIN_JOURNAL_SIZE) {
+    throw new ServiceError('journalTooSmall');
+  }
+}

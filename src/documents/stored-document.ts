@@ -1,0 +1,31 @@
+import { ServiceError } from '../model/errors.ts';
+import { readRest } from '../protocol/json-text.ts';
+import type { IndexedDocument } from './secondary-index.ts';
+
+const DATA = ',"data":';
+
+/**
+ * The source text of the document in a stored line. `,"data":` cannot stand inside a JSON string,
+ * whose quotes are escaped, so its first occurrence is the member.
+ * @throws ServiceError storageDamaged for a line without a document.
+ */
+export function dataOfLine(line: string): string {
+  const at = line.indexOf(DATA);
+  if (at < 0) throw new ServiceError('storageDamaged', 'a pointer leads to an entry without data');
+  return line.slice(at + DATA.length, line.lastIndexOf('}'));
+}
+
+/** The document in a stored line, parsed. */
+export function documentOfLine(line: string): IndexedDocument {
+  return JSON.parse(dataOfLine(line)) as IndexedDocument;
+}
+
+/** Source text of the user's attributes in a document's text. */
+export function restOfData(data: string): string {
+  return readRest(data, 0, -1).rest;
+}
+
+/** The document as the APIs answer it: `_id` first, then what is stored. */
+export function withId(collectionName: string, key: string, data: string): string {
+  return `{"_id":${JSON.stringify(`${collectionName}/${key}`)},${data.slice(1)}`;
+}

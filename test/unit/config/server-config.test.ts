@@ -1,0 +1,231 @@
+import { Command } from 'commander';
+import { expect, test } from 'vitest';
+import type { ConfigSources } from '../../../src/config/option-reader.ts';
+import { environmentName, OPTIONS, type Option } from '../../../src/config/options.ts';
+import { ConfigError, readConfig, type ServerConfig } from '../../../src/config/server-config.ts';
+
+const MIB = 1024 ** 2;
+
+interface Given {
+  flags?: ConfigSources['flags'];
+  env?: ConfigSources['env'];
+  /** Contents by path. */
+  files?: Record<string, string>;
+}
+
+/** Reads a configuration in which everything is absent that is not given. */
+function read({ flags = {}, env = {}, files = {} }: Given): ServerConfig {
+  return readConfig({
+    flags,
+    env,
+    readFile: (path) => {
+      const text = files[path];
+      if (text === undefined) throw new Error(`ENOENT: no such file, open '${path}'`);
+      return text;
+    },
+  });
+}
+
+/** What is wrong with a configuration that must be refused. */
+function problemsOf(given: Given): readonly string[] {
+  try {
+    read(given);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  throw new Error('the configuration was accepted');
+}
+
+test('without anything given the defaults hold', () => {
+  expect(read({})).toEqual({
+    databaseDirectory: './ticklog-data',
+    endpoint: { host: '127.0.0.1', port: 8529 },
+    authentication: false,
+    maxBodyBytes: 64 * MIB,
+    loggerAutoStart: true,
+    logLevel: 'info',
+    sync: 'never',
+    transactionMaxBytes: 64 * MIB,
+    pageMaxBytes: 8 * MIB,
+    pageBudgetBytes: 256 * MIB,
+    newServerId: false,
+  });
+});
+
+test('the configuration is frozen, the endpoint too', () => {
+  const config = read({});
+  expect(Object.isFrozen(config)).toBe(true);
+  expect(Object.isFrozen(config.endpoint)).toBe(true);
+});
+
+test('every option can be given as a flag', () => {
+  const flags = {
+    'database.directory': '/data',
+    'server.endpoint': 'http://[::1]:0',
+    'server.authentication': 'false',
+    'server.max-body': '1MiB',
+    'logger.auto-start': 'false',
+    'log.level': 'silent',
+    sync: 'always',
+    'transaction.max-size': '2MiB',
+    'replication.max-page': '3MiB',
+    'replication.page-budget': '4MiB',
+    'new-server-id': true,
+  };
+  expect(read({ flags })).toEqual({
+    databaseDirectory: '/data',
+    endpoint: { host: '::1', port: 0 },
+    authentication: false,
+    maxBodyBytes: MIB,
+    loggerAutoStart: false,
+    logLevel: 'silent',
+    sync: 'always',
+    transactionMaxBytes: 2 * MIB,
+    pageMaxBytes: 3 * MIB,
+    pageBudgetBytes: 4 * MIB,
+    newServerId: true,
+  });
+});
+
+test('the options of commander are taken as they come', () => {
+  const command = new Command();
+  for (const { flag, argument, help } of Object.values<Option<unknown>>(OPTIONS)) {
+    command.option(argument === undefined ? `--${flag}` : `--${flag} <${argument}>`, help);
+  }
+  const argv = ['--logger.auto-start', 'false', '--server.max-body=1MiB', '--new-server-id'];
+  command.parse([...argv, '--sync', 'always'], { from: 'user' });
+  expect(read({ flags: command.opts() })).toMatchObject({
+    loggerAutoStart: false,
+    maxBodyBytes: MIB,
+    newServerId: true,
+    sync: 'always',
+  });
+});
+
+test('a flag wins over the environment, that over the file, that over the default', () => {
+  const files = {
+    'a.conf': '[log]\nlevel = error\n[server]\nmax-body = 1MiB\n[storage]\nsync=always',
+  };
+  const flags = { configuration: 'a.conf', 'log.level': 'debug' };
+  const env = { TICKLOG_LOG_LEVEL: 'warn', TICKLOG_SERVER_MAX_BODY: '2MiB' };
+  expect(read({ files, flags, env })).toMatchObject({
+    logLevel: 'debug',
+    maxBodyBytes: 2 * MIB,
+    sync: 'always',
+    pageMaxBytes: 8 * MIB,
+  });
+});
+
+test('the environment can name the file, and the flag for it wins', () => {
+  const files = { 'a.conf': 'log.level = error', 'b.conf': 'log.level = warn' };
+  const env = { TICKLOG_CONFIGURATION: 'a.conf' };
+  expect(read({ files, env }).logLevel).toBe('error');
+  expect(read({ files, env, flags: { configuration: 'b.conf' } }).logLevel).toBe('warn');
+});
+
+test('an undefined flag and an empty variable count as not given', () => {
+  const flags = { 'log.level': undefined, unknown: undefined };
+  const env = { TICKLOG_LOG_LEVEL: '', TICKLOG_NEW_SERVER_ID: '' };
+  expect(read({ flags, env }).logLevel).toBe('info');
+});
+
+test('variables of others are left alone', () => {
+  const env = {
+    TICKLOG_SERVICE_HOST: '10.0.0.1',
+    TICKLOG_PORT: 'tcp://10.0.0.1:8529',
+    PATH: '/bin',
+  };
+  expect(read({ env })).toEqual(read({}));
+});
+
+test('a value that is overridden is not looked at', () => {
+  expect(
+    read({ flags: { 'log.level': 'warn' }, env: { TICKLOG_LOG_LEVEL: 'loud' } }).logLevel,
+  ).toBe('warn');
+});
+
+test('all problems are told together, each with key, value, origin and what is allowed', () => {
+  const files = { 'a.conf': 'log.level = loud\nlog.colour = red\nnonsense' };
+  const flags = {
+    configuration: 'a.conf',
+    'server.endpoint': 'tcp://0.0.0.0:8529',
+    'no-such-flag': 'x',
+  };
+  const env = { TICKLOG_SERVER_AUTHENTICATION: 'true', TICKLOG_SERVER_MAX_BODY: '1KiB' };
+  const problems = problemsOf({ files, flags, env });
+  expect(problems).toHaveLength(7);
+  expect(problems).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(/^no-such-flag: no such flag; allowed: --configuration, /),
+      'configuration: a.conf line 3: neither key = value, [section] nor a comment',
+      expect.stringMatching(
+        /^log\.colour: not a key of this file \(a\.conf line 2\); allowed: data/,
+      ),
+      'log.level: "loud" (a.conf line 1) is refused; allowed: debug, info, warn, error, silent',
+      expect.stringMatching(
+        /^server\.endpoint: "tcp:\/\/0\.0\.0\.0:8529" \(flag --server\.endpoint\)/,
+      ),
+      'server.authentication: "true" (environment TICKLOG_SERVER_AUTHENTICATION) is refused; ' +
+        'allowed: false, the only value this version has',
+      'server.max-body: "1KiB" (environment TICKLOG_SERVER_MAX_BODY) is refused; ' +
+        'allowed: 4KiB to 256MiB; units B, kB, MB, GB, KiB, MiB, GiB',
+    ]),
+  );
+});
+
+test('the message of the error has every problem on a line of its own', () => {
+  const error = new ConfigError(['first', 'second']);
+  expect([error.name, error.message]).toEqual(['ConfigError', 'first\nsecond']);
+});
+
+test('a file that can not be read is told of with the reason', () => {
+  expect(problemsOf({ flags: { configuration: 'none.conf' } })).toEqual([
+    "configuration: none.conf can not be read: ENOENT: no such file, open 'none.conf'",
+  ]);
+});
+
+test('an empty path is refused, for the file and for the directory', () => {
+  expect(problemsOf({ flags: { configuration: '', 'database.directory': '' } })).toEqual([
+    'configuration: "" (flag --configuration) is refused; allowed: the path of a file',
+    'database.directory: "" (flag --database.directory) is refused; allowed: the path of a directory',
+  ]);
+});
+
+test('a new server id is drawn once, so it is neither in a file nor in the environment', () => {
+  const files = { 'a.conf': 'new-server-id = true' };
+  const env = { TICKLOG_CONFIGURATION: 'a.conf', TICKLOG_NEW_SERVER_ID: 'true' };
+  expect(problemsOf({ files, env })).toEqual([
+    'new-server-id: not taken from environment TICKLOG_NEW_SERVER_ID; allowed: flag --new-server-id',
+    expect.stringMatching(/^new-server-id: not a key of this file \(a\.conf line 1\)/),
+  ]);
+});
+
+test('a file does not name another file', () => {
+  const files = { 'a.conf': 'configuration = b.conf' };
+  const problems = problemsOf({ files, flags: { configuration: 'a.conf' } });
+  expect(problems).toEqual([expect.stringMatching(/^configuration: not a key of this file/)]);
+});
+
+test('a budget below a single page contradicts the page', () => {
+  const flags = { 'replication.max-page': '8MiB', 'replication.page-budget': '4MiB' };
+  expect(problemsOf({ flags })).toEqual([
+    'replication.page-budget: 4MiB is less than a single page; ' +
+      'allowed: at least replication.max-page, which is 8MiB',
+  ]);
+  expect(read({ flags: { ...flags, 'replication.page-budget': '8MiB' } }).pageBudgetBytes).toBe(
+    8 * MIB,
+  );
+});
+
+test('keys, flags and variables are unique, and a key becomes a variable by its letters', () => {
+  const options = Object.values<Option<unknown>>(OPTIONS);
+  for (const names of [
+    options.map(({ key }) => key),
+    options.map(({ flag }) => flag),
+    options.map(({ key }) => environmentName(key)),
+  ]) {
+    expect(new Set(names).size).toBe(names.length);
+  }
+  expect(environmentName('logger.auto-start')).toBe('TICKLOG_LOGGER_AUTO_START');
+});

@@ -1,0 +1,124 @@
+import { expect, test } from 'vitest';
+import {
+  booleanType,
+  choiceType,
+  formatBytes,
+  listenEndpointType,
+  onlyFalseType,
+  sizeType,
+  textType,
+} from '../../../src/config/value-type.ts';
+
+const MIB = 1024 ** 2;
+
+test.each([
+  ['tcp://127.0.0.1:8529', '127.0.0.1', 8529],
+  ['http://127.0.0.1:80', '127.0.0.1', 80],
+  ['HTTP://LocalHost:0/', 'localhost', 0],
+  ['tcp://127.8.9.10:65535', '127.8.9.10', 65_535],
+  ['tcp://[::1]:1', '::1', 1],
+  ['tcp://[0:0:0:0:0:0:0:1]:1', '0:0:0:0:0:0:0:1', 1],
+  ['tcp://localhost', 'localhost', 8529],
+])('%s is an endpoint to listen on', (text, host, port) => {
+  expect(listenEndpointType.parse(text)).toEqual({ host, port });
+});
+
+test.each([
+  'tcp://0.0.0.0:8529',
+  'tcp://[::]:8529',
+  'tcp://[::2]:8529',
+  'tcp://192.168.1.7:8529',
+  'tcp://128.0.0.1:8529',
+  'tcp://localhost.example.com:8529',
+  'tcp://127.0.0.1.example.com:8529',
+  'tcp://2130706433:8529',
+  'tcp://[127.0.0.1]:8529',
+  'tcp://[localhost]:8529',
+  'tcp://::1:8529',
+  'tcp://127.0.0.1:65536',
+  'tcp://127.0.0.1:-1',
+  'tcp://127.0.0.1:',
+  'tcp://:8529',
+  'tcp://127.0.0.1:8529/path',
+  'ssl://127.0.0.1:8529',
+  '127.0.0.1:8529',
+  'foo',
+  '',
+])('%s is refused as an endpoint to listen on', (text) => {
+  expect(listenEndpointType.parse(text)).toBeUndefined();
+});
+
+test.each([
+  ['1024', 1024],
+  ['64MiB', 64 * MIB],
+  ['64 mib', 64 * MIB],
+  ['100kB', 100_000],
+  ['1KiB', 1024],
+  ['1024B', 1024],
+  ['100MB', 100_000_000],
+])('%s is a size', (text, bytes) => {
+  expect(sizeType(1, 1024 * MIB).parse(text)).toBe(bytes);
+});
+
+test.each(['', 'MiB', '-1', '1.5MiB', '1e6', '64M', '64 Mi B', '0x10', '64MiB '.repeat(2), '∞'])(
+  '"%s" is no size',
+  (text) => {
+    expect(sizeType(0, 1024 * MIB).parse(text)).toBeUndefined();
+  },
+);
+
+test('a size may be as small and as large as the bounds, and no more', () => {
+  const type = sizeType(4096, MIB);
+  expect(type.allowed).toBe('4KiB to 1MiB; units B, kB, MB, GB, KiB, MiB, GiB');
+  expect([type.parse('4096'), type.parse('1MiB')]).toEqual([4096, MIB]);
+  expect([type.parse('4095'), type.parse('1048577')]).toEqual([undefined, undefined]);
+  expect(type.parse('9'.repeat(400))).toBeUndefined();
+});
+
+test.each([
+  [0, '0B'],
+  [1, '1B'],
+  [1023, '1023B'],
+  [1024, '1KiB'],
+  [64 * MIB, '64MiB'],
+  [3 * 1024 * MIB, '3GiB'],
+])('%i bytes are printed as %s', (bytes, text) => {
+  expect(formatBytes(bytes)).toBe(text);
+});
+
+test.each([
+  ['true', true],
+  ['YES', true],
+  ['on', true],
+  ['1', true],
+  ['false', false],
+  ['no', false],
+  ['Off', false],
+  ['0', false],
+])('%s is the boolean %s', (text, value) => {
+  expect(booleanType.parse(text)).toBe(value);
+});
+
+test.each(['', 'maybe', '2', ' true'])('"%s" is no boolean', (text) => {
+  expect(booleanType.parse(text)).toBeUndefined();
+});
+
+test('a switch with one position takes every spelling of false and nothing else', () => {
+  expect([onlyFalseType.parse('false'), onlyFalseType.parse('no')]).toEqual([false, false]);
+  expect([onlyFalseType.parse('true'), onlyFalseType.parse('')]).toEqual([undefined, undefined]);
+});
+
+test('a choice is spelled as listed', () => {
+  const type = choiceType(['always', 'never']);
+  expect(type.allowed).toBe('always, never');
+  expect([type.parse('always'), type.parse('Always'), type.parse('')]).toEqual([
+    'always',
+    undefined,
+    undefined,
+  ]);
+});
+
+test('a text is anything but empty', () => {
+  const type = textType('a path');
+  expect([type.parse('./x y'), type.parse('')]).toEqual(['./x y', undefined]);
+});
