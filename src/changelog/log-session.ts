@@ -1,5 +1,5 @@
 import type { Tick } from '../model/tick.ts';
-import type { BlockWriter, Entry } from '../storage/block-writer.ts';
+import type { BlockWriter, Entry, LineData } from '../storage/block-writer.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 
 /** What a session reports when it ends. */
@@ -36,10 +36,10 @@ export class LogSession {
     this.#count(entry.tick, this.#writer.append(entry, tail));
   }
 
-  /** Appends a line whose tail is `prefix` and then bytes of a page. */
-  appendSlice(entry: Entry, prefix: string, source: Buffer, start: number, end: number): void {
+  /** Appends a line whose tail is `prefix`, a document, and the end of the object. */
+  appendData(entry: Entry, prefix: string, data: LineData): void {
     this.#writer ??= this.#tx.changelog(this.#number);
-    this.#count(entry.tick, this.#writer.appendSlice(entry, prefix, source, start, end));
+    this.#count(entry.tick, this.#writer.appendData(entry, prefix, data));
   }
 
   /** Writes the new state of the log; nothing when no entry was appended. */

@@ -1,5 +1,6 @@
 import { ServiceError } from '../model/errors.ts';
 import { readRest } from '../protocol/json-text.ts';
+import type { LineData } from '../storage/block-writer.ts';
 import type { IndexedDocument } from './secondary-index.ts';
 
 const DATA = ',"data":';
@@ -13,6 +14,13 @@ export function dataOfLine(line: string): string {
   const at = line.indexOf(DATA);
   if (at < 0) throw new ServiceError('storageDamaged', 'a pointer leads to an entry without data');
   return line.slice(at + DATA.length, line.lastIndexOf('}'));
+}
+
+/** A document that is about to be written, parsed. */
+export function documentOfData(data: LineData): IndexedDocument {
+  const text =
+    typeof data === 'string' ? data : data.source.toString('utf8', data.start, data.end);
+  return JSON.parse(text) as IndexedDocument;
 }
 
 /** The document in a stored line, parsed. */

@@ -110,12 +110,14 @@ export class LineCutter {
   /** Key of the document, empty in lines of other types. */
   get key(): string {
     if (!this.#exact) return this.parsed().key ?? '';
+    if (this.#keyEnd < 0) return '';
     return this.#text.slice(this.#keyStart + KEY.length - 1, this.#keyEnd);
   }
 
   /** Revision, empty likewise. */
   get rev(): string {
     if (!this.#exact) return this.parsed().rev ?? '';
+    if (this.#keyEnd < 0) return '';
     return this.#text.slice(this.#keyEnd + 1 + REV.length, this.#revEnd);
   }
 

@@ -69,6 +69,11 @@ export function documentTail(line: DocumentLine): string {
   return data === undefined ? `${tail}}\n` : `${tail},"data":${data}}\n`;
 }
 
+/** Tail of a 2300 or 2301 up to where the document begins; `}` and a newline end it. */
+export function documentHead(line: Omit<DocumentLine, 'data'>): string {
+  return `${documentTail(line).slice(0, -2)},"data":`;
+}
+
 /**
  * What stands in a changelog line of a document before `"key":`. Joined to the bytes of a journal
  * line from there on it makes a changelog line without `oldRev`.

@@ -63,14 +63,13 @@ export function secondsParam(query: Query, name: string, max: number): number {
 }
 
 /**
- * `chunkSize`: how many bytes of lines a page holds before it is closed; at most 128 MiB. 0 and
- * what is no number mean the default, as on real servers.
+ * `chunkSize`: a page is closed once it holds more bytes of lines than this; at most 128 MiB. 0,
+ * and what is no number, give pages of one line, as on 1.4 (3.0 takes its default then).
  *
  * @param fallback the default of the endpoint, in bytes
  */
 export function chunkSizeParam(query: Query, fallback: number): number {
-  const size = countParam(query, 'chunkSize', fallback, MAX_CHUNK_SIZE);
-  return size === 0 ? fallback : size;
+  return countParam(query, 'chunkSize', fallback, MAX_CHUNK_SIZE);
 }
 
 /**

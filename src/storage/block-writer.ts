@@ -17,6 +17,20 @@ const ENTRY_MAX_BYTES = directoryBytes(1, FLAG_COLLECTIONS | FLAG_TRANSACTIONS);
 const STANDARD_BYTES =
   BLOCK_HEADER_BYTES + BLOCK_LINES_FILL_BYTES + BLOCK_ENTRIES_MAX * ENTRY_MAX_BYTES;
 const SPAN_MAX = 0xffff_ffffn;
+const LINE_END_BYTES = 2;
+const CLOSE_BRACE = 0x7d;
+const NEWLINE = 0x0a;
+
+/** Where a document stands in a page. */
+export interface ByteSlice {
+  readonly source: Buffer;
+  readonly start: number;
+  /** Exclusive. */
+  readonly end: number;
+}
+
+/** The source text of a document, as a string or where it stands in a page. */
+export type LineData = string | ByteSlice;
 
 /** One entry to be appended. The line is `{"tick":"<tick>",` followed by the tail. */
 export interface Entry {
@@ -160,22 +174,21 @@ export class BlockWriter {
     return bytes;
   }
 
-  /** Appends a line whose tail is `prefix` and then bytes copied from a page. */
-  appendSlice(
-    entry: Entry,
-    prefix: string,
-    source: Buffer,
-    start: number,
-    end: number,
-    pointer?: Buffer,
-  ): number {
+  /**
+   * Appends a line whose tail is `prefix`, the data, and the end of the object. Data that stands in a
+   * page is copied, not decoded.
+   */
+  appendData(entry: Entry, prefix: string, data: LineData, pointer?: Buffer): number {
+    if (typeof data === 'string') return this.append(entry, `${prefix}${data}}\n`, pointer);
     const head = `{"tick":"${entry.tick}",${prefix}`;
     const headBytes = Buffer.byteLength(head);
-    const bytes = headBytes + end - start;
+    const bytes = headBytes + data.end - data.start + LINE_END_BYTES;
     const block = this.#reserve(entry, bytes);
     const at = BLOCK_HEADER_BYTES + block.length;
     block.buffer.write(head, at);
-    source.copy(block.buffer, at + headBytes, start, end);
+    data.source.copy(block.buffer, at + headBytes, data.start, data.end);
+    block.buffer[at + bytes - 2] = CLOSE_BRACE;
+    block.buffer[at + bytes - 1] = NEWLINE;
     this.#push(block, entry, bytes, pointer);
     return bytes;
   }

@@ -1,0 +1,239 @@
+import type { CollectionParameters, IndexDefinition } from '../model/collection.ts';
+import { CollectionType } from '../model/collection.ts';
+import { MarkerType } from '../model/marker.ts';
+import type { Tick } from '../model/tick.ts';
+import { documentHead, documentTail } from '../protocol/line.ts';
+import type { LineData } from '../storage/block-writer.ts';
+import { Space, numberRange, primaryKey } from '../storage/keys.ts';
+import { encodePointer } from '../storage/pointer.ts';
+import type { Store } from '../storage/store.ts';
+import type { WriteTx } from '../storage/write-tx.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { Collection } from './collection.ts';
+import type { Collections } from './collections.ts';
+import type { Database } from './database.ts';
+import { fillIndex } from './index-builder.ts';
+import { SecondaryIndex } from './secondary-index.ts';
+
+const COUNT_STEP = 50_000;
+
+/**
+ * Copies of another server's collections in the making. They live hidden, under numbers of their
+ * own, beside what they will replace; `switchIn` puts all of them in place in one batch (P6).
+ */
+export class CollectionCopies {
+  readonly #store: Store;
+  readonly #catalogue: Catalogue;
+  readonly #collections: Collections;
+
+  constructor(deps: { store: Store; catalogue: Catalogue; collections: Collections }) {
+    this.#store = deps.store;
+    this.#catalogue = deps.catalogue;
+    this.#collections = deps.collections;
+  }
+
+  /** Begins a copy; `also` sees its number and writes what must be in the same batch. */
+  create(
+    database: Database,
+    parameters: CollectionParameters,
+    also: (tx: WriteTx, copy: Collection) => void,
+  ): Promise<Collection> {
+    return this.#store.commit(
+      (tx) => {
+        database.assertAlive();
+        const createdTick = tx.drawTick();
+        const copy = this.#catalogue.addCollection(tx, database, {
+          database: database.number,
+          hidden: true,
+          parameters,
+          indexes: [],
+          createdTick,
+          deletionsSince: createdTick,
+        });
+        also(tx, copy);
+        return copy;
+      },
+      { exclusive: true },
+    );
+  }
+
+  /** Writes one page of a copy, together with what `also` writes: the position after it (P3). */
+  append(
+    copy: Collection,
+    write: (writer: CopyWriter) => void,
+    also: (tx: WriteTx) => void,
+  ): Promise<void> {
+    return this.#store.commit((tx) => {
+      copy.assertAlive();
+      const writer = new CopyWriter(tx, copy);
+      write(writer);
+      writer.finish();
+      also(tx);
+    });
+  }
+
+  /**
+   * Counts a copy by one scan of its keys, builds its indexes with the leader's ids, and notes with
+   * `also` that it is complete. Repeating it after a crash does no harm.
+   * @throws ServiceError uniqueConstraintViolated when the documents do not satisfy an index
+   */
+  async complete(
+    copy: Collection,
+    definitions: readonly IndexDefinition[],
+    also: (tx: WriteTx) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const count = await this.#count(copy, signal);
+    await this.#store.commit(
+      (tx) => {
+        copy.assertAlive();
+        const stats = copy.readStats(tx);
+        copy.writeStats(tx, { ...stats, count, dead: stats.entries - count });
+        const missing = definitions.filter(
+          ({ id }) => !copy.record.indexes.some(({ definition }) => definition.id === id),
+        );
+        const added = missing.map((definition) => {
+          tx.observeTick(BigInt(definition.id));
+          return { number: this.#catalogue.drawNumber(tx), definition };
+        });
+        copy.writeRecord(tx, { ...copy.record, indexes: [...copy.record.indexes, ...added] });
+      },
+      { exclusive: true },
+    );
+    for (const { number, definition } of copy.record.indexes) {
+      const index = SecondaryIndex.from(number, definition);
+      if (index) await fillIndex(this.#store, copy, index, signal);
+    }
+    await this.#store.commit(also);
+  }
+
+  /**
+   * Puts the copies in the place of whatever has their id or their name, in one batch with what `also`
+   * writes. Readers see the old collections until then and the new ones from then on.
+   */
+  switchIn(
+    database: Database,
+    copies: readonly Collection[],
+    also: (tx: WriteTx) => void,
+  ): Promise<void> {
+    return this.#store.commit(
+      (tx) => {
+        database.assertAlive();
+        const replaced = new Set<Collection>();
+        for (const copy of copies) {
+          copy.assertAlive();
+          for (const old of [database.byCid(copy.cid), database.byName(copy.name)]) {
+            if (old) replaced.add(old);
+          }
+        }
+        for (const old of replaced) this.#collections.dropSilently(tx, database, old);
+        const tick = tx.drawTick();
+        for (const copy of copies) {
+          tx.observeTick(BigInt(copy.cid));
+          copy.writeRecord(tx, { ...copy.record, hidden: false, deletionsSince: tick });
+          tx.afterCommit(() => {
+            this.#catalogue.forgetHidden(copy);
+            database.show(copy);
+          });
+        }
+        // Those who follow this server cannot replay a switch; they must copy anew.
+        if (database.changelog.config.logRemoteChanges) database.changelog.noteHole(tx, tick);
+        also(tx);
+      },
+      { exclusive: true },
+    );
+  }
+
+  /** Removes copies that will not be finished, except those in `keep`. */
+  discard(
+    database: Database,
+    keep: ReadonlySet<number> = new Set(),
+    also?: (tx: WriteTx) => void,
+  ): Promise<void> {
+    return this.#store.commit(
+      (tx) => {
+        for (const copy of this.#catalogue.hiddenOf(database)) {
+          if (!keep.has(copy.number)) this.#collections.dropSilently(tx, database, copy);
+        }
+        also?.(tx);
+      },
+      { exclusive: true },
+    );
+  }
+
+  async #count(copy: Collection, signal: AbortSignal): Promise<number> {
+    const { start, end } = numberRange(Space.primary, copy.number);
+    const keys = this.#store.level.keys({ gte: start, lt: end });
+    let count = 0;
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        const found = await keys.nextv(COUNT_STEP);
+        if (found.length === 0) return count;
+        count += found.length;
+      }
+    } finally {
+      await keys.close();
+    }
+  }
+}
+
+/**
+ * Writes lines of a dump into a copy. Nobody reads a copy while it grows, so nothing is looked up:
+ * of several entries for one key the last one written is live.
+ */
+export class CopyWriter {
+  readonly #tx: WriteTx;
+  readonly #copy: Collection;
+  #entries = 0;
+  #bytes = 0;
+  #lastTick: Tick = 0n;
+  #lastKey = 0;
+
+  constructor(tx: WriteTx, copy: Collection) {
+    this.#tx = tx;
+    this.#copy = copy;
+  }
+
+  upsert(key: string, rev: string, data: LineData): void {
+    const { number } = this.#copy;
+    const edge = this.#copy.type === CollectionType.edge;
+    const type = edge ? MarkerType.edge : MarkerType.document;
+    const tick = this.#tx.drawTick();
+    const pointer = encodePointer(tick, rev);
+    this.#tx.putBlind(primaryKey(number, key), pointer);
+    const entry = { tick, type, collection: number, transaction: 0n };
+    const head = documentHead({ type, key, rev });
+    this.#count(tick, this.#tx.journal(number).appendData(entry, head, data, pointer));
+    if (this.#copy.parameters.keyOptions?.type === 'autoincrement' && /^[0-9]{1,15}$/.test(key)) {
+      this.#lastKey = Math.max(this.#lastKey, Number(key));
+    }
+  }
+
+  remove(key: string, rev: string): void {
+    const { number } = this.#copy;
+    const type = MarkerType.remove;
+    const tick = this.#tx.drawTick();
+    this.#tx.putBlind(primaryKey(number, key), null);
+    const entry = { tick, type, collection: number, transaction: 0n };
+    this.#count(tick, this.#tx.journal(number).append(entry, documentTail({ type, key, rev })));
+  }
+
+  /** Adds to the figures; how many documents are live is counted when the copy is complete. */
+  finish(): void {
+    const stats = this.#copy.readStats(this.#tx);
+    this.#copy.writeStats(this.#tx, {
+      ...stats,
+      entries: stats.entries + this.#entries,
+      bytes: stats.bytes + this.#bytes,
+      lastTick: this.#lastTick > stats.lastTick ? this.#lastTick : stats.lastTick,
+      lastKey: Math.max(stats.lastKey, this.#lastKey),
+    });
+  }
+
+  #count(tick: Tick, bytes: number): void {
+    this.#lastTick = tick;
+    this.#entries++;
+    this.#bytes += bytes;
+  }
+}
