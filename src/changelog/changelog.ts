@@ -32,6 +32,7 @@ export class Changelog {
   #running = false;
   #config: LoggerConfig;
   #totalEvents = 0;
+  #commitsSinceMerge = 0;
   /** Tick of the last change that went unlogged; unknown ones of earlier runs are below it. */
   #lastUnlogged: Tick;
   readonly #waiters = new Set<() => void>();
@@ -66,6 +67,11 @@ export class Changelog {
   /** Events logged since the server started; stopping does not reset it (contract 2.4). */
   get totalEvents(): number {
     return this.#totalEvents;
+  }
+
+  /** Commits that added blocks since `noteMerged`. */
+  get commitsSinceMerge(): number {
+    return this.#commitsSinceMerge;
   }
 
   /** The log is complete for readers whose position is at or above this tick (design, rule 8). */
@@ -157,6 +163,14 @@ export class Changelog {
     });
   }
 
+  /** Notes that blocks up to this tick need no more merging. */
+  noteMerged(tx: WriteTx, upTo: Tick): void {
+    this.#write(tx, { ...this.#read(tx), mergedTick: upTo });
+    tx.afterCommit(() => {
+      this.#commitsSinceMerge = 0;
+    });
+  }
+
   /** Reads a page of events that are committed; see readPage. */
   readPage(range: LogPageRange): Promise<Page> {
     const { lastTick, removedTick } = this.#state;
@@ -208,6 +222,7 @@ export class Changelog {
     });
     tx.afterCommit(() => {
       this.#totalEvents += addition.events;
+      this.#commitsSinceMerge++;
       for (const wake of [...this.#waiters]) wake();
     });
   }

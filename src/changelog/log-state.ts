@@ -15,6 +15,8 @@ export interface LogState {
   /** Events and bytes of lines still held. */
   readonly events: number;
   readonly bytes: number;
+  /** Blocks up to this tick need no merging. */
+  readonly mergedTick: Tick;
   /** Whether a change went unlogged since the logger stopped. */
   readonly unlogged: boolean;
 }
@@ -26,10 +28,11 @@ export const EMPTY_LOG: LogState = {
   holeAt: 0n,
   events: 0,
   bytes: 0,
+  mergedTick: 0n,
   unlogged: false,
 };
 
-const PAYLOAD_BYTES = 49;
+const PAYLOAD_BYTES = 57;
 
 export function logStateKey(databaseNumber: number): Buffer {
   return metaKey('l', databaseNumber);
@@ -43,7 +46,8 @@ export function encodeLogState(key: Buffer, state: LogState): Buffer {
   payload.writeBigUInt64BE(state.holeAt, 24);
   payload.writeDoubleBE(state.events, 32);
   payload.writeDoubleBE(state.bytes, 40);
-  payload[48] = state.unlogged ? 1 : 0;
+  payload.writeBigUInt64BE(state.mergedTick, 48);
+  payload[56] = state.unlogged ? 1 : 0;
   return protect(key, payload);
 }
 
@@ -57,6 +61,7 @@ export function decodeLogState(key: Buffer, value: Buffer): LogState {
     holeAt: payload.readBigUInt64BE(24),
     events: payload.readDoubleBE(32),
     bytes: payload.readDoubleBE(40),
-    unlogged: payload[48] === 1,
+    mergedTick: payload.readBigUInt64BE(48),
+    unlogged: payload[56] === 1,
   };
 }

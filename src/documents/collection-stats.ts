@@ -12,12 +12,14 @@ export interface CollectionStats {
   readonly dead: number;
   /** Bytes of lines in the journal. */
   readonly bytes: number;
-  /** Blocks written since the last compaction looked at the journal. */
+  /** Commits that added blocks since they were last merged. */
   readonly newBlocks: number;
   /** Tick of the newest entry; 0 for none. */
   readonly lastTick: Tick;
   /** Last key of an autoincrement generator; 0 for none. */
   readonly lastKey: number;
+  /** Blocks up to this tick need no merging. */
+  readonly mergedTick: Tick;
 }
 
 export const EMPTY_STATS: CollectionStats = {
@@ -28,6 +30,7 @@ export const EMPTY_STATS: CollectionStats = {
   newBlocks: 0,
   lastTick: 0n,
   lastKey: 0,
+  mergedTick: 0n,
 };
 
 export function statsKey(number: number): Buffer {
@@ -35,7 +38,7 @@ export function statsKey(number: number): Buffer {
 }
 
 export function encodeStats(key: Buffer, stats: CollectionStats): Buffer {
-  const payload = Buffer.allocUnsafe(56);
+  const payload = Buffer.allocUnsafe(64);
   payload.writeDoubleBE(stats.count, 0);
   payload.writeDoubleBE(stats.entries, 8);
   payload.writeDoubleBE(stats.dead, 16);
@@ -43,6 +46,7 @@ export function encodeStats(key: Buffer, stats: CollectionStats): Buffer {
   payload.writeDoubleBE(stats.newBlocks, 32);
   payload.writeBigUInt64BE(stats.lastTick, 40);
   payload.writeDoubleBE(stats.lastKey, 48);
+  payload.writeBigUInt64BE(stats.mergedTick, 56);
   return protect(key, payload);
 }
 
@@ -57,5 +61,6 @@ export function decodeStats(key: Buffer, value: Buffer): CollectionStats {
     newBlocks: payload.readDoubleBE(32),
     lastTick: payload.readBigUInt64BE(40),
     lastKey: payload.readDoubleBE(48),
+    mergedTick: payload.readBigUInt64BE(56),
   };
 }

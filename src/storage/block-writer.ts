@@ -193,7 +193,15 @@ export class BlockWriter {
     return bytes;
   }
 
-  /** The tail (without newline) of an entry of this commit, undefined when it is not in it. */
+  /** Appends a whole stored line as it is: what merging blocks does. */
+  appendLine(entry: Entry, source: Buffer, start: number, end: number, pointer?: Buffer): void {
+    const bytes = end - start;
+    const block = this.#reserve(entry, bytes);
+    source.copy(block.buffer, BLOCK_HEADER_BYTES + block.length, start, end);
+    this.#push(block, entry, bytes, pointer);
+  }
+
+  /** The line (without newline) of an entry of this commit, undefined when it is not in it. */
   find(tick: Tick): string | undefined {
     for (let b = this.#blocks.length - 1; b >= 0; b--) {
       const block = this.#blocks[b];

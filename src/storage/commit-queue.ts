@@ -50,7 +50,7 @@ export class CommitQueue {
   readonly #buffers = new BlockBuffers({ keepCount: BUFFERS_KEPT });
   readonly #waiting: Waiting[] = [];
   #open: { group: CommitGroup; accepted: Accepted[]; exclusive: boolean } | undefined;
-  #writing: CommitGroup | undefined;
+  #writing: { group: CommitGroup; exclusive: boolean } | undefined;
   #scheduled = false;
   #failure: ServiceError | undefined;
   #lastCommitted: Tick;
@@ -135,6 +135,8 @@ export class CommitQueue {
 
   #admits(next: Waiting): boolean {
     if (next.options.exclusive) return !this.#open && !this.#writing;
+    // What a catalogue change alters in memory is altered once it is committed, not before.
+    if (this.#writing?.exclusive) return false;
     if (!this.#open) return true;
     return !this.#open.exclusive && this.#open.accepted.length < GROUP_REQUESTS_MAX;
   }
@@ -142,7 +144,7 @@ export class CommitQueue {
   #run(waiting: Waiting): void {
     this.#open ??= {
       group: new CommitGroup(
-        { level: this.#level, ticks: this.#ticks, buffers: this.#buffers, below: this.#writing },
+        { level: this.#level, ticks: this.#ticks, buffers: this.#buffers, below: this.#writing?.group },
         { timeMs: this.#clock.nowMs() },
       ),
       accepted: [],
@@ -168,7 +170,7 @@ export class CommitQueue {
     const open = this.#open;
     if (!open || this.#writing) return;
     this.#open = undefined;
-    this.#writing = open.group;
+    this.#writing = { group: open.group, exclusive: open.exclusive };
     try {
       await this.#write(open.group);
       this.#lastCommitted = open.group.lastTick;

@@ -23,6 +23,7 @@ const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
 const CACHE_BYTES = 32 * 1024 * 1024;
 const MAX_FILE_BYTES = 8 * 1024 * 1024;
 const INCARNATIONS_KEPT = 1000;
+const READ_ATTEMPTS_MAX = 10;
 const SERVER_KEY = metaKey('g');
 /** Beside the database: the last commit of an orderly stop, so that a lost tail is noticed. */
 const LAST_COMMIT_FILE = 'last-commit';
@@ -156,12 +157,22 @@ export class Store {
   }
 
   /**
-   * The live line of a document, as committed, without newline. Pointer and block are read without
-   * a pause between them, so no commit comes in between.
+   * The live line of a document, as committed, without newline. When a commit moves the entry between
+   * the two reads, the pointer is read again (design, rule 7).
+   * @throws ServiceError storageDamaged when the block is missing or damaged.
    */
   readLine(number: number, documentKey: string): { pointer: Pointer; line: string } | undefined {
-    const pointer = this.pointer(number, documentKey);
-    return pointer && { pointer, line: readStoredLine(this.level, number, pointer) };
+    for (let attempt = 1; ; attempt++) {
+      const pointer = this.pointer(number, documentKey);
+      if (!pointer) return undefined;
+      try {
+        return { pointer, line: readStoredLine(this.level, number, pointer) };
+      } catch (error) {
+        const now = this.pointer(number, documentKey);
+        const moved = now?.tick !== pointer.tick || now.distance !== pointer.distance;
+        if (!moved || attempt >= READ_ATTEMPTS_MAX) throw error;
+      }
+    }
   }
 
   /** The record under a meta key. */

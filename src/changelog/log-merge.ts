@@ -1,0 +1,44 @@
+import { readBlocks } from '../storage/block-reader.ts';
+import { SMALL_BLOCK_BYTES, mergeRuns, rewriteBlocks } from '../storage/block-merge.ts';
+import { Space } from '../storage/keys.ts';
+import type { Store } from '../storage/store.ts';
+import type { Changelog } from './changelog.ts';
+
+/** So many commits are worth a look for small blocks. */
+const COMMITS_MIN = 64;
+
+/**
+ * Merges the small blocks that single writes left at the end of a changelog, one run a batch.
+ * @returns whether it looked.
+ */
+export async function mergeLogBlocks(
+  store: Store,
+  changelog: Changelog,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (changelog.commitsSinceMerge < COMMITS_MIN) return false;
+  const { mergedTick, removedTick } = changelog.state;
+  const number = changelog.databaseNumber;
+  const log = { space: Space.changelog, number } as const;
+  const from = mergedTick > removedTick ? mergedTick : removedTick;
+  let merged = from;
+  for await (const run of mergeRuns(readBlocks(store.level, { ...log, from }))) {
+    if (signal.aborted) return true;
+    const bytes = run.reduce((sum, block) => sum + block.lines.length, 0);
+    const last = run.at(-1);
+    if (!last) continue;
+    if (run.length > 1) {
+      await store.commit(
+        (tx) => {
+          const removed = changelog.state.removedTick;
+          if ((run[0]?.firstTick ?? 0n) <= removed) return;
+          rewriteBlocks(tx, log, run, () => ({}));
+        },
+        { exclusive: true },
+      );
+    }
+    if (bytes >= SMALL_BLOCK_BYTES) merged = last.lastTick;
+  }
+  await store.commit((tx) => changelog.noteMerged(tx, merged));
+  return true;
+}

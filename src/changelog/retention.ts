@@ -1,0 +1,67 @@
+import { MarkerType } from '../model/marker.ts';
+import type { Tick } from '../model/tick.ts';
+import { readBlocks } from '../storage/block-reader.ts';
+import { Space, blockKey } from '../storage/keys.ts';
+import type { Store } from '../storage/store.ts';
+import type { Changelog } from './changelog.ts';
+
+interface Removal {
+  upTo: Tick;
+  /** Tick of the oldest event that stays, 0 when none does. */
+  firstTick: Tick;
+  events: number;
+  bytes: number;
+}
+
+/**
+ * Removes the oldest events of a changelog that is over one of its caps, whole transactions only.
+ * First the mark moves, in one batch; the blocks are erased in the background.
+ * @returns whether something was removed.
+ */
+export async function enforceCaps(store: Store, changelog: Changelog): Promise<boolean> {
+  const { maxEvents, maxEventsSize } = changelog.config;
+  const { events, bytes } = changelog.state;
+  const surplusEvents = maxEvents > 0 ? events - maxEvents : 0;
+  const surplusBytes = maxEventsSize > 0 ? bytes - maxEventsSize : 0;
+  if (surplusEvents <= 0 && surplusBytes <= 0) return false;
+  const removal = await planRemoval(store, changelog, surplusEvents, surplusBytes);
+  if (!removal) return false;
+  await store.commit((tx) => {
+    changelog.noteRemoved(tx, removal);
+    store.eraser.erase(tx, {
+      start: blockKey(Space.changelog, changelog.databaseNumber, 0n),
+      end: blockKey(Space.changelog, changelog.databaseNumber, removal.upTo + 1n),
+    });
+  });
+  return true;
+}
+
+/** The smallest run of whole transactions from the start that brings the log under its caps. */
+async function planRemoval(
+  store: Store,
+  changelog: Changelog,
+  surplusEvents: number,
+  surplusBytes: number,
+): Promise<Removal | undefined> {
+  const { removedTick, lastTick } = changelog.state;
+  const removal: Removal = { upTo: 0n, firstTick: 0n, events: 0, bytes: 0 };
+  let events = 0;
+  let bytes = 0;
+  let done = false;
+  const range = { space: Space.changelog, number: changelog.databaseNumber, from: removedTick } as const;
+  for await (const block of readBlocks(store.level, range)) {
+    for (let i = block.firstAbove(removedTick); i < block.count; i++) {
+      const tick = block.tick(i);
+      if (tick > lastTick) return removal.events > 0 ? removal : undefined;
+      if (done) return { ...removal, firstTick: tick };
+      events++;
+      bytes += block.lineEnd(i) - block.lineStart(i);
+      const whole =
+        block.transaction(i) === 0n || block.type(i) === MarkerType.transactionCommit;
+      if (!whole) continue;
+      Object.assign(removal, { upTo: tick, events, bytes });
+      done = events >= surplusEvents && bytes >= surplusBytes;
+    }
+  }
+  return removal.events > 0 ? removal : undefined;
+}

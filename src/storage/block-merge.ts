@@ -1,0 +1,71 @@
+import type { Block } from './block.ts';
+import { BLOCK_LINES_FILL_BYTES } from './block.ts';
+import { BlockBuffers, BlockWriter } from './block-writer.ts';
+import { type BlockSpace, blockKey } from './keys.ts';
+import type { WriteTx } from './write-tx.ts';
+
+/** Blocks with fewer bytes of lines than this are worth merging with their neighbours. */
+export const SMALL_BLOCK_BYTES = 16 * 1024;
+
+/** What becomes of one entry of a rewritten block. */
+export interface KeptEntry {
+  /** The document's pointer, to be told where the entry's block ends now. */
+  readonly pointer?: { readonly key: Buffer; readonly value: Buffer };
+}
+
+/** Groups neighbouring blocks into runs that fit into one block; a full block is a run of its own. */
+export async function* mergeRuns(
+  blocks: AsyncIterable<Block>,
+): AsyncGenerator<Block[], void, void> {
+  let run: Block[] = [];
+  let bytes = 0;
+  for await (const block of blocks) {
+    const spread = run[0] ? block.lastTick - run[0].firstTick : 0n;
+    if (run.length > 0 && (bytes + block.lines.length > BLOCK_LINES_FILL_BYTES || spread > 0xffff_ffffn)) {
+      yield run;
+      run = [];
+      bytes = 0;
+    }
+    run.push(block);
+    bytes += block.lines.length;
+  }
+  if (run.length > 0) yield run;
+}
+
+/**
+ * Replaces blocks by new ones that hold the entries `keep` lets stay, in the same order and bytes.
+ * Needs a batch of its own, so that nobody reads a pointer before its block is there.
+ */
+export function rewriteBlocks(
+  tx: WriteTx,
+  log: { space: BlockSpace; number: number },
+  blocks: readonly Block[],
+  keep: (block: Block, i: number) => KeptEntry | undefined,
+): void {
+  const writer = new BlockWriter({ buffers: new BlockBuffers({ keepCount: 0 }) }, log);
+  const pointers: { key: Buffer; value: Buffer }[] = [];
+  for (const block of blocks) {
+    tx.putBlind(blockKey(log.space, log.number, block.lastTick), null);
+    for (let i = 0; i < block.count; i++) {
+      const kept = keep(block, i);
+      if (!kept) continue;
+      const entry = {
+        tick: block.tick(i),
+        type: block.type(i),
+        collection: block.collection(i),
+        transaction: block.transaction(i),
+      };
+      writer.appendLine(
+        entry,
+        block.lines,
+        block.lineStart(i),
+        block.lineEnd(i),
+        kept.pointer?.value,
+      );
+      if (kept.pointer) pointers.push(kept.pointer);
+    }
+  }
+  const timeMs = blocks.at(-1)?.timeMs ?? tx.timeMs;
+  writer.seal(timeMs, (key, value) => tx.putBlind(key, value));
+  for (const { key, value } of pointers) tx.put(key, value);
+}
