@@ -14,10 +14,15 @@ export interface EntryEffect {
   readonly dead: number;
 }
 
+type MutableStats = { -readonly [Name in keyof CollectionStats]: CollectionStats[Name] };
+
 /** Figures of the collections one request changes, written once at its end. */
 export class StatsChanges {
   readonly #tx: WriteTx;
-  readonly #changed = new Map<Collection, CollectionStats>();
+  readonly #changed = new Map<Collection, MutableStats>();
+  // Neighbouring writes mostly go to one collection.
+  #lastCollection: Collection | undefined;
+  #lastStats: MutableStats | undefined;
 
   constructor(deps: { tx: WriteTx }) {
     this.#tx = deps.tx;
@@ -28,24 +33,33 @@ export class StatsChanges {
   }
 
   setLastKey(collection: Collection, lastKey: number): void {
-    this.#changed.set(collection, { ...this.of(collection), lastKey });
+    this.#change(collection).lastKey = lastKey;
   }
 
   count(collection: Collection, effect: EntryEffect): void {
-    const stats = this.of(collection);
-    this.#changed.set(collection, {
-      ...stats,
-      count: stats.count + effect.live,
-      entries: stats.entries + 1,
-      dead: stats.dead + effect.dead,
-      bytes: stats.bytes + effect.bytes,
-      lastTick: effect.tick,
-    });
+    const stats = this.#change(collection);
+    stats.count += effect.live;
+    stats.entries++;
+    stats.dead += effect.dead;
+    stats.bytes += effect.bytes;
+    stats.lastTick = effect.tick;
   }
 
   write(): void {
     for (const [collection, stats] of this.#changed) {
       collection.writeStats(this.#tx, { ...stats, newBlocks: stats.newBlocks + 1 });
     }
+  }
+
+  #change(collection: Collection): MutableStats {
+    if (this.#lastStats && this.#lastCollection === collection) return this.#lastStats;
+    let stats = this.#changed.get(collection);
+    if (!stats) {
+      stats = { ...collection.readStats(this.#tx) };
+      this.#changed.set(collection, stats);
+    }
+    this.#lastCollection = collection;
+    this.#lastStats = stats;
+    return stats;
   }
 }

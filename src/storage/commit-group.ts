@@ -6,7 +6,7 @@ import { type BlockBuffers, BlockWriter } from './block-writer.ts';
 import { type BlockSpace, Space, blockKey } from './keys.ts';
 import type { Pointer } from './pointer.ts';
 import type { TickSource } from './tick-source.ts';
-import type { GroupView } from './write-tx.ts';
+import type { GroupView, Overlay } from './write-tx.ts';
 
 export type Level = LevelDatabase<Buffer, Buffer>;
 
@@ -29,7 +29,7 @@ export class CommitGroup implements GroupView {
   readonly #ticks: TickSource;
   readonly #buffers: BlockBuffers;
   #below: CommitGroup | undefined;
-  readonly #overlay = new Map<string, Change>();
+  #overlay: Overlay = new Map();
   readonly #blind: Change[] = [];
   readonly #writers = new Map<number, BlockWriter>();
 
@@ -51,15 +51,9 @@ export class CommitGroup implements GroupView {
     return this.#level.getSync(key);
   }
 
-  set(keyText: string, key: Buffer, value: Buffer | null): Buffer | null | undefined {
-    const before = this.#overlay.get(keyText);
-    this.#overlay.set(keyText, { key, value });
-    return before?.value;
-  }
-
-  restore(keyText: string, key: Buffer, value: Buffer | null | undefined): void {
-    if (value === undefined) this.#overlay.delete(keyText);
-    else this.#overlay.set(keyText, { key, value });
+  adopt(changes: Overlay): void {
+    if (this.#overlay.size === 0) this.#overlay = changes;
+    else for (const [keyText, change] of changes) this.#overlay.set(keyText, change);
   }
 
   putBlind(key: Buffer, value: Buffer | null): void {

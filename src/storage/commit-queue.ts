@@ -154,6 +154,7 @@ export class CommitQueue {
     const tx = new WriteTx(group);
     try {
       const result = waiting.run(tx);
+      tx.keep();
       accepted.push({ result, tx, waiting });
       if (waiting.options.sync) group.sync = true;
     } catch (error) {

@@ -13,6 +13,8 @@ export interface PageRange {
   readonly to: Tick;
   /** The page ends after the line with which it grows larger than this (contract 2.6). */
   readonly limitBytes: number;
+  /** A line that would take the page above this is left for the next one, unless it is the first. */
+  readonly maxBytes?: number;
   /** Which entries to include; all when absent. */
   readonly accept?: (block: Block, i: number) => boolean;
 }
@@ -36,7 +38,7 @@ const SCAN_BLOCKS_MAX = 4096;
 
 /**
  * Reads one page: whole lines from `from` on until `limitBytes` are passed, at least one line if
- * there is any. Memory is bounded by `limitBytes` and one line.
+ * there is any. Memory is bounded by `limitBytes` and one line, or by `maxBytes`.
  * @throws ServiceError storageDamaged at a damaged block; nothing of it is served.
  */
 export async function readPage(level: Level, range: PageRange): Promise<Page> {
@@ -78,9 +80,11 @@ class PageBuilder {
     const stop = this.#range.accept
       ? this.#addSelected(block, start, end, this.#range.accept)
       : this.#addRun(block, start, end);
+    if (stop < end) this.more = true;
+    // The first line of the block did not fit: nothing of it was looked at.
+    if (stop === start) return false;
     this.#timeMs = block.timeMs;
     this.#lastScanned = block.tick(stop - 1);
-    if (stop < end) this.more = true;
     return stop === block.count;
   }
 
@@ -99,19 +103,21 @@ class PageBuilder {
     return this.#bytes > this.#range.limitBytes;
   }
 
+  get #maxBytes(): number {
+    return this.#range.maxBytes ?? Infinity;
+  }
+
   /** One slice up to the line that passes the limit; returns the entry after it. */
   #addRun(block: Block, start: number, end: number): number {
     const offset = block.lineStart(start);
-    const room = this.#range.limitBytes - this.#bytes + offset;
-    let low = start;
-    let high = end - 1;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (block.lineEnd(middle) > room) high = middle;
-      else low = middle + 1;
+    const taken = this.#bytes - offset;
+    let stop = Math.min(firstEndAbove(block, start, end, this.#range.limitBytes - taken) + 1, end);
+    if (taken + block.lineEnd(stop - 1) > this.#maxBytes) {
+      stop = firstEndAbove(block, start, stop, this.#maxBytes - taken);
+      if (stop === start && this.#count === 0) stop = start + 1;
     }
-    this.#take(block, start, low + 1);
-    return low + 1;
+    if (stop > start) this.#take(block, start, stop);
+    return stop;
   }
 
   #addSelected(
@@ -121,7 +127,10 @@ class PageBuilder {
     accept: (block: Block, i: number) => boolean,
   ): number {
     for (let i = start; i < end; i++) {
-      if (accept(block, i)) this.#take(block, i, i + 1);
+      if (!accept(block, i)) continue;
+      const bytes = block.lineEnd(i) - block.lineStart(i);
+      if (this.#count > 0 && this.#bytes + bytes > this.#maxBytes) return i;
+      this.#take(block, i, i + 1);
       if (this.#full) return i + 1;
     }
     return end;
@@ -134,6 +143,18 @@ class PageBuilder {
     this.#count += end - start;
     this.#lastIncluded = block.tick(end - 1);
   }
+}
+
+/** The first entry from `start` on whose line ends above `position`; `end` when none does. */
+function firstEndAbove(block: Block, start: number, end: number, position: number): number {
+  let low = start;
+  let high = end;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (block.lineEnd(middle) > position) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 const EMPTY = Buffer.alloc(0);

@@ -7,8 +7,8 @@ import type { Pointer } from './pointer.ts';
 export interface GroupView {
   readonly timeMs: number;
   get(keyText: string, key: Buffer): Buffer | undefined;
-  set(keyText: string, key: Buffer, value: Buffer | null): Buffer | null | undefined;
-  restore(keyText: string, key: Buffer, value: Buffer | null | undefined): void;
+  /** Takes over the changes of a request that has succeeded. */
+  adopt(changes: Overlay): void;
   putBlind(key: Buffer, value: Buffer | null): void;
   blindCount(): number;
   truncateBlind(count: number): void;
@@ -18,11 +18,8 @@ export interface GroupView {
   readLine(number: number, pointer: Pointer): string;
 }
 
-interface Undo {
-  readonly keyText: string;
-  readonly key: Buffer;
-  readonly before: Buffer | null | undefined;
-}
+/** Single keys that are to be written, by their bytes as latin1 text; null removes. */
+export type Overlay = Map<string, { readonly key: Buffer; readonly value: Buffer | null }>;
 
 /**
  * The view one request has of the store while it runs inside the commit queue: it sees everything
@@ -32,7 +29,7 @@ export class WriteTx {
   /** Wall-clock time of the commit, ms since 1970. */
   readonly timeMs: number;
   readonly #group: GroupView;
-  readonly #undo: Undo[] = [];
+  readonly #changes: Overlay = new Map();
   readonly #marks = new Map<BlockWriter, BlockMark>();
   readonly #blindCount: number;
   readonly #afterCommit: (() => void)[] = [];
@@ -44,15 +41,17 @@ export class WriteTx {
   }
 
   get(key: Buffer): Buffer | undefined {
-    return this.#group.get(key.toString('latin1'), key);
+    const keyText = key.toString('latin1');
+    const change = this.#changes.get(keyText);
+    return change ? (change.value ?? undefined) : this.#group.get(keyText, key);
   }
 
   put(key: Buffer, value: Buffer): void {
-    this.#set(key, value);
+    this.#changes.set(key.toString('latin1'), { key, value });
   }
 
   del(key: Buffer): void {
-    this.#set(key, null);
+    this.#changes.set(key.toString('latin1'), { key, value: null });
   }
 
   /**
@@ -101,18 +100,15 @@ export class WriteTx {
     return this.#afterCommit;
   }
 
-  /** Takes back everything; used by the queue when the request throws. */
-  rollback(): void {
-    for (const { keyText, key, before } of this.#undo.reverse()) {
-      this.#group.restore(keyText, key, before);
-    }
-    for (const [writer, mark] of this.#marks) writer.rollback(mark);
-    this.#group.truncateBlind(this.#blindCount);
+  /** Makes the changes visible to the requests after this one; used by the queue. */
+  keep(): void {
+    this.#group.adopt(this.#changes);
   }
 
-  #set(key: Buffer, value: Buffer | null): void {
-    const keyText = key.toString('latin1');
-    this.#undo.push({ keyText, key, before: this.#group.set(keyText, key, value) });
+  /** Takes back everything; used by the queue when the request throws. */
+  rollback(): void {
+    for (const [writer, mark] of this.#marks) writer.rollback(mark);
+    this.#group.truncateBlind(this.#blindCount);
   }
 
   #writer(space: BlockSpace, number: number): BlockWriter {
