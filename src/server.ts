@@ -1,0 +1,178 @@
+import { type RequestListener, type Server, createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type Clock, systemClock } from './base/clock.ts';
+import type { Logger } from './base/logger.ts';
+import type { ServerConfig } from './config/server-config.ts';
+import { Catalogue } from './documents/catalogue.ts';
+import { Checksums } from './documents/checksum.ts';
+import { Collections } from './documents/collections.ts';
+import { Databases } from './documents/databases.ts';
+import { Documents } from './documents/documents.ts';
+import { Importer } from './documents/import.ts';
+import { Maintenance } from './documents/maintenance.ts';
+import { createApp } from './http/app.ts';
+import { replicationDispatch } from './http/replication-dispatch.ts';
+import { leaderCommands } from './http/replication-leader.ts';
+import { Leader } from './leader/leader.ts';
+import { DEFAULT_LOGGER_CONFIG } from './model/logger-config.ts';
+import { Store } from './storage/store.ts';
+
+/** The version followers and tools are told; real ones check it (contract 6.1). */
+export const COMPATIBLE_VERSION = '1.4.3';
+
+const MAINTENANCE_INTERVAL_MS = 1000;
+const REMOVAL_AGE_MS = 60 * 60 * 1000;
+/** An idle connection is kept this long: longer than a follower waits between requests. */
+const KEEP_ALIVE_MS = 75_000;
+/** Requests still running when a stop has waited this long lose their connection. */
+const STOP_GRACE_MS = 10_000;
+
+export interface RunningServer {
+  /** Where it really listens. */
+  readonly endpoint: { readonly host: string; readonly port: number };
+  /** `http://host:port`. */
+  readonly url: string;
+  readonly serverId: string;
+  /** Finishes requests, stops appliers and background work, closes the store. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a server: store, catalogue, loggers, background work, appliers that start by themselves,
+ * and last the listener.
+ * @throws ServiceError storeLocked, storageDamaged or unknownFormat; a listen error with its `code`.
+ * Nothing is left running then.
+ */
+export async function startServer(
+  deps: { logger: Logger; clock?: Clock },
+  config: ServerConfig,
+): Promise<RunningServer> {
+  const { logger } = deps;
+  const clock = deps.clock ?? systemClock;
+  const stopping = new AbortController();
+  const store = await Store.open(
+    { clock, logger },
+    {
+      directory: config.databaseDirectory,
+      alwaysSync: config.sync === 'always',
+      newServerId: config.newServerId,
+    },
+  );
+  const closers: (() => Promise<void> | void)[] = [() => store.close()];
+  const stop = once(async () => {
+    stopping.abort();
+    for (const close of closers.reverse()) await close();
+  });
+  try {
+    const app = await compose({ store, clock, logger, stopping, closers }, config);
+    const server = createServer(app);
+    server.keepAliveTimeout = KEEP_ALIVE_MS;
+    await listen(server, config.endpoint);
+    closers.push(() => closeServer(server));
+    const { address, port } = server.address() as AddressInfo;
+    const host = address.includes(':') ? `[${address}]` : address;
+    return {
+      endpoint: { host: address, port },
+      url: `http://${host}:${port}`,
+      serverId: store.server.serverId,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly stopping: AbortController;
+  /** What a stop has to do, in the order of the start. */
+  readonly closers: (() => Promise<void> | void)[];
+}
+
+/** Builds everything between store and listener. */
+async function compose(
+  { store, clock, logger, stopping, closers }: Parts,
+  config: ServerConfig,
+): Promise<RequestListener> {
+  const defaultLoggerConfig = { ...DEFAULT_LOGGER_CONFIG, autoStart: config.loggerAutoStart };
+  const { transactionMaxBytes } = config;
+  const catalogue = await Catalogue.load(store, { defaultLoggerConfig });
+  const collections = new Collections({ store, catalogue }, { transactionMaxBytes });
+  const databases = new Databases({ store, catalogue, collections }, { defaultLoggerConfig });
+  await databases.open();
+  const leader = new Leader(
+    { store, clock },
+    {
+      version: COMPATIBLE_VERSION,
+      maxPageBytes: config.pageMaxBytes,
+      pageBudgetBytes: config.pageBudgetBytes,
+    },
+  );
+  closers.push(() => {
+    leader.close();
+  });
+  const maintenance = new Maintenance(
+    { store, catalogue, clock, logger },
+    {
+      intervalMs: MAINTENANCE_INTERVAL_MS,
+      removalAgeMs: REMOVAL_AGE_MS,
+      horizon: () => leader.batches.horizon,
+    },
+  );
+  maintenance.start();
+  closers.push(() => maintenance.stop());
+  const app = createApp(
+    {
+      catalogue,
+      databases,
+      collections,
+      documents: new Documents({ store }),
+      importer: new Importer({ store, collections }, { transactionMaxBytes }),
+      checksums: new Checksums({ store }),
+      clock,
+      logger,
+      signal: stopping.signal,
+      routers: [replicationDispatch(leaderCommands(leader))],
+    },
+    { version: COMPATIBLE_VERSION, maxBodyBytes: config.maxBodyBytes },
+  );
+  return app.callback();
+}
+
+function listen(server: Server, endpoint: ServerConfig['endpoint']): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(endpoint.port, endpoint.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** Takes no more connections, lets requests finish, and closes. */
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const deadline = setTimeout(() => {
+      server.closeAllConnections();
+    }, STOP_GRACE_MS);
+    // A connection that was busy becomes idle when its request is answered.
+    const idle = setInterval(() => {
+      server.closeIdleConnections();
+    }, 50);
+    server.close((error) => {
+      clearTimeout(deadline);
+      clearInterval(idle);
+      if (error) reject(error);
+      else resolve();
+    });
+  });
+}
+
+/** Every call gets the promise of the first. */
+function once(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => (running ??= run());
+}
