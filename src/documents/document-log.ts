@@ -17,9 +17,10 @@ export interface LoggedLine {
   readonly oldRev: string | undefined;
 }
 
-interface GroupedLine extends LoggedLine {
+interface GroupedLine {
   readonly tick: Tick;
   readonly collection: Collection;
+  readonly line: LoggedLine;
   readonly data: LineData | undefined;
 }
 
@@ -60,7 +61,9 @@ export class DocumentLog {
       { tick: group.tid, type: transactionStart, collection: 0, transaction: group.tid },
       transactionTail(transactionStart, tid, collections),
     );
-    for (const line of group.lines) this.#append(line.collection, line.tick, line, line.data, group.tid);
+    for (const { collection, tick, line, data } of group.lines) {
+      this.#append(collection, tick, line, data, group.tid);
+    }
     log.append(
       {
         tick: this.#tx.drawTick(),
@@ -76,7 +79,7 @@ export class DocumentLog {
   add(collection: Collection, tick: Tick, line: LoggedLine, data?: LineData): void {
     if (collection.excluded) return;
     if (!this.#database.changelog.logs(this.#origin)) this.#unlogged = tick;
-    else if (this.#group) this.#group.lines.push({ ...line, tick, collection, data });
+    else if (this.#group) this.#group.lines.push({ tick, collection, line, data });
     else this.#append(collection, tick, line, data, 0n);
   }
 

@@ -36,6 +36,7 @@ export class DocumentTx {
   readonly #tx: WriteTx;
   readonly #stats: StatsChanges;
   readonly #log: DocumentLog;
+  #lastKey: { collection: Collection; key: string; primary: Buffer } | undefined;
 
   /** @param options.grouped log all writes as one transaction, 2200 .. 2201, even a single one */
   constructor(
@@ -49,7 +50,7 @@ export class DocumentTx {
   }
 
   pointer(collection: Collection, key: string): Pointer | undefined {
-    const stored = this.#tx.get(primaryKey(collection.number, key));
+    const stored = this.#tx.get(this.#primaryKey(collection, key));
     return stored && decodePointer(stored);
   }
 
@@ -137,7 +138,7 @@ export class DocumentTx {
     const tick = this.#tx.drawTick();
     const newRev = rev ?? tick.toString();
     const type = MarkerType.remove;
-    this.#tx.del(primaryKey(collection.number, key));
+    this.#tx.del(this.#primaryKey(collection, key));
     const bytes = this.#tx
       .journal(collection.number)
       .append(
@@ -167,12 +168,21 @@ export class DocumentTx {
     const type: UpsertMarkerType =
       collection.type === CollectionType.edge ? MarkerType.edge : MarkerType.document;
     const pointer = encodePointer(tick, rev);
-    this.#tx.put(primaryKey(collection.number, key), pointer);
+    this.#tx.put(this.#primaryKey(collection, key), pointer);
     const entry = { tick, type, collection: collection.number, transaction: 0n };
-    const prefix = documentHead({ type, key, rev });
-    const bytes = this.#tx.journal(collection.number).appendData(entry, prefix, data, pointer);
+    const journal = this.#tx.journal(collection.number);
+    const bytes = journal.appendData(entry, documentHead({ type, key, rev }), data, pointer);
     this.#stats.count(collection, { tick, bytes, live: old ? 0 : 1, dead: old ? 1 : 0 });
     this.#log.add(collection, tick, { type, key, rev, oldRev: old?.rev }, data);
+  }
+
+  /** A write follows the look at its pointer, so the key made for one serves the other. */
+  #primaryKey(collection: Collection, key: string): Buffer {
+    const last = this.#lastKey;
+    if (last?.key === key && last.collection === collection) return last.primary;
+    const primary = primaryKey(collection.number, key);
+    this.#lastKey = { collection, key, primary };
+    return primary;
   }
 
   #reindex(

@@ -12,7 +12,8 @@ export interface MaintenanceOptions {
   readonly intervalMs: number;
   /** Removals stay in the journals at least this long. */
   readonly removalAgeMs: number;
-  readonly horizon: (databaseName: string) => Tick | undefined;
+  /** Smallest tick at which an open dump batch was created. */
+  readonly horizon: () => Tick | undefined;
 }
 
 /**
@@ -55,7 +56,7 @@ export class Maintenance {
     const { signal } = this.#abort;
     for (const database of this.#catalogue.databases) {
       const limits: CompactionLimits = {
-        horizon: () => this.#options.horizon(database.name),
+        horizon: this.#options.horizon,
         removalAgeMs: this.#options.removalAgeMs,
         nowMs: () => this.#clock.nowMs(),
         lastPass: this.#lastPass,

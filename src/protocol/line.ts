@@ -60,18 +60,23 @@ export function tickHead(tick: Tick): string {
 
 /** Tail of a 2300, 2301 or 2302. */
 export function documentTail(line: DocumentLine): string {
-  const { tid, cid, cname, oldRev, data } = line;
-  let tail = `"type":${line.type}`;
-  if (tid !== undefined) tail += `,"tid":${jsonString(tid)}`;
-  if (cid !== undefined) tail += `,"cid":${jsonString(cid)},"cname":${jsonString(cname ?? '')}`;
-  tail += `,"key":${jsonString(line.key)},"rev":${jsonString(line.rev)}`;
-  if (oldRev !== undefined) tail += `,"oldRev":${jsonString(oldRev)}`;
-  return data === undefined ? `${tail}}\n` : `${tail},"data":${data}}\n`;
+  const fields = documentFields(line);
+  return line.data === undefined ? `${fields}}\n` : `${fields},"data":${line.data}}\n`;
 }
 
 /** Tail of a 2300 or 2301 up to where the document begins; `}` and a newline end it. */
 export function documentHead(line: Omit<DocumentLine, 'data'>): string {
-  return `${documentTail(line).slice(0, -2)},"data":`;
+  return `${documentFields(line)},"data":`;
+}
+
+function documentFields(line: Omit<DocumentLine, 'data'>): string {
+  const { tid, cid, cname, oldRev } = line;
+  let fields = `"type":${line.type}`;
+  if (tid !== undefined) fields += `,"tid":${jsonString(tid)}`;
+  if (cid !== undefined) fields += `,"cid":${jsonString(cid)},"cname":${jsonString(cname ?? '')}`;
+  fields += `,"key":${jsonString(line.key)},"rev":${jsonString(line.rev)}`;
+  if (oldRev !== undefined) fields += `,"oldRev":${jsonString(oldRev)}`;
+  return fields;
 }
 
 /**
