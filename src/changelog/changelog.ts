@@ -36,6 +36,7 @@ export class Changelog {
   /** Tick of the last change that went unlogged; unknown ones of earlier runs are below it. */
   #lastUnlogged: Tick;
   readonly #waiters = new Set<() => void>();
+  #dropped = false;
 
   constructor(deps: { store: Store }, options: { databaseNumber: number; config: LoggerConfig }) {
     this.#store = deps.store;
@@ -147,12 +148,26 @@ export class Changelog {
     });
   }
 
-  /** Moves the mark below which everything is gone; the caller sees to the blocks. */
+  /**
+   * Moves the mark below which everything is gone; the caller sees to the blocks.
+   * @param removed what was planned, and the marks `after` and `lastTick` of the state it was planned for
+   * @returns false when that state is no more: somebody else removed events, or all were to go and there
+   * are new ones
+   */
   noteRemoved(
     tx: WriteTx,
-    removed: { upTo: Tick; events: number; bytes: number; firstTick: Tick },
-  ): void {
+    removed: {
+      after: Tick;
+      lastTick: Tick;
+      upTo: Tick;
+      events: number;
+      bytes: number;
+      firstTick: Tick;
+    },
+  ): boolean {
     const state = this.#read(tx);
+    if (state.removedTick !== removed.after) return false;
+    if (removed.firstTick === 0n && state.lastTick !== removed.lastTick) return false;
     this.#write(tx, {
       ...state,
       removedTick: removed.upTo,
@@ -161,6 +176,7 @@ export class Changelog {
       events: state.events - removed.events,
       bytes: state.bytes - removed.bytes,
     });
+    return true;
   }
 
   /** Notes that blocks up to this tick need no more merging. */
@@ -169,6 +185,16 @@ export class Changelog {
     tx.afterCommit(() => {
       this.#commitsSinceMerge = 0;
     });
+  }
+
+  get dropped(): boolean {
+    return this.#dropped;
+  }
+
+  /** Says that the database is gone: nothing may be written any more, and nobody need wait. */
+  markDropped(): void {
+    this.#dropped = true;
+    for (const wake of [...this.#waiters]) wake();
   }
 
   /** Reads a page of events that are committed; see readPage. */
@@ -183,9 +209,13 @@ export class Changelog {
     });
   }
 
-  /** Resolves when an event above `tick` is there, the time is over, or the signal aborts. */
+  /**
+   * Resolves when an event above `tick` is there, the time is over, the signal aborts, or the database
+   * is dropped.
+   */
   waitAbove(tick: Tick, timeoutMs: number, signal: AbortSignal): Promise<void> {
-    if (this.#state.lastTick > tick || timeoutMs <= 0 || signal.aborted) return Promise.resolve();
+    const isOver = (): boolean => this.#state.lastTick > tick || this.#dropped;
+    if (isOver() || timeoutMs <= 0 || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
@@ -194,7 +224,7 @@ export class Changelog {
         resolve();
       };
       const check = (): void => {
-        if (this.#state.lastTick > tick) done();
+        if (isOver()) done();
       };
       const timer = setTimeout(done, timeoutMs);
       signal.addEventListener('abort', done);

@@ -23,7 +23,7 @@ export async function mergeLogBlocks(
   const from = mergedTick > removedTick ? mergedTick : removedTick;
   let merged = from;
   for await (const run of mergeRuns(readBlocks(store.level, { ...log, from }))) {
-    if (signal.aborted) return true;
+    if (signal.aborted || changelog.dropped) return true;
     const bytes = run.reduce((sum, block) => sum + block.lines.length, 0);
     const last = run.at(-1);
     if (!last) continue;
@@ -31,7 +31,7 @@ export async function mergeLogBlocks(
       await store.commit(
         (tx) => {
           const removed = changelog.state.removedTick;
-          if ((run[0]?.firstTick ?? 0n) <= removed) return;
+          if (changelog.dropped || (run[0]?.firstTick ?? 0n) <= removed) return;
           rewriteBlocks(tx, log, run, () => ({}));
         },
         { exclusive: true },
@@ -39,6 +39,8 @@ export async function mergeLogBlocks(
     }
     if (bytes >= SMALL_BLOCK_BYTES) merged = last.lastTick;
   }
-  await store.commit((tx) => changelog.noteMerged(tx, merged));
+  await store.commit((tx) => {
+    if (!changelog.dropped) changelog.noteMerged(tx, merged);
+  });
   return true;
 }

@@ -6,6 +6,9 @@ import type { Store } from '../storage/store.ts';
 import type { Changelog } from './changelog.ts';
 
 interface Removal {
+  /** What the log was when this was planned. */
+  readonly after: Tick;
+  readonly lastTick: Tick;
   upTo: Tick;
   /** Tick of the oldest event that stays, 0 when none does. */
   firstTick: Tick;
@@ -26,14 +29,14 @@ export async function enforceCaps(store: Store, changelog: Changelog): Promise<b
   if (surplusEvents <= 0 && surplusBytes <= 0) return false;
   const removal = await planRemoval(store, changelog, surplusEvents, surplusBytes);
   if (!removal) return false;
-  await store.commit((tx) => {
-    changelog.noteRemoved(tx, removal);
+  return store.commit((tx) => {
+    if (changelog.dropped || !changelog.noteRemoved(tx, removal)) return false;
     store.eraser.erase(tx, {
       start: blockKey(Space.changelog, changelog.databaseNumber, 0n),
       end: blockKey(Space.changelog, changelog.databaseNumber, removal.upTo + 1n),
     });
+    return true;
   });
-  return true;
 }
 
 /** The smallest run of whole transactions from the start that brings the log under its caps. */
@@ -44,11 +47,22 @@ async function planRemoval(
   surplusBytes: number,
 ): Promise<Removal | undefined> {
   const { removedTick, lastTick } = changelog.state;
-  const removal: Removal = { upTo: 0n, firstTick: 0n, events: 0, bytes: 0 };
+  const removal: Removal = {
+    after: removedTick,
+    lastTick,
+    upTo: 0n,
+    firstTick: 0n,
+    events: 0,
+    bytes: 0,
+  };
   let events = 0;
   let bytes = 0;
   let done = false;
-  const range = { space: Space.changelog, number: changelog.databaseNumber, from: removedTick } as const;
+  const range = {
+    space: Space.changelog,
+    number: changelog.databaseNumber,
+    from: removedTick,
+  } as const;
   for await (const block of readBlocks(store.level, range)) {
     for (let i = block.firstAbove(removedTick); i < block.count; i++) {
       const tick = block.tick(i);
@@ -56,8 +70,7 @@ async function planRemoval(
       if (done) return { ...removal, firstTick: tick };
       events++;
       bytes += block.lineEnd(i) - block.lineStart(i);
-      const whole =
-        block.transaction(i) === 0n || block.type(i) === MarkerType.transactionCommit;
+      const whole = block.transaction(i) === 0n || block.type(i) === MarkerType.transactionCommit;
       if (!whole) continue;
       Object.assign(removal, { upTo: tick, events, bytes });
       done = events >= surplusEvents && bytes >= surplusBytes;

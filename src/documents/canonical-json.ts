@@ -46,7 +46,10 @@ function sourceMembers(text: string, start: number, end: number): PrintedMember[
   const members = splitObject(text, start, end, MAX_DEPTH) ?? [];
   // Of a repeated name the last counts, as when it is parsed.
   const byName = new Map(
-    members.map(({ name, valueStart, valueEnd }) => [name, printSource(text, valueStart, valueEnd)]),
+    members.map(({ name, valueStart, valueEnd }) => [
+      name,
+      printSource(text, valueStart, valueEnd),
+    ]),
   );
   return [...byName];
 }

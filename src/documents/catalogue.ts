@@ -31,7 +31,10 @@ export class Catalogue {
   }
 
   /** Reads the catalogue of an opened store. */
-  static async load(store: Store, options: { defaultLoggerConfig: LoggerConfig }): Promise<Catalogue> {
+  static async load(
+    store: Store,
+    options: { defaultLoggerConfig: LoggerConfig },
+  ): Promise<Catalogue> {
     const catalogue = new Catalogue(store);
     const byNumber = new Map<number, Database>();
     for (const { key, record } of await store.records<DatabaseRecord>('d')) {
@@ -52,7 +55,10 @@ export class Catalogue {
       const collection = new Collection(number, record, stats);
       const database = byNumber.get(record.database);
       if (!database) {
-        throw new ServiceError('storageDamaged', `collection ${record.parameters.name} has no database`);
+        throw new ServiceError(
+          'storageDamaged',
+          `collection ${record.parameters.name} has no database`,
+        );
       }
       if (record.hidden) catalogue.#hidden.set(number, collection);
       else database.show(collection);

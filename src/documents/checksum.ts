@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { MarkerType } from '../model/marker.ts';
+import { skipString } from '../protocol/json-scan.ts';
+import { memberName } from '../protocol/json-text.ts';
 import { Block } from '../storage/block.ts';
 import { Space, numberRange, primaryKey, primaryKeyDocument } from '../storage/keys.ts';
 import { decodePointer, pointerTick } from '../storage/pointer.ts';
@@ -35,6 +37,7 @@ const KEYS_PER_READ = 1000;
 const STEP_MS = 5;
 const ENTRIES_PER_LOOK = 32;
 const LEFT_OUT: ReadonlySet<string> = new Set(['_key', '_rev', '_id']);
+const KEY_MEMBER = ',"key":';
 const TWO_32 = 2 ** 32;
 const TWO_20 = 2 ** 20;
 
@@ -152,12 +155,10 @@ export class Checksums {
   }
 }
 
-/** The key in a journal line; the first `,"key":` is the member, as strings cannot hold bare quotes. */
+/** The key in a journal line. `,"key":` cannot stand inside a string, whose quotes are escaped. */
 function keyOfLine(line: string): string {
-  const start = line.indexOf(',"key":"') + 7;
-  let end = line.indexOf('"', start + 1);
-  while (line[end - 1] === '\\') end = line.indexOf('"', end + 1);
-  return JSON.parse(line.slice(start, end + 1)) as string;
+  const start = line.indexOf(KEY_MEMBER) + KEY_MEMBER.length;
+  return memberName(line, start, skipString(line, start));
 }
 
 /** A sum modulo 2^52 in two halves, and the clock of the loop that makes it. */
@@ -180,7 +181,8 @@ class Sum {
     const digest = createHash('sha1').update(`${key}\n${rev}\n${data}`).digest();
     const low = this.#low + digest.readUInt32LE(0);
     this.#low = low % TWO_32;
-    this.#high = (this.#high + (digest.readUInt32LE(4) % TWO_20) + (low >= TWO_32 ? 1 : 0)) % TWO_20;
+    this.#high =
+      (this.#high + (digest.readUInt32LE(4) % TWO_20) + (low >= TWO_32 ? 1 : 0)) % TWO_20;
     this.count++;
   }
 

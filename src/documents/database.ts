@@ -93,6 +93,7 @@ export class Database {
   /** Says that the database is gone; those who still hold it are told so. */
   markDropped(): void {
     this.#dropped = true;
+    this.changelog.markDropped();
   }
 
   /** @throws ServiceError databaseNotFound when it was dropped since it was looked up. */

@@ -1,7 +1,7 @@
 import type { LoggerConfig } from '../model/logger-config.ts';
 import { ServiceError } from '../model/errors.ts';
 import { isValidDatabaseName } from '../model/names.ts';
-import { Space, metaKey, numberRange } from '../storage/keys.ts';
+import { Space, metaKey, numberRange, prefixRange } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Collections } from './collections.ts';
@@ -57,6 +57,8 @@ export class Databases {
         for (const kind of DATABASE_KINDS) tx.del(metaKey(kind, database.number));
         this.#store.eraser.erase(tx, numberRange(Space.changelog, database.number));
         this.#store.eraser.erase(tx, numberRange(Space.staging, database.number));
+        // The positions of a sync under way stand below its plan, one for each copy.
+        this.#store.eraser.erase(tx, prefixRange(metaKey('y', database.number)));
         this.#catalogue.deleteDatabase(tx, database);
       },
       { exclusive: true },

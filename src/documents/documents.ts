@@ -94,7 +94,10 @@ export class Documents {
     database: Database,
     collection: Collection,
     body: string,
-    settings: WriteSettings & { overwriteMode?: OverwriteMode; ends?: EdgeEnds } & Partial<MergeSettings> = {},
+    settings: WriteSettings & {
+      overwriteMode?: OverwriteMode;
+      ends?: EdgeEnds;
+    } & Partial<MergeSettings> = {},
   ): Promise<WriteResult> {
     const parsed = parseDocument(body);
     return this.#write(database, collection, settings, (tx, writes) => {

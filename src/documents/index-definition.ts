@@ -18,10 +18,14 @@ export function newIndexDefinition(
 ): IndexDefinition {
   const { type, fields } = wanted;
   if (typeof type !== 'string' || !(FIELD_TYPES.has(type) || KEPT_TYPES.has(type))) {
-    throw new ServiceError('httpBadParameter', `unknown index type ${JSON.stringify(type ?? null)}`);
+    throw new ServiceError(
+      'httpBadParameter',
+      `unknown index type ${JSON.stringify(type ?? null)}`,
+    );
   }
   if (FIELD_TYPES.has(type)) checkFields(type, fields);
-  if (!/^[0-9]{1,19}$/.test(id)) throw new ServiceError('httpBadParameter', `illegal index id '${id}'`);
+  if (!/^[0-9]{1,19}$/.test(id))
+    throw new ServiceError('httpBadParameter', `illegal index id '${id}'`);
   const { sparse } = wanted;
   const rest = Object.entries(wanted).filter(
     ([name]) => !['id', 'type', 'unique', 'isNewlyCreated', 'error', 'code'].includes(name),

@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
 
-const TAG = { null: 0x10, false: 0x20, true: 0x21, number: 0x30, string: 0x40, array: 0x50, object: 0x60 };
+const TAG = {
+  null: 0x10,
+  false: 0x20,
+  true: 0x21,
+  number: 0x30,
+  string: 0x40,
+  array: 0x50,
+  object: 0x60,
+};
 const END = 0x01;
 /** Longer encodings are cut and end in their SHA-256: equal values still meet, order is lost. */
 const VALUE_MAX_BYTES = 512;

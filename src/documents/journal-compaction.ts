@@ -43,6 +43,8 @@ interface Pass {
 interface Verdict {
   readonly keep: boolean;
   readonly isRemoval: boolean;
+  /** A removal that nothing supersedes: copies that lack it must start anew once it is gone. */
+  readonly isFinal: boolean;
   readonly key: string;
 }
 
@@ -117,8 +119,8 @@ class JournalCompaction {
 
   /** Rewrites a run if that makes it fewer blocks or smaller; returns the bytes that are left. */
   async #rewrite(run: readonly Block[]): Promise<number> {
-    const horizon = this.#limits.horizon() ?? MAX_TICK;
-    const verdicts = new Map(run.map((block) => [block, this.#judge(block, horizon)]));
+    const horizon = this.#limits.horizon();
+    const verdicts = new Map(run.map((block) => [block, this.#judge(block, horizon ?? MAX_TICK)]));
     const all = [...verdicts.values()].flat();
     const bytes = run.reduce((sum, block) => sum + block.lines.length, 0);
     if (run.length === 1 && all.every(({ keep }) => keep)) return bytes;
@@ -127,16 +129,27 @@ class JournalCompaction {
     await this.#store.commit(
       (tx) => {
         if (this.#collection.dropped) return;
-        rewriteBlocks(tx, { space: Space.journal, number: this.#collection.number }, run, (block, i) => {
-          const verdict = verdicts.get(block)?.[i];
-          if (!verdict) return {};
-          if (verdict.keep) {
-            left += block.lineEnd(i) - block.lineStart(i);
-            return this.#kept(tx, verdict, block.tick(i));
-          }
-          if (verdict.isRemoval) removalGone = block.tick(i);
-          return undefined;
-        });
+        // A batch opened since then may be older than what was seen to supersede an entry.
+        if (this.#limits.horizon() !== horizon) {
+          this.#pass.keptSuperseded = true;
+          left = bytes;
+          return;
+        }
+        rewriteBlocks(
+          tx,
+          { space: Space.journal, number: this.#collection.number },
+          run,
+          (block, i) => {
+            const verdict = verdicts.get(block)?.[i];
+            if (!verdict) return {};
+            if (verdict.keep) {
+              left += block.lineEnd(i) - block.lineStart(i);
+              return this.#kept(tx, verdict, block.tick(i));
+            }
+            if (verdict.isFinal) removalGone = block.tick(i);
+            return undefined;
+          },
+        );
         this.#account(tx, all, bytes - left, removalGone);
       },
       { exclusive: true },
@@ -144,8 +157,10 @@ class JournalCompaction {
     return left;
   }
 
-  /** Decides for each entry. What is superseded now stays so, and what is committed now is below
-   * the horizon of any batch opened later, so the verdict may be carried out a little later. */
+  /**
+   * Decides for each entry. What is superseded now stays so: while the horizon is the same, the
+   * verdict may be carried out a little later.
+   */
   #judge(block: Block, horizon: Tick): Verdict[] {
     const verdicts: Verdict[] = [];
     const lines = new LineCutter(block.lines);
@@ -159,14 +174,15 @@ class JournalCompaction {
       // A key that is gone was removed at a tick nobody knows; with a batch open that may be above.
       const superseded = live === undefined ? !isRemoval : live > tick;
       const belowHorizon = live === undefined ? horizon === MAX_TICK : live <= horizon;
+      const isFinal = isRemoval && !superseded;
       let keep = !(superseded && belowHorizon);
       if (isRemoval) {
-        const final = !superseded && tick <= horizon && old;
-        keep = !this.#pass.whole || this.#pass.keptSuperseded || (keep && !final);
+        const expired = isFinal && tick <= horizon && old;
+        keep = !this.#pass.whole || this.#pass.keptSuperseded || (keep && !expired);
       } else if (keep && superseded) {
         this.#pass.keptSuperseded = true;
       }
-      verdicts.push({ keep, isRemoval, key });
+      verdicts.push({ keep, isRemoval, isFinal, key });
     }
     return verdicts;
   }

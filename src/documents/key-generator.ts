@@ -39,7 +39,8 @@ export function newKey(
 ): string {
   const options = collection.parameters.keyOptions;
   if (given !== undefined) {
-    if (typeof given !== 'string' || !isValidKey(given)) throw new ServiceError('illegalDocumentKey');
+    if (typeof given !== 'string' || !isValidKey(given))
+      throw new ServiceError('illegalDocumentKey');
     if (options?.allowUserKeys === false) throw new ServiceError('unexpectedDocumentKey');
     trackGivenKey(writes, collection, given);
     return given;

@@ -18,8 +18,7 @@ export function dataOfLine(line: string): string {
 
 /** A document that is about to be written, parsed. */
 export function documentOfData(data: LineData): IndexedDocument {
-  const text =
-    typeof data === 'string' ? data : data.source.toString('utf8', data.start, data.end);
+  const text = typeof data === 'string' ? data : data.source.toString('utf8', data.start, data.end);
   return JSON.parse(text) as IndexedDocument;
 }
 

@@ -21,7 +21,10 @@ export async function* mergeRuns(
   let bytes = 0;
   for await (const block of blocks) {
     const spread = run[0] ? block.lastTick - run[0].firstTick : 0n;
-    if (run.length > 0 && (bytes + block.lines.length > BLOCK_LINES_FILL_BYTES || spread > 0xffff_ffffn)) {
+    if (
+      run.length > 0 &&
+      (bytes + block.lines.length > BLOCK_LINES_FILL_BYTES || spread > 0xffff_ffffn)
+    ) {
       yield run;
       run = [];
       bytes = 0;

@@ -139,6 +139,7 @@ class OpenBlock {
 export interface BlockMark {
   readonly blocks: number;
   readonly entries: number;
+  readonly bytes: number;
 }
 
 /**
@@ -150,15 +151,18 @@ export class BlockWriter {
   readonly number: number;
   readonly #buffers: BlockBuffers;
   readonly #blocks: OpenBlock[] = [];
+  #bytes = 0;
   #lastTick: Tick = 0n;
 
-  constructor(
-    deps: { buffers: BlockBuffers },
-    options: { space: BlockSpace; number: number },
-  ) {
+  constructor(deps: { buffers: BlockBuffers }, options: { space: BlockSpace; number: number }) {
     this.#buffers = deps.buffers;
     this.space = options.space;
     this.number = options.number;
+  }
+
+  /** Bytes of all lines in it. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Appends a line given as text. Returns its length in bytes. */
@@ -219,6 +223,7 @@ export class BlockWriter {
     return {
       blocks: this.#blocks.length,
       entries: this.#blocks[this.#blocks.length - 1]?.count ?? 0,
+      bytes: this.#bytes,
     };
   }
 
@@ -226,6 +231,7 @@ export class BlockWriter {
   rollback(mark: BlockMark): void {
     for (const dropped of this.#blocks.splice(mark.blocks)) this.#buffers.give(dropped.buffer);
     this.#blocks[mark.blocks - 1]?.truncate(mark.entries);
+    this.#bytes = mark.bytes;
   }
 
   /** Finishes all blocks and hands each to `put`, which must copy what it is given. */
@@ -260,6 +266,7 @@ export class BlockWriter {
   }
 
   #push(block: OpenBlock, entry: Entry, bytes: number, pointer: Buffer | undefined): void {
+    this.#bytes += bytes;
     block.length += bytes;
     block.ticks.push(entry.tick);
     block.ends.push(block.length);

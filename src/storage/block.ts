@@ -77,8 +77,7 @@ export class Block {
     this.#ends = this.#directory + 4 * this.count;
     this.#types = this.#ends + 4 * this.count;
     this.#collections = this.#types + 2 * this.count;
-    this.#transactions =
-      this.#collections + (this.#flags & FLAG_COLLECTIONS ? 4 * this.count : 0);
+    this.#transactions = this.#collections + (this.#flags & FLAG_COLLECTIONS ? 4 * this.count : 0);
     this.lastTick = blockKeyTick(key);
   }
 

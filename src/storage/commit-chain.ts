@@ -16,6 +16,9 @@ export interface CommitLink {
 }
 
 const PAYLOAD_BYTES = 28;
+/** What a link itself adds to its batch: key, checksum, payload. */
+const LINK_BYTES = 9 + 4 + PAYLOAD_BYTES;
+const COMPACT_MIN = 1024;
 
 /**
  * Every commit writes one link. LevelDB drops damaged records of its write-ahead log without a
@@ -25,8 +28,11 @@ export class CommitChain {
   readonly #keepBytes: number;
   readonly #perCommitMaxBytes: number;
   #last: CommitLink | undefined;
-  /** Links kept, oldest first, with the bytes of their batches. */
-  readonly #kept: { sequence: number; bytes: number }[] = [];
+  /** Bytes of the batches of the links kept; they are consecutive, and `#oldest` is the first. */
+  #kept: number[] = [];
+  #oldest = 0;
+  /** How many at the front of `#kept` are kept no more: taking one off each time is slow. */
+  #gone = 0;
   #keptBytes = 0;
 
   /** @param options.writeBufferBytes size of LevelDB's write buffer: two of them can be unflushed. */
@@ -47,32 +53,28 @@ export class CommitChain {
     for (const { key, value } of links) {
       const link = decodeLink(key, value);
       const previous = this.#last;
-      if (previous && (link.sequence !== previous.sequence + 1 || link.previousCrc !== previous.crc)) {
+      if (
+        previous &&
+        (link.sequence !== previous.sequence + 1 || link.previousCrc !== previous.crc)
+      ) {
         throw broken(`commit ${previous.sequence + 1} is missing`);
       }
       this.#last = link;
       this.#keep(link.sequence, 0);
     }
     const last = this.#last;
-    if (last && (this.#kept[0]?.sequence ?? last.sequence) > last.oldest) {
-      throw broken(`commit ${last.oldest} is missing`);
-    }
+    if (last && this.#oldest > last.oldest) throw broken(`commit ${last.oldest} is missing`);
   }
 
   /** The link for the next batch, and the keys of links that are no longer needed. */
-  next(tick: Tick, bytes: number): { link: CommitLink; key: Buffer; value: Buffer; stale: Buffer[] } {
+  next(
+    tick: Tick,
+    bytes: number,
+  ): { link: CommitLink; key: Buffer; value: Buffer; stale: Buffer[] } {
     const sequence = (this.#last?.sequence ?? 0) + 1;
-    const stale: Buffer[] = [];
-    this.#keep(sequence, Math.min(bytes, this.#perCommitMaxBytes));
-    for (;;) {
-      const first = this.#kept[0];
-      // Loaded links have no size; they go once enough has been written after them.
-      if (!first || this.#keptBytes - first.bytes <= this.#keepBytes) break;
-      this.#keptBytes -= first.bytes;
-      this.#kept.shift();
-      stale.push(commitKey(first.sequence));
-    }
-    const oldest = this.#kept[0]?.sequence ?? sequence;
+    this.#keep(sequence, Math.min(bytes + LINK_BYTES, this.#perCommitMaxBytes));
+    const stale = this.#dropStale();
+    const oldest = this.#oldest;
     const previousCrc = this.#last?.crc ?? 0;
     const key = commitKey(sequence);
     const value = encodeLink(key, { sequence, previousCrc, tick, oldest });
@@ -82,8 +84,26 @@ export class CommitChain {
   }
 
   #keep(sequence: number, bytes: number): void {
-    this.#kept.push({ sequence, bytes });
+    if (this.#kept.length === 0) this.#oldest = sequence;
+    this.#kept.push(bytes);
     this.#keptBytes += bytes;
+  }
+
+  #dropStale(): Buffer[] {
+    const stale: Buffer[] = [];
+    for (;;) {
+      // Loaded links have no size; they go once enough has been written after them.
+      const bytes = this.#kept[this.#gone];
+      if (bytes === undefined || this.#keptBytes - bytes <= this.#keepBytes) break;
+      this.#keptBytes -= bytes;
+      this.#gone++;
+      stale.push(commitKey(this.#oldest++));
+    }
+    if (this.#gone > COMPACT_MIN && this.#gone > this.#kept.length / 2) {
+      this.#kept = this.#kept.slice(this.#gone);
+      this.#gone = 0;
+    }
+    return stale;
   }
 }
 

@@ -34,7 +34,12 @@ export class CommitGroup implements GroupView {
   readonly #writers = new Map<number, BlockWriter>();
 
   constructor(
-    deps: { level: Level; ticks: TickSource; buffers: BlockBuffers; below: CommitGroup | undefined },
+    deps: {
+      level: Level;
+      ticks: TickSource;
+      buffers: BlockBuffers;
+      below: CommitGroup | undefined;
+    },
     options: { timeMs: number },
   ) {
     this.#level = deps.level;
@@ -94,7 +99,14 @@ export class CommitGroup implements GroupView {
     return readStoredLine(this.#level, number, pointer);
   }
 
-  /** Fills the batch; returns the number of bytes put into it. */
+  /** Bytes of all lines appended so far. */
+  get lineBytes(): number {
+    let bytes = 0;
+    for (const writer of this.#writers.values()) bytes += writer.bytes;
+    return bytes;
+  }
+
+  /** Fills the batch; returns the number of bytes put into it, keys of removals included. */
   fill(put: (key: Buffer, value: Buffer) => void, del: (key: Buffer) => void): number {
     let bytes = 0;
     const count = (key: Buffer, value: Buffer): void => {
@@ -105,8 +117,12 @@ export class CommitGroup implements GroupView {
     for (const writer of this.#writers.values()) writer.seal(this.timeMs, count);
     for (const changes of [this.#overlay.values(), this.#blind]) {
       for (const { key, value } of changes) {
-        if (value) count(key, value);
-        else del(key);
+        if (value) {
+          count(key, value);
+        } else {
+          bytes += key.length;
+          del(key);
+        }
       }
     }
     return bytes;
@@ -145,5 +161,13 @@ export function readStoredLine(level: Level, number: number, pointer: Pointer): 
       `the entry with tick ${pointer.tick} is not in its block ${key.toString('hex')}`,
     );
   }
-  return block.lineText(i);
+  const line = block.lineText(i);
+  // A pointer has no checksum of its own: what it leads to must be what it says.
+  if (!line.includes(`,"rev":${JSON.stringify(pointer.rev)}`)) {
+    throw new ServiceError(
+      'storageDamaged',
+      `the entry with tick ${pointer.tick} does not have revision ${pointer.rev}`,
+    );
+  }
+  return line;
 }

@@ -29,8 +29,9 @@ interface Accepted {
   readonly waiting: Waiting;
 }
 
-/** A group is sealed when it holds this many requests, whatever waits. */
+/** A group is sealed when it holds this many requests, or bytes of lines, whatever waits. */
 const GROUP_REQUESTS_MAX = 4096;
+const GROUP_BYTES_MAX = 16 * 1024 * 1024;
 const BUFFERS_KEPT = 64;
 
 export const CEILING_KEY = metaKey('t');
@@ -138,13 +139,19 @@ export class CommitQueue {
     // What a catalogue change alters in memory is altered once it is committed, not before.
     if (this.#writing?.exclusive) return false;
     if (!this.#open) return true;
-    return !this.#open.exclusive && this.#open.accepted.length < GROUP_REQUESTS_MAX;
+    const { group, accepted, exclusive } = this.#open;
+    return !exclusive && accepted.length < GROUP_REQUESTS_MAX && group.lineBytes < GROUP_BYTES_MAX;
   }
 
   #run(waiting: Waiting): void {
     this.#open ??= {
       group: new CommitGroup(
-        { level: this.#level, ticks: this.#ticks, buffers: this.#buffers, below: this.#writing?.group },
+        {
+          level: this.#level,
+          ticks: this.#ticks,
+          buffers: this.#buffers,
+          below: this.#writing?.group,
+        },
         { timeMs: this.#clock.nowMs() },
       ),
       accepted: [],
@@ -201,7 +208,9 @@ export class CommitQueue {
     const { key, value, stale } = this.#chain.next(group.lastTick, bytes);
     batch.put(key, value);
     for (const old of stale) batch.del(old);
-    await batch.write({ sync: group.sync || this.#alwaysSync });
+    // A ceiling that a power cut takes back would give out ticks twice.
+    const sync = group.sync || this.#alwaysSync || ceiling !== undefined;
+    await batch.write({ sync });
     if (ceiling !== undefined) this.#ticks.ceilingWritten(ceiling);
   }
 

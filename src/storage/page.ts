@@ -35,6 +35,8 @@ export interface Page {
 
 /** Lines looked at for one page when most are left out, so that one request stays bounded. */
 const SCAN_BLOCKS_MAX = 4096;
+/** Read along with a page: the block behind it, which tells whether there is more. */
+const NEXT_BLOCK_BYTES = 64 * 1024;
 
 /**
  * Reads one page: whole lines from `from` on until `limitBytes` are passed, at least one line if
@@ -44,7 +46,10 @@ const SCAN_BLOCKS_MAX = 4096;
 export async function readPage(level: Level, range: PageRange): Promise<Page> {
   const page = new PageBuilder(range);
   let blocks = 0;
-  for await (const block of readBlocks(level, { ...range, expectedBytes: range.limitBytes })) {
+  for await (const block of readBlocks(level, {
+    ...range,
+    expectedBytes: range.limitBytes + NEXT_BLOCK_BYTES,
+  })) {
     if (!page.add(block)) break;
     if (++blocks >= SCAN_BLOCKS_MAX) {
       page.more = true;

@@ -50,7 +50,10 @@ export class RangeEraser {
 
   /** Takes up what an earlier run left unfinished. */
   async start(): Promise<void> {
-    const range = { gte: metaKey(KIND), lt: Buffer.from([metaKey(KIND)[0] ?? 0, KIND.charCodeAt(0) + 1]) };
+    const range = {
+      gte: metaKey(KIND),
+      lt: Buffer.from([metaKey(KIND)[0] ?? 0, KIND.charCodeAt(0) + 1]),
+    };
     for (const [key, value] of await this.#level.iterator(range).all()) {
       const { start, end } = decodeRecord<ErasureRecord>(key, value);
       this.#nextNumber = metaKeyNumber(key) + 1;
@@ -66,13 +69,19 @@ export class RangeEraser {
 
   #wake(): void {
     if (this.#running || this.#signal.aborted || this.#pending.length === 0) return;
-    this.#running = this.#run()
-      .catch((error: unknown) => {
-        if (!this.#signal.aborted) this.#logger.error({ error }, 'removing unused data failed');
-      })
-      .finally(() => {
+    this.#running = this.#run().then(
+      () => {
         this.#running = undefined;
-      });
+        // A range may have been noted after the last look.
+        this.#wake();
+      },
+      (error: unknown) => {
+        this.#running = undefined;
+        if (!this.#signal.aborted) {
+          this.#logger.error({ err: error }, 'removing unused data failed');
+        }
+      },
+    );
   }
 
   async #run(): Promise<void> {

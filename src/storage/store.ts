@@ -10,6 +10,7 @@ import { CommitChain, broken } from './commit-chain.ts';
 import { type Level, readStoredLine } from './commit-group.ts';
 import { CEILING_KEY, type CommitOptions, CommitQueue } from './commit-queue.ts';
 import { Space, metaKey, primaryKey } from './keys.ts';
+import { checkLogs } from './log-check.ts';
 import { type Pointer, decodePointer } from './pointer.ts';
 import { RangeEraser } from './range-eraser.ts';
 import { decodeRecord, encodeRecord, unprotect } from './record.ts';
@@ -25,7 +26,7 @@ const MAX_FILE_BYTES = 8 * 1024 * 1024;
 const INCARNATIONS_KEPT = 1000;
 const READ_ATTEMPTS_MAX = 10;
 const SERVER_KEY = metaKey('g');
-/** Beside the database: the last commit of an orderly stop, so that a lost tail is noticed. */
+/** Beside the database: the last commit of the latest start or orderly stop, so that a lost tail is noticed. */
 const LAST_COMMIT_FILE = 'last-commit';
 
 /** One run of this server, by which followers notice that it was put back to an older state. */
@@ -84,10 +85,7 @@ export class Store {
    * @throws ServiceError storeLocked when another process has it open, unknownFormat for a layout of
    * another version, storageDamaged when commits are missing.
    */
-  static async open(
-    deps: { clock: Clock; logger: Logger },
-    options: StoreOptions,
-  ): Promise<Store> {
+  static async open(deps: { clock: Clock; logger: Logger }, options: StoreOptions): Promise<Store> {
     await mkdir(options.directory, { recursive: true });
     const level: Level = new LevelDatabase(join(options.directory, 'store'), {
       keyEncoding: 'buffer',
@@ -96,8 +94,10 @@ export class Store {
       cacheSize: CACHE_BYTES,
       maxFileSize: MAX_FILE_BYTES,
     });
+    await checkLogs(level.location);
     await openLevel(level, options.directory);
     try {
+      checkFormat(level);
       const chain = new CommitChain({ writeBufferBytes: WRITE_BUFFER_BYTES });
       chain.load(await allRecords(level, Space.commit));
       await checkLastCommit(options.directory, chain);
@@ -116,6 +116,8 @@ export class Store {
       await queue.commit((tx) => tx.put(SERVER_KEY, encodeRecord(SERVER_KEY, server)), {
         sync: true,
       });
+      // Fsynced, so that nothing but damage can take it back.
+      await store.#noteLastCommit();
       await store.eraser.start();
       return store;
     } catch (error) {
@@ -166,7 +168,9 @@ export class Store {
       const pointer = this.pointer(number, documentKey);
       if (!pointer) return undefined;
       try {
-        return { pointer, line: readStoredLine(this.level, number, pointer) };
+        const line = readStoredLine(this.level, number, pointer);
+        checkKey(line, documentKey);
+        return { pointer, line };
       } catch (error) {
         const now = this.pointer(number, documentKey);
         const moved = now?.tick !== pointer.tick || now.distance !== pointer.distance;
@@ -199,8 +203,12 @@ export class Store {
     await this.eraser.stopped();
     await this.#queue.drain();
     await this.level.close();
+    if (!this.#queue.failure) await this.#noteLastCommit();
+  }
+
+  async #noteLastCommit(): Promise<void> {
     const last = this.#chain.last;
-    if (!last || this.#queue.failure) return;
+    if (!last) return;
     const path = join(this.#directory, LAST_COMMIT_FILE);
     const file = await open(`${path}.new`, 'w');
     await file.writeFile(`${JSON.stringify({ sequence: last.sequence, crc: last.crc })}\n`);
@@ -208,6 +216,15 @@ export class Store {
     await file.close();
     await rename(`${path}.new`, path);
   }
+}
+
+/** A pointer has no checksum of its own: what it leads to must be about its document. */
+function checkKey(line: string, documentKey: string): void {
+  if (line.startsWith(`"key":${JSON.stringify(documentKey)},`, line.indexOf('"key":'))) return;
+  throw new ServiceError(
+    'storageDamaged',
+    `the pointer of document '${documentKey}' leads to an entry of another one`,
+  );
 }
 
 async function openLevel(level: Level, directory: string): Promise<void> {
@@ -238,7 +255,7 @@ async function allRecords(level: Level, space: number): Promise<{ key: Buffer; v
   return found.map(([key, value]) => ({ key, value }));
 }
 
-/** An orderly stop noted its last commit; a store that ends before it has lost its tail. */
+/** Start and orderly stop note the last commit; a store that ends before it has lost its tail. */
 async function checkLastCommit(directory: string, chain: CommitChain): Promise<void> {
   let text: string;
   try {
@@ -256,7 +273,20 @@ async function checkLastCommit(directory: string, chain: CommitChain): Promise<v
     });
   }
   const sequence = typeof noted.sequence === 'number' ? noted.sequence : 0;
-  if ((chain.last?.sequence ?? 0) < sequence) throw broken(`the commits up to ${sequence} are missing`);
+  if ((chain.last?.sequence ?? 0) < sequence)
+    throw broken(`the commits up to ${sequence} are missing`);
+}
+
+/** Comes before everything that rests on the format. */
+function checkFormat(level: Level): void {
+  const stored = level.getSync(SERVER_KEY);
+  if (!stored) return;
+  const { format } = decodeRecord<ServerRecord>(SERVER_KEY, stored);
+  if (format === STORE_FORMAT) return;
+  throw new ServiceError(
+    'unknownFormat',
+    `this data directory has store format ${format}, this program knows ${STORE_FORMAT} only`,
+  );
 }
 
 /** Reads who this server is and where its counter goes on, and adds the incarnation of this run. */
@@ -268,12 +298,6 @@ function begin(
 ): { ticks: TickSource; server: ServerRecord } {
   const stored = level.getSync(SERVER_KEY);
   const known = stored && decodeRecord<ServerRecord>(SERVER_KEY, stored);
-  if (known && known.format !== STORE_FORMAT) {
-    throw new ServiceError(
-      'unknownFormat',
-      `this data directory has store format ${known.format}, this program knows ${STORE_FORMAT} only`,
-    );
-  }
   const ceilingValue = level.getSync(CEILING_KEY);
   // A new server's counter starts at its birth in units of 10 microseconds, so that the ids of collections
   // made on different servers do not meet by accident when one follows the other.
@@ -298,4 +322,3 @@ function begin(
 function newId(): string {
   return String(randomBytes(6).readUIntBE(0, 6) + 1);
 }
-

@@ -1,0 +1,112 @@
+import { parseArgs } from 'node:util';
+
+/** What can be measured, in the order in which it is. */
+export const WORKLOADS = [
+  'limit-store',
+  'limit-http',
+  'import',
+  'dump',
+  'initial-sync',
+  'catch-up',
+] as const;
+
+export type WorkloadName = (typeof WORKLOADS)[number];
+
+/** What `npm run bench` was asked for. */
+export interface BenchOptions {
+  readonly documents: number;
+  /** Changes a follower has to catch up with. */
+  readonly changes: number;
+  readonly runs: number;
+  readonly seed: number;
+  readonly only: readonly WorkloadName[];
+  /** The acceptance run with a million documents instead of the table. */
+  readonly large: boolean;
+  readonly jsonFile: string | undefined;
+}
+
+/** A command line that cannot be used; the message says why. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+export const USAGE = `Usage: npm run bench -- [flags]
+
+  --documents N   documents of 300 bytes (default: environment TICKLOG_BENCH_DOCUMENTS, or 200000)
+  --changes N     changes of catch-up (default 100000)
+  --runs K        measure K times and show the median (default 3)
+  --only NAME     only this workload; may be given several times: ${WORKLOADS.join(', ')}
+  --seed N        of the generated documents (default 1)
+  --json FILE     also write the figures to FILE, such as bench/results/today.json
+  --smoke         few documents, one run: checks that everything works, in under 20 s
+  --large         the acceptance run: a million documents within 512 MiB on each side`;
+
+const DEFAULT = { documents: 200_000, changes: 100_000, runs: 3 };
+const SMOKE = { documents: 5000, changes: 1000, runs: 1 };
+const LARGE = { documents: 1_000_000, changes: 100_000, runs: 1 };
+/** An update and a removal need something to be done to. */
+const DOCUMENTS_MIN = 1000;
+
+/**
+ * Reads the command line and the environment.
+ * @throws UsageError
+ */
+export function readBenchOptions(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): BenchOptions {
+  const values = parse(args);
+  const { smoke, large } = values;
+  if (smoke === true && large === true) throw new UsageError('--smoke and --large exclude each other');
+  const base = smoke === true ? SMOKE : large === true ? LARGE : DEFAULT;
+  // An environment that is meant for the table does not make the other two something else.
+  const fromEnv = base === DEFAULT ? env['TICKLOG_BENCH_DOCUMENTS'] : undefined;
+  const documents = wholeNumber('documents', values.documents ?? fromEnv, base.documents);
+  const changes = wholeNumber('changes', values.changes, Math.min(base.changes, documents));
+  if (documents < DOCUMENTS_MIN) {
+    throw new UsageError(`--documents must be at least ${DOCUMENTS_MIN}`);
+  }
+  if (changes > documents) throw new UsageError('--changes must not be more than --documents');
+  return {
+    documents,
+    changes,
+    runs: wholeNumber('runs', values.runs, base.runs),
+    seed: wholeNumber('seed', values.seed, 1),
+    only: (values.only ?? WORKLOADS).map(workloadName),
+    large: large ?? false,
+    jsonFile: values.json,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        documents: { type: 'string' },
+        changes: { type: 'string' },
+        runs: { type: 'string' },
+        only: { type: 'string', multiple: true },
+        seed: { type: 'string' },
+        json: { type: 'string' },
+        smoke: { type: 'boolean' },
+        large: { type: 'boolean' },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function wholeNumber(name: string, text: string | undefined, fallback: number): number {
+  if (text === undefined || text === '') return fallback;
+  const value = Number(text.replaceAll('_', ''));
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new UsageError(`--${name} takes a whole number above 0, not '${text}'`);
+}
+
+function workloadName(name: string): WorkloadName {
+  const found = WORKLOADS.find((workload) => workload === name);
+  if (found !== undefined) return found;
+  throw new UsageError(`--only takes one of ${WORKLOADS.join(', ')}, not '${name}'`);
+}

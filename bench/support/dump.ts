@@ -1,0 +1,146 @@
+import { crc32 } from 'node:zlib';
+import type { Answer, HttpClient } from './http-client.ts';
+
+/** Pages are asked for in this size. */
+export const DUMP_CHUNK_BYTES = 8 * 1024 * 1024;
+
+const NEWLINE = 0x0a;
+const REMOVAL = 2302;
+/** Sums stay below this, so that adding a CRC32 to one is exact. */
+const SUM_MODULUS = 2 ** 48;
+
+/**
+ * Reads a collection page by page over one connection, as a follower would, and keeps nothing.
+ * @returns the number of lines and their bytes
+ */
+export async function streamDump(
+  http: HttpClient,
+  collection: string,
+): Promise<{ lines: number; bytes: number }> {
+  const counter = new LineCounter();
+  let from = '0';
+  for (;;) {
+    const answer = await http.stream(dumpPath(collection, from), (piece) => counter.add(piece));
+    const next = nextPosition(answer, from);
+    if (next === undefined) return counter;
+    from = next;
+  }
+}
+
+/** Counts lines and bytes of what comes in pieces. */
+export class LineCounter {
+  lines = 0;
+  bytes = 0;
+
+  add(piece: Buffer): void {
+    this.bytes += piece.length;
+    for (let at = piece.indexOf(NEWLINE); at >= 0; at = piece.indexOf(NEWLINE, at + 1)) {
+      this.lines++;
+    }
+  }
+}
+
+/** A line of a dump. */
+export interface DumpEntry {
+  readonly type: number;
+  readonly key: string;
+  readonly rev: string;
+  /** Not there for a removal. */
+  readonly data?: Record<string, unknown>;
+}
+
+/** The lines of a collection, parsed, in the order of ticks; removals and old versions included. */
+export async function* dumpEntries(
+  http: HttpClient,
+  collection: string,
+): AsyncGenerator<DumpEntry, void, void> {
+  let from: string | undefined = '0';
+  while (from !== undefined) {
+    const answer = await http.request('GET', dumpPath(collection, from));
+    let start = 0;
+    for (let end; (end = answer.body.indexOf(NEWLINE, start)) >= 0; start = end + 1) {
+      yield JSON.parse(answer.body.toString('utf8', start, end)) as DumpEntry;
+    }
+    from = nextPosition(answer, from);
+  }
+}
+
+/** Whether the entry says that the document is gone. */
+export function isRemoval(entry: DumpEntry): boolean {
+  return entry.type === REMOVAL;
+}
+
+/** Number of documents and a sum over all of them in which their order does not matter. */
+export interface Digest {
+  readonly count: number;
+  readonly sum: number;
+}
+
+/** A set of document texts of which nothing but the digest is kept. */
+export class DigestBuilder implements Digest {
+  count = 0;
+  sum = 0;
+
+  add(text: string): void {
+    this.count++;
+    this.sum = (this.sum + crc32(text)) % SUM_MODULUS;
+  }
+
+  /** Takes out a text that was added. */
+  remove(text: string): void {
+    this.count--;
+    this.sum = (this.sum - crc32(text) + SUM_MODULUS) % SUM_MODULUS;
+  }
+}
+
+/**
+ * What a collection holds in the end: once over the documents as they were sent, and once with their
+ * revisions, for comparing two servers.
+ */
+export async function collectionDigests(
+  http: HttpClient,
+  collection: string,
+): Promise<{ content: Digest; withRevisions: Digest }> {
+  const live = new Map<string, { content: string; rev: string }>();
+  const content = new DigestBuilder();
+  const withRevisions = new DigestBuilder();
+  for await (const entry of dumpEntries(http, collection)) {
+    const before = live.get(entry.key);
+    if (before) {
+      content.remove(before.content);
+      withRevisions.remove(before.rev + before.content);
+      live.delete(entry.key);
+    }
+    if (isRemoval(entry)) continue;
+    const now = { content: contentText(entry), rev: entry.rev };
+    live.set(entry.key, now);
+    content.add(now.content);
+    withRevisions.add(now.rev + now.content);
+  }
+  return { content, withRevisions };
+}
+
+/** The document without what the server added. */
+function contentText(entry: DumpEntry): string {
+  const { _id: _unusedId, _rev: _unusedRev, ...content } = entry.data ?? {};
+  return JSON.stringify(content);
+}
+
+function dumpPath(collection: string, from: string): string {
+  const query = `collection=${collection}&from=${from}&chunkSize=${DUMP_CHUNK_BYTES}`;
+  return `/_api/replication/dump?${query}`;
+}
+
+/**
+ * Where the next page begins, undefined behind the last.
+ * @throws Error when the answer is no page, or the position does not move
+ */
+function nextPosition(answer: Answer, from: string): string | undefined {
+  if (answer.status !== 200 && answer.status !== 204) {
+    throw new Error(`a dump was answered ${answer.status}: ${answer.body.toString('utf8', 0, 500)}`);
+  }
+  if (answer.headers['x-arango-replication-checkmore'] !== 'true') return undefined;
+  const next = answer.headers['x-arango-replication-lastincluded'];
+  if (typeof next === 'string' && BigInt(next) > BigInt(from)) return next;
+  throw new Error(`a dump does not get on after tick ${from}`);
+}

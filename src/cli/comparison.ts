@@ -1,0 +1,156 @@
+import { refusedAnswer } from '../follower/classify.ts';
+import type { LeaderCollection } from '../follower/leader-answers.ts';
+import type { CollectionParameters, IndexDefinition } from '../model/collection.ts';
+import { canonicalObject } from '../protocol/canonical-json.ts';
+import { findKeyDifferences } from './key-differences.ts';
+import type { VerifySide } from './verify-side.ts';
+
+/** The two servers. */
+export interface Sides {
+  readonly a: VerifySide;
+  readonly b: VerifySide;
+  /** Whether checksums of both mean the same. */
+  readonly checksums: boolean;
+}
+
+/** A collection as each of the servers has it; undefined where it is missing. */
+export interface CollectionPair {
+  readonly name: string;
+  readonly a: LeaderCollection | undefined;
+  readonly b: LeaderCollection | undefined;
+}
+
+/** What a comparison of one collection has found. */
+export interface CollectionResult {
+  readonly name: string;
+  /** Documents on A, or on B if A has no such collection. */
+  readonly count: number;
+  /** One sentence each; empty when the two are equal. */
+  readonly differences: readonly string[];
+  /**
+   * What is different about which documents, a sentence each; `unknown` when it takes a search to
+   * name them, which `differingKeys` makes. Empty when the documents are not what differs.
+   */
+  readonly keys: readonly string[] | 'unknown';
+}
+
+/** Keys of one server held in memory during the search. */
+const KEYS_MAX = 200_000;
+/** Keys that are named. */
+const DIFFERENCES_MAX = 10;
+
+const COLLECTION_NOT_FOUND = 1203;
+/** What a server observes about an index, which is no part of the definition. */
+const OBSERVED: ReadonlySet<string> = new Set(['selectivityEstimate', 'estimates']);
+const DEFAULT_KEY_OPTIONS = { type: 'traditional', allowUserKeys: true };
+
+/**
+ * Compares a collection: parameters, indexes, the count, and then all that is in it, by checksum
+ * where both servers compute the same one, else key by key.
+ */
+export async function compareCollection(
+  sides: Sides,
+  pair: CollectionPair,
+  signal: AbortSignal,
+): Promise<CollectionResult> {
+  const { name } = pair;
+  if (!pair.a || !pair.b) {
+    const side = pair.a ? sides.a : sides.b;
+    const count = (pair.a ?? pair.b)?.count ?? (await side.count(name, signal));
+    const differences = [`the collection is only on ${pair.a ? 'A' : 'B'}`];
+    return { name, count, differences, keys: [] };
+  }
+  const structure = structureDifferences(pair.a, pair.b);
+  try {
+    const found = await compareContents(sides, name, signal);
+    return { name, ...found, differences: [...structure, ...found.differences] };
+  } catch (error) {
+    if (refusedAnswer(error)?.remote?.errorNum !== COLLECTION_NOT_FOUND) throw error;
+    const differences = ['the collection was dropped while it was compared'];
+    return { name, count: 0, differences, keys: [] };
+  }
+}
+
+/** Names up to ten documents that differ, a sentence each. */
+export async function differingKeys(
+  { a, b }: Sides,
+  { name, count }: Pick<CollectionResult, 'name' | 'count'>,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const found = await a.withDumps(signal, (toA) =>
+    b.withDumps(signal, (toB) =>
+      findKeyDifferences(
+        () => a.dump(name, toA, signal),
+        () => b.dump(name, toB, signal),
+        { documents: count, keysMax: KEYS_MAX, differencesMax: DIFFERENCES_MAX },
+      ),
+    ),
+  );
+  const named = found.map(({ key, kind }) => `key ${key}: ${kind}`);
+  return found.length < DIFFERENCES_MAX ? named : [...named, 'the search ended here'];
+}
+
+async function compareContents(
+  sides: Sides,
+  name: string,
+  signal: AbortSignal,
+): Promise<Omit<CollectionResult, 'name'>> {
+  const { a, b } = sides;
+  const [count, countB] = await Promise.all([a.count(name, signal), b.count(name, signal)]);
+  if (count !== countB) {
+    const differences = [`${count} documents on A, ${countB} on B`];
+    return { count, differences, keys: 'unknown' };
+  }
+  if (!sides.checksums) {
+    const keys = await differingKeys(sides, { name, count }, signal);
+    return { count, differences: keys.length === 0 ? [] : ['documents differ'], keys };
+  }
+  const [sumA, sumB] = await Promise.all([a.checksum(name, signal), b.checksum(name, signal)]);
+  if (sumA === sumB) return { count, differences: [], keys: [] };
+  return { count, differences: [`the checksum is ${sumA} on A, ${sumB} on B`], keys: 'unknown' };
+}
+
+function structureDifferences(a: LeaderCollection, b: LeaderCollection): string[] {
+  return [
+    ...propertyDifferences(a.parameters, b.parameters),
+    ...indexDifferences(a.indexes, b.indexes),
+  ];
+}
+
+function propertyDifferences(a: CollectionParameters, b: CollectionParameters): string[] {
+  const propertiesA = comparedProperties(a);
+  const propertiesB = comparedProperties(b);
+  return Object.entries(propertiesA).flatMap(([name, value]) => {
+    const other = propertiesB[name];
+    return value === other ? [] : [`${name} is ${value} on A, ${other ?? 'missing'} on B`];
+  });
+}
+
+/** What must be the same; the rest are ids and notes of the server that has the collection. */
+function comparedProperties(parameters: CollectionParameters): Readonly<Record<string, string>> {
+  const { type, waitForSync, doCompact, maximalSize, isVolatile, keyOptions } = parameters;
+  return {
+    type: String(type),
+    waitForSync: String(waitForSync),
+    doCompact: String(doCompact),
+    journalSize: String(maximalSize),
+    isVolatile: String(isVolatile),
+    keyOptions: canonical({ ...DEFAULT_KEY_OPTIONS, ...keyOptions }),
+  };
+}
+
+function indexDifferences(
+  a: readonly IndexDefinition[],
+  b: readonly IndexDefinition[],
+): string[] {
+  const textsA = new Set(a.map(canonical));
+  const textsB = new Set(b.map(canonical));
+  return [
+    ...[...textsA].filter((text) => !textsB.has(text)).map((text) => `index only on A: ${text}`),
+    ...[...textsB].filter((text) => !textsA.has(text)).map((text) => `index only on B: ${text}`),
+  ];
+}
+
+function canonical(value: object): string {
+  return canonicalObject(JSON.stringify(value), OBSERVED);
+}

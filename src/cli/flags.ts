@@ -1,0 +1,179 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Endpoint, parseEndpoint } from '../follower/endpoint.ts';
+import { MAX_WIRE_TICK, parseTick, type Tick } from '../model/tick.ts';
+import { type CliIo, UsageError } from './io.ts';
+import type { Connection } from './server-client.ts';
+
+/** What the commands are given to run with. */
+export interface CliContext {
+  readonly io: CliIo;
+  /** Aborted when the process is told to end. */
+  readonly signal: AbortSignal;
+  /** Takes what the process is to end with. */
+  readonly done: (exitCode: number) => void;
+}
+
+/** Flags under which a verb finds its server; named as those of arangodump. */
+export interface ConnectionFlags {
+  readonly 'server.endpoint': Endpoint;
+  readonly 'server.database': string;
+  readonly 'server.username': string;
+  readonly 'server.password': string;
+  readonly 'server.requestTimeout': number;
+  readonly 'server.connectionTimeout': number;
+}
+
+/** Flags of the verbs that make a copy of a leader. */
+export interface LeaderFlags {
+  readonly 'leader.database'?: string;
+  readonly 'leader.username': string;
+  readonly 'leader.password': string;
+  readonly restrictType?: RestrictType;
+  readonly collection: readonly string[];
+  readonly includeSystemCollections?: boolean;
+}
+
+type RestrictType = 'include' | 'exclude';
+
+const DEFAULT_ENDPOINT = 'tcp://127.0.0.1:8529';
+const REQUEST_TIMEOUT_SECONDS = 1200;
+const CONNECTION_TIMEOUT_SECONDS = 5;
+const SECONDS_MAX = 1_000_000;
+
+/** The flags of a verb that talks to one server. */
+export function addConnectionFlags(command: Command): Command {
+  const help = 'The server to talk to: tcp://, http://, ssl:// or https://, host and port.';
+  const endpoint = new Option('--server.endpoint <ENDPOINT>', help)
+    .argParser(parseEndpointFlag)
+    .default(parseEndpointFlag(DEFAULT_ENDPOINT), DEFAULT_ENDPOINT);
+  command.addOption(endpoint).option('--server.database <NAME>', 'The database on it.', '_system');
+  return addAccessFlags(command);
+}
+
+/** The flags of a verb that is given its servers as arguments. */
+export function addAccessFlags(command: Command): Command {
+  return command
+    .option('--server.username <NAME>', 'User to log in as; none by default.', '')
+    .option('--server.password <TEXT>', 'Password of the user.', '')
+    .option(
+      '--server.request-timeout <SECONDS>',
+      'Longest silence of the server during a request.',
+      parseSeconds,
+      REQUEST_TIMEOUT_SECONDS,
+    )
+    .option(
+      '--server.connection-timeout <SECONDS>',
+      'Longest wait for a connection.',
+      parseSeconds,
+      CONNECTION_TIMEOUT_SECONDS,
+    );
+}
+
+/** The flags that say what of a leader is copied. */
+export function addLeaderFlags(command: Command): Command {
+  return command
+    .option('--leader.database <NAME>', 'Database on the leader; default: --server.database.')
+    .option('--leader.username <NAME>', 'User on the leader; none by default.', '')
+    .option('--leader.password <TEXT>', 'Password of that user.', '')
+    .option('--restrict-type <TYPE>', 'Copy only (include) or all but (exclude) the collections named with --collection.', parseRestrictType)
+    .option('--collection <NAME>', 'A collection; may be given several times.', collect, [])
+    .option(
+      '--include-system-collections [BOOL]',
+      'Whether collections whose names start with _ are copied; the server does so by default.',
+      parseBoolean,
+    );
+}
+
+/** The connection that the flags describe. */
+export function connectionOf(flags: ConnectionFlags): Connection {
+  return connectionTo(flags['server.endpoint'], flags['server.database'], flags);
+}
+
+/** A connection to a server that is named by an argument. */
+export function connectionTo(
+  endpoint: Endpoint,
+  database: string,
+  flags: Omit<ConnectionFlags, 'server.endpoint' | 'server.database'>,
+): Connection {
+  return {
+    endpoint,
+    database,
+    username: flags['server.username'],
+    password: flags['server.password'],
+    requestTimeoutMs: flags['server.requestTimeout'] * 1000,
+    connectTimeoutMs: flags['server.connectionTimeout'] * 1000,
+  };
+}
+
+/** What of which leader is copied, as sync and applier-config want it (contract 3.7, 5.1). */
+export interface LeaderSelection {
+  readonly endpoint: string;
+  readonly database: string;
+  readonly username: string;
+  readonly password: string;
+  readonly restrictType: '' | RestrictType;
+  readonly restrictCollections: readonly string[];
+  readonly includeSystem?: boolean;
+}
+
+/** @throws UsageError for a restriction without collections */
+export function selectionOf(
+  leader: Endpoint,
+  flags: LeaderFlags & Pick<ConnectionFlags, 'server.database'>,
+): LeaderSelection {
+  const { restrictType, collection, includeSystemCollections } = flags;
+  if (restrictType !== undefined && collection.length === 0) {
+    throw new UsageError(`--restrict-type ${restrictType} needs at least one --collection`);
+  }
+  return {
+    endpoint: leader.text,
+    database: flags['leader.database'] ?? flags['server.database'],
+    username: flags['leader.username'],
+    password: flags['leader.password'],
+    // Naming collections without saying what for can only mean these.
+    restrictType: collection.length === 0 ? '' : (restrictType ?? 'include'),
+    restrictCollections: collection,
+    ...(includeSystemCollections === undefined ? {} : { includeSystem: includeSystemCollections }),
+  };
+}
+
+/** For flags that may be given several times. */
+export function collect(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value];
+}
+
+/** @throws InvalidArgumentError unless it is an endpoint */
+export function parseEndpointFlag(value: string): Endpoint {
+  const endpoint = parseEndpoint(value);
+  if (endpoint) return endpoint;
+  throw new InvalidArgumentError('Expected something like tcp://127.0.0.1:8529.');
+}
+
+/** @throws InvalidArgumentError unless it is a tick */
+export function parseTickFlag(value: string): Tick {
+  const tick = parseTick(value);
+  if (tick !== undefined) return tick;
+  throw new InvalidArgumentError(`Expected a number from 0 to ${MAX_WIRE_TICK}.`);
+}
+
+/** A number of seconds, which may have a fraction. @throws InvalidArgumentError */
+export function parseSeconds(value: string): number {
+  const seconds = /^\d+(?:\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
+  if (seconds <= SECONDS_MAX) return seconds;
+  throw new InvalidArgumentError(`Expected a number of seconds up to ${SECONDS_MAX}.`);
+}
+
+/** @throws InvalidArgumentError unless it is true or false */
+export function parseBoolean(value: string): boolean {
+  const found = new Map([
+    ['true', true],
+    ['false', false],
+  ]).get(value.toLowerCase());
+  if (found !== undefined) return found;
+  throw new InvalidArgumentError('Expected true or false.');
+}
+
+function parseRestrictType(value: string): RestrictType {
+  if (value === 'include' || value === 'exclude') return value;
+  throw new InvalidArgumentError('Expected include or exclude.');
+}

@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import { MarkerType } from '../model/marker.ts';
+import { canonicalObject } from '../protocol/canonical-json.ts';
+import { buildData } from '../protocol/json-text.ts';
+import type { DumpedPage } from './verify-side.ts';
+
+/** What is different about a document of two collections. */
+export interface KeyDifference {
+  readonly key: string;
+  readonly kind: 'only on A' | 'only on B' | 'revisions differ' | 'contents differ';
+}
+
+export interface KeySearchOptions {
+  /** How many documents there are, roughly. */
+  readonly documents: number;
+  /** Most keys of one server to hold in memory; with more, the dumps are read several times. */
+  readonly keysMax: number;
+  /** The search ends when it has found as many. */
+  readonly differencesMax: number;
+}
+
+/** Reads a dump from its beginning, up to the same tick each time. */
+export type DumpSource = () => AsyncIterable<DumpedPage>;
+
+/** The part of all keys whose hash is at least `start` and less than `end`. */
+interface KeyRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Revision and digest of the contents, by key. */
+type KeyStates = ReadonlyMap<string, string>;
+
+const LEFT_OUT: ReadonlySet<string> = new Set(['_key', '_rev', '_id']);
+const HASHES = 2 ** 32;
+/** Hashes do not fall evenly, so a part is meant to fill the memory to this extent. */
+const FILL = 0.8;
+
+/**
+ * Finds documents that two collections do not have in common. A dump is a history, in which later
+ * lines replace earlier ones, so what is alive is known at its end only: the keys are shared out by
+ * their hash into parts that fit in memory, and both dumps are read once for each part.
+ */
+export async function findKeyDifferences(
+  a: DumpSource,
+  b: DumpSource,
+  options: KeySearchOptions,
+): Promise<KeyDifference[]> {
+  const { documents, keysMax, differencesMax } = options;
+  const differences: KeyDifference[] = [];
+  let parts = Math.max(1, Math.ceil(documents / (keysMax * FILL)));
+  for (let start = 0; start < HASHES && differences.length < differencesMax;) {
+    const range = { start, end: Math.min(HASHES, start + Math.ceil(HASHES / parts)) };
+    const [statesA, statesB] = await Promise.all([
+      liveKeys(a, range, keysMax),
+      liveKeys(b, range, keysMax),
+    ]);
+    if (statesA && statesB) {
+      for (const difference of compareStates(statesA, statesB)) {
+        differences.push(difference);
+        if (differences.length >= differencesMax) break;
+      }
+      start = range.end;
+    } else {
+      // There were more keys than counted: those that were removed later are here for a while, too.
+      parts *= 2;
+    }
+  }
+  return differences;
+}
+
+/** Undefined when at some point there were more than `keysMax`. */
+async function liveKeys(
+  source: DumpSource,
+  { start, end }: KeyRange,
+  keysMax: number,
+): Promise<KeyStates | undefined> {
+  const states = new Map<string, string>();
+  for await (const { body, lines } of source()) {
+    while (lines.next()) {
+      const { key, type } = lines;
+      const hash = hashOf(key);
+      if (hash < start || hash >= end) continue;
+      if (type === MarkerType.remove) states.delete(key);
+      else states.set(ownCopy(key), stateOf({ body, lines }));
+      if (states.size > keysMax) return undefined;
+    }
+  }
+  return states;
+}
+
+function* compareStates(a: KeyStates, b: KeyStates): Generator<KeyDifference, void, undefined> {
+  for (const [key, state] of a) {
+    const other = b.get(key);
+    if (other === undefined) yield { key, kind: 'only on A' };
+    else if (other !== state) {
+      const sameRevision = revisionOf(other) === revisionOf(state);
+      yield { key, kind: sameRevision ? 'contents differ' : 'revisions differ' };
+    }
+  }
+  for (const key of b.keys()) {
+    if (!a.has(key)) yield { key, kind: 'only on B' };
+  }
+}
+
+function stateOf({ body, lines }: DumpedPage): string {
+  const digest = createHash('sha1').update(canonicalObject(documentText({ body, lines }), LEFT_OUT));
+  return ownCopy(`${digest.digest('base64')}${lines.rev}`);
+}
+
+/** Behind the digest, which always has 28 characters. */
+function revisionOf(state: string): string {
+  return state.slice(28);
+}
+
+function documentText({ body, lines }: DumpedPage): string {
+  if (lines.exact) return body.toString('utf8', lines.dataStart, lines.dataEnd);
+  const { key = '', rev = '', from, to, rest } = lines.parsed();
+  return buildData(key, rev, from, to, rest);
+}
+
+/** FNV-1a with a last mixing, so that keys that count upwards spread as well. Below 2^32. */
+function hashOf(key: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) {
+    hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+/** A text that is part of a page keeps the whole page in memory; its copy does not. */
+function ownCopy(text: string): string {
+  return Buffer.from(text).toString();
+}

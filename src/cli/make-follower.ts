@@ -1,0 +1,91 @@
+import type { Command } from 'commander';
+import { sleep } from '../base/sleep.ts';
+import type { Endpoint } from '../follower/endpoint.ts';
+import { isApplierRunning } from './applier.ts';
+import {
+  addConnectionFlags,
+  addLeaderFlags,
+  type CliContext,
+  type ConnectionFlags,
+  connectionOf,
+  type LeaderFlags,
+  type LeaderSelection,
+  parseEndpointFlag,
+  selectionOf,
+} from './flags.ts';
+import { type CliIo, ExitCode, note, printLines } from './io.ts';
+import { at, textAt } from './json.ts';
+import { type Connection, type ServerClient, withServer } from './server-client.ts';
+import { collectionCount, runSync } from './sync.ts';
+
+/** How long to watch whether the applier gets through to the leader. */
+const WATCH_MS = 5000;
+const WATCH_PAUSE_MS = 50;
+
+export interface MakeFollowerOptions {
+  /** The server that becomes the follower. */
+  readonly server: Connection;
+  readonly leader: LeaderSelection;
+}
+
+export function addMakeFollowerCommand(program: Command, { io, signal, done }: CliContext): void {
+  const command = program
+    .command('make-follower')
+    .description('Copy a leader and follow it from then on, also after a restart of the server.')
+    .argument('<LEADER>', 'The endpoint of the leader.', parseEndpointFlag);
+  addLeaderFlags(addConnectionFlags(command)).action(
+    async (leader: Endpoint, flags: ConnectionFlags & LeaderFlags) => {
+      const options = { server: connectionOf(flags), leader: selectionOf(leader, flags) };
+      done(await makeFollowerVerb(options, io, signal));
+    },
+  );
+}
+
+/** Sets up the applier, copies the leader and starts to follow it; says so at each step. */
+export async function makeFollowerVerb(
+  { server, leader }: MakeFollowerOptions,
+  io: CliIo,
+  signal: AbortSignal,
+): Promise<number> {
+  const { text: endpoint } = server.endpoint;
+  const source = `${leader.endpoint}, database ${leader.database}`;
+  return withServer(server, async (client) => {
+    const body = { ...leader, autoStart: true };
+    await client.replication('PUT', 'applier-config', signal, { body });
+    await printLines(io, [`${endpoint}: the applier is set up for ${source}`]);
+    const { collections, lastLogTick } = await runSync(client, leader, signal);
+    await printLines(io, [
+      `${endpoint}: copied ${collectionCount(collections.length)}, up to tick ${lastLogTick}`,
+    ]);
+    const started = await client.replication('PUT', 'applier-start', signal, {
+      query: { from: lastLogTick },
+    });
+    const state = await watch(client, started, signal);
+    if (!isApplierRunning(state)) {
+      const why = textAt(state, 'state', 'lastError', 'errorMessage') ?? 'it does not say why';
+      note(io, `the applier was started from tick ${lastLogTick}, and stopped again: ${why}`);
+      return ExitCode.failed;
+    }
+    await printLines(io, [`${endpoint}: follows ${source}, from tick ${lastLogTick} on`]);
+    if (!hasContact(state)) {
+      note(io, 'the leader has not answered the applier yet; see: ticklog status');
+    }
+    return ExitCode.ok;
+  });
+}
+
+/** The state once the applier has heard of the leader, or has stopped, or the time is over. */
+async function watch(client: ServerClient, started: unknown, signal: AbortSignal): Promise<unknown> {
+  const until = performance.now() + WATCH_MS;
+  let state = started;
+  while (isApplierRunning(state) && !hasContact(state) && performance.now() < until) {
+    await sleep(WATCH_PAUSE_MS, signal);
+    state = await client.replication('GET', 'applier-state', signal);
+  }
+  return state;
+}
+
+/** Of a leader that has answered the newest tick is known. */
+function hasContact(state: unknown): boolean {
+  return typeof at(state, 'state', 'lastAvailableContinuousTick') === 'string';
+}

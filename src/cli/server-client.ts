@@ -1,0 +1,117 @@
+import { ServiceError } from '../model/errors.ts';
+import type { HttpAnswer, HttpRequest } from '../follower/leader-http.ts';
+import { LeaderHttp } from '../follower/leader-http.ts';
+import type { Endpoint } from '../follower/endpoint.ts';
+import {
+  databasePath,
+  type QueryValues,
+  type ReplicationCommand,
+  replicationPath,
+} from '../protocol/paths.ts';
+
+/** Which server a verb talks to, and as whom. */
+export interface Connection {
+  readonly endpoint: Endpoint;
+  readonly database: string;
+  /** Basic authentication is used when this is not empty. */
+  readonly username: string;
+  readonly password: string;
+  /** Longest silence of the server during a request. */
+  readonly requestTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+}
+
+interface RequestOptions {
+  readonly query?: QueryValues;
+  /** Sent as JSON. */
+  readonly body?: object;
+  /** Added to the request timeout. */
+  readonly extraMs?: number;
+}
+
+const BODY_MAX_BYTES = 512 * 1024 * 1024;
+
+/**
+ * The requests of the command line to one server. Methods reject as `LeaderHttp.send`, and with
+ * invalidResponse (1401) where JSON is expected and something else comes.
+ */
+export class ServerClient {
+  readonly #http: LeaderHttp;
+  readonly #endpoint: string;
+  readonly #database: string;
+
+  constructor(connection: Connection) {
+    this.#endpoint = connection.endpoint.text;
+    this.#database = connection.database;
+    this.#http = new LeaderHttp({ ...connection, bodyMaxBytes: BODY_MAX_BYTES });
+  }
+
+  /** The answer to a replication command, parsed. */
+  async replication(
+    method: HttpRequest['method'],
+    command: ReplicationCommand,
+    signal: AbortSignal,
+    options: RequestOptions = {},
+  ): Promise<unknown> {
+    return this.#json(await this.replicationPage(method, command, signal, options));
+  }
+
+  /** The answer to a replication command as it comes: for pages of lines. */
+  replicationPage(
+    method: HttpRequest['method'],
+    command: ReplicationCommand,
+    signal: AbortSignal,
+    options: RequestOptions = {},
+  ): Promise<HttpAnswer> {
+    const { query, body, extraMs } = options;
+    const request = {
+      method,
+      path: replicationPath(this.#database, command, query),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(extraMs === undefined ? {} : { extraMs }),
+    };
+    return this.#http.send(request, signal);
+  }
+
+  /** GET of any other path below the database, parsed. */
+  async get(path: string, signal: AbortSignal, query: QueryValues = {}): Promise<unknown> {
+    const request = { method: 'GET', path: databasePath(this.#database, path, query) } as const;
+    return this.#json(await this.#http.send(request, signal));
+  }
+
+  /** Ends the connections. */
+  close(): Promise<void> {
+    return this.#http.close();
+  }
+
+  #json({ body }: HttpAnswer): unknown {
+    try {
+      return JSON.parse(body.toString('utf8')) as unknown;
+    } catch (cause) {
+      throw new ServiceError(
+        'invalidResponse',
+        `what answers at ${this.#endpoint} is no server of this kind: its answer is no JSON`,
+        { cause },
+      );
+    }
+  }
+}
+
+/** Runs `use` with a client, whose connections are ended afterwards in any case. */
+export async function withServer<T>(
+  connection: Connection,
+  use: (client: ServerClient) => Promise<T>,
+): Promise<T> {
+  const client = new ServerClient(connection);
+  try {
+    return await use(client);
+  } finally {
+    await client.close();
+  }
+}
+
+/** The first value of a header. */
+export function headerOf(answer: HttpAnswer, name: string): string | undefined {
+  const value = answer.headers[name];
+  return typeof value === 'string' ? value : value?.[0];
+}

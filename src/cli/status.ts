@@ -1,0 +1,182 @@
+import type { Command } from 'commander';
+import { ERRORS } from '../model/errors.ts';
+import { addConnectionFlags, type CliContext, type ConnectionFlags, connectionOf } from './flags.ts';
+import { type CliIo, ExitCode, printLines } from './io.ts';
+import { at, listAt, numberAt, textAt, tickAt } from './json.ts';
+import { type Connection, type ServerClient, withServer } from './server-client.ts';
+
+export interface StatusOptions {
+  readonly server: Connection;
+}
+
+/** Requests for counts that are under way at a time. */
+const COUNTS_AT_A_TIME = 4;
+/** Clients of the log that get a line. */
+const CLIENTS_SHOWN = 8;
+const EDGES = 3;
+const LABEL_WIDTH = 12;
+
+/** The answers that the screen is made of. */
+interface Answers {
+  readonly logger: unknown;
+  readonly applier: unknown;
+  readonly collections: readonly unknown[];
+  /** Documents, in the order of `collections`. */
+  readonly counts: readonly number[];
+}
+
+export function addStatusCommand(program: Command, { io, signal, done }: CliContext): void {
+  const command = program
+    .command('status')
+    .description('Show on one screen what a server is, what it logs and whom it follows.');
+  addConnectionFlags(command).action(async (flags: ConnectionFlags) => {
+    done(await statusVerb({ server: connectionOf(flags) }, io, signal));
+  });
+}
+
+/** Asks for everything and prints it. */
+export async function statusVerb(
+  { server }: StatusOptions,
+  io: CliIo,
+  signal: AbortSignal,
+): Promise<number> {
+  const answers = await withServer(server, (client) => ask(client, signal));
+  await printLines(io, [
+    labelled(io, 'Server', `${server.endpoint.text}, database ${server.database}`),
+    labelled(io, 'Role', roleOf(answers)),
+    labelled(io, 'Version', versionOf(answers.logger)),
+    labelled(io, 'Collections', collectionsLine(answers)),
+    ...section(io, 'Logger', loggerLines(answers.logger)),
+    ...section(io, 'Clients', clientLines(answers.logger)),
+    ...section(io, 'Applier', applierLines(answers.applier)),
+  ]);
+  return ExitCode.ok;
+}
+
+async function ask(client: ServerClient, signal: AbortSignal): Promise<Answers> {
+  const [logger, applier, list] = await Promise.all([
+    client.replication('GET', 'logger-state', signal),
+    client.replication('GET', 'applier-state', signal),
+    client.get('/_api/collection', signal, { excludeSystem: true }),
+  ]);
+  // 1.4 and 3.x call the list differently.
+  const collections = [...listAt(list, 'collections'), ...listAt(list, 'result')];
+  const counts: number[] = [];
+  for (let i = 0; i < collections.length; i += COUNTS_AT_A_TIME) {
+    const some = collections.slice(i, i + COUNTS_AT_A_TIME).map((each) => {
+      const name = encodeURIComponent(textAt(each, 'name') ?? '');
+      return client.get(`/_api/collection/${name}/count`, signal);
+    });
+    for (const answer of await Promise.all(some)) counts.push(numberAt(answer, 'count') ?? 0);
+  }
+  return { logger, applier, collections, counts };
+}
+
+function labelled(io: CliIo, label: string, text: string): string {
+  const padded = label.padEnd(LABEL_WIDTH);
+  return (io.isTty && label !== '' ? `\x1b[1m${padded}\x1b[0m` : padded) + text;
+}
+
+/** The label stands before the first line only. */
+function section(io: CliIo, label: string, lines: readonly string[]): string[] {
+  return lines.map((line, i) => labelled(io, i === 0 ? label : '', line));
+}
+
+function roleOf({ logger, applier }: Answers): string {
+  const clients = listAt(logger, 'clients').length;
+  const endpoint = textAt(applier, 'endpoint');
+  const roles = [
+    ...(endpoint === undefined ? [] : [`follower of ${endpoint}`]),
+    ...(clients === 0 ? [] : [`leader of ${count(clients, 'client')}`]),
+  ];
+  return roles.length === 0 ? 'on its own: follows nobody, followed by nobody' : roles.join(', ');
+}
+
+function versionOf(logger: unknown): string {
+  const version = textAt(logger, 'server', 'version') ?? 'unknown';
+  return `${version}, server id ${textAt(logger, 'server', 'serverId') ?? 'unknown'}`;
+}
+
+function collectionsLine({ collections, counts }: Answers): string {
+  const edges = collections.filter((each) => at(each, 'type') === EDGES).length;
+  const documents = counts.reduce((sum, each) => sum + each, 0);
+  return (
+    `${count(collections.length, 'collection')} (${edges} of edges), ` +
+    count(documents, 'document')
+  );
+}
+
+function loggerLines(logger: unknown): string[] {
+  const running = at(logger, 'state', 'running') === true;
+  const first = tickAt(logger, 'state', 'firstTick') ?? 0n;
+  const last = tickAt(logger, 'state', 'lastLogTick') ?? 0n;
+  const hole = tickAt(logger, 'state', 'holeAt') ?? 0n;
+  const events = numberAt(logger, 'state', 'totalEvents') ?? 0;
+  const range = first > 0n ? `ticks ${first} to ${last}` : `last tick ${last}`;
+  return [
+    `${running ? 'running' : 'STOPPED, changes are not logged'}; ` +
+      `${range}; ${count(events, 'event')} since the start of the server`,
+    ...(hole > 0n ? [`followers whose position is below tick ${hole} must copy anew`] : []),
+  ];
+}
+
+function clientLines(logger: unknown): string[] {
+  const clients = listAt(logger, 'clients');
+  const last = tickAt(logger, 'state', 'lastLogTick') ?? 0n;
+  if (clients.length === 0) return ['none'];
+  const lines = clients.slice(0, CLIENTS_SHOWN).map((client) => {
+    const served = tickAt(client, 'lastServedTick') ?? 0n;
+    const from = tickAt(client, 'from') ?? 0n;
+    // A client that was sent nothing new is where it asked from.
+    const position = served > from ? served : from;
+    const behind = last > position ? `${last - position} ticks behind` : 'up to date';
+    const id = textAt(client, 'serverId') ?? '?';
+    return `${id} at tick ${position}, ${behind}; last seen ${textAt(client, 'time') ?? 'never'}`;
+  });
+  const more = clients.length - lines.length;
+  return more > 0 ? [...lines, `and ${more} more`] : lines;
+}
+
+function applierLines(applier: unknown): string[] {
+  const endpoint = textAt(applier, 'endpoint');
+  if (endpoint === undefined) return ['not set up'];
+  const database = textAt(applier, 'database') ?? '_system';
+  const running = at(applier, 'state', 'running') === true;
+  const phase = textAt(applier, 'state', 'phase');
+  const message = textAt(applier, 'state', 'progress', 'message');
+  const detail = [phase, message].filter((each) => each !== undefined).join(': ');
+  return [
+    `${running ? 'running' : 'STOPPED'}${detail === '' ? '' : `, ${detail}`}`,
+    `leader ${endpoint}, database ${database}`,
+    positionLine(applier),
+    ...errorLines(applier),
+  ];
+}
+
+function positionLine(applier: unknown): string {
+  const applied = tickAt(applier, 'state', 'lastAppliedContinuousTick');
+  const available = tickAt(applier, 'state', 'lastAvailableContinuousTick');
+  if (applied === undefined) return 'nothing applied yet';
+  if (available === undefined) return `applied up to tick ${applied}; the leader's is unknown`;
+  const ticks = available > applied ? available - applied : 0n;
+  const seconds = numberAt(applier, 'state', 'secondsBehind');
+  const inSeconds = seconds === undefined ? '' : `, ${seconds.toFixed(1)} s`;
+  const behind = ticks === 0n ? 'up to date' : `${ticks} ticks${inSeconds} behind`;
+  return `applied up to tick ${applied} of ${available}: ${behind}`;
+}
+
+function errorLines(applier: unknown): string[] {
+  const errorNum = numberAt(applier, 'state', 'lastError', 'errorNum') ?? 0;
+  if (errorNum === 0) return [];
+  const message = textAt(applier, 'state', 'lastError', 'errorMessage') ?? '';
+  const time = textAt(applier, 'state', 'lastError', 'time');
+  const known = Object.values(ERRORS).find((each) => each.errorNum === errorNum);
+  return [
+    `last error ${errorNum}${time === undefined ? '' : ` at ${time}`}: ${message}`,
+    ...(known ? [`what to do: ${known.cure}`] : []),
+  ];
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,89 @@
+import type { Command } from 'commander';
+import type { Endpoint } from '../follower/endpoint.ts';
+import {
+  addConnectionFlags,
+  addLeaderFlags,
+  type CliContext,
+  type ConnectionFlags,
+  connectionOf,
+  type LeaderFlags,
+  type LeaderSelection,
+  parseEndpointFlag,
+  selectionOf,
+} from './flags.ts';
+import { type CliIo, ExitCode, printLines } from './io.ts';
+import { listAt, textAt } from './json.ts';
+import { type Connection, type ServerClient, withServer } from './server-client.ts';
+
+/** A copy may take days; only the one who asked for it decides when that is too long. */
+const PATIENCE_MS = 7 * 24 * 3600 * 1000;
+
+export interface SyncOptions {
+  /** The server that becomes the copy. */
+  readonly server: Connection;
+  readonly leader: LeaderSelection;
+}
+
+export function addSyncCommand(program: Command, { io, signal, done }: CliContext): void {
+  const command = program
+    .command('sync')
+    .description('Copy a leader once. What was there is replaced when the copy is complete.')
+    .argument('<LEADER>', 'The endpoint of the leader.', parseEndpointFlag);
+  addLeaderFlags(addConnectionFlags(command)).action(
+    async (leader: Endpoint, flags: ConnectionFlags & LeaderFlags) => {
+      const options = { server: connectionOf(flags), leader: selectionOf(leader, flags) };
+      done(await syncVerb(options, io, signal));
+    },
+  );
+}
+
+/** Has the server copy the leader (contract 3.7) and prints what was copied. */
+export async function syncVerb(
+  { server, leader }: SyncOptions,
+  io: CliIo,
+  signal: AbortSignal,
+): Promise<number> {
+  return withServer(server, async (client) => {
+    const copied = await runSync(client, leader, signal);
+    const ids = copied.collections.map(({ id }) => id.length);
+    const width = Math.max(0, ...ids);
+    await printLines(io, [
+      ...copied.collections.map(({ id, name }) => `${id.padStart(width)}  ${name}`),
+      `copied ${collectionCount(copied.collections.length)} from ${leader.endpoint}, ` +
+        `database ${leader.database}`,
+      `lastLogTick ${copied.lastLogTick}`,
+    ]);
+    return ExitCode.ok;
+  });
+}
+
+/** What a sync has copied. */
+export interface SyncedCopy {
+  readonly collections: readonly { readonly id: string; readonly name: string }[];
+  /** Where following the leader begins, in digits. */
+  readonly lastLogTick: string;
+}
+
+/** Runs a sync to its end. @throws as ServerClient */
+export async function runSync(
+  client: ServerClient,
+  leader: LeaderSelection,
+  signal: AbortSignal,
+): Promise<SyncedCopy> {
+  const { restrictType, restrictCollections, ...body } = leader;
+  const restriction = restrictType === '' ? {} : { restrictType, restrictCollections };
+  const answer = await client.replication('PUT', 'sync', signal, {
+    body: { ...body, ...restriction },
+    extraMs: PATIENCE_MS,
+  });
+  const collections = listAt(answer, 'collections').map((each) => ({
+    id: textAt(each, 'id') ?? '',
+    name: textAt(each, 'name') ?? '',
+  }));
+  return { collections, lastLogTick: textAt(answer, 'lastLogTick') ?? '0' };
+}
+
+/** `1 collection`, `2 collections`. */
+export function collectionCount(count: number): string {
+  return `${count} ${count === 1 ? 'collection' : 'collections'}`;
+}

@@ -1,0 +1,121 @@
+import type { LeaderCollection } from '../follower/leader-answers.ts';
+import { LeaderClient } from '../follower/leader-client.ts';
+import { BatchLease } from '../follower/batch-lease.ts';
+import { openPage, type PageLines } from '../follower/page-lines.ts';
+import { silentLogger } from '../base/logger.ts';
+import { ServiceError } from '../model/errors.ts';
+import type { Tick } from '../model/tick.ts';
+import { at, numberAt } from './json.ts';
+import { type Connection, ServerClient } from './server-client.ts';
+
+/** Lines of a dump, and the page they are cut from. */
+export interface DumpedPage {
+  readonly body: Buffer;
+  readonly lines: PageLines;
+}
+
+const CHUNK_SIZE_BYTES = 4 * 1024 * 1024;
+const BATCH_TTL_SECONDS = 300;
+const BATCH_EXTEND_MS = 100_000;
+
+/** One of the two servers that are compared. Methods reject as ServerClient and LeaderClient do. */
+export class VerifySide {
+  readonly #api: ServerClient;
+  readonly #leader: LeaderClient;
+
+  constructor(connection: Connection) {
+    const { endpoint, ...rest } = connection;
+    this.#api = new ServerClient(connection);
+    this.#leader = new LeaderClient({}, { ...rest, endpoint: endpoint.text, ownServerId: undefined });
+  }
+
+  /** As the user named it. */
+  get name(): string {
+    return this.#leader.endpoint;
+  }
+
+  /** Whether it computes checksums as we do. */
+  async isOfOurKind(signal: AbortSignal): Promise<boolean> {
+    return (await this.#leader.state(signal)).incarnations !== undefined;
+  }
+
+  /** What it has, by name; collections that are never replicated are left out. */
+  async collections(
+    includeSystem: boolean,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, LeaderCollection>> {
+    const { collections } = await this.#leader.inventory({ includeSystem }, signal);
+    return new Map(collections.map((each) => [each.parameters.name, each]));
+  }
+
+  /** Documents in a collection. */
+  async count(collection: string, signal: AbortSignal): Promise<number> {
+    const count = numberAt(await this.#collection(collection, 'count', signal), 'count');
+    if (count === undefined) throw this.#invalid('the answer has no count');
+    return count;
+  }
+
+  /** Checksum over keys, revisions and data, as text. */
+  async checksum(collection: string, signal: AbortSignal): Promise<string> {
+    const answer = await this.#collection(collection, 'checksum', signal, {
+      withRevisions: true,
+      withData: true,
+    });
+    const checksum = at(answer, 'checksum');
+    if (typeof checksum === 'number') return String(checksum);
+    if (typeof checksum === 'string') return checksum;
+    throw this.#invalid('the answer has no checksum');
+  }
+
+  /**
+   * Runs `use` with the tick up to which all of its dumps show one and the same state, and a lease
+   * that keeps the server from compacting that away.
+   */
+  async withDumps<T>(signal: AbortSignal, use: (to: Tick) => Promise<T>): Promise<T> {
+    const lease = await BatchLease.open(
+      { client: this.#leader, logger: silentLogger },
+      { ttlSeconds: BATCH_TTL_SECONDS, extendAfterMs: BATCH_EXTEND_MS },
+      signal,
+    );
+    try {
+      const { tick } = await this.#leader.inventory({}, signal);
+      return await use(tick);
+    } finally {
+      await lease.close();
+    }
+  }
+
+  /** The whole history of a collection up to `to`, one page in memory at a time. */
+  async *dump(
+    collection: string,
+    to: Tick,
+    signal: AbortSignal,
+  ): AsyncGenerator<DumpedPage, void, void> {
+    for (let from = 0n; ;) {
+      const request = { collection, from, to, chunkSizeBytes: CHUNK_SIZE_BYTES };
+      const { body, verified, checkMore, lastIncluded } = await this.#leader.dump(request, signal);
+      yield { body, lines: openPage(body, verified) };
+      if (!checkMore) return;
+      if (lastIncluded <= from) throw this.#invalid('the dump does not get on');
+      from = lastIncluded;
+    }
+  }
+
+  /** Ends the connections. */
+  async close(): Promise<void> {
+    await Promise.all([this.#api.close(), this.#leader.close()]);
+  }
+
+  #collection(
+    name: string,
+    part: 'count' | 'checksum',
+    signal: AbortSignal,
+    query: Readonly<Record<string, boolean>> = {},
+  ): Promise<unknown> {
+    return this.#api.get(`/_api/collection/${encodeURIComponent(name)}/${part}`, signal, query);
+  }
+
+  #invalid(reason: string): ServiceError {
+    return new ServiceError('invalidResponse', `${this.name}: ${reason}`);
+  }
+}

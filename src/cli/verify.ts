@@ -1,0 +1,183 @@
+import type { Command } from 'commander';
+import { sleep } from '../base/sleep.ts';
+import type { Endpoint } from '../follower/endpoint.ts';
+import { ServiceError } from '../model/errors.ts';
+import {
+  type CollectionPair,
+  type CollectionResult,
+  compareCollection,
+  differingKeys,
+  type Sides,
+} from './comparison.ts';
+import {
+  addAccessFlags,
+  type CliContext,
+  collect,
+  type ConnectionFlags,
+  connectionTo,
+  parseBoolean,
+  parseEndpointFlag,
+  parseSeconds,
+} from './flags.ts';
+import { type CliIo, ExitCode, note, printLines } from './io.ts';
+import type { Connection } from './server-client.ts';
+import { collectionCount } from './sync.ts';
+import { VerifySide } from './verify-side.ts';
+
+/** Between two comparisons. */
+const PAUSE_MS = 250;
+
+export interface VerifyOptions {
+  readonly a: Connection;
+  readonly b: Connection;
+  /** Only these; all that are replicated when empty. */
+  readonly collections: readonly string[];
+  readonly includeSystem: boolean;
+  /** How long to compare again and again until they are equal. */
+  readonly waitMs: number;
+}
+
+interface VerifyFlags extends Omit<ConnectionFlags, 'server.endpoint'> {
+  readonly database?: string;
+  readonly collection: readonly string[];
+  readonly includeSystemCollections: boolean;
+  readonly wait: number;
+}
+
+export function addVerifyCommand(program: Command, { io, signal, done }: CliContext): void {
+  const command = program
+    .command('verify')
+    .description(
+      'Compare two servers: collections, their properties and indexes, and every document with ' +
+        'its revision. Ends with 3 when they differ.',
+    )
+    .argument('<A>', 'The endpoint of a server.', parseEndpointFlag)
+    .argument('<B>', 'The endpoint of the other.', parseEndpointFlag)
+    .option('--database <NAME>', 'The database on both; the same as --server.database.')
+    .option('--server.database <NAME>', 'The database on both.', '_system')
+    .option('--collection <NAME>', 'Only this one; may be given several times.', collect, [])
+    .option(
+      '--include-system-collections <BOOL>',
+      'Whether collections whose names start with _ are compared, too.',
+      parseBoolean,
+      true,
+    )
+    .option(
+      '--wait <SECONDS>',
+      'Compare again until they are equal, for as long: for a leader that is being written to.',
+      parseSeconds,
+      0,
+    );
+  addAccessFlags(command).action(async (a: Endpoint, b: Endpoint, flags: VerifyFlags) => {
+    const database = flags.database ?? flags['server.database'];
+    const options = {
+      a: connectionTo(a, database, flags),
+      b: connectionTo(b, database, flags),
+      collections: flags.collection,
+      includeSystem: flags.includeSystemCollections,
+      waitMs: flags.wait * 1000,
+    };
+    done(await verifyVerb(options, io, signal));
+  });
+}
+
+/** Compares, prints a line for each collection and what differs below it. */
+export async function verifyVerb(
+  options: VerifyOptions,
+  io: CliIo,
+  signal: AbortSignal,
+): Promise<number> {
+  const a = new VerifySide(options.a);
+  const b = new VerifySide(options.b);
+  try {
+    const ofOurKind = await Promise.all([a.isOfOurKind(signal), b.isOfOurKind(signal)]);
+    const sides = { a, b, checksums: ofOurKind.every(Boolean) };
+    const results = await compareUntilEqual(sides, options, signal);
+    return await report(sides, results, io, signal);
+  } finally {
+    await Promise.all([a.close(), b.close()]);
+  }
+}
+
+/** The last of the comparisons; only that one looks at all collections although some differ. */
+async function compareUntilEqual(
+  sides: Sides,
+  options: VerifyOptions,
+  signal: AbortSignal,
+): Promise<CollectionResult[]> {
+  const until = performance.now() + options.waitMs;
+  for (;;) {
+    const isLast = performance.now() >= until;
+    const results: CollectionResult[] = [];
+    let areEqual = true;
+    for (const pair of await pairsOf(sides, options, signal)) {
+      const result = await compareCollection(sides, pair, signal);
+      results.push(result);
+      if (result.differences.length > 0) areEqual = false;
+      if (!areEqual && !isLast) break;
+    }
+    if (areEqual || isLast) return results;
+    await sleep(PAUSE_MS, signal);
+    signal.throwIfAborted();
+  }
+}
+
+/** By name, those that only one of them has as well. */
+async function pairsOf(
+  { a, b }: Sides,
+  { collections, includeSystem }: VerifyOptions,
+  signal: AbortSignal,
+): Promise<CollectionPair[]> {
+  const [onA, onB] = await Promise.all([
+    a.collections(includeSystem, signal),
+    b.collections(includeSystem, signal),
+  ]);
+  const all = [...new Set([...onA.keys(), ...onB.keys(), ...collections])].sort();
+  const wanted = collections.length === 0 ? all : all.filter((name) => collections.includes(name));
+  return wanted.map((name) => {
+    const pair = { name, a: onA.get(name), b: onB.get(name) };
+    if (pair.a || pair.b) return pair;
+    throw new ServiceError('collectionNotFound', `neither A nor B has a collection '${name}'`);
+  });
+}
+
+async function report(
+  sides: Sides,
+  results: readonly CollectionResult[],
+  io: CliIo,
+  signal: AbortSignal,
+): Promise<number> {
+  const { a, b } = sides;
+  await printLines(io, [`A is ${a.name}, B is ${b.name}`]);
+  if (!sides.checksums) note(io, 'one of the servers is of another kind: comparing key by key');
+  const different: string[] = [];
+  let documents = 0;
+  for (const { name, count, differences, keys } of results) {
+    documents += count;
+    if (differences.length === 0) {
+      await printLines(io, [`${name}: equal, ${count} documents`]);
+      continue;
+    }
+    different.push(name);
+    await printLines(io, [`${name}: DIFFERENT`, ...differences.map((each) => `  ${each}`)]);
+    const found = keys === 'unknown' ? await searchKeys(sides, { name, count }, signal) : keys;
+    await printLines(io, found.map((each) => `  ${each}`));
+  }
+  const total = collectionCount(results.length);
+  if (different.length === 0) {
+    await printLines(io, [`equal: ${total}, ${documents} documents`]);
+    return ExitCode.ok;
+  }
+  await printLines(io, [`different: ${different.join(', ')} (of ${total})`]);
+  return ExitCode.different;
+}
+
+async function searchKeys(
+  sides: Sides,
+  collection: Pick<CollectionResult, 'name' | 'count'>,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const keys = await differingKeys(sides, collection, signal);
+  if (keys.length > 0) return keys;
+  return ['no document differs now: is it being written to? --wait SECONDS may help'];
+}

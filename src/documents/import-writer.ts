@@ -1,0 +1,126 @@
+import { CollectionType } from '../model/collection.ts';
+import { ServiceError } from '../model/errors.ts';
+import { mergeDocuments } from '../protocol/json-text.ts';
+import type { Pointer } from '../storage/pointer.ts';
+import type { WriteTx } from '../storage/write-tx.ts';
+import type { Collection } from './collection.ts';
+import type { Database } from './database.ts';
+import { type DocumentContent, DocumentTx } from './document-tx.ts';
+import { contentOf } from './documents.ts';
+import type { ImportDocument } from './import-parser.ts';
+import { type ImportTally, completeFailure } from './import-tally.ts';
+import { newKey } from './key-generator.ts';
+import { dataOfLine, restOfData } from './stored-document.ts';
+
+/** What an import does with a document whose key exists. */
+export type OnDuplicate = 'error' | 'update' | 'replace' | 'ignore';
+
+export interface WriteGroup {
+  readonly documents: readonly ImportDocument[];
+  /** Keys to be removed before; those that are gone by now do not matter. */
+  readonly removeKeys: readonly string[];
+  readonly onDuplicate: OnDuplicate;
+  /** All or nothing: the first document that cannot be written ends the import. */
+  readonly complete: boolean;
+}
+
+const NO_VALUE: Readonly<Record<string, unknown>> = {};
+const MERGE = { keepNull: true, mergeObjects: true };
+
+/**
+ * Writes documents as one transaction. Runs inside the commit queue, so it does nothing but what needs
+ * the present state. Outcomes are counted in `tally`, which is used only if the commit succeeds.
+ * @throws ServiceError with status 409 what is wrong with the first bad document, when `complete`;
+ *   collectionNotFound, readOnly
+ */
+export function writeGroup(
+  tx: WriteTx,
+  database: Database,
+  collection: Collection,
+  group: WriteGroup,
+  tally: ImportTally,
+): void {
+  collection.assertAlive();
+  database.assertWritable(collection.name);
+  const writes = new DocumentTx({ tx, database }, { origin: 'local', grouped: true });
+  for (const key of group.removeKeys) {
+    const old = writes.pointer(collection, key);
+    if (old) writes.remove(collection, key, old);
+  }
+  const writer = new GroupWriter({ tx, writes, collection }, { onDuplicate: group.onDuplicate });
+  for (const document of group.documents) {
+    const outcome = writer.write(document);
+    if (!(outcome instanceof ServiceError)) tally[outcome]++;
+    else if (group.complete) throw completeFailure(document.position, outcome, document);
+    else tally.fail(document.position, outcome, document);
+  }
+  writes.finish();
+}
+
+type Outcome = 'created' | 'updated' | 'ignored';
+
+class GroupWriter {
+  readonly #tx: WriteTx;
+  readonly #writes: DocumentTx;
+  readonly #collection: Collection;
+  readonly #onDuplicate: OnDuplicate;
+  readonly #drawTick: () => bigint;
+
+  constructor(
+    deps: { tx: WriteTx; writes: DocumentTx; collection: Collection },
+    options: { onDuplicate: OnDuplicate },
+  ) {
+    this.#tx = deps.tx;
+    this.#writes = deps.writes;
+    this.#collection = deps.collection;
+    this.#onDuplicate = options.onDuplicate;
+    this.#drawTick = () => deps.tx.drawTick();
+  }
+
+  /** Writes one document, or returns what is wrong with it; then nothing of it is written. */
+  write(document: ImportDocument): Outcome | ServiceError {
+    try {
+      return this.#write(document);
+    } catch (error) {
+      // What is not the document's fault is the server's.
+      if (error instanceof ServiceError && error.httpStatus < 500) return error;
+      throw error;
+    }
+  }
+
+  #write(document: ImportDocument): Outcome | ServiceError {
+    const key = newKey(this.#writes, this.#collection, document.key, this.#drawTick);
+    const old = this.#writes.pointer(this.#collection, key);
+    if (!old) {
+      this.#writes.upsert(this.#collection, key, this.#content(document, document.rest), undefined);
+      return 'created';
+    }
+    if (this.#onDuplicate === 'error') return new ServiceError('uniqueConstraintViolated');
+    if (this.#onDuplicate === 'ignore') return 'ignored';
+    const content =
+      this.#onDuplicate === 'replace'
+        ? this.#content(document, document.rest)
+        : this.#merged(document, old);
+    this.#writes.upsert(this.#collection, key, content, old);
+    return 'updated';
+  }
+
+  #merged(document: ImportDocument, old: Pointer): DocumentContent {
+    const data = dataOfLine(this.#tx.readLine(this.#collection.number, old));
+    const rest = mergeDocuments(restOfData(data), document.rest, MERGE);
+    if (this.#collection.type !== CollectionType.edge) return this.#content(document, rest);
+    const { _from, _to } = JSON.parse(data) as { _from: string; _to: string };
+    const { from = _from, to = _to } = document;
+    return this.#content({ from, to }, rest);
+  }
+
+  /** Values are parsed again where indexes need them: holding on to them would take too much. */
+  #content({ from, to }: { from: unknown; to: unknown }, rest: string): DocumentContent {
+    const value =
+      this.#collection.indexes.length > 0
+        ? (JSON.parse(`{${rest}}`) as Readonly<Record<string, unknown>>)
+        : NO_VALUE;
+    const parsed = { value, key: undefined, rev: undefined, id: undefined, from, to, rest };
+    return contentOf(this.#collection, parsed, undefined);
+  }
+}

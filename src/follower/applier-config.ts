@@ -1,0 +1,118 @@
+import { type ApplierConfig, DEFAULT_APPLIER_CONFIG } from '../model/applier-config.ts';
+import { ServiceError } from '../model/errors.ts';
+import { metaKey } from '../storage/keys.ts';
+import { encodeRecord } from '../storage/record.ts';
+import type { Store } from '../storage/store.ts';
+import type { WriteTx } from '../storage/write-tx.ts';
+import { parseEndpoint } from './endpoint.ts';
+
+type FieldName = keyof ApplierConfig;
+
+/** Shown always, in this order, those without a value left out (contract 5.1, column 1.4). */
+const ALWAYS_SHOWN: readonly FieldName[] = [
+  ...(['endpoint', 'database', 'username', 'requestTimeout', 'connectTimeout'] as const),
+  ...(['maxConnectRetries', 'chunkSize', 'autoStart', 'adaptivePolling'] as const),
+];
+const NEVER_SHOWN: ReadonlySet<FieldName> = new Set<FieldName>(['password', 'jwt']);
+/** Texts without a default. */
+const TEXTS: readonly FieldName[] = ['endpoint', 'username', 'password', 'jwt'];
+
+function configKey(databaseNumber: number): Buffer {
+  return metaKey('a', databaseNumber);
+}
+
+/** The stored settings of a database; the defaults where none are stored. */
+export function loadApplierConfig(store: Store, databaseNumber: number): ApplierConfig {
+  const stored = store.record<Partial<ApplierConfig>>(configKey(databaseNumber));
+  return { ...DEFAULT_APPLIER_CONFIG, ...stored };
+}
+
+/** Stores the settings. The password is in it in clear text: it must be sent to the leader. */
+export function writeApplierConfig(
+  tx: WriteTx,
+  databaseNumber: number,
+  config: ApplierConfig,
+): void {
+  const key = configKey(databaseNumber);
+  tx.put(key, encodeRecord(key, config));
+}
+
+/** Forgets the settings. */
+export function deleteApplierConfig(tx: WriteTx, databaseNumber: number): void {
+  tx.del(configKey(databaseNumber));
+}
+
+/**
+ * The settings after a PUT (contract 5.1): what the body names replaces what was there. Attributes
+ * that are unknown or of a wrong type are passed over, but `database` falls back to
+ * `ownDatabase` whenever it is not given.
+ *
+ * @throws ServiceError invalidApplierConfiguration (1410) without a usable endpoint, for a negative
+ *   number, and for restrictions that contradict each other
+ */
+export function mergeApplierConfig(
+  present: ApplierConfig,
+  body: Readonly<Record<string, unknown>>,
+  ownDatabase: string,
+): ApplierConfig {
+  const merged: Record<string, unknown> = { ...present };
+  for (const name of TEXTS) {
+    if (typeof body[name] === 'string') merged[name] = body[name];
+  }
+  for (const [name, fallback] of Object.entries(DEFAULT_APPLIER_CONFIG)) {
+    const value = body[name];
+    if (typeof value === typeof fallback && !Array.isArray(fallback)) merged[name] = value;
+  }
+  const { database, ignoreErrors, restrictCollections } = body;
+  merged['database'] = typeof database === 'string' ? database : ownDatabase;
+  // 3.8 takes a boolean here, too.
+  if (typeof ignoreErrors === 'boolean') {
+    merged['ignoreErrors'] = ignoreErrors ? Number.MAX_SAFE_INTEGER : 0;
+  }
+  if (merged['restrictType'] === 'none') merged['restrictType'] = '';
+  if (Array.isArray(restrictCollections)) {
+    merged['restrictCollections'] = restrictCollections.map((each: unknown) => {
+      if (typeof each === 'string' && each !== '') return each;
+      throw invalid('restrictCollections must be a list of collection names');
+    });
+  }
+  const config = merged as unknown as ApplierConfig;
+  assertUsable(config);
+  return config;
+}
+
+/** What GET and PUT answer: the fields of 1.4, and of the others those that differ from their defaults. */
+export function applierConfigToWire(config: ApplierConfig): Record<string, unknown> {
+  const wire: Record<string, unknown> = {};
+  for (const name of ALWAYS_SHOWN) {
+    if (config[name] !== undefined) wire[name] = config[name];
+  }
+  const defaults = DEFAULT_APPLIER_CONFIG;
+  for (const name of Object.keys(defaults) as FieldName[]) {
+    if (name in wire || NEVER_SHOWN.has(name)) continue;
+    if (JSON.stringify(config[name]) !== JSON.stringify(defaults[name])) wire[name] = config[name];
+  }
+  return wire;
+}
+
+function assertUsable(config: ApplierConfig): void {
+  // The text of 1.4 where nothing is set; else what is wrong with what is set.
+  if (config.endpoint === undefined || config.endpoint === '') throw invalid();
+  if (!parseEndpoint(config.endpoint)) {
+    throw invalid(`'${config.endpoint}' is not an endpoint such as tcp://127.0.0.1:8529`);
+  }
+  for (const [name, value] of Object.entries(config)) {
+    if (typeof value === 'number' && !(value >= 0)) throw invalid(`${name} must not be negative`);
+  }
+  const { restrictType, restrictCollections } = config;
+  if (!['', 'include', 'exclude'].includes(restrictType)) {
+    throw invalid('restrictType must be "include", "exclude", or empty');
+  }
+  if ((restrictType === '') !== (restrictCollections.length === 0)) {
+    throw invalid('restrictType and restrictCollections go together');
+  }
+}
+
+function invalid(detail?: string): ServiceError {
+  return new ServiceError('invalidApplierConfiguration', detail);
+}

@@ -1,0 +1,78 @@
+import type { Tick } from '../model/tick.ts';
+import type { WriteTx } from '../storage/write-tx.ts';
+import { type Checkpoint, type OpenTransaction, writeCheckpoint } from './checkpoint.ts';
+import { dropAllStaged } from './staging.ts';
+
+/** Figures of what was applied, since the applier was made. */
+export interface AppliedFigures {
+  /** Lines. */
+  readonly events: number;
+  /** Lines passed over because their collection is not followed. */
+  readonly excluded: number;
+}
+
+/** The position as one batch will leave it, while the batch is being put together. */
+export class Draft {
+  readonly open: Map<string, OpenTransaction>;
+  incarnation: string | undefined;
+  processedTick: Tick;
+  appliedTick: Tick;
+  events: number;
+  excluded: number;
+  readonly #leaderId: string;
+
+  constructor(checkpoint: Checkpoint, figures: AppliedFigures) {
+    this.#leaderId = checkpoint.leaderId;
+    this.incarnation = checkpoint.incarnation;
+    this.processedTick = checkpoint.processedTick;
+    this.appliedTick = checkpoint.appliedTick;
+    this.open = new Map(checkpoint.open.map((each) => [each.tid, each]));
+    this.events = figures.events;
+    this.excluded = figures.excluded;
+  }
+
+  /** Notes a line after which the data is consistent. */
+  applied(tick: Tick): void {
+    this.processedTick = tick;
+    this.appliedTick = tick;
+    this.events++;
+  }
+
+  /** Notes a line of a transaction that is not at its end. */
+  processed(tick: Tick): void {
+    this.processedTick = tick;
+    this.events++;
+  }
+
+  /** Notes that the log is known up to `tick`, whether or not its last events were shown. */
+  scanned(tick: Tick): void {
+    if (tick > this.processedTick) this.processedTick = tick;
+    if (this.open.size === 0) this.appliedTick = this.processedTick;
+  }
+
+  /** Forgets a transaction that will not be finished, with what is staged of it; if it is open. */
+  abort(tx: WriteTx, databaseNumber: number, tid: string): void {
+    const open = this.open.get(tid);
+    if (!open) return;
+    dropAllStaged(tx, databaseNumber, open);
+    this.open.delete(tid);
+  }
+
+  checkpoint(nowMs: number): Checkpoint {
+    return {
+      leaderId: this.#leaderId,
+      incarnation: this.incarnation,
+      appliedTick: this.appliedTick,
+      processedTick: this.processedTick,
+      open: [...this.open.values()],
+      updatedMs: nowMs,
+    };
+  }
+
+  /** Puts the position into the batch. */
+  write(tx: WriteTx, databaseNumber: number): Checkpoint {
+    const checkpoint = this.checkpoint(tx.timeMs);
+    writeCheckpoint(tx, databaseNumber, checkpoint);
+    return checkpoint;
+  }
+}

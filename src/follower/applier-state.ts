@@ -1,0 +1,118 @@
+import type { ApplierConfig } from '../model/applier-config.ts';
+import type { Tick } from '../model/tick.ts';
+import { type ApplierMachine, type Reason, isRunning, reasonOf } from './applier-machine.ts';
+import type { ApplierProgress } from './applier-progress.ts';
+import type { Checkpoint } from './checkpoint.ts';
+
+/** The last thing that went wrong, with its time in ms since 1970. */
+export interface LastError extends Reason {
+  readonly atMs: number;
+}
+
+/** All that the state of an applier is made of. */
+export interface ApplierView {
+  readonly machine: ApplierMachine;
+  readonly config: ApplierConfig;
+  readonly progress: ApplierProgress;
+  /** As stored; undefined without one. */
+  readonly checkpoint: Checkpoint | undefined;
+  /** Newest tick looked at, where that is beyond the position: the line that stopped the applier. */
+  readonly failedTick: Tick | undefined;
+  readonly totalEvents: number;
+  readonly totalExcluded: number;
+  readonly totalResyncs: number;
+  readonly lastError: LastError | undefined;
+  readonly nowMs: number;
+  readonly server: { readonly version: string; readonly serverId: string };
+}
+
+/** The document that applier-state, -start and -stop answer (contract 5.4). */
+export interface ApplierStateDocument {
+  readonly state: Readonly<Record<string, unknown>> & { readonly running: boolean };
+  readonly server: { readonly version: string; readonly serverId: string };
+  readonly endpoint?: string;
+  readonly database?: string;
+}
+
+/**
+ * Prints the state: the members of 1.4 in its order, then what 2.4 and later have, then our own:
+ * `phase` and `since`, `whyStopped`, how far behind the leader it is, and the transactions that are
+ * open, among them one that is being applied in several batches.
+ */
+export function applierStateDocument(view: ApplierView): ApplierStateDocument {
+  const { machine, config, progress, checkpoint, nowMs } = view;
+  const running = isRunning(machine);
+  return {
+    state: {
+      running,
+      lastAppliedContinuousTick: tickText(checkpoint?.appliedTick),
+      lastProcessedContinuousTick: tickText(view.failedTick ?? checkpoint?.processedTick),
+      lastAvailableContinuousTick: tickText(progress.lastAvailableTick),
+      progress: {
+        time: progress.messageAtMs === 0 ? '' : timeText(progress.messageAtMs),
+        ...(progress.message === undefined ? {} : { message: progress.message }),
+        failedConnects: progress.failedConnects,
+      },
+      totalRequests: progress.totalRequests,
+      totalFailedConnects: progress.totalFailedConnects,
+      totalEvents: view.totalEvents,
+      lastError: errorDocument(view.lastError),
+      time: timeText(nowMs),
+      totalOperationsExcluded: view.totalExcluded,
+      totalResyncs: view.totalResyncs,
+      phase: machine.phase,
+      since: timeText(machine.sinceMs),
+      ...whyDocument(machine),
+      ...(running ? behind(view) : {}),
+      openTransactions: openDocuments(checkpoint),
+    },
+    server: view.server,
+    ...(config.endpoint === undefined ? {} : { endpoint: config.endpoint }),
+    ...(config.database === undefined ? {} : { database: config.database }),
+  };
+}
+
+/** How far behind: null where it cannot be known. */
+function behind({ progress, checkpoint, nowMs }: ApplierView): Record<string, unknown> {
+  const available = progress.lastAvailableTick;
+  const applied = checkpoint?.appliedTick ?? 0n;
+  if (available === 0n) return { ticksBehind: null, secondsBehind: null };
+  const { caughtUp, committedAtMs } = progress;
+  const agoMs = committedAtMs === 0 ? undefined : Math.max(0, nowMs - committedAtMs);
+  return {
+    ticksBehind: available > applied ? Number(available - applied) : 0,
+    secondsBehind: caughtUp ? 0 : agoMs === undefined ? null : agoMs / 1000,
+  };
+}
+
+function whyDocument(machine: ApplierMachine): Record<string, unknown> {
+  const why = reasonOf(machine);
+  if (why === undefined) return {};
+  const document = { errorNum: why.errorNum, errorMessage: why.message };
+  return machine.phase === 'backoff' ? { whyWaiting: document } : { whyStopped: document };
+}
+
+function openDocuments(checkpoint: Checkpoint | undefined): Record<string, unknown>[] {
+  return (checkpoint?.open ?? []).map(({ tid, startTick, lines, bytes, appliedLines }) => ({
+    tid,
+    startTick: startTick.toString(),
+    stagedLines: lines,
+    stagedBytes: bytes,
+    appliedLines,
+  }));
+}
+
+function errorDocument(error: LastError | undefined): Record<string, unknown> {
+  if (error === undefined) return { errorNum: 0 };
+  return { time: timeText(error.atMs), errorMessage: error.message, errorNum: error.errorNum };
+}
+
+/** A tick that is 0 or unknown is null (contract 5.4). */
+function tickText(tick: Tick | undefined): string | null {
+  return tick === undefined || tick === 0n ? null : tick.toString();
+}
+
+/** UTC without a fraction (contract 1.1). */
+function timeText(timeMs: number): string {
+  return `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
+}

@@ -1,0 +1,106 @@
+import { ServiceError } from '../model/errors.ts';
+import type { Tick } from '../model/tick.ts';
+import { metaKey } from '../storage/keys.ts';
+import { encodeRecord } from '../storage/record.ts';
+import type { Store } from '../storage/store.ts';
+import type { WriteTx } from '../storage/write-tx.ts';
+
+/** A transaction of the leader whose end has not been read yet; its lines are staged. */
+export interface OpenTransaction {
+  /** Digits. */
+  readonly tid: string;
+  /** Tick of its 2200. */
+  readonly startTick: Tick;
+  /** How many pieces its lines are staged in. */
+  readonly chunks: number;
+  readonly lines: number;
+  /** Bytes of the lines. */
+  readonly bytes: number;
+  /** Pieces applied, and gone; above 0 only while a transaction above the limit is being applied. */
+  readonly appliedChunks: number;
+  /** Lines in them. */
+  readonly appliedLines: number;
+}
+
+/** How far a follower is, always written in the batch of the data it speaks of (P3). */
+export interface Checkpoint {
+  /** Server id of the leader. */
+  readonly leaderId: string;
+  /** The run of the leader that was followed last; undefined for leaders that do not say. */
+  readonly incarnation: string | undefined;
+  /** Newest tick after which the data is consistent: never inside a transaction. */
+  readonly appliedTick: Tick;
+  /** Newest tick read; lines at or below it are not applied again (P4). */
+  readonly processedTick: Tick;
+  /** In the order of their beginnings. */
+  readonly open: readonly OpenTransaction[];
+  /** When it was written, ms since 1970. */
+  readonly updatedMs: number;
+}
+
+/** What is known of a position to begin at. */
+export interface StartingPoint {
+  readonly leaderId: string;
+  readonly incarnation?: string | undefined;
+  readonly tick: Tick;
+}
+
+function checkpointKey(databaseNumber: number): Buffer {
+  return metaKey('k', databaseNumber);
+}
+
+/** The position of one who begins after `tick`. */
+export function checkpointAt(point: StartingPoint, nowMs: number): Checkpoint {
+  return {
+    leaderId: point.leaderId,
+    incarnation: point.incarnation,
+    appliedTick: point.tick,
+    processedTick: point.tick,
+    open: [],
+    updatedMs: nowMs,
+  };
+}
+
+/**
+ * The stored position of a database; undefined when there is none.
+ * @throws ServiceError invalidApplierState (1407) when it cannot be read
+ */
+export function readCheckpoint(store: Store, databaseNumber: number): Checkpoint | undefined {
+  let stored: Checkpoint | undefined;
+  try {
+    stored = store.record<Checkpoint>(checkpointKey(databaseNumber));
+  } catch (cause) {
+    throw unreadable(cause);
+  }
+  if (stored !== undefined && !isCheckpoint(stored)) throw unreadable();
+  return stored;
+}
+
+export function writeCheckpoint(tx: WriteTx, databaseNumber: number, checkpoint: Checkpoint): void {
+  const key = checkpointKey(databaseNumber);
+  tx.put(key, encodeRecord(key, checkpoint));
+}
+
+/** Forgets the position; what is staged becomes an orphan (see `removeOrphans`). */
+export function deleteCheckpoint(tx: WriteTx, databaseNumber: number): void {
+  tx.del(checkpointKey(databaseNumber));
+}
+
+function isCheckpoint(value: unknown): value is Checkpoint {
+  if (typeof value !== 'object' || value === null) return false;
+  const { leaderId, appliedTick, processedTick, open } = value as Partial<Checkpoint>;
+  return (
+    typeof leaderId === 'string' &&
+    typeof appliedTick === 'bigint' &&
+    typeof processedTick === 'bigint' &&
+    Array.isArray(open)
+  );
+}
+
+function unreadable(cause?: unknown): ServiceError {
+  return new ServiceError(
+    'invalidApplierState',
+    'the stored position of the applier cannot be read',
+    cause === undefined ? {} : { cause },
+  );
+}

@@ -1,0 +1,64 @@
+import { isServiceError } from '../model/errors.ts';
+import type { RemoteError } from '../protocol/error-body.ts';
+
+/** What to do about an error of a loop that talks to a leader. */
+export type Verdict = 'abort' | 'retry' | 'resync' | 'fatal';
+
+/** Statuses below 500 that say "not now". */
+const TRY_LATER: ReadonlySet<number> = new Set([408, 429]);
+
+/** Cause of a leaderError: the answer that was no success. */
+export class RefusedAnswer extends Error {
+  override readonly name = 'RefusedAnswer';
+  readonly status: number;
+  /** What the leader said in the body, if it was of our kind. */
+  readonly remote: RemoteError | undefined;
+
+  constructor(status: number, remote: RemoteError | undefined) {
+    super(
+      remote
+        ? `HTTP ${status}, error ${remote.errorNum}: ${remote.errorMessage}`
+        : `HTTP ${status}`,
+    );
+    this.status = status;
+    this.remote = remote;
+  }
+}
+
+/** Cause of an invalidResponse whose body was damaged on the way: asking again may help. */
+export class DamagedBody extends Error {
+  override readonly name = 'DamagedBody';
+}
+
+/**
+ * The one place that decides what an error means to a loop: `abort` when the loop was told to end,
+ * `retry` when the leader can not be reached, has a fault of its own (5xx), or a page arrived
+ * damaged; `resync` when the leader's log no longer reaches back; `fatal` for all else.
+ */
+export function classify(error: unknown, signal: AbortSignal): Verdict {
+  if (signal.aborted) return 'abort';
+  if (!isServiceError(error)) return 'fatal';
+  switch (error.kind) {
+    case 'noResponse':
+      return 'retry';
+    case 'leaderError':
+      return isPassing(error.cause) ? 'retry' : 'fatal';
+    case 'invalidResponse':
+      return error.cause instanceof DamagedBody ? 'retry' : 'fatal';
+    case 'startTickNotPresent':
+    case 'noStartTick':
+      return 'resync';
+    default:
+      return 'fatal';
+  }
+}
+
+/** The answer behind a leaderError; undefined for other errors. */
+export function refusedAnswer(error: unknown): RefusedAnswer | undefined {
+  if (!isServiceError(error, 'leaderError')) return undefined;
+  return error.cause instanceof RefusedAnswer ? error.cause : undefined;
+}
+
+function isPassing(cause: unknown): boolean {
+  return cause instanceof RefusedAnswer && (cause.status >= 500 || TRY_LATER.has(cause.status));
+}

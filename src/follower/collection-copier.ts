@@ -1,0 +1,284 @@
+import { Backoff } from '../base/backoff.ts';
+import type { Logger } from '../base/logger.ts';
+import { sleep } from '../base/sleep.ts';
+import type { Collection } from '../documents/collection.ts';
+import type { CollectionCopies } from '../documents/collection-copy.ts';
+import type { Database } from '../documents/database.ts';
+import { ERRORS, ServiceError } from '../model/errors.ts';
+import type { Tick } from '../model/tick.ts';
+import type { BatchLease } from './batch-lease.ts';
+import { classify, refusedAnswer } from './classify.ts';
+import { DumpPageWriter } from './dump-page-writer.ts';
+import type { DumpPage, LeaderClient } from './leader-client.ts';
+import type { CopyPosition, PlannedCollection, SyncPlan, SyncProgress } from './sync-progress.ts';
+
+/** A copy begun by an earlier sync, to be gone on with. */
+export interface BegunCopy {
+  readonly copy: Collection;
+  readonly at: CopyPosition;
+}
+
+export interface CollectionCopierDeps {
+  readonly client: LeaderClient;
+  readonly copies: CollectionCopies;
+  readonly progress: SyncProgress;
+  readonly lease: BatchLease;
+  readonly logger: Logger;
+  /** Throws unless the leader is still who it was, after a request had failed. */
+  readonly recheckLeader: (signal: AbortSignal) => Promise<void>;
+  /** Removes one hidden copy with its position. */
+  readonly discard: (copy: Collection) => Promise<void>;
+  readonly onPage: (
+    message: string,
+    page: { documents: number; removals: number; bytes: number },
+  ) => void;
+}
+
+export interface CollectionCopierOptions {
+  readonly database: Database;
+  readonly plan: SyncPlan;
+  readonly chunkSizeBytes: number;
+  /** A page is written in commits of about this many bytes of lines. */
+  readonly sliceBytes: number;
+  /** Further attempts to get a page, in a row. */
+  readonly fetchRetries: number;
+}
+
+type Outcome = 'whole' | 'gone' | 'compacted';
+
+/** How often one collection is begun anew because the leader compacted it under the copy. */
+const COMPACTED_MAX = 3;
+const BACKOFF = { baseMs: 250, maxMs: 4000 };
+
+/**
+ * Copies collections of a leader, one after another: each into a hidden copy, page by page, the next
+ * page being fetched while one is written (contract 6.3). The position is stored in the batch of the
+ * lines it covers (P3).
+ */
+export class CollectionCopier {
+  readonly #deps: CollectionCopierDeps;
+  readonly #options: CollectionCopierOptions;
+  /** Leaders of 2.2 to 3.3 are asked once to make their log ready for dumping. */
+  #flush: boolean;
+
+  constructor(deps: CollectionCopierDeps, options: CollectionCopierOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#flush = true;
+  }
+
+  /**
+   * Copies one collection and completes the copy: counted, indexed, ready to be switched in.
+   *
+   * @returns undefined when the leader no longer has it and its log will not say so
+   * @throws ServiceError as the client; as DumpPageWriter; uniqueConstraintViolated (1210);
+   *   startTickNotPresent when the leader compacts faster than it can be copied; the reason of `signal`
+   */
+  async copy(
+    planned: PlannedCollection,
+    begun: BegunCopy | undefined,
+    signal: AbortSignal,
+  ): Promise<Collection | undefined> {
+    const { copies, progress } = this.#deps;
+    const { cid, name } = planned.parameters;
+    if (begun?.at.complete) return begun.copy;
+    let copy = begun?.copy ?? (await this.#create(planned));
+    let from = begun?.at.position ?? 0n;
+    let outcome = await this.#copyPages(copy, from, signal);
+    for (let round = 1; outcome === 'compacted'; round++) {
+      if (round > COMPACTED_MAX) throw overtaken(name);
+      this.#deps.logger.warn({ collection: name }, 'compacted on the leader; copying it anew');
+      await this.#deps.discard(copy);
+      copy = await this.#create(planned);
+      from = 0n;
+      outcome = await this.#copyPages(copy, from, signal);
+    }
+    if (outcome === 'gone' && this.#options.plan.leaderWasStopped) {
+      await this.#deps.discard(copy);
+      return undefined;
+    }
+    // What is gone stays for the log to drop; of half a collection no index can be asked for.
+    const indexes = outcome === 'gone' ? [] : planned.indexes;
+    this.#say(`creating indexes for collection '${name}', id ${cid}`);
+    const position = progress.position(copy)?.position ?? 0n;
+    await copies.complete(
+      copy,
+      indexes,
+      (tx) => {
+        copy.assertAlive();
+        progress.writePosition(tx, copy, { cid, position, complete: true });
+      },
+      signal,
+    );
+    return copy;
+  }
+
+  #create({ parameters }: PlannedCollection): Promise<Collection> {
+    const { cid, name } = parameters;
+    this.#say(`creating collection '${name}', id ${cid}`);
+    const { copies, progress } = this.#deps;
+    return copies.create(this.#options.database, parameters, (tx, copy) => {
+      progress.writePosition(tx, copy, { cid, position: 0n, complete: false });
+    });
+  }
+
+  async #copyPages(copy: Collection, start: Tick, signal: AbortSignal): Promise<Outcome> {
+    const fetching = new AbortController();
+    const both = AbortSignal.any([signal, fetching.signal]);
+    const openings = this.#deps.lease.openings;
+    let from = start;
+    let next = this.#fetch(copy, from, 1, both);
+    try {
+      for (let batch = 1; ; batch++) {
+        const page = await next;
+        if (page === 'gone') return 'gone';
+        if (this.#isCompacted(page, from, openings)) return 'compacted';
+        if (page.checkMore) {
+          if (page.lastIncluded <= from) throw this.#stuck(copy, from);
+          from = page.lastIncluded;
+          next = this.#fetch(copy, from, batch + 1, both);
+          // Awaited above, or below when writing this page fails.
+          next.catch(() => undefined);
+        }
+        await this.#write(copy, page, signal);
+        if (!page.checkMore) return 'whole';
+      }
+    } finally {
+      fetching.abort();
+      await next.catch(() => undefined);
+    }
+  }
+
+  /**
+   * Whether removals behind `from` may be missing from the page: then documents that are in the copy
+   * may be gone on the leader without a line saying so.
+   */
+  #isCompacted(page: DumpPage, from: Tick, openings: number): boolean {
+    if (from === 0n) return false;
+    if (page.deletionsSince !== undefined) return page.deletionsSince > from;
+    return this.#deps.lease.openings !== openings;
+  }
+
+  async #fetch(
+    copy: Collection,
+    from: Tick,
+    batch: number,
+    signal: AbortSignal,
+  ): Promise<DumpPage | 'gone'> {
+    const { client, logger, lease } = this.#deps;
+    const { chunkSizeBytes, plan, fetchRetries } = this.#options;
+    const { cid, name, type } = copy;
+    this.#say(
+      `fetching master collection dump for collection '${name}', id ${cid}, type ${type}, batch ${batch}`,
+    );
+    const backoff = new Backoff(BACKOFF);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const page = await client.dump(
+          {
+            collection: cid,
+            from,
+            chunkSizeBytes,
+            ...(plan.tick === 0n ? {} : { to: plan.tick }),
+            ...(plan.incarnation === undefined ? { flush: this.#flush } : {}),
+          },
+          signal,
+        );
+        this.#flush = false;
+        return page;
+      } catch (error) {
+        if (isGone(error)) return 'gone';
+        if (classify(error, signal) !== 'retry' || attempt > fetchRetries) throw error;
+        logger.warn(
+          { err: error, collection: name, attempt },
+          'a page could not be had; trying again',
+        );
+        await sleep(backoff.nextMs(), signal);
+        signal.throwIfAborted();
+        await this.#again(lease, signal);
+      }
+    }
+  }
+
+  /** Before a page is asked for again: the leader may have been restarted, or exchanged. */
+  async #again(lease: BatchLease, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#deps.recheckLeader(signal);
+      await lease.extend(signal);
+    } catch (error) {
+      // Still not there: the page is asked for all the same, and that attempt counts.
+      if (classify(error, signal) !== 'retry') throw error;
+    }
+  }
+
+  /** While one slice is being stored the next is put together; more than two are never under way. */
+  async #write(copy: Collection, page: DumpPage, signal: AbortSignal): Promise<void> {
+    if (page.body.length === 0) return;
+    const lines = new DumpPageWriter(page, copy);
+    const underWay: Promise<void>[] = [];
+    try {
+      while (!lines.done) {
+        signal.throwIfAborted();
+        const stored = this.#writeSlice(copy, lines);
+        // It may fail before its turn to be awaited has come.
+        stored.catch(() => undefined);
+        underWay.push(stored);
+        if (underWay.length > 1) await underWay.shift();
+      }
+      await underWay[0];
+    } finally {
+      await Promise.allSettled(underWay);
+    }
+    const { documents, removals } = lines;
+    this.#deps.onPage(`copied a page of collection '${copy.name}', id ${copy.cid}`, {
+      documents,
+      removals,
+      bytes: page.body.length,
+    });
+  }
+
+  #writeSlice(copy: Collection, lines: DumpPageWriter): Promise<void> {
+    const { copies, progress } = this.#deps;
+    let slice: ReturnType<DumpPageWriter['writeSlice']> | undefined;
+    return copies.append(
+      copy,
+      (writer) => {
+        slice = lines.writeSlice(writer, this.#options.sliceBytes);
+      },
+      (tx) => {
+        if (!slice) return;
+        if (slice.largestRevision > 0n) tx.observeTick(slice.largestRevision);
+        if (slice.position === undefined) return;
+        tx.observeTick(slice.position);
+        const { cid } = copy;
+        progress.writePosition(tx, copy, { cid, position: slice.position, complete: false });
+      },
+    );
+  }
+
+  #say(message: string): void {
+    this.#deps.onPage(message, { documents: 0, removals: 0, bytes: 0 });
+  }
+
+  #stuck({ name }: Collection, from: Tick): ServiceError {
+    return new ServiceError(
+      'invalidResponse',
+      `got invalid response from master at ${this.#deps.client.endpoint}: the dump of collection ` +
+        `'${name}' does not go on behind tick ${from}`,
+    );
+  }
+}
+
+/** The leader does not know the collection; with its database gone it answers otherwise. */
+function isGone(error: unknown): boolean {
+  const refused = refusedAnswer(error);
+  return refused?.status === 404 && refused.remote?.errorNum === ERRORS.collectionNotFound.errorNum;
+}
+
+function overtaken(name: string): ServiceError {
+  return new ServiceError(
+    'startTickNotPresent',
+    `the leader compacted collection '${name}' again and again while it was copied; ` +
+      'let it keep removals for longer',
+  );
+}

@@ -1,0 +1,173 @@
+import type { Collection } from '../documents/collection.ts';
+import type { ChangeContext, ChangedProperties, Collections } from '../documents/collections.ts';
+import type { Database } from '../documents/database.ts';
+import { DocumentTx } from '../documents/document-tx.ts';
+import { MIN_JOURNAL_SIZE, parametersFromWire } from '../model/collection.ts';
+import { ServiceError, isServiceError } from '../model/errors.ts';
+import { MarkerType } from '../model/marker.ts';
+import { isValidCollectionName } from '../model/names.ts';
+import type { ForeignLine } from '../protocol/line-parser.ts';
+import { Space, numberRange, primaryKeyDocument } from '../storage/keys.ts';
+import type { Store } from '../storage/store.ts';
+import type { Restriction } from './restriction.ts';
+
+/**
+ * What a line does when it does something: a change in a batch of its own, into which `context.also`
+ * writes the position.
+ */
+export type DdlChange = (context: ChangeContext) => Promise<unknown>;
+
+/** What a line asks for: nothing (`done`), nothing that is followed (`excluded`), or a change. */
+export type DdlPlan = 'done' | 'excluded' | DdlChange;
+
+const TRUNCATE_STEP_KEYS = 10_000;
+
+/**
+ * Applies events that change collections and indexes (contract 6.7). Each may come a second time:
+ * what is already so is left alone.
+ */
+export class DdlApplier {
+  readonly #store: Store;
+  readonly #collections: Collections;
+  readonly #database: Database;
+  readonly #restriction: Restriction;
+
+  constructor(
+    deps: { store: Store; collections: Collections; database: Database },
+    options: { restriction: Restriction },
+  ) {
+    this.#store = deps.store;
+    this.#collections = deps.collections;
+    this.#database = deps.database;
+    this.#restriction = options.restriction;
+  }
+
+  /**
+   * Decides what a line asks for. The change itself rejects with what the catalogue says:
+   * duplicateName, illegalName, uniqueConstraintViolated.
+   *
+   * @throws ServiceError collectionNotFound, illegalName, unexpectedMarker for a line that lacks something
+   */
+  plan(line: ForeignLine): DdlPlan {
+    const collection =
+      this.#database.byCid(line.cid ?? '') ?? this.#database.byName(line.cname ?? '');
+    const name = line.cname ?? nameIn(line) ?? collection?.name ?? '';
+    if (!this.#restriction.accepts(name)) return 'excluded';
+    switch (line.type) {
+      case MarkerType.collectionCreate:
+        return this.#create(line, name);
+      case MarkerType.collectionDrop:
+        if (!collection) return 'done';
+        return (context) => this.#collections.drop(this.#database, collection, context);
+      case MarkerType.collectionRename:
+        return this.#rename(line, known(collection));
+      case MarkerType.collectionChange:
+        return this.#changeProperties(line, known(collection));
+      case MarkerType.collectionTruncate: {
+        const truncated = known(collection);
+        return (context) => this.#truncate(truncated, context);
+      }
+      case MarkerType.indexCreate:
+        return this.#createIndex(line, known(collection));
+      case MarkerType.indexDrop:
+        return this.#dropIndex(line, known(collection));
+      default:
+        throw new ServiceError('unexpectedMarker');
+    }
+  }
+
+  #create(line: ForeignLine, name: string): DdlPlan {
+    const parameters = parametersFromWire({ cid: line.cid, name, ...line.payload });
+    if (!parameters) throw new ServiceError('unexpectedMarker', 'collection is not described');
+    if (!isValidCollectionName(parameters.name, true)) throw new ServiceError('illegalName');
+    const existing =
+      this.#database.byCid(parameters.cid) ?? this.#database.byName(parameters.name);
+    if (existing?.type === parameters.type) return 'done';
+    return (context) => this.#collections.createWith(this.#database, parameters, context);
+  }
+
+  #rename(line: ForeignLine, collection: Collection): DdlPlan {
+    const newName = line.payload?.['name'];
+    if (typeof newName !== 'string') throw new ServiceError('unexpectedMarker', 'no new name');
+    if (newName === collection.name) return 'done';
+    return (context) => this.#collections.rename(this.#database, collection, newName, context);
+  }
+
+  #changeProperties(line: ForeignLine, collection: Collection): DdlPlan {
+    const { waitForSync, doCompact, maximalSize, journalSize } = line.payload ?? {};
+    const size = maximalSize ?? journalSize;
+    const changes: ChangedProperties = {
+      ...(typeof waitForSync === 'boolean' ? { waitForSync } : {}),
+      ...(typeof doCompact === 'boolean' ? { doCompact } : {}),
+      // Other generations know no journals, and say 0 or less than ours may be.
+      ...(typeof size === 'number' && size >= MIN_JOURNAL_SIZE ? { journalSize: size } : {}),
+    };
+    return (context) =>
+      this.#collections.changeProperties(this.#database, collection, changes, context);
+  }
+
+  #createIndex(line: ForeignLine, collection: Collection): DdlPlan {
+    const definition = line.payload ?? {};
+    if (typeof definition['id'] !== 'string' || typeof definition['type'] !== 'string') {
+      throw new ServiceError('unexpectedMarker', 'index is not described');
+    }
+    const { type } = definition;
+    if (type === 'primary' || type === 'edge') return 'done';
+    return (context) =>
+      this.#collections.createIndex(this.#database, collection, definition, context);
+  }
+
+  #dropIndex(line: ForeignLine, collection: Collection): DdlPlan {
+    const id = line.payload?.['id'];
+    if (typeof id !== 'string') throw new ServiceError('unexpectedMarker', 'no index id');
+    if (!collection.indexDefinitions.some((each) => each.id === id)) return 'done';
+    return async (context) => {
+      try {
+        await this.#collections.dropIndex(this.#database, collection, id, context);
+      } catch (error) {
+        // Dropped by a client in between: then only the position is left to write.
+        if (!isServiceError(error, 'indexNotFound')) throw error;
+        await this.#store.commit((tx) => context.also?.(tx));
+      }
+    };
+  }
+
+  /** Leaders of 3.4 on do not log the single removals. In steps; the last one has the position. */
+  async #truncate(collection: Collection, context: ChangeContext): Promise<void> {
+    const { start, end } = numberRange(Space.primary, collection.number);
+    for (let after = start; ; ) {
+      const keys = await this.#store.level
+        .keys({ gt: after, lt: end, limit: TRUNCATE_STEP_KEYS })
+        .all();
+      const last = keys.at(-1);
+      if (!last) break;
+      after = last;
+      await this.#store.commit((tx) => {
+        this.#database.assertAlive();
+        collection.assertAlive();
+        const writes = new DocumentTx(
+          { tx, database: this.#database },
+          { origin: context.origin, grouped: true },
+        );
+        for (const stored of keys) {
+          const key = primaryKeyDocument(stored);
+          const pointer = writes.pointer(collection, key);
+          if (pointer) writes.remove(collection, key, pointer);
+        }
+        writes.finish();
+      });
+    }
+    await this.#store.commit((tx) => context.also?.(tx));
+  }
+}
+
+/** The name a creation has in its payload only. */
+function nameIn(line: ForeignLine): string | undefined {
+  const name = line.type === MarkerType.collectionCreate ? line.payload?.['name'] : undefined;
+  return typeof name === 'string' ? name : undefined;
+}
+
+function known(collection: Collection | undefined): Collection {
+  if (!collection) throw new ServiceError('collectionNotFound');
+  return collection;
+}

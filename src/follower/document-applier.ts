@@ -1,0 +1,188 @@
+import type { Collection } from '../documents/collection.ts';
+import type { Database } from '../documents/database.ts';
+import { DocumentTx } from '../documents/document-tx.ts';
+import type { IndexedDocument } from '../documents/secondary-index.ts';
+import { CollectionType } from '../model/collection.ts';
+import { type ErrorName, ServiceError, isServiceError } from '../model/errors.ts';
+import { MarkerType } from '../model/marker.ts';
+import { isValidKey } from '../model/names.ts';
+import type { Tick } from '../model/tick.ts';
+import type { WriteTx } from '../storage/write-tx.ts';
+import { NumericRevisions } from './numeric-revisions.ts';
+import type { PageLines } from './page-lines.ts';
+import type { Restriction } from './restriction.ts';
+
+/** Local documents removed for one that comes in, before the error stands (contract 6.7, rule of 3.8). */
+const CONFLICTS_MAX = 10;
+const OFFENDING_BYTES = 256;
+
+/**
+ * An error with the start of the line it is about behind its message (contract 6.7). One that has
+ * it already stays as it is.
+ */
+export function offending(error: ServiceError, body: Buffer, lines: PageLines): ServiceError {
+  if (error.message.includes(', offending marker: ')) return error;
+  const end = Math.min(lines.lineEnd - 1, lines.lineStart + OFFENDING_BYTES);
+  // A character cut in half is left out.
+  const start = body
+    .toString('utf8', lines.lineStart, end)
+    .replace(/\ufffd+$/, '')
+    .trimStart();
+  return new ServiceError(error.kind, `${error.message}, offending marker: ${start}`, {
+    cause: error,
+  });
+}
+
+/** As `offending`, for a new error with the text its kind has. */
+export function refuse(kind: ErrorName, body: Buffer, lines: PageLines): ServiceError {
+  return offending(new ServiceError(kind), body, lines);
+}
+
+/**
+ * Applies the document lines of one batch (contract 6.7). Nothing is enforced but unique indexes:
+ * caps and key rules are the leader's, whose removals come through the log as well.
+ */
+export class DocumentApplier {
+  readonly #tx: WriteTx;
+  readonly #database: Database;
+  readonly #restriction: Restriction;
+  readonly #revisions = new NumericRevisions();
+  #writes: DocumentTx | undefined;
+  #excluded = 0;
+  /** Neighbouring lines mostly belong to one collection. */
+  #lastCid = '';
+  #lastCname = '';
+  #last: Collection | undefined;
+
+  constructor(deps: { tx: WriteTx; database: Database }, options: { restriction: Restriction }) {
+    this.#tx = deps.tx;
+    this.#database = deps.database;
+    this.#restriction = options.restriction;
+  }
+
+  /** Lines passed over because their collection is not followed. */
+  get excluded(): number {
+    return this.#excluded;
+  }
+
+  /** What follows, up to `endGroup`, is one transaction in the log of this server. */
+  beginGroup(): void {
+    this.#documents.beginGroup();
+  }
+
+  endGroup(): void {
+    this.#documents.endGroup();
+  }
+
+  /**
+   * Applies the present line, a 2300, 2301 or 2302. One that fails has changed nothing.
+   *
+   * @throws ServiceError collectionNotFound, collectionTypeInvalid, illegalDocumentKey,
+   *   uniqueConstraintViolated, each with the start of the line
+   */
+  apply(lines: PageLines, body: Buffer): void {
+    try {
+      const collection = this.#collection(lines);
+      if (!collection) {
+        this.#excluded++;
+        return;
+      }
+      this.#revisions.add(lines.rev);
+      if (lines.type === MarkerType.remove) this.#remove(collection, lines);
+      else this.#upsert(collection, lines, body);
+    } catch (error) {
+      throw error instanceof ServiceError ? offending(error, body, lines) : error;
+    }
+  }
+
+  /**
+   * Writes figures and log, and pushes the own counter above all revisions seen and above `tick`.
+   * @throws ServiceError badParameter (10) when one of them is above 2^63
+   */
+  finish(tick: Tick): void {
+    this.#writes?.finish();
+    const { largest } = this.#revisions;
+    this.#tx.observeTick(largest > tick ? largest : tick);
+  }
+
+  get #documents(): DocumentTx {
+    return (this.#writes ??= new DocumentTx(
+      { tx: this.#tx, database: this.#database },
+      { origin: 'remote', grouped: false },
+    ));
+  }
+
+  /** By the leader's id first, by name only if that is unknown; undefined when it is not followed. */
+  #collection(lines: PageLines): Collection | undefined {
+    const { cid, cname } = lines;
+    if (this.#last && cid === this.#lastCid && cname === this.#lastCname) return this.#last;
+    const found = this.#database.byCid(cid) ?? this.#database.byName(cname);
+    // 3.x leaves the name out when the collection is gone by the time the line is served.
+    if (!this.#restriction.accepts(cname === '' ? (found?.name ?? '') : cname)) return undefined;
+    if (!found) throw new ServiceError('collectionNotFound');
+    this.#last = found;
+    this.#lastCid = cid;
+    this.#lastCname = cname;
+    return found;
+  }
+
+  #remove(collection: Collection, lines: PageLines): void {
+    const pointer = this.#documents.pointer(collection, lines.key);
+    if (pointer) this.#documents.remove(collection, lines.key, pointer, lines.rev);
+  }
+
+  #upsert(collection: Collection, lines: PageLines, body: Buffer): void {
+    if (!isValidKey(lines.key)) throw new ServiceError('illegalDocumentKey');
+    checkType(collection, lines);
+    for (let conflicts = 0; ; conflicts++) {
+      try {
+        this.#write(collection, lines, body);
+        return;
+      } catch (error) {
+        if (conflicts >= CONFLICTS_MAX || !isServiceError(error, 'uniqueConstraintViolated')) {
+          throw error;
+        }
+        if (!this.#removeConflict(collection, lines, body)) throw error;
+      }
+    }
+  }
+
+  #write(collection: Collection, lines: PageLines, body: Buffer): void {
+    const { key, rev } = lines;
+    const old = this.#documents.pointer(collection, key);
+    if (lines.exact) {
+      const data = { source: body, start: lines.dataStart, end: lines.dataEnd };
+      this.#documents.upsertData(collection, key, rev, data, old);
+      return;
+    }
+    const { value, from, to, rest } = lines.parsed();
+    const ends = collection.type === CollectionType.edge ? { from, to } : {};
+    this.#documents.upsert(collection, key, { value: value ?? {}, rest, ...ends }, old, rev);
+  }
+
+  /** Removes the local document in the way; false when there is none. */
+  #removeConflict(collection: Collection, lines: PageLines, body: Buffer): boolean {
+    const text = lines.exact ? body.toString('utf8', lines.dataStart, lines.dataEnd) : undefined;
+    const document = (
+      text === undefined ? { ...lines.parsed().value } : JSON.parse(text)
+    ) as IndexedDocument;
+    const owner = this.#documents.conflict(collection, lines.key, document);
+    const pointer = owner === undefined ? undefined : this.#documents.pointer(collection, owner);
+    if (owner === undefined || !pointer) return false;
+    this.#documents.remove(collection, owner, pointer);
+    return true;
+  }
+}
+
+/** @throws ServiceError collectionTypeInvalid (1218): an edge in a document collection, or the reverse */
+function checkType(collection: Collection, lines: PageLines): void {
+  const wantsEdge = collection.type === CollectionType.edge;
+  // Leaders of 3.x write edges as 2300; there the ends in the document tell.
+  const isEdge =
+    lines.type === MarkerType.edge ||
+    (!lines.exact && wantsEdge && lines.parsed().from !== undefined);
+  if (isEdge !== wantsEdge) throw new ServiceError('collectionTypeInvalid');
+  if (!lines.exact && wantsEdge && lines.parsed().to === undefined) {
+    throw new ServiceError('collectionTypeInvalid');
+  }
+}

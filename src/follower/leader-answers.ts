@@ -1,0 +1,164 @@
+import {
+  type CollectionParameters,
+  type IndexDefinition,
+  isCollectionType,
+  parametersFromWire,
+} from '../model/collection.ts';
+import { parseTick, type Tick, tickFromWire } from '../model/tick.ts';
+
+/** One run of a ticklog leader; see the storage's record of the same name. */
+export interface LeaderIncarnation {
+  readonly id: string;
+  /** No tick of this run is smaller. */
+  readonly firstTick: Tick;
+  /** Last tick of all earlier runs that this run found in its store. */
+  readonly foundTick: Tick;
+}
+
+/** Who a leader is and where its log stands (contract 2.4, 6.1). */
+export interface LeaderState {
+  readonly serverId: string;
+  readonly version: string;
+  /** Whether the logger runs; always so from 2.2 on. */
+  readonly running: boolean;
+  /** Tick of the newest event, 0 when there never was one. */
+  readonly lastLogTick: Tick;
+  /** Runs of the leader, oldest first; only ticklog leaders tell. */
+  readonly incarnations: readonly LeaderIncarnation[] | undefined;
+}
+
+/** One collection a leader lists. */
+export interface LeaderCollection {
+  readonly parameters: CollectionParameters;
+  /** In the order of their creation, without primary and edge index. */
+  readonly indexes: readonly IndexDefinition[];
+  /** From this tick on its removals are complete; only ticklog leaders tell. */
+  readonly deletionsSince?: Tick;
+  /** Live documents; only ticklog leaders tell. */
+  readonly count?: number;
+}
+
+/** What a leader has, as of one moment (contract 3.2). */
+export interface LeaderInventory {
+  /** In the leader's order: documents before edges, then by name. */
+  readonly collections: readonly LeaderCollection[];
+  /** Upper bound for dumping what is listed. */
+  readonly tick: Tick;
+  readonly state: { readonly running: boolean; readonly lastLogTick: Tick };
+}
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Indexes that every collection has by itself. */
+const OWN_INDEXES: ReadonlySet<unknown> = new Set(['primary', 'edge']);
+
+/**
+ * Says what is wrong with an answer. The client makes an invalidResponse of it that names the
+ * leader.
+ */
+export class BadAnswer extends Error {
+  override readonly name = 'BadAnswer';
+}
+
+/** @throws BadAnswer when something that contract 6.1 requires is missing. */
+export function readLeaderState(answer: unknown): LeaderState {
+  const root = objectOf(answer, 'the answer');
+  const state = objectOf(root['state'], 'state');
+  const server = objectOf(root['server'], 'server');
+  const { serverId, version } = server;
+  if (typeof version !== 'string') throw new BadAnswer('server.version is no string');
+  if (typeof serverId !== 'string') throw new BadAnswer('server.serverId is no string');
+  const incarnations = server['incarnations'];
+  return {
+    serverId,
+    version,
+    ...logState(state),
+    incarnations: Array.isArray(incarnations) ? incarnations.map(incarnationOf) : undefined,
+  };
+}
+
+/**
+ * Entries without a name, deleted ones, and those that are neither documents nor edges are passed
+ * over (contract 6.2, step 4).
+ *
+ * @throws BadAnswer when the list is none, or an entry lacks its id or its indexes
+ */
+export function readInventory(answer: unknown): LeaderInventory {
+  const root = objectOf(answer, 'the answer');
+  const entries = root['collections'];
+  if (!Array.isArray(entries)) throw new BadAnswer('collections is no list');
+  const tick = tickFromWire(root['tick']);
+  if (tick === undefined) throw new BadAnswer('tick is no tick');
+  return {
+    collections: entries.flatMap((entry: unknown) => collectionOf(entry) ?? []),
+    tick,
+    state: logState(objectOf(root['state'], 'state')),
+  };
+}
+
+/** @throws BadAnswer when there is no id in it. */
+export function readId(answer: unknown, name: string): string {
+  const id = objectOf(answer, 'the answer')[name];
+  if (typeof id !== 'string' || !/^[0-9]+$/.test(id)) throw new BadAnswer(`${name} is no id`);
+  return id;
+}
+
+/** A tick of a header. @throws BadAnswer when it is none. */
+export function headerTick(name: string, value: string): Tick {
+  const tick = parseTick(value.trim());
+  if (tick === undefined) throw new BadAnswer(`header ${name} is no tick`);
+  return tick;
+}
+
+function logState(state: JsonObject): { running: boolean; lastLogTick: Tick } {
+  const lastLogTick = tickFromWire(state['lastLogTick']);
+  if (lastLogTick === undefined) throw new BadAnswer('state.lastLogTick is no tick');
+  return { running: state['running'] !== false, lastLogTick };
+}
+
+function incarnationOf(value: unknown): LeaderIncarnation {
+  const { id, firstTick, foundTick } = objectOf(value, 'an incarnation');
+  const first = tickFromWire(firstTick);
+  const found = tickFromWire(foundTick);
+  if (typeof id !== 'string' || first === undefined || found === undefined) {
+    throw new BadAnswer('an incarnation is not complete');
+  }
+  return { id, firstTick: first, foundTick: found };
+}
+
+function collectionOf(entry: unknown): LeaderCollection | undefined {
+  const { parameters: wire, indexes, ticklog } = objectOf(entry, 'a collection');
+  const { name, type, deleted } = objectOf(wire, 'parameters of a collection');
+  if (!Array.isArray(indexes)) throw new BadAnswer('indexes of a collection are no list');
+  if (typeof name !== 'string' || name === '') return undefined;
+  if (deleted === true || !isCollectionType(type)) return undefined;
+  const parameters = parametersFromWire(wire);
+  if (!parameters) throw new BadAnswer(`collection '${name}' has no cid`);
+  const { deletionsSince, count } = isObject(ticklog) ? ticklog : {};
+  const since = tickFromWire(deletionsSince);
+  return {
+    parameters,
+    indexes: indexes.flatMap((index: unknown) => indexOf(index, name) ?? []),
+    ...(since === undefined ? {} : { deletionsSince: since }),
+    ...(typeof count === 'number' ? { count } : {}),
+  };
+}
+
+function indexOf(value: unknown, collection: string): IndexDefinition | undefined {
+  const index = objectOf(value, `an index of '${collection}'`);
+  const { id, type, unique, ...rest } = index;
+  if (OWN_INDEXES.has(type)) return undefined;
+  if (typeof id !== 'string' || !/^[0-9]{1,19}$/.test(id) || typeof type !== 'string') {
+    throw new BadAnswer(`an index of '${collection}' has no id or no type`);
+  }
+  return { id, type, unique: unique === true, ...rest };
+}
+
+function objectOf(value: unknown, what: string): JsonObject {
+  if (!isObject(value)) throw new BadAnswer(`${what} is no object`);
+  return value;
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

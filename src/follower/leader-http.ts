@@ -1,0 +1,234 @@
+import { STATUS_CODES } from 'node:http';
+import { Pool, type Dispatcher } from 'undici';
+import { ServiceError } from '../model/errors.ts';
+import { readErrorBody } from '../protocol/error-body.ts';
+import { RefusedAnswer } from './classify.ts';
+import type { Endpoint } from './endpoint.ts';
+
+/** One answer, read whole. Header names are in lower case. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+}
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Path and query. */
+  readonly path: string;
+  readonly body?: string;
+  /** Added to the time the leader has to answer, in ms: what it was asked to wait. */
+  readonly extraMs?: number;
+}
+
+export interface LeaderHttpOptions {
+  readonly endpoint: Endpoint;
+  readonly username?: string;
+  readonly password?: string;
+  /** Longest silence of the leader, in ms: before the headers, and between parts of the body. */
+  readonly requestTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  /** A longer body is refused. */
+  readonly bodyMaxBytes: number;
+}
+
+/** One request at a time on each: the page in hand, the next one, and something short. */
+const CONNECTIONS_MAX = 4;
+const KEEP_ALIVE_MS = 30_000;
+/** A body is first given this much, whatever length its header promises. */
+const FIRST_BUFFER_BYTES = 16 * 1024 * 1024;
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'Connection refused',
+  ENOTFOUND: 'host not found',
+  EHOSTUNREACH: 'no route to host',
+  ENETUNREACH: 'network is unreachable',
+  UND_ERR_CONNECT_TIMEOUT: 'connect timeout reached',
+};
+
+/** Thrown into a request whose body grows beyond the limit. */
+class BodyTooLarge extends Error {
+  override readonly name = 'BodyTooLarge';
+}
+
+/** The HTTP side of a leader client: connections, timeouts, and errors told apart. */
+export class LeaderHttp {
+  readonly #pool: Pool;
+  readonly #endpoint: string;
+  readonly #options: LeaderHttpOptions;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  constructor(options: LeaderHttpOptions) {
+    this.#endpoint = options.endpoint.text;
+    this.#options = options;
+    this.#pool = new Pool(options.endpoint.origin, {
+      connections: CONNECTIONS_MAX,
+      pipelining: 1,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connect: { timeout: options.connectTimeoutMs },
+    });
+    this.#headers = {
+      'user-agent': 'ticklog',
+      ...(options.username === undefined || options.username === ''
+        ? {}
+        : { authorization: basicAuth(options.username, options.password ?? '') }),
+    };
+  }
+
+  /**
+   * Sends one request and reads its answer whole. Redirects are not followed.
+   *
+   * @throws ServiceError noResponse (1400) without an answer, invalidResponse (1401) for one that is
+   *   no HTTP or too long, leaderError (1402) with a RefusedAnswer as its cause for a status that is
+   *   no success; the reason of `signal` when that is aborted
+   */
+  async send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
+    signal.throwIfAborted();
+    const answer = await this.#dispatch(request, signal);
+    if (answer.status >= 200 && answer.status < 300) return answer;
+    const text = answer.statusText || (STATUS_CODES[answer.status] ?? '');
+    const remote = readErrorBody(answer.body.toString('utf8'));
+    throw new ServiceError(
+      'leaderError',
+      `got invalid response from master at ${this.#endpoint}: HTTP ${answer.status}: ${text}`,
+      { cause: new RefusedAnswer(answer.status, remote) },
+    );
+  }
+
+  /** Ends the connections; requests under way fail. */
+  close(): Promise<void> {
+    return this.#pool.destroy();
+  }
+
+  #dispatch(
+    request: HttpRequest,
+    signal: AbortSignal,
+  ): Promise<HttpAnswer & { statusText: string }> {
+    const timeoutMs = this.#options.requestTimeoutMs + (request.extraMs ?? 0);
+    const { bodyMaxBytes } = this.#options;
+    return new Promise((resolve, reject) => {
+      let controller: Dispatcher.DispatchController | undefined;
+      let status = 0;
+      let statusText = '';
+      let headers: HttpAnswer['headers'] = {};
+      const body = new BodyBuffer(bodyMaxBytes);
+      const onAbort = (): void => {
+        controller?.abort(new Error('aborted'));
+        // A request that still waits for a connection has no controller yet.
+        reject(signal.reason as Error);
+      };
+      const fail = (error: Error): void => {
+        signal.removeEventListener('abort', onAbort);
+        reject(signal.aborted ? (signal.reason as Error) : this.#failure(error));
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#pool.dispatch(
+        {
+          method: request.method,
+          path: request.path,
+          headers: {
+            ...this.#headers,
+            ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+          },
+          body: request.body ?? null,
+          headersTimeout: timeoutMs,
+          bodyTimeout: timeoutMs,
+        },
+        {
+          onRequestStart: (started) => {
+            controller = started;
+            if (signal.aborted) started.abort(new Error('aborted'));
+          },
+          onResponseStart: (started, statusCode, answerHeaders, statusMessage) => {
+            controller = started;
+            // 1xx answers come before the one that counts.
+            status = statusCode;
+            statusText = statusMessage ?? '';
+            headers = answerHeaders;
+            body.expect(answerHeaders['content-length']);
+          },
+          onResponseData: (started, chunk) => {
+            if (!body.add(chunk)) {
+              started.abort(new BodyTooLarge(`the body is longer than ${bodyMaxBytes} bytes`));
+            }
+          },
+          onResponseEnd: () => {
+            signal.removeEventListener('abort', onAbort);
+            resolve({ status, statusText, headers, body: body.take() });
+          },
+          onResponseError: (_started, error) => {
+            fail(error);
+          },
+        },
+      );
+    });
+  }
+
+  #failure(error: Error): ServiceError {
+    const code = codeOf(error);
+    if (error instanceof BodyTooLarge || error.name === 'HTTPParserError') {
+      return new ServiceError(
+        'invalidResponse',
+        `got invalid response from master at ${this.#endpoint}: ${error.message}`,
+        { cause: error },
+      );
+    }
+    const reason = (code === undefined ? undefined : REASONS[code]) ?? (error.message || code);
+    return new ServiceError(
+      'noResponse',
+      `could not connect to master at ${this.#endpoint}: ` +
+        `Could not connect to '${this.#endpoint}': ${reason ?? 'unknown reason'}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Collects a body in one piece, without trusting its announced length. */
+class BodyBuffer {
+  readonly #maxBytes: number;
+  #buffer = Buffer.alloc(0);
+  #length = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  expect(contentLength: string | string[] | undefined): void {
+    const announced = typeof contentLength === 'string' ? Number(contentLength) : 0;
+    if (!(announced > 0)) return;
+    const bytes = Math.min(announced, FIRST_BUFFER_BYTES, this.#maxBytes);
+    this.#buffer = Buffer.allocUnsafeSlow(bytes);
+  }
+
+  /** False when the body is too long. */
+  add(chunk: Buffer): boolean {
+    const length = this.#length + chunk.length;
+    if (length > this.#maxBytes) return false;
+    if (length > this.#buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(length, this.#buffer.length * 2));
+      this.#buffer.copy(larger, 0, 0, this.#length);
+      this.#buffer = larger;
+    }
+    // The chunk is a view of the socket's memory and good for this call only.
+    chunk.copy(this.#buffer, this.#length);
+    this.#length = length;
+    return true;
+  }
+
+  take(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+}
+
+/** The code of an error or, when several addresses were tried, of the first of them that has one. */
+function codeOf(error: Error): string | undefined {
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  const errors: readonly unknown[] = error instanceof AggregateError ? error.errors : [];
+  for (const each of errors) {
+    if (each instanceof Error && 'code' in each && typeof each.code === 'string') return each.code;
+  }
+  return error.cause instanceof Error ? codeOf(error.cause) : undefined;
+}
+
+function basicAuth(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}

@@ -1,0 +1,337 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { assert } from '../base/assert.ts';
+import { deferred } from '../base/deferred.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Collections } from '../documents/collections.ts';
+import type { Database } from '../documents/database.ts';
+import { ServiceError, type ErrorName } from '../model/errors.ts';
+import { MarkerType } from '../model/marker.ts';
+import type { Tick } from '../model/tick.ts';
+import type { Store } from '../storage/store.ts';
+import type { WriteTx } from '../storage/write-tx.ts';
+import { type AppliedFigures, Draft } from './applier-draft.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { DdlApplier } from './ddl-applier.ts';
+import { DocumentApplier, offending } from './document-applier.ts';
+import type { LogPage } from './leader-client.ts';
+import { openPage, wholeTransactions } from './page-lines.ts';
+import { GroupFailure, PageCursor, PageStep, type StepEnd } from './page-step.ts';
+import type { Restriction } from './restriction.ts';
+import { dropStaged, readStaged } from './staging.ts';
+
+export interface PageApplierDeps {
+  readonly store: Store;
+  readonly database: Database;
+  readonly collections: Collections;
+  readonly logger: Logger;
+}
+
+export interface PageApplierOptions {
+  readonly restriction: Restriction;
+  /** A staged transaction with more bytes of lines is applied in several batches (design, rule 6). */
+  readonly transactionMaxBytes: number;
+  /** Events that may fail before the applier stops. */
+  readonly ignoreErrors: number;
+  /** Whether the leader may mix the lines of its transactions: 2.x and later. */
+  readonly interleaved: boolean;
+}
+
+/** Failures of the store and of ourselves: no event is to blame, none is passed over. */
+const NEVER_IGNORED: ReadonlySet<ErrorName> = new Set<ErrorName>([
+  ...(['storageDamaged', 'storageFailed', 'internal', 'databaseNotFound'] as const),
+]);
+
+/**
+ * Applies pages of a leader's log to a database, in order, each batch with the position after it
+ * (P3, P4). One page at a time.
+ */
+export class PageApplier {
+  readonly #store: Store;
+  readonly #database: Database;
+  readonly #logger: Logger;
+  readonly #ddl: DdlApplier;
+  readonly #options: PageApplierOptions;
+  /** As the batches handed to the store leave it. */
+  #ahead: Checkpoint;
+  #committed: Checkpoint;
+  /** The incarnation to note with the next batch. */
+  #incarnation: string | undefined;
+  #figures: AppliedFigures;
+  #failedTick: Tick | undefined;
+  #ignored = 0;
+  /** The batch that is being written. */
+  #writing: Promise<void> = Promise.resolve();
+
+  /** @param checkpoint as stored */
+  constructor(deps: PageApplierDeps, options: PageApplierOptions, checkpoint: Checkpoint) {
+    this.#store = deps.store;
+    this.#database = deps.database;
+    this.#logger = deps.logger;
+    this.#ddl = new DdlApplier(deps, options);
+    this.#options = options;
+    this.#ahead = checkpoint;
+    this.#committed = checkpoint;
+    this.#incarnation = checkpoint.incarnation;
+    this.#figures = { events: 0, excluded: 0 };
+  }
+
+  /** The position as stored. */
+  get checkpoint(): Checkpoint {
+    return this.#committed;
+  }
+
+  get figures(): AppliedFigures {
+    return this.#figures;
+  }
+
+  /** Tick of the line that stopped `apply`. */
+  get failedTick(): Tick | undefined {
+    return this.#failedTick;
+  }
+
+  /** The run of the leader that the pages come from. */
+  get incarnation(): string | undefined {
+    return this.#incarnation;
+  }
+
+  /** Notes that the leader is in another run; stored with the next batch. */
+  setIncarnation(incarnation: string | undefined): void {
+    this.#incarnation = incarnation;
+  }
+
+  /**
+   * Applies a page and resolves when all of it is stored; or, after an abort, when what was begun
+   * is. Nothing before a line that fails is lost.
+   *
+   * @param page its `scannedTo` is what the log is known up to when all its lines are applied
+   * @throws ServiceError what stopped it, with the start of the line (contract 6.7, 6.8)
+   */
+  async apply(
+    page: Pick<LogPage, 'body' | 'verified'> & { readonly scannedTo: Tick },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { body, verified, scannedTo } = page;
+    const whole = wholeTransactions(body, verified);
+    const cursor = new PageCursor({ body, verified, whole });
+    try {
+      while (!signal.aborted) {
+        const end = await this.#step(cursor, scannedTo);
+        if (end.kind === 'page') break;
+        if (end.kind !== 'more') await this.#resume(cursor, end);
+      }
+    } finally {
+      await this.#writing;
+    }
+  }
+
+  /** Runs one step; while its batch is being written the next one may be put together. */
+  async #step(cursor: PageCursor, scannedTo: Tick): Promise<StepEnd> {
+    const begin = cursor.offset;
+    const draft = this.#draft();
+    const { ran, written } = this.#commit(draft, (tx) => {
+      const step = new PageStep({ tx, database: this.#database, draft }, this.#options, cursor);
+      const end = step.run();
+      if (end.kind === 'page') draft.scanned(scannedTo);
+      return end;
+    });
+    let end: StepEnd;
+    try {
+      end = await ran;
+    } catch (error) {
+      await this.#settle(written);
+      if (error instanceof GroupFailure) return this.#groupFailed(cursor, begin, error);
+      throw error;
+    }
+    const before = this.#writing;
+    this.#writing = written;
+    // Unhandled it would end the process; whoever waits for #writing next is told.
+    written.catch(() => undefined);
+    await before;
+    // Steps are long: whatever else the process has to do gets its turn in between.
+    await nextTurn();
+    return end;
+  }
+
+  /** Goes on where a step ended before the page did. */
+  async #resume(cursor: PageCursor, end: StepEnd): Promise<void> {
+    await this.#writing;
+    const { lines, body } = cursor;
+    switch (end.kind) {
+      case 'ddl':
+      case 'commit': {
+        cursor.advance();
+        try {
+          if (end.kind === 'ddl') await this.#change(cursor);
+          else await this.#commitStaged(lines.tid, lines.tick);
+        } catch (error) {
+          if (!(error instanceof ServiceError)) throw error;
+          await this.#failed(lines.tick, offending(error, body, lines), lines.tid);
+        }
+        return;
+      }
+      case 'failed':
+        cursor.advance();
+        await this.#failed(lines.tick, end.error, '');
+        return;
+      case 'broken':
+        throw end.error;
+      case 'page':
+      case 'more':
+        return;
+    }
+  }
+
+  /** Applies the present line, which changes a collection or an index. */
+  async #change(cursor: PageCursor): Promise<void> {
+    const line = cursor.lines.parsed();
+    const { tick } = cursor.lines;
+    const plan = this.#ddl.plan(line);
+    const draft = this.#draft();
+    draft.applied(tick);
+    if (plan === 'excluded') draft.excluded++;
+    if (plan === 'done' || plan === 'excluded') {
+      // The next batch stores it.
+      this.#advance(draft);
+      return;
+    }
+    let checkpoint: Checkpoint | undefined;
+    await plan({
+      origin: 'remote',
+      also: (tx) => {
+        this.#database.assertAlive();
+        tx.observeTick(tick);
+        checkpoint = draft.write(tx, this.#database.number);
+      },
+    });
+    assert(checkpoint, 'a change of the catalogue stores the position');
+    this.#advance(draft);
+    this.#committed = checkpoint;
+  }
+
+  /**
+   * Applies a staged transaction: in one batch, or above the limit in several, each with the position
+   * in it, so that a crash in between is gone on from.
+   */
+  async #commitStaged(tid: string, tick: Tick): Promise<void> {
+    while (this.#ahead.open.some((each) => each.tid === tid)) {
+      const draft = this.#draft();
+      await this.#commit(draft, (tx) => this.#applyStaged(tx, draft, tid, tick)).written;
+      await nextTurn();
+    }
+  }
+
+  #applyStaged(tx: WriteTx, draft: Draft, tid: string, tick: Tick): void {
+    const open = draft.open.get(tid);
+    assert(open, 'the transaction is open');
+    const { number } = this.#database;
+    const { transactionMaxBytes, restriction } = this.#options;
+    const whole = open.bytes <= transactionMaxBytes;
+    const documents = new DocumentApplier({ tx, database: this.#database }, { restriction });
+    let { appliedChunks, appliedLines } = open;
+    documents.beginGroup();
+    for (let bytes = 0; appliedChunks < open.chunks; appliedChunks++) {
+      if (!whole && bytes >= transactionMaxBytes) break;
+      const { body, verified } = readStaged(tx, number, tid, appliedChunks);
+      const lines = openPage(body, verified);
+      while (lines.next()) {
+        documents.apply(lines, body);
+        appliedLines++;
+      }
+      dropStaged(tx, number, tid, appliedChunks);
+      bytes += body.length;
+    }
+    documents.endGroup();
+    documents.finish(tick);
+    draft.excluded += documents.excluded;
+    if (appliedChunks < open.chunks) {
+      draft.open.set(tid, { ...open, appliedChunks, appliedLines });
+      return;
+    }
+    draft.open.delete(tid);
+    draft.applied(tick);
+  }
+
+  /** A transaction of the page failed: what stood before it is applied first, then it is seen alone. */
+  async #groupFailed(cursor: PageCursor, begin: number, failure: GroupFailure): Promise<StepEnd> {
+    cursor.rewind(begin);
+    if (failure.groupStart > begin) {
+      cursor.stopAt = failure.groupStart;
+      return { kind: 'more' };
+    }
+    // Its last line is the one that a skip goes to.
+    while (cursor.advance() && !this.#endsWhole(cursor));
+    await this.#failed(cursor.lines.tick, failure.error, '');
+    return { kind: 'more' };
+  }
+
+  #endsWhole(cursor: PageCursor): boolean {
+    return cursor.lines.type === MarkerType.transactionCommit;
+  }
+
+  /**
+   * Passes over an event that failed while `ignoreErrors` allows it; an open transaction it would have
+   * committed goes with it.
+   * @throws ServiceError the failure, when it does not
+   */
+  async #failed(tick: Tick, error: ServiceError, tid: string): Promise<void> {
+    if (NEVER_IGNORED.has(error.kind) || this.#ignored >= this.#options.ignoreErrors) {
+      this.#failedTick = tick;
+      throw error;
+    }
+    this.#ignored++;
+    this.#logger.warn({ err: error, tick: tick.toString() }, 'an event failed and was passed over');
+    const draft = this.#draft();
+    await this.#commit(draft, (tx) => {
+      draft.abort(tx, this.#database.number, tid);
+      draft.processed(tick);
+      if (draft.open.size === 0) draft.appliedTick = tick;
+    }).written;
+  }
+
+  #draft(): Draft {
+    const draft = new Draft(this.#ahead, this.#figures);
+    draft.incarnation = this.#incarnation;
+    return draft;
+  }
+
+  #advance(draft: Draft): void {
+    this.#ahead = draft.checkpoint(this.#ahead.updatedMs);
+    this.#figures = { events: draft.events, excluded: draft.excluded };
+  }
+
+  /**
+   * Commits what `run` does together with the draft after it. `ran` settles as soon as `run` has
+   * been, `written` when it is stored.
+   */
+  #commit<T>(
+    draft: Draft,
+    run: (tx: WriteTx) => T,
+  ): { ran: Promise<T>; written: Promise<void> } {
+    const { promise: ran, resolve, reject } = deferred<T>();
+    const written = this.#store
+      .commit((tx) => {
+        this.#database.assertAlive();
+        const result = run(tx);
+        const checkpoint = draft.write(tx, this.#database.number);
+        this.#advance(draft);
+        resolve(result);
+        return checkpoint;
+      })
+      .then(
+        (checkpoint) => {
+          this.#committed = checkpoint;
+        },
+        (error: unknown) => {
+          reject(error);
+          throw error;
+        },
+      );
+    ran.catch(() => undefined);
+    return { ran, written };
+  }
+
+  /** Waits for a batch that is known to have failed. */
+  async #settle(written: Promise<void>): Promise<void> {
+    await written.catch(() => undefined);
+  }
+}

@@ -1,0 +1,252 @@
+import type { Database } from '../documents/database.ts';
+import { ServiceError } from '../model/errors.ts';
+import { MarkerType, isDocumentMarker, isLoggerMarker } from '../model/marker.ts';
+import type { Tick } from '../model/tick.ts';
+import type { WriteTx } from '../storage/write-tx.ts';
+import type { Draft } from './applier-draft.ts';
+import { DocumentApplier, offending, refuse } from './document-applier.ts';
+import { type PageLines, openPage } from './page-lines.ts';
+import type { Restriction } from './restriction.ts';
+import { StagingWriter } from './staging.ts';
+
+/** Why a step ended before the page did, or that the page is through. */
+export type StepEnd =
+  /** Nothing is left of the page. */
+  | { readonly kind: 'page' }
+  /** The step is large enough. */
+  | { readonly kind: 'more' }
+  /** The present line changes a collection or an index. */
+  | { readonly kind: 'ddl' }
+  /** The present line commits a staged transaction. */
+  | { readonly kind: 'commit' }
+  /** The present line cannot be applied. */
+  | { readonly kind: 'failed'; readonly error: ServiceError }
+  /** What follows is no line. */
+  | { readonly kind: 'broken'; readonly error: ServiceError };
+
+/** Thrown out of a step by a transaction that cannot be applied: nothing of the step is written. */
+export class GroupFailure extends Error {
+  override readonly name = 'GroupFailure';
+  /** Of the transaction's 2200 line. */
+  readonly groupStart: number;
+  readonly error: ServiceError;
+
+  constructor(groupStart: number, error: ServiceError) {
+    super(error.message, { cause: error });
+    this.groupStart = groupStart;
+    this.error = error;
+  }
+}
+
+/** A page on its way through the applier; `held` says that the present line is still to be dealt with. */
+export class PageCursor {
+  readonly body: Buffer;
+  readonly verified: boolean;
+  readonly whole: ReadonlySet<Tick>;
+  lines: PageLines;
+  held = false;
+  /** The step that comes to this offset ends before it. */
+  stopAt = Number.MAX_SAFE_INTEGER;
+
+  constructor(page: { body: Buffer; verified: boolean; whole: ReadonlySet<Tick> }) {
+    this.body = page.body;
+    this.verified = page.verified;
+    this.whole = page.whole;
+    this.lines = openPage(page.body, page.verified);
+  }
+
+  /** Moves to the next line to be dealt with; false at the end of the page. */
+  advance(): boolean {
+    if (this.held) {
+      this.held = false;
+      return true;
+    }
+    return this.lines.next();
+  }
+
+  /** Where the next line to be dealt with begins. */
+  get offset(): number {
+    return this.held ? this.lines.lineStart : this.lines.lineEnd;
+  }
+
+  /** Goes back to an offset where a line begins. */
+  rewind(offset: number): void {
+    this.lines = openPage(this.body, this.verified);
+    this.held = false;
+    while (this.lines.lineEnd < offset && this.lines.next());
+  }
+}
+
+/** A step ends with the line with which it grows larger than this, or with the transaction begun. */
+const STEP_BYTES = 1024 * 1024;
+
+export interface StepDeps {
+  readonly tx: WriteTx;
+  readonly database: Database;
+  readonly draft: Draft;
+}
+
+export interface StepOptions {
+  readonly restriction: Restriction;
+  /** Whether transactions of the leader may lie between each other's lines (2.x and later). */
+  readonly interleaved: boolean;
+}
+
+/**
+ * Applies as many lines of a page as go into one batch: documents, whole transactions, and the
+ * staging of open ones (contract 6.7). Lines at or below the position are passed over (P4).
+ */
+export class PageStep {
+  readonly #tx: WriteTx;
+  readonly #database: Database;
+  readonly #draft: Draft;
+  readonly #cursor: PageCursor;
+  readonly #interleaved: boolean;
+  readonly #documents: DocumentApplier;
+  readonly #staging: StagingWriter;
+
+  constructor(deps: StepDeps, options: StepOptions, cursor: PageCursor) {
+    this.#tx = deps.tx;
+    this.#database = deps.database;
+    this.#draft = deps.draft;
+    this.#cursor = cursor;
+    this.#interleaved = options.interleaved;
+    this.#documents = new DocumentApplier(deps, { restriction: options.restriction });
+    this.#staging = new StagingWriter(
+      { tx: deps.tx, open: deps.draft.open },
+      { databaseNumber: deps.database.number, verified: cursor.verified },
+    );
+  }
+
+  /**
+   * Runs the step; the draft is up to date afterwards, but not written.
+   * @throws GroupFailure when nothing of the step may be written
+   */
+  run(): StepEnd {
+    const draft = this.#draft;
+    const end = this.#lines();
+    this.#staging.flush();
+    this.#documents.finish(draft.processedTick);
+    draft.excluded += this.#documents.excluded;
+    return end;
+  }
+
+  #lines(): StepEnd {
+    const cursor = this.#cursor;
+    const begin = cursor.offset;
+    for (;;) {
+      try {
+        if (!cursor.advance()) return { kind: 'page' };
+      } catch (error) {
+        if (error instanceof ServiceError) return { kind: 'broken', error };
+        throw error;
+      }
+      const { lines } = cursor;
+      if (lines.lineStart >= cursor.stopAt) {
+        cursor.held = true;
+        cursor.stopAt = Number.MAX_SAFE_INTEGER;
+        return { kind: 'more' };
+      }
+      if (lines.tick <= this.#draft.processedTick) continue;
+      const end = this.#tryLine(lines);
+      if (end) {
+        cursor.held = true;
+        return end;
+      }
+      if (cursor.offset - begin > STEP_BYTES) return { kind: 'more' };
+    }
+  }
+
+  #tryLine(lines: PageLines): StepEnd | undefined {
+    try {
+      return this.#line(lines);
+    } catch (error) {
+      if (error instanceof ServiceError) return { kind: 'failed', error };
+      throw error;
+    }
+  }
+
+  /** Applies one line; says so when the step ends before it. */
+  #line(lines: PageLines): StepEnd | undefined {
+    const { type, tick, tid } = lines;
+    const draft = this.#draft;
+    if (isDocumentMarker(type)) {
+      if (tid === '') {
+        this.#documents.apply(lines, this.#cursor.body);
+        draft.applied(tick);
+      } else {
+        this.#stage(lines, tid, tick);
+      }
+    } else if (type === MarkerType.transactionStart) {
+      this.#begin(lines, tid, tick);
+    } else if (type === MarkerType.transactionCommit) {
+      if (!draft.open.has(tid)) throw refuse('invalidTransaction', this.#cursor.body, lines);
+      return { kind: 'commit' };
+    } else if (type === MarkerType.transactionAbort) {
+      this.#abort([tid]);
+      draft.processed(tick);
+      if (draft.open.size === 0) draft.appliedTick = tick;
+    } else if (isLoggerMarker(type)) {
+      this.#abort(draft.open.keys());
+      draft.applied(tick);
+    } else {
+      // A leader of 1.4 has no other line between those of a transaction: its end is lost.
+      if (!this.#interleaved) this.#abort(draft.open.keys());
+      return { kind: 'ddl' };
+    }
+    return undefined;
+  }
+
+  #stage(lines: PageLines, tid: string, tick: Tick): void {
+    if (!this.#draft.open.has(tid)) throw refuse('invalidTransaction', this.#cursor.body, lines);
+    this.#staging.add(tid, this.#cursor.body, lines.lineStart, lines.lineEnd);
+    this.#draft.processed(tick);
+  }
+
+  #begin(lines: PageLines, tid: string, tick: Tick): void {
+    const draft = this.#draft;
+    if (!this.#interleaved) this.#abort(draft.open.keys());
+    if (this.#cursor.whole.has(tick)) {
+      this.#applyWhole(lines);
+      return;
+    }
+    if (tid === '') throw refuse('invalidTransaction', this.#cursor.body, lines);
+    this.#abort([tid]);
+    draft.open.set(tid, {
+      tid,
+      startTick: tick,
+      chunks: 0,
+      lines: 0,
+      bytes: 0,
+      appliedChunks: 0,
+      appliedLines: 0,
+    });
+    draft.processed(tick);
+  }
+
+  /** Applies a transaction that is all in this page. Its lines follow each other. */
+  #applyWhole(lines: PageLines): void {
+    const { body } = this.#cursor;
+    const groupStart = lines.lineStart;
+    this.#draft.processed(lines.tick);
+    this.#documents.beginGroup();
+    try {
+      while (this.#cursor.advance() && lines.type !== MarkerType.transactionCommit) {
+        if (lines.tick <= this.#draft.processedTick) continue;
+        this.#documents.apply(lines, body);
+        this.#draft.processed(lines.tick);
+      }
+      this.#documents.endGroup();
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      throw new GroupFailure(groupStart, offending(error, body, lines));
+    }
+    this.#draft.applied(lines.tick);
+  }
+
+  /** Forgets transactions, those of them that are open. */
+  #abort(tids: Iterable<string>): void {
+    this.#staging.flush();
+    for (const tid of [...tids]) this.#draft.abort(this.#tx, this.#database.number, tid);
+  }
+}

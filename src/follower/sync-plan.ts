@@ -1,0 +1,137 @@
+import type { Collection } from '../documents/collection.ts';
+import { ServiceError } from '../model/errors.ts';
+import { isValidCollectionName } from '../model/names.ts';
+import { isAcceptableTick, type Tick } from '../model/tick.ts';
+import type { BegunCopy } from './collection-copier.ts';
+import type { LeaderInventory, LeaderState } from './leader-answers.ts';
+import { holdsHistory } from './leader-check.ts';
+import type { Restriction } from './restriction.ts';
+import type { SyncPlan, SyncProgress } from './sync-progress.ts';
+
+/** What a leader said of itself, and what is wanted of it. */
+export interface SyncSituation {
+  readonly state: LeaderState;
+  readonly inventory: LeaderInventory;
+  readonly leaderDatabase: string;
+  readonly restriction: Restriction;
+}
+
+/**
+ * Lays down what is copied and up to where (contract 6.2, design P7). L is the newest tick of the
+ * log: for ticklog leaders the one of the inventory, which belongs to the same moment as the list;
+ * for others the one read before it. Where the logger is stopped it is the inventory's own tick.
+ *
+ * @throws ServiceError invalidResponse (1401) when two collections have one id or one name,
+ *   illegalName (1208), badParameter (10) for a tick above 2^63
+ */
+export function makePlan({
+  state,
+  inventory,
+  leaderDatabase,
+  restriction,
+}: SyncSituation): SyncPlan {
+  const collections = inventory.collections.filter(({ parameters }) =>
+    restriction.accepts(parameters.name),
+  );
+  const cids = new Set<string>();
+  const names = new Set<string>();
+  for (const { parameters } of collections) {
+    const { cid, name } = parameters;
+    if (!isValidCollectionName(name, true)) {
+      throw new ServiceError(
+        'illegalName',
+        `the leader has a collection of the illegal name '${name}'`,
+      );
+    }
+    if (cids.has(cid) || names.has(name)) {
+      throw new ServiceError('invalidResponse', `the leader lists collection '${name}' twice`);
+    }
+    cids.add(cid);
+    names.add(name);
+  }
+  const incarnation = state.incarnations?.at(-1)?.id;
+  const leaderWasStopped = !inventory.state.running;
+  return {
+    leaderId: state.serverId,
+    ...(incarnation === undefined ? {} : { incarnation }),
+    leaderDatabase,
+    restriction: {
+      type: restriction.type,
+      names: restriction.names,
+      includeSystem: restriction.includeSystem,
+    },
+    tick: acceptable(lastTick(state, inventory, leaderWasStopped)),
+    leaderWasStopped,
+    collections: collections.map(({ parameters, indexes }) => ({ parameters, indexes })),
+  };
+}
+
+/**
+ * Whether an earlier plan can be gone on with, as far as the leader's own words tell (P6): the same
+ * server, database and choice of collections; for ticklog leaders also the same history. That its
+ * log still reaches back to the plan's tick is to be asked separately.
+ */
+export function isContinuable(
+  plan: SyncPlan,
+  { state, leaderDatabase, restriction }: Omit<SyncSituation, 'inventory'>,
+): boolean {
+  if (plan.leaderId !== state.serverId || plan.leaderDatabase !== leaderDatabase) return false;
+  if (!restriction.equals(plan.restriction)) return false;
+  if (plan.incarnation === undefined) {
+    // What a stopped logger missed meanwhile, such a leader would not tell.
+    return state.incarnations === undefined && !plan.leaderWasStopped;
+  }
+  return (
+    state.incarnations !== undefined &&
+    holdsHistory(state.incarnations, plan.incarnation, plan.tick)
+  );
+}
+
+/**
+ * Those of the hidden copies that a plan can be gone on with, by the leader's id of the collection:
+ * the finished ones, and of ticklog leaders also half-copied ones whose removals the leader still
+ * has behind their position. A collection that the leader has dropped keeps what there is of it.
+ */
+export function keptCopies(
+  plan: SyncPlan,
+  inventory: LeaderInventory,
+  hidden: readonly Collection[],
+  progress: SyncProgress,
+): Map<string, BegunCopy> {
+  const planned = new Set(plan.collections.map(({ parameters }) => parameters.cid));
+  const since = new Map(
+    inventory.collections.map(({ parameters, deletionsSince }) => [parameters.cid, deletionsSince]),
+  );
+  const kept = new Map<string, BegunCopy>();
+  for (const copy of hidden) {
+    const at = progress.position(copy);
+    if (!at || !planned.has(at.cid) || kept.has(at.cid)) continue;
+    if (at.complete || continues(plan, at.position, since, at.cid)) kept.set(at.cid, { copy, at });
+  }
+  return kept;
+}
+
+function continues(
+  plan: SyncPlan,
+  position: Tick,
+  since: ReadonlyMap<string, Tick | undefined>,
+  cid: string,
+): boolean {
+  if (plan.incarnation === undefined) return false;
+  if (!since.has(cid)) return true;
+  const deletionsSince = since.get(cid);
+  return deletionsSince !== undefined && deletionsSince <= position;
+}
+
+function lastTick(state: LeaderState, inventory: LeaderInventory, stopped: boolean): Tick {
+  if (stopped) return inventory.tick;
+  return state.incarnations ? inventory.state.lastLogTick : state.lastLogTick;
+}
+
+function acceptable(tick: Tick): Tick {
+  if (isAcceptableTick(tick)) return tick;
+  throw new ServiceError(
+    'badParameter',
+    `the leader's tick ${tick} is above the largest one, 2^63`,
+  );
+}

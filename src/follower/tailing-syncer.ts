@@ -1,0 +1,359 @@
+import { Backoff } from '../base/backoff.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import { sleep } from '../base/sleep.ts';
+import type { Collections } from '../documents/collections.ts';
+import type { Database } from '../documents/database.ts';
+import type { ApplierConfig } from '../model/applier-config.ts';
+import { ServiceError, isServiceError } from '../model/errors.ts';
+import type { Tick } from '../model/tick.ts';
+import type { Store } from '../storage/store.ts';
+import type { ApplierProgress } from './applier-progress.ts';
+import { type Checkpoint, checkpointAt, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { classify } from './classify.ts';
+import { idleWaitMs } from './idle-wait.ts';
+import type { LeaderState } from './leader-answers.ts';
+import { checkLeader, holdsHistory } from './leader-check.ts';
+import type { LeaderClient, LogPage } from './leader-client.ts';
+import { PageApplier } from './page-applier.ts';
+import type { Restriction } from './restriction.ts';
+import { removeOrphans } from './staging.ts';
+
+export interface TailingDeps {
+  readonly store: Store;
+  readonly database: Database;
+  readonly collections: Collections;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly client: LeaderClient;
+  readonly progress: ApplierProgress;
+  /** Told when the leader answers as it should, at the start and after failures. */
+  readonly onContact: () => void;
+  /** Told of each failure after which it is tried again. */
+  readonly onLost: (error: ServiceError) => void;
+}
+
+export interface TailingOptions {
+  readonly config: ApplierConfig;
+  readonly restriction: Restriction;
+  readonly ownServerId: string;
+  readonly acceptedVersions: readonly string[];
+  readonly transactionMaxBytes: number;
+}
+
+/** A page, how long the leader took for it, and from where it was asked. */
+interface Fetched {
+  readonly page: LogPage;
+  readonly tookMs: number;
+}
+
+const MIB = 1024 * 1024;
+const CHUNK_BYTES = MIB;
+const CHUNK_MAX_BYTES = 8 * MIB;
+/** How long a leader of our kind is asked to hold a request. */
+const WAIT_MAX_SECONDS = 20;
+/** An answer without news that comes sooner than this was not held. */
+const HELD_MS = 1000;
+const NOT_HELD_PAUSE_MS = 500;
+const RETRY_BASE_MS = 1000;
+const RETRY_FLOOR_MS = 300;
+
+/**
+ * Follows the log of a leader and applies it, page by page; the next page is fetched while the
+ * present one is applied (contract 6.4, 6.5; design, section 5). One object for one run.
+ */
+export class TailingSyncer {
+  readonly #deps: TailingDeps;
+  readonly #options: TailingOptions;
+  readonly #backoff: Backoff;
+  readonly #retryFloorMs: number;
+  #failures = 0;
+  #applier: PageApplier | undefined;
+  /** The leader is one of ours: it holds requests, and says which run it is in. */
+  #isTicklog = false;
+  #isClassic = false;
+  #idleRounds = 0;
+  /** The run that wrote the last page, of which the leader knew nothing afterwards. */
+  #disowned: string | undefined;
+
+  constructor(deps: TailingDeps, options: TailingOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    const maxMs = Math.max(1, options.config.connectionRetryWaitTime * 1000);
+    this.#backoff = new Backoff({ baseMs: Math.min(RETRY_BASE_MS, maxMs), maxMs });
+    this.#retryFloorMs = Math.min(RETRY_FLOOR_MS, maxMs);
+  }
+
+  /** What applies the pages, once the leader is known to be the right one. */
+  get applier(): PageApplier | undefined {
+    return this.#applier;
+  }
+
+  /**
+   * Follows until the signal aborts, which resolves; what was begun is stored then.
+   *
+   * @param from where to begin, forgetting the stored position; without it that is gone on from
+   * @throws ServiceError what ended it: noResponse or leaderError after too many attempts, leaderChanged,
+   *   noStartTick, startTickNotPresent, invalidApplierState, what `checkLeader` refuses, and what the
+   *   page applier stops with
+   */
+  async run(from: Tick | undefined, signal: AbortSignal): Promise<void> {
+    try {
+      const state = await this.#contact(signal);
+      this.#isTicklog = state.incarnations !== undefined;
+      this.#isClassic = state.version.startsWith('1.');
+      const checkpoint = await this.#begin(state, from);
+      await removeOrphans(this.#deps.store, this.#deps.database.number, checkpoint.open);
+      const { config, ...options } = this.#options;
+      this.#applier = new PageApplier(
+        this.#deps,
+        {
+          ...options,
+          ignoreErrors: config.ignoreErrors,
+          interleaved: !this.#isTicklog && !this.#isClassic,
+        },
+        checkpoint,
+      );
+      this.#deps.onContact();
+      await this.#follow(this.#applier, signal);
+    } catch (error) {
+      if (classify(error, signal) !== 'abort') throw error;
+    }
+  }
+
+  async #contact(signal: AbortSignal): Promise<LeaderState> {
+    const { client } = this.#deps;
+    const state = await this.#attempt(
+      'fetching master state information',
+      () => client.state(signal),
+      signal,
+    );
+    checkLeader(state, { ...this.#options, endpoint: client.endpoint });
+    return state;
+  }
+
+  /** Finds where to begin, and stores it if it is new. */
+  async #begin(state: LeaderState, from: Tick | undefined): Promise<Checkpoint> {
+    const { store, database } = this.#deps;
+    if (from !== undefined) {
+      const incarnation = state.incarnations?.at(-1)?.id;
+      if (from === 0n) throw new ServiceError('noStartTick');
+      return store.commit((tx) => {
+        database.assertAlive();
+        const point = { leaderId: state.serverId, incarnation, tick: from };
+        const checkpoint = checkpointAt(point, tx.timeMs);
+        writeCheckpoint(tx, database.number, checkpoint);
+        return checkpoint;
+      });
+    }
+    const stored = readCheckpoint(store, database.number);
+    if (!stored || stored.processedTick === 0n) throw new ServiceError('noStartTick');
+    this.#assertHistory(state, stored, stored.processedTick);
+    return stored;
+  }
+
+  async #follow(applier: PageApplier, signal: AbortSignal): Promise<void> {
+    const fetching = new AbortController();
+    const stop = (): void => fetching.abort(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    let position = applier.checkpoint.processedTick;
+    let chunkBytes = this.#chunkBytes(0, false);
+    let fetched = this.#fetch(position, chunkBytes, 0, fetching.signal);
+    try {
+      for (;;) {
+        const { page, tookMs } = await fetched;
+        signal.throwIfAborted();
+        if (!(await this.#belongs(applier, page, position, signal))) {
+          fetched = this.#fetch(position, chunkBytes, NOT_HELD_PAUSE_MS, fetching.signal);
+          continue;
+        }
+        this.#assertNoGap(page, position);
+        const next = endOf(page, position, this.#isTicklog);
+        const caughtUp = next >= page.lastTick;
+        chunkBytes = this.#chunkBytes(chunkBytes, page.checkMore && next > position);
+        const pauseMs = this.#pauseMs(page, next > position, tookMs);
+        this.#deps.progress.available(page.lastTick, caughtUp);
+        fetched = this.#fetch(next, chunkBytes, pauseMs, fetching.signal);
+        if (next > position || page.body.length > 0) {
+          await applier.apply({ ...page, scannedTo: next }, signal);
+        }
+        signal.throwIfAborted();
+        this.#deps.progress.applied({ caughtUp, committedAtMs: page.committedAtMs });
+        position = next;
+      }
+    } finally {
+      signal.removeEventListener('abort', stop);
+      fetching.abort();
+      // It ends at once; what it says no longer matters.
+      await fetched.catch(() => undefined);
+    }
+  }
+
+  /** Waits, then asks for the page after `from` until there is an answer. */
+  #fetch(
+    from: Tick,
+    chunkSizeBytes: number,
+    pauseMs: number,
+    signal: AbortSignal,
+  ): Promise<Fetched> {
+    const { config } = this.#options;
+    const { requestTimeout } = config;
+    const holdSeconds = Math.min(WAIT_MAX_SECONDS, (requestTimeout || Infinity) / 2);
+    const waitSeconds = this.#isTicklog ? holdSeconds : 0;
+    const fetch = async (): Promise<Fetched> => {
+      await sleep(pauseMs, signal);
+      signal.throwIfAborted();
+      let beganMs = 0;
+      const page = await this.#attempt(
+        `fetching master log from offset ${from}`,
+        () => {
+          beganMs = performance.now();
+          const request = { from, chunkSizeBytes, waitSeconds };
+          return this.#deps.client.follow(
+            config.includeSystem ? request : { ...request, includeSystem: false },
+            signal,
+          );
+        },
+        signal,
+      );
+      return { page, tookMs: performance.now() - beganMs };
+    };
+    const fetched = fetch();
+    // It is waited for when the page before is applied; until then nobody listens.
+    fetched.catch(() => undefined);
+    return fetched;
+  }
+
+  /**
+   * Sends a request until it is answered: failures that may pass are repeated after a pause.
+   * @throws the reason of the signal, what does not pass, and the last failure after too many
+   */
+  async #attempt<T>(message: string, send: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { progress } = this.#deps;
+    const { maxConnectRetries } = this.#options.config;
+    for (;;) {
+      try {
+        progress.request(message);
+        const answer = await send();
+        this.#failures = 0;
+        this.#backoff.reset();
+        progress.reached();
+        // Before that it is not known to be the right one.
+        if (this.#applier) this.#deps.onContact();
+        return answer;
+      } catch (error) {
+        const verdict = classify(error, signal);
+        if (verdict === 'abort') throw error;
+        if (isFailedConnect(error)) progress.failed();
+        if (verdict !== 'retry') throw error;
+        this.#failures++;
+        if (maxConnectRetries > 0 && this.#failures > maxConnectRetries) throw error;
+        this.#deps.onLost(error as ServiceError);
+        await sleep(this.#backoff.nextMs(this.#retryFloorMs), signal);
+        signal.throwIfAborted();
+      }
+    }
+  }
+
+  /**
+   * Whether a page comes from the history that is followed. False when the run that wrote it is
+   * itself gone: the page must be fetched again.
+   * @throws ServiceError leaderChanged (1404) when the leader no longer has what was applied here,
+   *   invalidResponse (1401) when it cannot be known
+   */
+  async #belongs(
+    applier: PageApplier,
+    page: LogPage,
+    position: Tick,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const known = applier.incarnation;
+    if (page.incarnation === known) return true;
+    const state = await this.#contact(signal);
+    this.#assertHistory(state, applier.checkpoint, position, known);
+    const { incarnation } = page;
+    if (incarnation === undefined || incarnation === this.#disowned) {
+      throw new ServiceError(
+        'invalidResponse',
+        `got invalid response from master at ${this.#deps.client.endpoint}: ` +
+          'its pages do not come from one of its runs',
+      );
+    }
+    if (!state.incarnations?.some(({ id }) => id === incarnation)) {
+      this.#disowned = incarnation;
+      return false;
+    }
+    this.#disowned = undefined;
+    applier.setIncarnation(incarnation);
+    return true;
+  }
+
+  /** @throws ServiceError leaderChanged (1404): another server, or one put back to an older state */
+  #assertHistory(
+    state: LeaderState,
+    { leaderId, incarnation: stored }: Checkpoint,
+    tick: Tick,
+    incarnation = stored,
+  ): void {
+    const { endpoint } = this.#deps.client;
+    if (state.serverId !== leaderId) {
+      throw new ServiceError(
+        'leaderChanged',
+        `got wrong server id ${state.serverId} from master at ${endpoint}, expecting ${leaderId}`,
+      );
+    }
+    if (incarnation === undefined) return;
+    if (holdsHistory(state.incarnations ?? [], incarnation, tick)) return;
+    throw new ServiceError(
+      'leaderChanged',
+      `the master at ${endpoint} was put back to an older state: it no longer has the history ` +
+        `that was followed up to tick ${tick}; sync anew`,
+    );
+  }
+
+  /** @throws ServiceError startTickNotPresent (1414) when events between position and page are lost */
+  #assertNoGap(page: LogPage, position: Tick): void {
+    if (page.fromPresent !== false) return;
+    const { allowLogGap, requireFromPresent } = this.#options.config;
+    if (this.#isTicklog ? allowLogGap : !requireFromPresent) {
+      this.#deps.logger.warn({ position: position.toString() }, 'the log of the leader has a gap');
+      return;
+    }
+    throw new ServiceError(
+      'startTickNotPresent',
+      `required tick ${position} is not present on master at ${this.#deps.client.endpoint}`,
+    );
+  }
+
+  #chunkBytes(present: number, more: boolean): number {
+    const { chunkSize } = this.#options.config;
+    if (chunkSize > 0) return chunkSize;
+    return more ? Math.min(present * 2, CHUNK_MAX_BYTES) : CHUNK_BYTES;
+  }
+
+  #pauseMs(page: LogPage, worked: boolean, tookMs: number): number {
+    if (worked) {
+      this.#idleRounds = 0;
+      return 0;
+    }
+    this.#idleRounds++;
+    // One that is about to stop answers at once.
+    if (this.#isTicklog) return tookMs < HELD_MS ? NOT_HELD_PAUSE_MS : 0;
+    const settings = { ...this.#options.config, classic: this.#isClassic };
+    return idleWaitMs(this.#idleRounds, page.active !== false, settings);
+  }
+}
+
+/** Up to where the log is known after a page; `position` when the page brings nothing. */
+function endOf(page: LogPage, position: Tick, isTicklog: boolean): Tick {
+  const { lastIncluded, lastScanned = 0n } = page;
+  // Other servers look at the last tick again (contract 6.5).
+  const scanned = isTicklog || lastScanned === 0n ? lastScanned : lastScanned - 1n;
+  const end = lastIncluded > scanned ? lastIncluded : scanned;
+  return end > position ? end : position;
+}
+
+/** Whether the failure counts as one to reach the leader (contract 6.5). */
+function isFailedConnect(error: unknown): boolean {
+  return isServiceError(error, 'noResponse') || isServiceError(error, 'leaderError');
+}

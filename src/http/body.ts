@@ -1,0 +1,155 @@
+import { isUtf8 } from 'node:buffer';
+import { type ErrorName, ServiceError } from '../model/errors.ts';
+import type { Context } from './context.ts';
+
+/** Bodies up to this size do not count against the memory that large ones share. */
+const SMALL_BODY_BYTES = 1024 * 1024;
+
+/** The client went away while its request was being read: nobody is there to be answered. */
+export class ClientGoneError extends Error {
+  override readonly name = 'ClientGoneError';
+}
+
+/**
+ * Reads the whole body.
+ * @throws ServiceError documentTooLarge with status 413 above `limits.maxBodyBytes`; ClientGoneError
+ */
+export async function readBody(ctx: Context): Promise<Buffer> {
+  const { maxBodyBytes } = ctx.state.limits;
+  const announced = announcedBytes(ctx) ?? 0;
+  if (announced > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
+  const chunked = ctx.headers['transfer-encoding'] !== undefined;
+  if (chunked) return readUnannounced(ctx, maxBodyBytes);
+  if (announced > SMALL_BODY_BYTES) await claimMemory(ctx, announced);
+  return readUpTo(ctx, maxBodyBytes);
+}
+
+/** How long the body says it is; undefined when it does not. */
+export function announcedBytes(ctx: Context): number | undefined {
+  const length = ctx.headers['content-length'];
+  return length === undefined ? undefined : Number(length);
+}
+
+/**
+ * Claims a part of the memory that large bodies share and holds it until the request is answered.
+ * Waits in order while others hold it.
+ */
+export async function claimMemory(ctx: Context, bytes: number): Promise<void> {
+  const { bodyBudget, signal } = ctx.state.limits;
+  const release = await bodyBudget.acquire(bytes, signal);
+  if (ctx.res.closed || ctx.res.destroyed) {
+    release();
+    throw new ClientGoneError();
+  }
+  ctx.res.once('close', release);
+}
+
+/** The refusal of a body above `maxBytes`. */
+export function bodyTooLarge(maxBytes: number): ServiceError {
+  return new ServiceError('documentTooLarge', `the body is larger than ${maxBytes} bytes`, {
+    httpStatus: 413,
+  });
+}
+
+/** Nobody knows how long it will be: above the small size it is taken for as long as it may be. */
+async function readUnannounced(ctx: Context, maxBodyBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  let claimed = false;
+  try {
+    for await (const chunk of ctx.req.iterator({ destroyOnReturn: false })) {
+      const buffer = chunk as Buffer;
+      bytes += buffer.length;
+      if (bytes > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
+      chunks.push(buffer);
+      if (bytes > SMALL_BODY_BYTES && !claimed) {
+        claimed = true;
+        await claimMemory(ctx, maxBodyBytes);
+      }
+    }
+  } catch (error) {
+    throw disconnected(ctx, error);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The quick way, without a promise for each chunk. */
+function readUpTo(ctx: Context, maxBytes: number): Promise<Buffer> {
+  const { req } = ctx;
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const settle = (): void => {
+      req.off('data', onData);
+      req.off('end', onEnd);
+      req.off('error', onError);
+      req.off('close', onClose);
+    };
+    const onData = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      if (bytes > maxBytes) {
+        settle();
+        req.pause();
+        reject(bodyTooLarge(maxBytes));
+        return;
+      }
+      chunks.push(chunk);
+    };
+    const onEnd = (): void => {
+      settle();
+      const [first] = chunks;
+      resolve(chunks.length === 1 && first ? first : Buffer.concat(chunks));
+    };
+    const onError = (error: Error): void => {
+      settle();
+      reject(disconnected(ctx, error));
+    };
+    const onClose = (): void => {
+      settle();
+      reject(new ClientGoneError());
+    };
+    req.on('data', onData);
+    req.on('end', onEnd);
+    req.on('error', onError);
+    req.on('close', onClose);
+  });
+}
+
+/** What an error while reading means: a request that was cut off has no other cause than the client. */
+export function disconnected(ctx: Context, error: unknown): Error {
+  if (!(error instanceof ServiceError) && ctx.req.destroyed && !ctx.req.complete) {
+    return new ClientGoneError('the request was cut off', { cause: error });
+  }
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+/** The body as text. @throws ServiceError invalidJson (600) when it is not UTF-8; as `readBody` */
+export async function readText(ctx: Context, kind: ErrorName = 'invalidJson'): Promise<string> {
+  const body = await readBody(ctx);
+  if (!isUtf8(body)) throw new ServiceError(kind, 'the body is not UTF-8');
+  return body.toString('utf8');
+}
+
+/**
+ * The body as a JSON object.
+ * @param kind what to say when it is none: invalidJson (600), or httpBadParameter where the contract's
+ *   1.5 wants it
+ */
+export async function readJsonObject(
+  ctx: Context,
+  kind: ErrorName = 'invalidJson',
+): Promise<Record<string, unknown>> {
+  const text = await readText(ctx, kind);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new ServiceError(kind, text === '' ? 'the body is empty' : 'the body is no JSON', {
+      cause,
+    });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ServiceError(kind, 'the body is not a JSON object');
+  }
+  return value as Record<string, unknown>;
+}

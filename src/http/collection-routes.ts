@@ -1,0 +1,182 @@
+import type { Checksums } from '../documents/checksum.ts';
+import type { Collection } from '../documents/collection.ts';
+import type { Collections } from '../documents/collections.ts';
+import { ServiceError } from '../model/errors.ts';
+import { booleanParam } from '../protocol/params.ts';
+import { announcedBytes, readJsonObject } from './body.ts';
+import {
+  baseAnswer,
+  collectionLocation,
+  countAnswer,
+  createdAnswer,
+  figuresAnswer,
+  propertiesAnswer,
+  revisionOf,
+  unloadAnswer,
+} from './collection-answers.ts';
+import { newCollectionOf, propertiesOf } from './collection-requests.ts';
+import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
+import { sendResult } from './respond.ts';
+
+export interface CollectionRoutesDeps {
+  readonly collections: Collections;
+  readonly checksums: Checksums;
+}
+
+type Action = (ctx: Context, collection: Collection) => Promise<void> | void;
+
+/** `/_api/collection` (contract 9.2). */
+export function collectionRoutes(deps: CollectionRoutesDeps): ApiRouter {
+  const router = apiRouter('/_api/collection');
+  const readers = readActions(deps);
+  const changers = changeActions(deps);
+
+  router.get('/', (ctx) => {
+    const excludeSystem = booleanParam(ctx.query, 'excludeSystem', false);
+    const shown = ctx.state.database.collections.filter((each) => !excludeSystem || !each.isSystem);
+    const result = shown.map(baseAnswer);
+    const names = Object.fromEntries(shown.map((each, i) => [each.name, result[i]]));
+    // `collections` and `names` are 1.4's, `result` is 3.x's.
+    sendResult(ctx, 200, { collections: result, names, result });
+  });
+
+  router.post('/', async (ctx) => {
+    const { database } = ctx.state;
+    const wanted = newCollectionOf(await readJsonObject(ctx));
+    const collection = await deps.collections.create(database, wanted);
+    ctx.set('location', collectionLocation(database, collection));
+    sendResult(ctx, 200, createdAnswer(collection));
+  });
+
+  router.get('/:name', (ctx) => {
+    const collection = collectionOf(ctx);
+    ctx.set('location', collectionLocation(ctx.state.database, collection));
+    sendResult(ctx, 200, baseAnswer(collection));
+  });
+
+  router.get('/:name/:action', async (ctx) => {
+    const collection = collectionOf(ctx);
+    const read = actionOf(ctx, readers);
+    ctx.set('location', collectionLocation(ctx.state.database, collection));
+    await read(ctx, collection);
+  });
+
+  router.put('/:name/:action', async (ctx) => {
+    const collection = collectionOf(ctx);
+    await actionOf(ctx, changers)(ctx, collection);
+  });
+
+  router.delete('/:name', async (ctx) => {
+    const collection = collectionOf(ctx);
+    assertDroppable(ctx, collection);
+    await deps.collections.drop(ctx.state.database, collection);
+    sendResult(ctx, 200, { id: collection.cid });
+  });
+
+  for (const method of ['get', 'put'] as const) {
+    router[method]('/:name/:action/*rest', () => {
+      throw new ServiceError('httpBadParameter', 'expecting /_api/collection/<name>/<action>');
+    });
+  }
+  return router;
+}
+
+function readActions(deps: CollectionRoutesDeps): ReadonlyMap<string, Action> {
+  return new Map<string, Action>([
+    ['properties', (ctx, collection) => sendResult(ctx, 200, propertiesAnswer(collection))],
+    ['count', (ctx, collection) => sendResult(ctx, 200, countAnswer(collection))],
+    ['figures', (ctx, collection) => sendResult(ctx, 200, figuresAnswer(collection))],
+    [
+      'revision',
+      (ctx, collection) =>
+        sendResult(ctx, 200, { ...baseAnswer(collection), revision: revisionOf(collection) }),
+    ],
+    [
+      'checksum',
+      async (ctx, collection) => {
+        const { checksum, revision } = await deps.checksums.of(
+          collection,
+          {
+            withRevisions: booleanParam(ctx.query, 'withRevisions', false),
+            withData: booleanParam(ctx.query, 'withData', false),
+          },
+          ctx.state.limits.signal,
+        );
+        sendResult(ctx, 200, { ...baseAnswer(collection), checksum, revision });
+      },
+    ],
+  ]);
+}
+
+function changeActions(deps: CollectionRoutesDeps): ReadonlyMap<string, Action> {
+  const { collections } = deps;
+  return new Map<string, Action>([
+    ['load', (ctx, collection) => sendLoaded(ctx, collection)],
+    ['unload', (ctx, collection) => sendResult(ctx, 200, unloadAnswer(collection))],
+    [
+      'truncate',
+      async (ctx, collection) => {
+        const waitForSync = booleanParam(ctx.query, 'waitForSync', false);
+        await collections.truncate(ctx.state.database, collection, { waitForSync });
+        sendResult(ctx, 200, baseAnswer(collection));
+      },
+    ],
+    [
+      'properties',
+      async (ctx, collection) => {
+        const changes = propertiesOf(await readJsonObject(ctx));
+        await collections.changeProperties(ctx.state.database, collection, changes);
+        sendResult(ctx, 200, propertiesAnswer(collection));
+      },
+    ],
+    [
+      'rename',
+      async (ctx, collection) => {
+        const { name } = await readJsonObject(ctx);
+        if (typeof name !== 'string') throw new ServiceError('illegalName');
+        if (collection.isSystem) throw new ServiceError('forbidden');
+        await collections.rename(ctx.state.database, collection, name);
+        sendResult(ctx, 200, baseAnswer(collection));
+      },
+    ],
+    [
+      'rotate',
+      (ctx, collection) => {
+        // There is nothing to rotate: journals are closed with every commit.
+        if (collection.stats.entries === 0) throw new ServiceError('noJournal');
+        sendResult(ctx, 200, { result: true });
+      },
+    ],
+  ]);
+}
+
+/** A count comes with it unless the body says `{"count":false}`. */
+async function sendLoaded(ctx: Context, collection: Collection): Promise<void> {
+  const hasBody = (announcedBytes(ctx) ?? 0) > 0;
+  const withCount = !hasBody || (await readJsonObject(ctx))['count'] !== false;
+  const { count } = collection.stats;
+  sendResult(ctx, 200, { ...baseAnswer(collection), ...(withCount ? { count } : {}) });
+}
+
+/** @throws ServiceError collectionNotFound */
+function collectionOf(ctx: Context): Collection {
+  return ctx.state.database.get(pathParam(ctx, 'name'));
+}
+
+function actionOf(ctx: Context, actions: ReadonlyMap<string, Action>): Action {
+  const name = pathParam(ctx, 'action');
+  const action = actions.get(name);
+  if (!action) throw new ServiceError('notFound', `unknown action '${name}' for a collection`);
+  return action;
+}
+
+/**
+ * System collections stay (403/11) unless the client says that it knows with `isSystem=true`, as in
+ * 3.x; those that belong to the server itself stay always.
+ */
+function assertDroppable(ctx: Context, collection: Collection): void {
+  if (!collection.isSystem) return;
+  if (collection.excluded || !booleanParam(ctx.query, 'isSystem', false)) {
+    throw new ServiceError('forbidden');
+  }
+}

@@ -1,0 +1,132 @@
+import type { Collection } from '../documents/collection.ts';
+import type { Documents, EdgeEnds } from '../documents/documents.ts';
+import { ServiceError } from '../model/errors.ts';
+import { readText } from './body.ts';
+import { type Context, pathParam } from './context.ts';
+import { documentLocation, sendWritten, setEtag, writeStatus } from './document-answers.ts';
+import {
+  isSilent,
+  knownRevision,
+  mergeSettings,
+  overwriteMode,
+  revisionInBody,
+  wantedRevision,
+  writePrecondition,
+  writeSettings,
+} from './document-params.ts';
+import { sendJson, sendPieces } from './respond.ts';
+
+/** What `/_api/document` and `/_api/edge` do alike with one document. */
+export class DocumentActions {
+  readonly #documents: Documents;
+
+  constructor(deps: { documents: Documents }) {
+    this.#documents = deps.documents;
+  }
+
+  /** POST: an insert, or what `overwriteMode` says. */
+  async insert(ctx: Context, collection: Collection, body: string, ends?: EdgeEnds): Promise<void> {
+    const { query } = ctx;
+    const result = await this.#documents.insert(ctx.state.database, collection, body, {
+      ...writeSettings(query),
+      ...mergeSettings(query),
+      overwriteMode: overwriteMode(query),
+      ...(ends ? { ends } : {}),
+    });
+    const status = writeStatus(result, 201);
+    sendWritten(ctx, collection, result, { status, silent: isSilent(query), withOldRev: true });
+  }
+
+  /** GET and HEAD of `/:collection/:key`. */
+  read(ctx: Context): void {
+    const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
+    const { key, rev, text } = this.#documents.read(collection, pathParam(ctx, 'key'));
+    setEtag(ctx, rev);
+    if (knownRevision(ctx) === rev) {
+      ctx.status = 304;
+      return;
+    }
+    const wanted = wantedRevision(ctx);
+    if (wanted !== undefined && wanted !== rev) {
+      throw new ServiceError('conflict', 'precondition failed', {
+        fields: { _id: `${collection.name}/${key}`, _rev: rev, _key: key },
+      });
+    }
+    sendJson(ctx, 200, text);
+  }
+
+  /** PUT `/:collection/:key`. */
+  async replace(ctx: Context): Promise<void> {
+    const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
+    const rev = writePrecondition(ctx);
+    const body = await readText(ctx);
+    const result = await this.#documents.replace(
+      ctx.state.database,
+      collection,
+      pathParam(ctx, 'key'),
+      body,
+      { ...writeSettings(ctx.query), rev: rev ?? revisionInBody(ctx.query, body) },
+    );
+    const status = writeStatus(result, 201);
+    sendWritten(ctx, collection, result, { status, silent: isSilent(ctx.query), withOldRev: true });
+  }
+
+  /** PATCH `/:collection/:key`. */
+  async update(ctx: Context): Promise<void> {
+    const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
+    const rev = writePrecondition(ctx);
+    const body = await readText(ctx);
+    const result = await this.#documents.update(
+      ctx.state.database,
+      collection,
+      pathParam(ctx, 'key'),
+      body,
+      {
+        ...writeSettings(ctx.query),
+        ...mergeSettings(ctx.query),
+        rev: rev ?? revisionInBody(ctx.query, body),
+      },
+    );
+    const status = writeStatus(result, 201);
+    sendWritten(ctx, collection, result, { status, silent: isSilent(ctx.query), withOldRev: true });
+  }
+
+  /** DELETE `/:collection/:key`; `_rev` of the answer is the revision removed. */
+  async remove(ctx: Context): Promise<void> {
+    const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
+    const rev = writePrecondition(ctx);
+    const { waitForSync = false, returnOld = false } = writeSettings(ctx.query);
+    const result = await this.#documents.remove(
+      ctx.state.database,
+      collection,
+      pathParam(ctx, 'key'),
+      { waitForSync, returnOld, rev },
+    );
+    const status = writeStatus(result, 200);
+    sendWritten(ctx, collection, result, {
+      status,
+      silent: isSilent(ctx.query),
+      withOldRev: false,
+    });
+  }
+
+  /** GET without a key: the paths of all documents (1.4), in the order of keys. */
+  async list(ctx: Context, collection: Collection): Promise<void> {
+    await sendPieces(ctx, 200, this.#paths(ctx, collection));
+  }
+
+  async *#paths(ctx: Context, collection: Collection): AsyncGenerator<string, void, void> {
+    const { database, limits } = ctx.state;
+    // 1.4 leaves the database out of these.
+    const cut = `/_db/${database.name}`.length;
+    yield '{"documents":[';
+    let comma = '';
+    for await (const key of this.#documents.keys(collection)) {
+      limits.signal.throwIfAborted();
+      const path = documentLocation(database, collection, key).slice(cut);
+      yield `${comma}${JSON.stringify(path)}`;
+      comma = ',';
+    }
+    yield '],"error":false,"code":200}';
+  }
+}

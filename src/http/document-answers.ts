@@ -1,0 +1,54 @@
+import type { Collection } from '../documents/collection.ts';
+import type { Database } from '../documents/database.ts';
+import type { WriteResult } from '../documents/documents.ts';
+import { jsonString } from '../protocol/json-text.ts';
+import type { Context } from './context.ts';
+import { sendJson, setDataHeader } from './respond.ts';
+
+const PLAIN_KEY = /^[a-zA-Z0-9_:.-]*$/;
+
+/** Path of a document in `location`; edges are found under it too. */
+export function documentLocation(database: Database, collection: Collection, key: string): string {
+  const segment = PLAIN_KEY.test(key) ? key : encodeURIComponent(key);
+  return `/_db/${database.name}/_api/document/${collection.name}/${segment}`;
+}
+
+export function setEtag(ctx: Context, rev: string): void {
+  setDataHeader(ctx, 'etag', `"${rev}"`);
+}
+
+/** Status of a write: `synced` when an fsync came before the answer, 202 otherwise (contract 9.3). */
+export function writeStatus(result: WriteResult, synced: 200 | 201): number {
+  return result.synced ? synced : 202;
+}
+
+export interface WriteAnswer {
+  readonly status: number;
+  readonly silent: boolean;
+  /** Name the revision replaced, as 3.x does. */
+  readonly withOldRev: boolean;
+}
+
+/** Answers a write: `{error:false,_id,_rev,_key[,_oldRev][,new][,old]}`, etag and location. */
+export function sendWritten(
+  ctx: Context,
+  collection: Collection,
+  result: WriteResult,
+  answer: WriteAnswer,
+): void {
+  const { key, rev } = result;
+  setDataHeader(ctx, 'location', documentLocation(ctx.state.database, collection, key));
+  setEtag(ctx, rev);
+  sendJson(ctx, answer.status, answer.silent ? '{}' : writtenJson(collection, result, answer));
+}
+
+function writtenJson(collection: Collection, result: WriteResult, answer: WriteAnswer): string {
+  const { key, rev, oldRev, newText, oldText } = result;
+  let json =
+    `{"error":false,"_id":${jsonString(`${collection.name}/${key}`)}` +
+    `,"_rev":${jsonString(rev)},"_key":${jsonString(key)}`;
+  if (answer.withOldRev && oldRev !== undefined) json += `,"_oldRev":${jsonString(oldRev)}`;
+  if (newText !== undefined) json += `,"new":${newText}`;
+  if (oldText !== undefined) json += `,"old":${oldText}`;
+  return `${json}}`;
+}

@@ -1,0 +1,87 @@
+import type { MergeSettings, OverwriteMode, WriteSettings } from '../documents/documents.ts';
+import { ServiceError } from '../model/errors.ts';
+import { type Query, booleanParam, textParam } from '../protocol/params.ts';
+import type { Context } from './context.ts';
+
+const OVERWRITE_MODES: ReadonlySet<string> = new Set(['conflict', 'ignore', 'replace', 'update']);
+const ETAG = /^\s*"([^"]*)"\s*$/;
+
+/** Answer with nothing but `{}` (3.x `silent`). */
+export function isSilent(query: Query): boolean {
+  return booleanParam(query, 'silent', false);
+}
+
+/** `waitForSync`, and for 3.x `returnNew` and `returnOld`. */
+export function writeSettings(query: Query): WriteSettings {
+  return {
+    waitForSync: booleanParam(query, 'waitForSync', false),
+    returnNew: booleanParam(query, 'returnNew', false),
+    returnOld: booleanParam(query, 'returnOld', false),
+  };
+}
+
+/** `keepNull` and `mergeObjects`, both true by default (contract 9.3). */
+export function mergeSettings(query: Query): MergeSettings {
+  return {
+    keepNull: booleanParam(query, 'keepNull', true),
+    mergeObjects: booleanParam(query, 'mergeObjects', true),
+  };
+}
+
+/**
+ * What an insert does when the key exists: `overwriteMode`, or `overwrite=true` for `replace` (3.x).
+ * @throws ServiceError badParameter for a mode that does not exist
+ */
+export function overwriteMode(query: Query): OverwriteMode {
+  const mode = textParam(query, 'overwriteMode');
+  if (mode === undefined) return booleanParam(query, 'overwrite', false) ? 'replace' : 'conflict';
+  if (!OVERWRITE_MODES.has(mode)) {
+    throw new ServiceError('badParameter', `unknown overwriteMode '${mode}'`);
+  }
+  return mode as OverwriteMode;
+}
+
+/**
+ * The revision a document must have to be replaced, changed or removed: `If-Match` or `rev`, unless
+ * `policy=last` says that it does not matter (contract 9.3).
+ * @throws ServiceError httpBadParameter for another policy than `error` and `last`
+ */
+export function writePrecondition(ctx: Context): string | undefined {
+  const policy = textParam(ctx.query, 'policy');
+  if (policy !== undefined && policy !== 'error' && policy !== 'last') {
+    throw new ServiceError('httpBadParameter', "policy must be 'error' or 'last'");
+  }
+  return policy === 'last' ? undefined : wantedRevision(ctx);
+}
+
+/** `If-Match`, which must be in quotes to count, or `rev`. */
+export function wantedRevision(ctx: Context): string | undefined {
+  return etagOf(ctx.headers['if-match']) ?? textParam(ctx.query, 'rev');
+}
+
+/** The revision that the client has and does not want again. */
+export function knownRevision(ctx: Context): string | undefined {
+  return etagOf(ctx.headers['if-none-match']);
+}
+
+/**
+ * With `ignoreRevs=false` (3.x) the `_rev` in the body is a precondition, unless the request has one
+ * already.
+ */
+export function revisionInBody(query: Query, body: string): string | undefined {
+  if (booleanParam(query, 'ignoreRevs', true)) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    // The write that follows parses it again and says what is wrong.
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const rev = (value as Record<string, unknown>)['_rev'];
+  return typeof rev === 'string' ? rev : undefined;
+}
+
+function etagOf(header: string | undefined): string | undefined {
+  return header === undefined ? undefined : ETAG.exec(header)?.[1];
+}

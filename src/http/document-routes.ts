@@ -1,0 +1,94 @@
+import type { Collections } from '../documents/collections.ts';
+import type { Documents } from '../documents/documents.ts';
+import { CollectionType } from '../model/collection.ts';
+import { ServiceError, isServiceError } from '../model/errors.ts';
+import { booleanParam, textParam } from '../protocol/params.ts';
+import { readText } from './body.ts';
+import { collectionForWrite } from './collection-requests.ts';
+import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
+import { DocumentActions } from './document-actions.ts';
+
+export interface DocumentRoutesDeps {
+  readonly documents: Documents;
+  readonly collections: Collections;
+}
+
+/** `/_api/document`: the forms of 1.4 and those of 3.x for single documents (contract 9.3). */
+export function documentRoutes(deps: DocumentRoutesDeps): ApiRouter {
+  const actions = new DocumentActions(deps);
+  const router = apiRouter('/_api/document');
+
+  // First, because it is what is called most.
+  router.post('/', async (ctx) => {
+    const collection = await collectionForWrite(
+      deps.collections,
+      ctx.state.database,
+      collectionParam(ctx),
+      {
+        wanted: booleanParam(ctx.query, 'createCollection', false),
+        type: CollectionType.document,
+      },
+    );
+    const body = await readText(ctx);
+    try {
+      await actions.insert(ctx, collection, body);
+    } catch (error) {
+      // In 1.4 edges come in at /_api/edge only; here also with both ends in the body, as in 3.0.
+      if (!isServiceError(error, 'edgeAttributeMissing')) throw error;
+      throw new ServiceError('collectionTypeInvalid', undefined, { cause: error });
+    }
+  });
+
+  router.post('/:collection', async (ctx) => {
+    const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
+    const body = await readText(ctx);
+    refuseArray(body);
+    await actions.insert(ctx, collection, body);
+  });
+
+  router.get('/', (ctx) => actions.list(ctx, ctx.state.database.get(collectionParam(ctx))));
+  addKeyRoutes(router, actions);
+
+  for (const method of ['put', 'patch', 'delete'] as const) {
+    router[method]('/:collection', async (ctx) => {
+      refuseArray(await readText(ctx));
+      throw new ServiceError('httpBadParameter', 'expecting /_api/document/<collection>/<key>');
+    });
+  }
+  router.post('/:collection/*rest', () => {
+    throw new ServiceError('superfluousSuffices', 'expecting POST /_api/document/<collection>');
+  });
+  return router;
+}
+
+/** The routes of one document, the same for documents and edges. */
+export function addKeyRoutes(router: ApiRouter, actions: DocumentActions): void {
+  router.get('/:collection/:key', (ctx) => actions.read(ctx));
+  router.put('/:collection/:key', (ctx) => actions.replace(ctx));
+  router.patch('/:collection/:key', (ctx) => actions.update(ctx));
+  router.delete('/:collection/:key', (ctx) => actions.remove(ctx));
+  router.get('/:collection', () => {
+    throw new ServiceError('illegalDocumentHandle', 'expecting <collection>/<key>');
+  });
+  for (const method of ['get', 'put', 'patch', 'delete'] as const) {
+    router[method]('/:collection/:key/*rest', () => {
+      throw new ServiceError('httpBadParameter', 'expecting <collection>/<key>');
+    });
+  }
+}
+
+/** @throws ServiceError collectionParameterMissing (1204) */
+export function collectionParam(ctx: Context): string {
+  const name = textParam(ctx.query, 'collection');
+  if (name === undefined || name === '') throw new ServiceError('collectionParameterMissing');
+  return name;
+}
+
+/** Several documents at once come with the next version of this interface. */
+function refuseArray(body: string): void {
+  if (!/^\s*\[/.test(body)) return;
+  throw new ServiceError(
+    'notImplemented',
+    'this server takes one document a request; send several through /_api/import?type=array',
+  );
+}

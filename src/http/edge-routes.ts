@@ -1,0 +1,70 @@
+import type { Collection } from '../documents/collection.ts';
+import type { Database } from '../documents/database.ts';
+import type { EdgeEnds } from '../documents/documents.ts';
+import { CollectionType } from '../model/collection.ts';
+import { ServiceError } from '../model/errors.ts';
+import { parseHandle } from '../model/names.ts';
+import { parseDocument } from '../protocol/json-text.ts';
+import { booleanParam, textParam } from '../protocol/params.ts';
+import { readText } from './body.ts';
+import { collectionForWrite } from './collection-requests.ts';
+import { type ApiRouter, type Context, apiRouter } from './context.ts';
+import { DocumentActions } from './document-actions.ts';
+import { type DocumentRoutesDeps, addKeyRoutes, collectionParam } from './document-routes.ts';
+
+/** `/_api/edge` of 1.4: the ends of a new edge come in the query (contract 9.3). */
+export function edgeRoutes(deps: DocumentRoutesDeps): ApiRouter {
+  const actions = new DocumentActions(deps);
+  const router = apiRouter('/_api/edge');
+
+  router.post('/', async (ctx) => {
+    const { database } = ctx.state;
+    const name = collectionParam(ctx);
+    const from = textParam(ctx.query, 'from');
+    const to = textParam(ctx.query, 'to');
+    if (from === undefined || to === undefined) {
+      throw new ServiceError('httpBadParameter', "'from' and 'to' are needed");
+    }
+    const wanted = booleanParam(ctx.query, 'createCollection', false);
+    // Before a collection is made for an edge that cannot be.
+    const ends: EdgeEnds = { from: endOf(database, from), to: endOf(database, to) };
+    const collection = await collectionForWrite(deps.collections, database, name, {
+      wanted,
+      type: CollectionType.edge,
+    });
+    if (collection.type !== CollectionType.edge) throw new ServiceError('collectionTypeInvalid');
+    await actions.insert(ctx, collection, withoutEnds(await readText(ctx)), ends);
+  });
+
+  router.get('/', (ctx) => actions.list(ctx, edgeCollection(ctx)));
+  addKeyRoutes(router, actions);
+  router.post('/*rest', () => {
+    throw new ServiceError('superfluousSuffices', 'expecting POST /_api/edge?collection=<name>');
+  });
+  return router;
+}
+
+/** In 1.4 only the query names the ends; what a body says of them is dropped. */
+function withoutEnds(body: string): string {
+  if (!/_from|_to|\\u/.test(body)) return body;
+  const { key, from, to, rest } = parseDocument(body);
+  if (from === undefined && to === undefined) return body;
+  const members = [key === undefined ? '' : `"_key":${JSON.stringify(key)}`, rest];
+  return `{${members.filter((member) => member !== '').join(',')}}`;
+}
+
+function edgeCollection(ctx: Context): Collection {
+  const collection = ctx.state.database.get(collectionParam(ctx));
+  if (collection.type !== CollectionType.edge) throw new ServiceError('collectionTypeInvalid');
+  return collection;
+}
+
+/**
+ * A handle with the collection's name in it. The collection must exist, the vertex need not.
+ * @throws ServiceError illegalDocumentHandle, collectionNotFound
+ */
+function endOf(database: Database, handle: string): string {
+  const parsed = parseHandle(handle);
+  if (!parsed) throw new ServiceError('illegalDocumentHandle');
+  return `${database.get(parsed.collection).name}/${parsed.key}`;
+}

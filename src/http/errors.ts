@@ -1,0 +1,76 @@
+import { InvariantError } from '../base/assert.ts';
+import type { Logger } from '../base/logger.ts';
+import { ServiceError } from '../model/errors.ts';
+import { errorBody } from '../protocol/error-body.ts';
+import { ClientGoneError } from './body.ts';
+import type { Context } from './context.ts';
+import { sendJson } from './respond.ts';
+
+/** What a client that goes away leaves behind, on its socket or on the stream it was sent. */
+const DISCONNECTS: ReadonlySet<unknown> = new Set([
+  ...['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ERR_STREAM_PREMATURE_CLOSE'],
+  ...['ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END'],
+]);
+
+/** Turns what handlers throw into answers, and logs each failure of the server once. */
+export class ErrorAnswers {
+  readonly #logger: Logger;
+  readonly #signal: AbortSignal;
+  readonly #logged = new WeakSet<Error>();
+
+  constructor(deps: { logger: Logger }, options: { signal: AbortSignal }) {
+    this.#logger = deps.logger;
+    this.#signal = options.signal;
+  }
+
+  /** Answers a request whose handler threw. Nothing is sent to a client that is gone. */
+  answer(ctx: Context, thrown: unknown): void {
+    if (thrown instanceof ClientGoneError || isDisconnect(thrown) || !ctx.writable) {
+      ctx.respond = false;
+      ctx.res.destroy();
+      return;
+    }
+    const error = this.#serviceError(thrown);
+    if (error.httpStatus >= 500 && error.kind !== 'shuttingDown')
+      this.#logRequest(ctx, error, thrown);
+    if (ctx.headerSent) {
+      // Half an answer is out: the client must see that it is broken off.
+      ctx.respond = false;
+      ctx.res.destroy();
+      return;
+    }
+    sendJson(ctx, error.httpStatus, JSON.stringify(errorBody(error)));
+  }
+
+  /** For errors that show after the handler is done: while a stream is being sent. */
+  logLate(thrown: unknown): void {
+    if (isDisconnect(thrown) || thrown instanceof ClientGoneError) return;
+    if (thrown instanceof Error) {
+      if (this.#logged.has(thrown)) return;
+      this.#logged.add(thrown);
+    }
+    this.#logger.error({ err: thrown }, 'an answer was broken off');
+  }
+
+  #serviceError(thrown: unknown): ServiceError {
+    if (thrown instanceof ServiceError) return thrown;
+    if (this.#signal.aborted && !(thrown instanceof InvariantError)) {
+      return new ServiceError('shuttingDown', undefined, { cause: thrown });
+    }
+    return new ServiceError('internal', undefined, { cause: thrown });
+  }
+
+  #logRequest(ctx: Context, error: ServiceError, thrown: unknown): void {
+    if (thrown instanceof Error) {
+      if (this.#logged.has(thrown)) return;
+      this.#logged.add(thrown);
+    }
+    const context = { method: ctx.method, path: ctx.originalUrl, errorNum: error.errorNum };
+    if (error.kind === 'httpNotImplemented' || error.kind === 'notImplemented') return;
+    this.#logger.error({ ...context, err: thrown }, 'a request failed');
+  }
+}
+
+function isDisconnect(thrown: unknown): boolean {
+  return thrown instanceof Error && 'code' in thrown && DISCONNECTS.has(thrown.code);
+}

@@ -1,0 +1,87 @@
+import type { Collection } from '../documents/collection.ts';
+import type { Collections } from '../documents/collections.ts';
+import { ServiceError, isServiceError } from '../model/errors.ts';
+import { textParam } from '../protocol/params.ts';
+import { readJsonObject } from './body.ts';
+import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
+import {
+  assertNoOtherCap,
+  isBuiltIn,
+  shownIndex,
+  shownIndexes,
+  wantedIndex,
+} from './index-requests.ts';
+import { sendResult } from './respond.ts';
+
+/** `/_api/index` (contract 9.4); ids are `<collection>/<digits>` here. */
+export function indexRoutes(deps: { readonly collections: Collections }): ApiRouter {
+  const router = apiRouter('/_api/index');
+
+  router.get('/', (ctx) => {
+    const indexes = shownIndexes(collectionOfQuery(ctx));
+    const identifiers = Object.fromEntries(indexes.map((index) => [index.id, index]));
+    sendResult(ctx, 200, { indexes, identifiers });
+  });
+
+  router.post('/', async (ctx) => {
+    const collection = collectionOfQuery(ctx);
+    const wanted = wantedIndex(await readJsonObject(ctx));
+    assertNoOtherCap(collection, wanted);
+    const { database } = ctx.state;
+    const { definition, isNew } = await conflictAsBadRequest(
+      deps.collections.createIndex(database, collection, wanted),
+    );
+    const shown = { ...shownIndex(collection, definition), isNewlyCreated: isNew };
+    sendResult(ctx, isNew ? 201 : 200, shown);
+  });
+
+  router.get('/:collection/:id', (ctx) => {
+    const { collection, id } = indexOfPath(ctx);
+    const wanted = `${collection.name}/${id}`;
+    const index = shownIndexes(collection).find((each) => each.id === wanted);
+    if (!index) throw new ServiceError('indexNotFound');
+    sendResult(ctx, 200, index);
+  });
+
+  router.delete('/:collection/:id', async (ctx) => {
+    const { collection, id } = indexOfPath(ctx);
+    if (isBuiltIn(collection, id)) {
+      throw new ServiceError('forbidden', 'this index cannot be dropped', { httpStatus: 400 });
+    }
+    await deps.collections.dropIndex(ctx.state.database, collection, id);
+    sendResult(ctx, 200, { id: `${collection.name}/${id}` });
+  });
+
+  for (const method of ['get', 'delete'] as const) {
+    router[method](['/:collection', '/:collection/:id/*rest'], () => {
+      throw new ServiceError('illegalIndexHandle', 'expecting <collection>/<digits>');
+    });
+  }
+  return router;
+}
+
+/** Without the parameter there is no collection either (contract 9.4). */
+function collectionOfQuery(ctx: Context): Collection {
+  return ctx.state.database.get(textParam(ctx.query, 'collection') ?? '');
+}
+
+/** @throws ServiceError collectionNotFound, illegalIndexHandle */
+function indexOfPath(ctx: Context): { collection: Collection; id: string } {
+  const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
+  const id = pathParam(ctx, 'id');
+  if (!/^[0-9]{1,20}$/.test(id)) throw new ServiceError('illegalIndexHandle');
+  return { collection, id };
+}
+
+/** Documents that cannot be in a unique index make it a bad request, not a conflict (contract 9.4). */
+async function conflictAsBadRequest<T>(creation: Promise<T>): Promise<T> {
+  try {
+    return await creation;
+  } catch (error) {
+    if (!isServiceError(error, 'uniqueConstraintViolated')) throw error;
+    throw new ServiceError('uniqueConstraintViolated', error.message, {
+      httpStatus: 400,
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,91 @@
+import { crc32 } from 'node:zlib';
+import type { Tick } from '../model/tick.ts';
+import { ContentType, Header } from '../protocol/headers.ts';
+import { ClientGoneError } from './body.ts';
+import type { Context } from './context.ts';
+import { sendEmpty, sendJson } from './respond.ts';
+
+/** What pages of the log and of a dump have in common (contract 2.6, 3.4). */
+export interface AnswerPage {
+  /** Empty for a 204. */
+  readonly body: Buffer;
+  readonly lastIncluded: Tick;
+  readonly checkMore: boolean;
+  readonly incarnation: string;
+  /** Gives the memory of the page back. */
+  readonly release: () => void;
+}
+
+/** A reader that takes nothing of a page for this long is cut off, and its memory given back. */
+const STALLED_AFTER_MS = 120_000;
+const TEXT_TYPE = 'text/plain; charset=utf-8';
+
+/** Answers 200 with a JSON body. */
+export function answerJson(ctx: Context, value: unknown): void {
+  sendJson(ctx, 200, JSON.stringify(value));
+}
+
+/** Answers 204 the way real servers do: clients of that age read on when no length is announced. */
+export function answerEmpty(ctx: Context, contentType = TEXT_TYPE): void {
+  ctx.set('content-length', '0');
+  sendEmpty(ctx, 204, contentType);
+}
+
+/**
+ * Answers a page: 200 with the lines, 204 when there are none. Its memory is given back when
+ * everything is handed to the network, or the connection is gone.
+ *
+ * @param headers what the endpoint has beyond those of all pages
+ */
+export function answerPage(
+  ctx: Context,
+  page: AnswerPage,
+  headers: Readonly<Record<string, string>>,
+): void {
+  const { res } = ctx;
+  if (res.closed) page.release();
+  else res.once('close', page.release);
+  ctx.set({
+    ...headers,
+    [Header.checkMore]: String(page.checkMore),
+    [Header.lastIncluded]: page.lastIncluded.toString(),
+    [Header.incarnation]: page.incarnation,
+  });
+  if (page.body.length === 0) {
+    answerEmpty(ctx, ContentType.dump);
+    return;
+  }
+  res.setTimeout(STALLED_AFTER_MS, () => res.destroy());
+  ctx.status = 200;
+  ctx.set('content-type', ContentType.dump);
+  ctx.set(Header.crc32, String(crc32(page.body)));
+  ctx.body = page.body;
+}
+
+/**
+ * Runs something that may wait, with a signal that aborts when the client is gone or the server
+ * stops.
+ *
+ * @throws ClientGoneError when the client is gone before there was a result; and what `run` throws,
+ *   which is the reason of the signal where a stop ends a wait without a result
+ */
+export async function whileConnected<T>(
+  ctx: Context,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const { res } = ctx;
+  const stop = ctx.state.limits.signal;
+  const abort = (): void => controller.abort();
+  if (stop.aborted || res.closed) abort();
+  stop.addEventListener('abort', abort);
+  res.once('close', abort);
+  try {
+    return await run(controller.signal);
+  } catch (error) {
+    throw res.closed && controller.signal.reason === error ? new ClientGoneError() : error;
+  } finally {
+    stop.removeEventListener('abort', abort);
+    res.off('close', abort);
+  }
+}

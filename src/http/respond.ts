@@ -1,0 +1,85 @@
+import { Readable } from 'node:stream';
+import { ContentType } from '../protocol/headers.ts';
+import type { Context } from './context.ts';
+
+/** An answer up to this size is sent whole, with its length; a longer one is streamed. */
+const WHOLE_MAX_BYTES = 256 * 1024;
+const STREAM_BUFFER_BYTES = 64 * 1024;
+const HEADER_VALUE = /^[\x20-\x7e]*$/;
+
+/** Answers with JSON that is already text. */
+export function sendJson(ctx: Context, status: number, json: string): void {
+  ctx.status = status;
+  ctx.set('content-type', ContentType.json);
+  ctx.body = json;
+}
+
+/** Answers with `fields`, `error:false` and the status as `code` (contract 1.3). */
+export function sendResult(ctx: Context, status: number, fields: object): void {
+  sendJson(ctx, status, JSON.stringify({ ...fields, error: false, code: status }));
+}
+
+/**
+ * Answers without a body, but with a content type: a 204 has one here (contract 1.1), which Koa would
+ * take away. Other headers may be set with `ctx.set` before.
+ */
+export function sendEmpty(ctx: Context, status: number, contentType: string): void {
+  ctx.status = status;
+  ctx.set('content-type', contentType);
+  ctx.respond = false;
+  ctx.res.end();
+}
+
+/** Sets a header whose value comes from stored data; one that no header can carry is left out. */
+export function setDataHeader(ctx: Context, name: string, value: string): void {
+  if (HEADER_VALUE.test(value)) ctx.set(name, value);
+}
+
+/**
+ * Answers with JSON that comes in pieces. A short one is sent whole; of a longer one no more than
+ * a few hundred KiB are in memory. When the client goes away `pieces` is ended.
+ */
+export async function sendPieces(
+  ctx: Context,
+  status: number,
+  pieces: AsyncGenerator<string, void, void>,
+): Promise<void> {
+  let head = '';
+  let done = false;
+  while (!done && head.length <= WHOLE_MAX_BYTES) {
+    const next = await pieces.next();
+    if (next.done) done = true;
+    else head += next.value;
+  }
+  if (done) {
+    sendJson(ctx, status, head);
+    return;
+  }
+  ctx.status = status;
+  ctx.set('content-type', ContentType.json);
+  if (ctx.method === 'HEAD') {
+    await pieces.return();
+    ctx.respond = false;
+    ctx.res.end();
+    return;
+  }
+  ctx.body = Readable.from(joined(head, pieces), {
+    objectMode: false,
+    highWaterMark: STREAM_BUFFER_BYTES,
+  });
+}
+
+/** Larger and fewer buffers out of many small pieces. */
+async function* joined(
+  head: string,
+  pieces: AsyncGenerator<string, void, void>,
+): AsyncGenerator<Buffer, void, void> {
+  let text = head;
+  for await (const piece of pieces) {
+    text += piece;
+    if (text.length < STREAM_BUFFER_BYTES) continue;
+    yield Buffer.from(text);
+    text = '';
+  }
+  if (text !== '') yield Buffer.from(text);
+}

@@ -1,0 +1,37 @@
+import type { Database } from '../documents/database.ts';
+import type { Tick } from '../model/tick.ts';
+
+/** Who has asked for the log, and how far it got (contract 2.4). */
+export interface FollowClient {
+  readonly serverId: string;
+  /** `lastincluded` of the last answer, 0 when that was empty (the 1.4 rule). */
+  readonly lastServedTick: Tick;
+  /** Addition: the position it asked from last, which is what it says to have. */
+  readonly from: Tick;
+  /** When that was, in ms since 1970. */
+  readonly timeMs: number;
+}
+
+/** Clients remembered per database; whoever has not asked for the longest time is forgotten first. */
+const CLIENTS_MAX = 1000;
+
+/** The followers of each database, by server id. Kept in memory only, as on real servers. */
+export class FollowClients {
+  readonly #byDatabase = new WeakMap<Database, Map<string, FollowClient>>();
+
+  /** Notes a call; the last one of a client counts. */
+  note(database: Database, client: FollowClient): void {
+    const clients = this.#byDatabase.get(database) ?? new Map<string, FollowClient>();
+    this.#byDatabase.set(database, clients);
+    // Deleted first, so that the order of the map is the order of the last calls.
+    clients.delete(client.serverId);
+    clients.set(client.serverId, client);
+    const [oldest] = clients.keys();
+    if (clients.size > CLIENTS_MAX && oldest !== undefined) clients.delete(oldest);
+  }
+
+  /** In the order of their last calls. */
+  list(database: Database): FollowClient[] {
+    return [...(this.#byDatabase.get(database)?.values() ?? [])];
+  }
+}

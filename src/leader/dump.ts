@@ -1,0 +1,93 @@
+import type { Database } from '../documents/database.ts';
+import { CollectionType } from '../model/collection.ts';
+import type { Tick } from '../model/tick.ts';
+import { Space } from '../storage/keys.ts';
+import { readPage } from '../storage/page.ts';
+import type { Store } from '../storage/store.ts';
+import { withCollectionIds, withoutTicks } from './dump-lines.ts';
+import type { PageMemory } from './page-memory.ts';
+
+/** What dump is asked for (contract 3.4). */
+export interface DumpRequest {
+  /** Name or id. */
+  readonly collection: string;
+  /** Exclusive. */
+  readonly from: Tick;
+  /** Inclusive. */
+  readonly to: Tick;
+  /** In bytes. */
+  readonly chunkSize: number;
+  /** false: lines without ticks. */
+  readonly ticks: boolean;
+  /** false: `_from` and `_to` with ids of collections in place of names. */
+  readonly translateIds: boolean;
+}
+
+/** A page of a collection. `release` must be called when it is sent. */
+export interface DumpPage {
+  /** Empty when there are no lines. */
+  readonly body: Buffer;
+  /** Tick of the last line, 0 without one. */
+  readonly lastIncluded: Tick;
+  /** Whether there is another line up to `to`. */
+  readonly checkMore: boolean;
+  /** From this tick on the removals in the dump are complete. */
+  readonly deletionsSince: Tick;
+  /** The present run of this server. */
+  readonly incarnation: string;
+  readonly release: () => void;
+}
+
+/** Serves collections page by page, in order of ticks, removals included (contract 3.4). */
+export class CollectionDump {
+  readonly #store: Store;
+  readonly #memory: PageMemory;
+
+  constructor(deps: { store: Store; memory: PageMemory }) {
+    this.#store = deps.store;
+    this.#memory = deps.memory;
+  }
+
+  /**
+   * Reads the page after `from`: at least one line if there is one, and none above the last
+   * completed commit.
+   *
+   * @throws ServiceError collectionNotFound, also when the collection is dropped meanwhile;
+   *   storageDamaged; the reason of `signal` when that aborts while the page waits for memory
+   */
+  async read(database: Database, request: DumpRequest, signal: AbortSignal): Promise<DumpPage> {
+    const collection = database.get(request.collection);
+    const { page, release } = await this.#memory.hold(request.chunkSize, signal, (limits) => {
+      const { lastCommitted } = this.#store;
+      return readPage(this.#store.level, {
+        ...limits,
+        space: Space.journal,
+        number: collection.number,
+        from: request.from,
+        to: request.to < lastCommitted ? request.to : lastCommitted,
+      });
+    });
+    try {
+      // A dropped collection is being erased: what was read of it may be a part only.
+      database.assertAlive();
+      collection.assertAlive();
+      let { body } = page;
+      if (!request.translateIds && collection.type === CollectionType.edge) {
+        body = withCollectionIds(body, (name) => database.byName(name)?.cid);
+      }
+      if (!request.ticks) body = withoutTicks(body);
+      return {
+        body,
+        lastIncluded: page.lastIncluded,
+        checkMore: page.more,
+        // After the reading, so that a page which a compaction overtook does not claim too much.
+        deletionsSince: collection.deletionsSince,
+        incarnation: this.#store.incarnation.id,
+        release,
+      };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+}

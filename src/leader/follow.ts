@@ -1,0 +1,165 @@
+import type { Clock } from '../base/clock.ts';
+import type { Database } from '../documents/database.ts';
+import { isTransactionMarker } from '../model/marker.ts';
+import type { Tick } from '../model/tick.ts';
+import type { Block } from '../storage/block.ts';
+import type { Page } from '../storage/page.ts';
+import type { Store } from '../storage/store.ts';
+import type { FollowClients } from './clients.ts';
+import type { PageMemory } from './page-memory.ts';
+
+/** What logger-follow is asked for (contract 2.6). */
+export interface FollowRequest {
+  /** Exclusive. */
+  readonly from: Tick;
+  /** Inclusive. */
+  readonly to: Tick;
+  /** In bytes. */
+  readonly chunkSize: number;
+  /** How long to wait for a first event, in ms. */
+  readonly waitMs: number;
+  /** false: leave out all events of collections whose name starts with `_`. */
+  readonly includeSystem: boolean;
+  /** Name or id of the only collection to show events of; those of transactions stay. */
+  readonly collection: string | undefined;
+  /** Registers the caller when above 0. */
+  readonly serverId: bigint;
+}
+
+/** A page of the log. `release` must be called when it is sent. */
+export interface FollowPage {
+  /** The lines as stored; empty when there are none. */
+  readonly body: Buffer;
+  /** Tick of the last line, 0 without one. */
+  readonly lastIncluded: Tick;
+  /** Everything up to here was looked at, lines left out included; 0 when nothing was. */
+  readonly lastScanned: Tick;
+  /** Newest tick of the log. */
+  readonly lastTick: Tick;
+  /** Whether the log has more, be it above `to`; false for an empty page. */
+  readonly checkMore: boolean;
+  /** Whether the logger runs. */
+  readonly active: boolean;
+  /** Whether nothing is missing between `from` and the first line. */
+  readonly fromPresent: boolean;
+  /** When the last entry looked at was committed, in ms since 1970; 0 without one. */
+  readonly committedAtMs: number;
+  /** The present run of this server. */
+  readonly incarnation: string;
+  readonly release: () => void;
+}
+
+type Accept = (block: Block, i: number) => boolean;
+
+const CNAME = Buffer.from(',"cname":"');
+const UNDERSCORE = 0x5f;
+
+/** Serves the log page by page (contract 2.6). */
+export class LogFollow {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #clients: FollowClients;
+  readonly #memory: PageMemory;
+
+  constructor(deps: { store: Store; clock: Clock; clients: FollowClients; memory: PageMemory }) {
+    this.#store = deps.store;
+    this.#clock = deps.clock;
+    this.#clients = deps.clients;
+    this.#memory = deps.memory;
+  }
+
+  /**
+   * Reads the page after `from`: at least one line if there is one, in rising order of ticks and
+   * never one that is not committed. Without a line it waits for one up to `waitMs`, holding no
+   * memory, and ends early with an empty page when the signal aborts.
+   *
+   * @throws ServiceError collectionNotFound, databaseNotFound when the database is dropped meanwhile,
+   *   storageDamaged; the reason of `signal` when that aborts before the first reading
+   */
+  async read(database: Database, request: FollowRequest, signal: AbortSignal): Promise<FollowPage> {
+    const { changelog } = database;
+    const accept = acceptOf(database, request);
+    const until = performance.now() + request.waitMs;
+    let position = request.from;
+    for (;;) {
+      database.assertAlive();
+      let newest = 0n;
+      const { page, release } = await this.#memory.hold(request.chunkSize, signal, (limits) => {
+        newest = changelog.state.lastTick;
+        return changelog.readPage({ ...limits, ...accept, from: position, to: request.to });
+      });
+      position = larger(position, page.lastScanned);
+      if (page.count > 0) return this.#answer(database, request, position, { page, release });
+      release();
+      if (!page.more) {
+        // Also where nothing is left of it the log is known up to here; else the wait would be none.
+        position = larger(position, newest < request.to ? newest : request.to);
+        const leftMs = position < request.to ? until - performance.now() : 0;
+        await changelog.waitAbove(position, leftMs, signal);
+        const isOver = leftMs <= 0 || changelog.state.lastTick <= position;
+        if (isOver) return this.#answer(database, request, position, { page, release });
+      }
+      if (signal.aborted) return this.#answer(database, request, position, { page, release });
+    }
+  }
+
+  #answer(
+    database: Database,
+    { from, serverId }: FollowRequest,
+    position: Tick,
+    { page, release }: { page: Page; release: () => void },
+  ): FollowPage {
+    const { changelog } = database;
+    const { lastIncluded } = page;
+    if (serverId > 0n) {
+      const timeMs = this.#clock.nowMs();
+      this.#clients.note(database, {
+        serverId: serverId.toString(),
+        lastServedTick: lastIncluded,
+        from,
+        timeMs,
+      });
+    }
+    // All taken after the reading: a log that lost its beginning meanwhile must not claim to be whole.
+    const { lastTick } = changelog.state;
+    return {
+      body: page.body,
+      lastIncluded,
+      lastScanned: position > from ? position : 0n,
+      lastTick,
+      checkMore: lastIncluded > 0n && position < lastTick,
+      active: changelog.running,
+      fromPresent: changelog.holds(from),
+      committedAtMs: page.timeMs,
+      incarnation: this.#store.incarnation.id,
+      release,
+    };
+  }
+}
+
+function larger(a: Tick, b: Tick): Tick {
+  return a > b ? a : b;
+}
+
+/** Which entries a request wants; nothing when it wants all. */
+function acceptOf(database: Database, request: FollowRequest): { accept?: Accept } {
+  const { collection, includeSystem } = request;
+  const wanted = collection === undefined ? undefined : database.get(collection).number;
+  if (wanted === undefined && includeSystem) return {};
+  const system = new Map(database.collections.map((each) => [each.number, each.isSystem]));
+  return {
+    accept: (block, i) => {
+      const number = block.collection(i);
+      // Starts and stops of the logger, and the frames of transactions.
+      if (number === 0) return wanted === undefined || isTransactionMarker(block.type(i));
+      if (wanted !== undefined && number !== wanted) return false;
+      return includeSystem || !(system.get(number) ?? namesSystemCollection(block, i));
+    },
+  };
+}
+
+/** Of a collection that is gone only the line knows the name. */
+function namesSystemCollection(block: Block, i: number): boolean {
+  const at = block.lines.indexOf(CNAME, block.lineStart(i));
+  return at >= 0 && at < block.lineEnd(i) && block.lines[at + CNAME.length] === UNDERSCORE;
+}

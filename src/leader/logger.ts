@@ -1,0 +1,197 @@
+import type { Clock } from '../base/clock.ts';
+import type { Database } from '../documents/database.ts';
+import { startLogger, stopLogger } from '../documents/databases.ts';
+import { ServiceError } from '../model/errors.ts';
+import { type LoggerConfig, MIN_MAX_EVENTS, MIN_MAX_EVENTS_SIZE } from '../model/logger-config.ts';
+import type { Store } from '../storage/store.ts';
+import type { FollowClients } from './clients.ts';
+import { wireTime } from './wire-time.ts';
+
+/** `state` of logger-state and inventory (contract 2.4). */
+export interface LoggerState {
+  readonly running: boolean;
+  /** Tick of the newest event, "0" when there never was one. */
+  readonly lastLogTick: string;
+  /** The same: nothing is shown before it is committed. */
+  readonly lastUncommittedLogTick: string;
+  readonly totalEvents: number;
+  readonly time: string;
+  /** Addition: tick of the oldest event held, "0" for none. */
+  readonly firstTick: string;
+  /** Addition: readers whose position is below this tick have missed something for good. */
+  readonly holeAt: string;
+}
+
+/** The answer to logger-state. */
+export interface LoggerStatus {
+  readonly state: LoggerState;
+  readonly server: {
+    readonly version: string;
+    readonly serverId: string;
+    /**
+     * Addition: the runs of this server, oldest first. A follower whose position was given out in a
+     * run that is not listed, or beyond what the next run found, follows another history.
+     */
+    readonly incarnations: readonly {
+      readonly id: string;
+      /** No tick of this run is smaller. */
+      readonly firstTick: string;
+      /** Last tick of all runs before that this run found. */
+      readonly foundTick: string;
+    }[];
+  };
+  readonly clients: readonly {
+    readonly serverId: string;
+    readonly lastServedTick: string;
+    readonly time: string;
+    /** Addition: the position the client asked from last. */
+    readonly from: string;
+  }[];
+}
+
+/** A stretch of the log, as logger-tick-ranges shows it (contract 1.4). */
+export interface TickRangeEntry {
+  readonly datafile: string;
+  readonly status: 'open';
+  readonly tickMin: string;
+  readonly tickMax: string;
+}
+
+/** The logger of each database: start, stop, state and settings (contract 2.1 to 2.5). */
+export class LeaderLogger {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #clients: FollowClients;
+  readonly #version: string;
+
+  constructor(
+    deps: { store: Store; clock: Clock; clients: FollowClients },
+    options: { version: string },
+  ) {
+    this.#store = deps.store;
+    this.#clock = deps.clock;
+    this.#clients = deps.clients;
+    this.#version = options.version;
+  }
+
+  /** Id of this server, the same for all databases and runs. */
+  get serverId(): string {
+    return this.#store.server.serverId;
+  }
+
+  /** Starts the logger; nothing happens when it runs. Committed when it resolves. */
+  start(database: Database): Promise<void> {
+    return startLogger(this.#store, database);
+  }
+
+  /** Stops it; nothing happens when it does not run. Fsynced when it resolves. */
+  stop(database: Database): Promise<void> {
+    return stopLogger(this.#store, database);
+  }
+
+  config(database: Database): LoggerConfig {
+    return database.changelog.config;
+  }
+
+  /**
+   * Merges what a client sent into the settings: unknown attributes and those of a wrong type are
+   * passed over (contract 2.5). Resolves with all settings, committed.
+   *
+   * @throws ServiceError invalidLoggerConfiguration (1409) for a cap below its minimum; nothing is
+   *   changed then
+   */
+  configure(database: Database, changes: Readonly<Record<string, unknown>>): Promise<LoggerConfig> {
+    return this.#store.commit(
+      (tx) => {
+        database.assertAlive();
+        // Exclusive, so that of two changes at a time the second builds on the first.
+        const config = mergedConfig(database.changelog.config, changes);
+        database.changelog.configure(tx, config);
+        return config;
+      },
+      { exclusive: true },
+    );
+  }
+
+  /** As committed; all its members belong to one moment. */
+  state(database: Database): LoggerState {
+    const { changelog } = database;
+    const { lastTick, firstTick } = changelog.state;
+    return {
+      running: changelog.running,
+      lastLogTick: lastTick.toString(),
+      lastUncommittedLogTick: lastTick.toString(),
+      totalEvents: changelog.totalEvents,
+      time: wireTime(this.#clock.nowMs()),
+      firstTick: firstTick.toString(),
+      holeAt: changelog.holeAt.toString(),
+    };
+  }
+
+  status(database: Database): LoggerStatus {
+    const { serverId, incarnations } = this.#store.server;
+    return {
+      state: this.state(database),
+      server: {
+        version: this.#version,
+        serverId,
+        incarnations: incarnations.map(({ id, firstTick, foundTick }) => {
+          return { id, firstTick: firstTick.toString(), foundTick: foundTick.toString() };
+        }),
+      },
+      clients: this.#clients.list(database).map((client) => ({
+        serverId: client.serverId,
+        lastServedTick: client.lastServedTick.toString(),
+        time: wireTime(client.timeMs),
+        from: client.from.toString(),
+      })),
+    };
+  }
+
+  /** Tick of the oldest event held; null when there is none. */
+  firstTick(database: Database): string | null {
+    const { events, firstTick } = database.changelog.state;
+    return events === 0 ? null : firstTick.toString();
+  }
+
+  /** The log as one stretch; nothing when it holds no event. */
+  tickRanges(database: Database): TickRangeEntry[] {
+    const { events, firstTick, lastTick } = database.changelog.state;
+    if (events === 0) return [];
+    return [
+      {
+        datafile: `changelog-${database.name}`,
+        status: 'open',
+        tickMin: firstTick.toString(),
+        tickMax: lastTick.toString(),
+      },
+    ];
+  }
+}
+
+function mergedConfig(
+  config: LoggerConfig,
+  changes: Readonly<Record<string, unknown>>,
+): LoggerConfig {
+  const { autoStart, logRemoteChanges, maxEvents, maxEventsSize } = changes;
+  return {
+    autoStart: typeof autoStart === 'boolean' ? autoStart : config.autoStart,
+    logRemoteChanges:
+      typeof logRemoteChanges === 'boolean' ? logRemoteChanges : config.logRemoteChanges,
+    maxEvents:
+      typeof maxEvents === 'number' ? checkedCap(maxEvents, MIN_MAX_EVENTS) : config.maxEvents,
+    maxEventsSize:
+      typeof maxEventsSize === 'number'
+        ? checkedCap(maxEventsSize, MIN_MAX_EVENTS_SIZE)
+        : config.maxEventsSize,
+  };
+}
+
+function checkedCap(value: number, minimum: number): number {
+  const cap = Math.trunc(value);
+  if (cap === 0 && value >= 0) return 0;
+  if (cap < minimum || !Number.isSafeInteger(cap)) {
+    throw new ServiceError('invalidLoggerConfiguration');
+  }
+  return cap;
+}

@@ -1,0 +1,163 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Readable } from 'node:stream';
+import { Agent, type Dispatcher, request } from 'undici';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
+import { type Logger, silentLogger } from '../../src/base/logger.ts';
+import { Catalogue } from '../../src/documents/catalogue.ts';
+import { Checksums } from '../../src/documents/checksum.ts';
+import { Collections } from '../../src/documents/collections.ts';
+import { Databases } from '../../src/documents/databases.ts';
+import { Documents } from '../../src/documents/documents.ts';
+import { Importer } from '../../src/documents/import.ts';
+import { type AppDeps, type AppOptions, createApp } from '../../src/http/app.ts';
+import { DEFAULT_LOGGER_CONFIG, type LoggerConfig } from '../../src/model/logger-config.ts';
+import { Store } from '../../src/storage/store.ts';
+import { makeTempDir } from './temp-dir.ts';
+
+/** What the tests look at in an answer. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+  /** The body parsed; throws when it is no JSON. */
+  readonly json: Record<string, unknown>;
+}
+
+export interface RequestOptions {
+  /** A string or bytes are sent as they are, a readable is streamed, anything else is sent as JSON. */
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+}
+
+/** The parts of a running server. */
+export interface ServerParts {
+  readonly store: Store;
+  readonly catalogue: Catalogue;
+  readonly databases: Databases;
+  readonly collections: Collections;
+  readonly documents: Documents;
+  readonly importer: Importer;
+  readonly checksums: Checksums;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+export interface TestServer extends AsyncDisposable, ServerParts {
+  readonly url: string;
+  readonly port: number;
+  request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
+  /** Says to all requests that the server is about to stop. */
+  abort(): void;
+}
+
+export interface TestServerOptions extends AppOptions {
+  readonly loggerConfig?: LoggerConfig;
+  readonly transactionMaxBytes?: number;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+  readonly onDropDatabase?: AppDeps['onDropDatabase'];
+  /** Further routers, made from the parts of the server. */
+  readonly routers?: (parts: ServerParts) => AppDeps['routers'];
+}
+
+const TRANSACTION_MAX_BYTES = 64 * 1024 * 1024;
+
+/**
+ * A store in a directory of its own, with the HTTP interface on a free port of the loopback:
+ * `await using server = await openTestServer()`.
+ */
+export async function openTestServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const directory = await makeTempDir();
+  const abort = new AbortController();
+  const parts = await openParts(directory.path, options, abort.signal);
+  const routers = options.routers?.(parts);
+  const app = createApp(
+    {
+      ...parts,
+      ...(options.onDropDatabase ? { onDropDatabase: options.onDropDatabase } : {}),
+      ...(routers ? { routers } : {}),
+    },
+    options,
+  );
+  const server = createServer(app.callback() as Parameters<typeof createServer>[1] & object);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}`;
+  const agent = new Agent();
+  return {
+    ...parts,
+    url,
+    port,
+    abort: () => abort.abort(),
+    request: (method, path, request = {}) => send(agent, url + path, method, request),
+    async [Symbol.asyncDispose]() {
+      abort.abort();
+      await agent.destroy();
+      await new Promise((resolve) => server.close(resolve));
+      await parts.store.close();
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function openParts(
+  directory: string,
+  options: TestServerOptions,
+  signal: AbortSignal,
+): Promise<ServerParts> {
+  const clock = options.clock ?? systemClock;
+  const logger = options.logger ?? silentLogger;
+  const defaultLoggerConfig = options.loggerConfig ?? DEFAULT_LOGGER_CONFIG;
+  const transactionMaxBytes = options.transactionMaxBytes ?? TRANSACTION_MAX_BYTES;
+  const store = await Store.open({ clock, logger }, { directory });
+  const catalogue = await Catalogue.load(store, { defaultLoggerConfig });
+  const collections = new Collections({ store, catalogue }, { transactionMaxBytes });
+  const databases = new Databases({ store, catalogue, collections }, { defaultLoggerConfig });
+  await databases.open();
+  return {
+    store,
+    catalogue,
+    databases,
+    collections,
+    documents: new Documents({ store }),
+    importer: new Importer({ store, collections }, { transactionMaxBytes }),
+    checksums: new Checksums({ store }),
+    clock,
+    logger,
+    signal,
+  };
+}
+
+async function send(
+  dispatcher: Dispatcher,
+  url: string,
+  method: string,
+  { body, headers = {} }: RequestOptions,
+): Promise<Answer> {
+  const response = await request(url, {
+    dispatcher,
+    method: method,
+    headers,
+    body: bodyOf(body),
+  });
+  const text = await response.body.text();
+  return {
+    status: response.statusCode,
+    headers: response.headers,
+    text,
+    get json() {
+      return JSON.parse(text) as Record<string, unknown>;
+    },
+  };
+}
+
+function bodyOf(body: unknown): NonNullable<Dispatcher.DispatchOptions['body']> | null {
+  if (body === undefined) return null;
+  if (typeof body === 'string' || Buffer.isBuffer(body)) return body;
+  if (typeof body === 'object' && body !== null && 'pipe' in body) {
+    return body as Readable;
+  }
+  return JSON.stringify(body);
+}
