@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { type Command, Option } from 'commander';
-import { destination, type Logger as PinoLogger, pino } from 'pino';
+import { destination, pino } from 'pino';
+import type { Logger } from './base/logger.ts';
 import { describeStartError } from './cli/describe-error.ts';
 import type { CliContext } from './cli/flags.ts';
-import { ExitCode, printLines } from './cli/io.ts';
+import { type CliIo, ExitCode, OutputClosedError, printLines } from './cli/io.ts';
 import { printProblems, runProgram } from './cli/program.ts';
 import { readableLine } from './cli/readable-log.ts';
 import { OPTIONS, type Option as ServerOption } from './config/options.ts';
@@ -60,7 +61,7 @@ function flagOf({ flag, argument, help, fallback }: ServerOption<unknown>): Opti
   return option;
 }
 
-async function serve(flags: ServeFlags, rest: readonly string[], io: CliContext['io']): Promise<number> {
+async function serve(flags: ServeFlags, rest: readonly string[], io: CliIo): Promise<number> {
   let config: ServerConfig;
   try {
     config = readServeConfig(flags, rest);
@@ -78,13 +79,92 @@ async function serve(flags: ServeFlags, rest: readonly string[], io: CliContext[
     for (const line of more) io.stderr.write(`  ${line}\n`);
     return ExitCode.failed;
   }
-  const { host, port } = server.endpoint;
-  const address = host.includes(':') ? `[${host}]` : host;
-  await printLines(io, [
-    `ticklog ${readVersion()} listens on tcp://${address}:${port}, ` +
-      `data in ${config.databaseDirectory}`,
-  ]);
-  await aborted(ending.signal);
-  await server.stop();
+  try {
+    await announce(server, config, io);
+    await aborted(ending.signal);
+  } finally {
+    await server.stop();
+  }
   return ExitCode.ok;
 }
+
+/** @throws ConfigError with everything that is wrong, from wherever it came */
+function readServeConfig(flags: ServeFlags, rest: readonly string[]): ServerConfig {
+  const problems: string[] = [];
+  const given: Record<string, string | boolean | undefined> = { ...flags };
+  for (const { key, flag, argument } of Object.values<ServerOption<unknown>>(OPTIONS)) {
+    if (argument === undefined || given[flag] !== true) continue;
+    problems.push(`${key}: a value is missing; allowed: --${flag} ${argument}`);
+    given[flag] = undefined;
+  }
+  for (const text of rest) {
+    const [, name] = /^--?([^=]+)/.exec(text) ?? [];
+    if (name === undefined) problems.push(`${text}: serve takes options only`);
+    else given[name] = true;
+  }
+  const readFile = (path: string): string => readFileSync(path, 'utf8');
+  try {
+    const config = readConfig({ flags: given, env: process.env, readFile });
+    if (problems.length === 0) return config;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    problems.push(...error.problems);
+  }
+  throw new ConfigError(problems);
+}
+
+/** The one line on standard output; programs that start a server read the endpoint from it. */
+async function announce(
+  { endpoint: { host, port } }: RunningServer,
+  { databaseDirectory }: ServerConfig,
+  io: CliIo,
+): Promise<void> {
+  const endpoint = `tcp://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const line = `ticklog ${readVersion()} listens on ${endpoint}, data in ${databaseDirectory}`;
+  try {
+    await printLines(io, [line]);
+  } catch (error) {
+    // A server does its work whether or not somebody reads its output.
+    if (!(error instanceof OutputClosedError)) throw error;
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** JSON lines on the error stream, or readable ones where that is a terminal. */
+function newLogger(level: ServerConfig['logLevel']): Logger {
+  if (process.stderr.isTTY) {
+    const write = (line: string): boolean => process.stderr.write(readableLine(line));
+    return pino({ level }, { write });
+  }
+  const stream = destination({ fd: STDERR_FD, sync: true });
+  // A server does not end because nobody reads its log any more.
+  stream.on('error', () => undefined);
+  return pino({ level }, stream);
+}
+
+/** What can be written no longer is not missed: whoever writes results learns of it by itself. */
+function ignoreBrokenPipes(): void {
+  process.stdout.on('error', () => undefined);
+  process.stderr.on('error', () => undefined);
+}
+
+ignoreBrokenPipes();
+process.on('SIGINT', onSignal);
+process.on('SIGTERM', onSignal);
+const exitCode = await runProgram(
+  process.argv.slice(2),
+  {
+    io: { stdout: process.stdout, stderr: process.stderr, isTty: process.stdout.isTTY },
+    signal: ending.signal,
+    addServe: addServeCommand,
+  },
+  { version: readVersion() },
+);
+// Connections that linger must not keep a finished command from ending.
+process.exit(exitCode);

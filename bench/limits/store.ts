@@ -1,7 +1,8 @@
 /*
  * The limit of writing: LevelDB without the product. Blocks of 32 KiB of dump lines as values and one small
  * index record a document, in commits of 500 documents, with the settings the product opens its store with.
- * Arguments: directory, documents, seed. Prints {"seconds":...} for the writing alone.
+ * Arguments: directory, documents, seed. Prints seconds and
+ * cpuSeconds of the writing alone as JSON.
  */
 import { join } from 'node:path';
 import { Level } from 'level';
@@ -33,12 +34,14 @@ const level = new Level<Buffer, Buffer>(join(directory, 'limit-store'), {
   maxFileSize: 8 * 1024 * 1024,
 });
 await level.open();
+const cpuBefore = process.cpuUsage();
 const startedAt = performance.now();
 await writeAll();
 const seconds = (performance.now() - startedAt) / 1000;
+const { user, system } = process.cpuUsage(cpuBefore);
 await checkEnd();
 await level.close();
-console.log(JSON.stringify({ seconds }));
+console.log(JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6 }));
 
 /** Every commit begins a block of its own, as it would for a server that is asked to store 500 documents. */
 function prepareBlocks(): readonly (readonly PreparedBlock[])[] {

@@ -6,8 +6,6 @@ export interface Usage {
   readonly cpuSeconds: number | undefined;
   /** Largest anonymous resident memory seen: heap and buffers, not files mapped by the store. */
   readonly peakRssAnonBytes: number | undefined;
-  /** Largest resident memory since the process began, mapped files included (VmHWM). */
-  readonly peakRssBytes: number | undefined;
 }
 
 /** Memory is looked at this often; a peak that is shorter may be missed. */
@@ -17,12 +15,13 @@ const CLOCK_TICKS_PER_SECOND = 100;
 const UTIME_FIELD = 11;
 const STIME_FIELD = 12;
 
-/** Watches a process from its construction until `stop`. */
+/** Watches a process from its construction until `end`. */
 export class UsageMeter {
   readonly #pid: number;
   readonly #cpuBefore: number | undefined;
   readonly #timer: NodeJS.Timeout;
   #peakAnon: number | undefined;
+  #cpuAfter: number | undefined;
 
   constructor(pid: number) {
     this.#pid = pid;
@@ -31,21 +30,25 @@ export class UsageMeter {
     this.#timer = setInterval(() => this.#sample(), SAMPLE_INTERVAL_MS);
   }
 
-  /** Ends the watch. The process must still be there. */
-  stop(): Usage {
+  /** Ends the watch. The process should still be there. */
+  end(): void {
     clearInterval(this.#timer);
     this.#sample();
-    const after = cpuSeconds(this.#pid);
+    this.#cpuAfter = cpuSeconds(this.#pid);
+  }
+
+  /** What was used up to `end`. */
+  get usage(): Usage {
     const before = this.#cpuBefore;
+    const after = this.#cpuAfter;
     return {
       cpuSeconds: after === undefined || before === undefined ? undefined : after - before,
       peakRssAnonBytes: this.#peakAnon,
-      peakRssBytes: statusBytes(this.#pid, 'VmHWM'),
     };
   }
 
   #sample(): void {
-    const now = statusBytes(this.#pid, 'RssAnon');
+    const now = rssAnonBytes(this.#pid);
     if (now !== undefined) this.#peakAnon = Math.max(this.#peakAnon ?? 0, now);
   }
 }
@@ -59,10 +62,18 @@ export function cpuSeconds(pid: number): number | undefined {
   return (Number(fields[UTIME_FIELD]) + Number(fields[STIME_FIELD])) / CLOCK_TICKS_PER_SECOND;
 }
 
+function rssAnonBytes(pid: number): number | undefined {
+  return statusBytes(pid, 'RssAnon');
+}
+
+/** Largest resident memory of a process since it began, mapped files included. */
+export function peakRssBytes(pid: number): number | undefined {
+  return statusBytes(pid, 'VmHWM');
+}
+
 function statusBytes(pid: number, name: 'RssAnon' | 'VmHWM'): number | undefined {
-  const text = readProc(pid, 'status');
-  const kib = text === undefined ? undefined : new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text);
-  return kib ? Number(kib[1]) * 1024 : undefined;
+  const [, kib] = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(readProc(pid, 'status') ?? '') ?? [];
+  return kib === undefined ? undefined : Number(kib) * 1024;
 }
 
 function readProc(pid: number, name: string): string | undefined {

@@ -21,6 +21,12 @@ export type ApplierAction =
   /** Shows the settings, after changing those that are given. */
   | { readonly verb: 'config'; readonly settings: Readonly<Record<string, SettingValue>> };
 
+/** What the commands have besides the connection, each some of it. */
+interface ActionFlags {
+  readonly from?: Tick;
+  readonly set?: readonly string[];
+}
+
 export interface ApplierOptions {
   readonly server: Connection;
   readonly action: ApplierAction;
@@ -36,11 +42,8 @@ export function addApplierCommand(program: Command, { io, signal, done }: CliCon
   const applier = program
     .command('applier')
     .description('Start, stop, watch or set up the applier, which follows a leader.');
-  const add = <Flags extends object>(
-    command: Command,
-    actionOf: (flags: Flags) => ApplierAction,
-  ): void => {
-    addConnectionFlags(command).action(async (flags: ConnectionFlags & Flags) => {
+  const add = (command: Command, actionOf: (flags: ActionFlags) => ApplierAction): void => {
+    addConnectionFlags(command).action(async (flags: ConnectionFlags & ActionFlags) => {
       const options = { server: connectionOf(flags), action: actionOf(flags) };
       done(await applierVerb(options, io, signal));
     });
@@ -50,7 +53,7 @@ export function addApplierCommand(program: Command, { io, signal, done }: CliCon
       .command('start')
       .description('Follow the leader, from the stored position on.')
       .option('--from <TICK>', 'Begin after this tick in place of it.', parseTickFlag),
-    ({ from }: { from?: Tick }) => ({ verb: 'start', ...(from === undefined ? {} : { from }) }),
+    ({ from }) => ({ verb: 'start', ...(from === undefined ? {} : { from }) }),
   );
   add(applier.command('stop').description('Stop following.'), () => ({ verb: 'stop' }));
   add(applier.command('state').description('Show what it does.'), () => ({ verb: 'state' }));
@@ -59,7 +62,7 @@ export function addApplierCommand(program: Command, { io, signal, done }: CliCon
       .command('config')
       .description('Show the settings, after changing those that are given.')
       .option('--set <KEY=VALUE>', 'Change a setting; may be given several times.', collect, []),
-    ({ set }: { set: readonly string[] }) => ({
+    ({ set = [] }) => ({
       verb: 'config',
       settings: parseSettings(set, SETTINGS),
     }),

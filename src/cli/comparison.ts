@@ -139,10 +139,7 @@ function comparedProperties(parameters: CollectionParameters): Readonly<Record<s
   };
 }
 
-function indexDifferences(
-  a: readonly IndexDefinition[],
-  b: readonly IndexDefinition[],
-): string[] {
+function indexDifferences(a: readonly IndexDefinition[], b: readonly IndexDefinition[]): string[] {
   const textsA = new Set(a.map(canonical));
   const textsB = new Set(b.map(canonical));
   return [

@@ -1,5 +1,5 @@
 import { refusedAnswer } from '../follower/classify.ts';
-import { type ErrorEntry } from '../model/error-entry.ts';
+import type { ErrorEntry } from '../model/error-entry.ts';
 import { ERRORS, isServiceError, type ServiceError } from '../model/errors.ts';
 import { REPLICATION_ERRORS } from '../model/replication-errors.ts';
 

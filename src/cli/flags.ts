@@ -75,7 +75,11 @@ export function addLeaderFlags(command: Command): Command {
     .option('--leader.database <NAME>', 'Database on the leader; default: --server.database.')
     .option('--leader.username <NAME>', 'User on the leader; none by default.', '')
     .option('--leader.password <TEXT>', 'Password of that user.', '')
-    .option('--restrict-type <TYPE>', 'Copy only (include) or all but (exclude) the collections named with --collection.', parseRestrictType)
+    .option(
+      '--restrict-type <TYPE>',
+      'Copy only (include) or all but (exclude) the collections named with --collection.',
+      parseRestrictType,
+    )
     .option('--collection <NAME>', 'A collection; may be given several times.', collect, [])
     .option(
       '--include-system-collections [BOOL]',

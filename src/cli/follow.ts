@@ -94,7 +94,8 @@ export async function followVerb(
       }
     } catch (error) {
       if (signal.aborted) return ExitCode.ok;
-      if (!(error instanceof OutputClosedError)) note(io, `to go on from here: --from ${from}`);
+      const isWorthTelling = from > options.from && !(error instanceof OutputClosedError);
+      if (isWorthTelling) note(io, `printed up to tick ${from}; to go on there: --from ${from}`);
       throw error;
     }
     return ExitCode.ok;

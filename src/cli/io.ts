@@ -45,6 +45,10 @@ export function writeOut(
   signal?: AbortSignal,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) {
+      resolve();
+      return;
+    }
     const settle = (error?: Error | null): void => {
       signal?.removeEventListener('abort', onAbort);
       if (!error) resolve();

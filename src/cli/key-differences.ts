@@ -104,7 +104,9 @@ function* compareStates(a: KeyStates, b: KeyStates): Generator<KeyDifference, vo
 }
 
 function stateOf({ body, lines }: DumpedPage): string {
-  const digest = createHash('sha1').update(canonicalObject(documentText({ body, lines }), LEFT_OUT));
+  const digest = createHash('sha1').update(
+    canonicalObject(documentText({ body, lines }), LEFT_OUT),
+  );
   return ownCopy(`${digest.digest('base64')}${lines.rev}`);
 }
 

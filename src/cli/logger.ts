@@ -17,6 +17,11 @@ export type LoggerAction =
   /** Shows the settings, after changing those that are given. */
   | { readonly verb: 'config'; readonly settings: Readonly<Record<string, SettingValue>> };
 
+/** What the commands have besides the connection, each some of it. */
+interface ActionFlags {
+  readonly set?: readonly string[];
+}
+
 export interface LoggerOptions {
   readonly server: Connection;
   readonly action: LoggerAction;
@@ -28,11 +33,8 @@ export function addLoggerCommand(program: Command, { io, signal, done }: CliCont
   const logger = program
     .command('logger')
     .description('Start, stop, watch or set up the logger, which writes the log of changes.');
-  const add = <Flags extends object>(
-    command: Command,
-    actionOf: (flags: Flags) => LoggerAction,
-  ): void => {
-    addConnectionFlags(command).action(async (flags: ConnectionFlags & Flags) => {
+  const add = (command: Command, actionOf: (flags: ActionFlags) => LoggerAction): void => {
+    addConnectionFlags(command).action(async (flags: ConnectionFlags & ActionFlags) => {
       const options = { server: connectionOf(flags), action: actionOf(flags) };
       done(await loggerVerb(options, io, signal));
     });
@@ -44,15 +46,18 @@ export function addLoggerCommand(program: Command, { io, signal, done }: CliCont
       .description('Log no more changes. Followers will have to copy everything anew.'),
     () => ({ verb: 'stop' }),
   );
-  add(logger.command('state').description('Show how far the log reaches and who reads it.'), () => ({
-    verb: 'state',
-  }));
+  add(
+    logger.command('state').description('Show how far the log reaches and who reads it.'),
+    () => ({
+      verb: 'state',
+    }),
+  );
   add(
     logger
       .command('config')
       .description('Show the settings, after changing those that are given.')
       .option('--set <KEY=VALUE>', 'Change a setting; may be given several times.', collect, []),
-    ({ set }: { set: readonly string[] }) => ({
+    ({ set = [] }) => ({
       verb: 'config',
       settings: parseSettings(set, SETTINGS),
     }),

@@ -75,7 +75,11 @@ export async function makeFollowerVerb(
 }
 
 /** The state once the applier has heard of the leader, or has stopped, or the time is over. */
-async function watch(client: ServerClient, started: unknown, signal: AbortSignal): Promise<unknown> {
+async function watch(
+  client: ServerClient,
+  started: unknown,
+  signal: AbortSignal,
+): Promise<unknown> {
   const until = performance.now() + WATCH_MS;
   let state = started;
   while (isApplierRunning(state) && !hasContact(state) && performance.now() < until) {

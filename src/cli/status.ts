@@ -1,6 +1,11 @@
 import type { Command } from 'commander';
 import { ERRORS } from '../model/errors.ts';
-import { addConnectionFlags, type CliContext, type ConnectionFlags, connectionOf } from './flags.ts';
+import {
+  addConnectionFlags,
+  type CliContext,
+  type ConnectionFlags,
+  connectionOf,
+} from './flags.ts';
 import { type CliIo, ExitCode, printLines } from './io.ts';
 import { at, listAt, numberAt, textAt, tickAt } from './json.ts';
 import { type Connection, type ServerClient, withServer } from './server-client.ts';

@@ -26,7 +26,10 @@ export class VerifySide {
   constructor(connection: Connection) {
     const { endpoint, ...rest } = connection;
     this.#api = new ServerClient(connection);
-    this.#leader = new LeaderClient({}, { ...rest, endpoint: endpoint.text, ownServerId: undefined });
+    this.#leader = new LeaderClient(
+      {},
+      { ...rest, endpoint: endpoint.text, ownServerId: undefined },
+    );
   }
 
   /** As the user named it. */

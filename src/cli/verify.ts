@@ -161,7 +161,10 @@ async function report(
     different.push(name);
     await printLines(io, [`${name}: DIFFERENT`, ...differences.map((each) => `  ${each}`)]);
     const found = keys === 'unknown' ? await searchKeys(sides, { name, count }, signal) : keys;
-    await printLines(io, found.map((each) => `  ${each}`));
+    await printLines(
+      io,
+      found.map((each) => `  ${each}`),
+    );
   }
   const total = collectionCount(results.length);
   if (different.length === 0) {

@@ -1,4 +1,3 @@
-import type { Origin } from '../changelog/changelog.ts';
 import {
   COLLECTION_VERSION,
   type CollectionParameters,
@@ -11,17 +10,21 @@ import { ServiceError } from '../model/errors.ts';
 import { MarkerType } from '../model/marker.ts';
 import { isValidCollectionName } from '../model/names.ts';
 import type { Tick } from '../model/tick.ts';
-import { type DdlLine, ddlTail } from '../protocol/line.ts';
 import { Space, numberRange, primaryKeyDocument } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Catalogue } from './catalogue.ts';
-import type { Collection, IndexRecord } from './collection.ts';
+import {
+  type ChangeContext,
+  LOCAL,
+  assertChangeable,
+  changeCatalogue,
+  logChange,
+} from './catalogue-change.ts';
+import type { Collection } from './collection.ts';
+import { CollectionIndexes } from './collection-indexes.ts';
 import type { Database } from './database.ts';
 import { DocumentTx } from './document-tx.ts';
-import { newIndexDefinition, sameIndex } from './index-definition.ts';
-import { fillIndex } from './index-builder.ts';
-import { SecondaryIndex } from './secondary-index.ts';
 
 /** What a client says of a collection it wants; the rest gets its default. */
 export interface NewCollection {
@@ -40,13 +43,6 @@ export interface ChangedProperties {
   readonly journalSize?: number;
 }
 
-/** Who makes the change, and what else must be in its batch: the applier's checkpoint (P3). */
-export interface ChangeContext {
-  readonly origin: Origin;
-  readonly also?: (tx: WriteTx) => void;
-}
-
-const LOCAL: ChangeContext = { origin: 'local' };
 /** Documents removed by one step of a truncate, unless their lines fill a transaction before. */
 const TRUNCATE_STEP = 100_000;
 
@@ -54,6 +50,7 @@ const TRUNCATE_STEP = 100_000;
 export class Collections {
   readonly #store: Store;
   readonly #catalogue: Catalogue;
+  readonly #indexes: CollectionIndexes;
   readonly #transactionMaxBytes: number;
 
   constructor(
@@ -62,6 +59,7 @@ export class Collections {
   ) {
     this.#store = deps.store;
     this.#catalogue = deps.catalogue;
+    this.#indexes = new CollectionIndexes(deps);
     this.#transactionMaxBytes = options.transactionMaxBytes;
   }
 
@@ -93,7 +91,7 @@ export class Collections {
     parameters: CollectionParameters,
     context: ChangeContext = LOCAL,
   ): Promise<Collection> {
-    return this.#change(database, context, (tx) => {
+    return changeCatalogue(this.#store, database, context, (tx) => {
       if (context.origin === 'local') database.assertWritable(parameters.name);
       if (database.byName(parameters.name) ?? database.byCid(parameters.cid)) {
         throw new ServiceError('duplicateName');
@@ -109,7 +107,7 @@ export class Collections {
         deletionsSince: createdTick,
       });
       const { cid, name } = parameters;
-      this.#log(tx, database, collection, context, {
+      logChange(tx, database, collection, context, {
         type: MarkerType.collectionCreate,
         cid,
         cname: name,
@@ -121,9 +119,9 @@ export class Collections {
 
   /** @throws ServiceError collectionNotFound, readOnly */
   drop(database: Database, collection: Collection, context: ChangeContext = LOCAL): Promise<void> {
-    return this.#change(database, context, (tx) => {
-      this.#assertChangeable(database, collection, context);
-      this.#log(tx, database, collection, context, {
+    return changeCatalogue(this.#store, database, context, (tx) => {
+      assertChangeable(database, collection, context);
+      logChange(tx, database, collection, context, {
         type: MarkerType.collectionDrop,
         cid: collection.cid,
         cname: collection.name,
@@ -153,14 +151,14 @@ export class Collections {
     newName: string,
     context: ChangeContext = LOCAL,
   ): Promise<void> {
-    return this.#change(database, context, (tx) => {
-      this.#assertChangeable(database, collection, context);
+    return changeCatalogue(this.#store, database, context, (tx) => {
+      assertChangeable(database, collection, context);
       if (!isValidCollectionName(newName, collection.isSystem)) {
         throw new ServiceError('illegalName');
       }
       if (database.byName(newName)) throw new ServiceError('duplicateName');
       const oldName = collection.name;
-      this.#log(tx, database, collection, context, {
+      logChange(tx, database, collection, context, {
         type: MarkerType.collectionRename,
         cid: collection.cid,
         cname: oldName,
@@ -183,8 +181,8 @@ export class Collections {
     context: ChangeContext = LOCAL,
   ): Promise<void> {
     checkJournalSize(changes.journalSize);
-    return this.#change(database, context, (tx) => {
-      this.#assertChangeable(database, collection, context);
+    return changeCatalogue(this.#store, database, context, (tx) => {
+      assertChangeable(database, collection, context);
       const { record } = collection;
       const parameters: CollectionParameters = {
         ...record.parameters,
@@ -193,7 +191,7 @@ export class Collections {
         maximalSize: changes.journalSize ?? record.parameters.maximalSize,
       };
       collection.writeRecord(tx, { ...record, parameters });
-      this.#log(tx, database, collection, context, {
+      logChange(tx, database, collection, context, {
         type: MarkerType.collectionChange,
         cid: collection.cid,
         cname: collection.name,
@@ -202,120 +200,29 @@ export class Collections {
     });
   }
 
-  /**
-   * Creates an index, or finds the equal one. It is kept up to date by writers from the start, filled
-   * with what exists in bounded steps, and shown and logged when it is complete.
-   * @throws ServiceError httpBadParameter for a bad definition, uniqueConstraintViolated
-   */
-  async createIndex(
+  /** See CollectionIndexes.create. */
+  createIndex(
     database: Database,
     collection: Collection,
     wanted: Readonly<Record<string, unknown>>,
     context: ChangeContext = LOCAL,
   ): Promise<{ definition: IndexDefinition; isNew: boolean }> {
-    const given = typeof wanted['id'] === 'string' ? wanted['id'] : undefined;
-    const definition = newIndexDefinition(
-      wanted,
-      given ?? (await this.#store.drawTick()).toString(),
-    );
-    const reserved = await this.#change(database, { origin: context.origin }, (tx) => {
-      this.#assertChangeable(database, collection, context);
-      const equal = collection.indexDefinitions.find((each) => sameIndex(each, definition));
-      if (equal) return { existing: equal, number: 0 };
-      if (collection.record.indexes.some((each) => each.definition.id === definition.id)) {
-        throw new ServiceError('duplicateName', `index id ${definition.id} is taken`);
-      }
-      if (given !== undefined) tx.observeTick(BigInt(given));
-      const number = this.#catalogue.drawNumber(tx);
-      this.addIndex(tx, collection, { number, definition, building: true });
-      return { existing: undefined, number };
-    });
-    if (reserved.existing) {
-      if (context.also) await this.#change(database, context, () => undefined);
-      return { definition: reserved.existing, isNew: false };
-    }
-    await this.#buildIndex(database, collection, context, { number: reserved.number, definition });
-    return { definition, isNew: true };
+    return this.#indexes.create(database, collection, wanted, context);
   }
 
-  /** Adds an index to a collection's record. Needs a batch of its own. */
-  addIndex(tx: WriteTx, collection: Collection, index: IndexRecord): void {
-    const { record } = collection;
-    collection.writeRecord(tx, { ...record, indexes: [...record.indexes, index] });
-  }
-
-  /** Removes what earlier runs left half-built. */
-  async removeUnfinishedIndexes(): Promise<void> {
-    for (const database of this.#catalogue.databases) {
-      for (const collection of database.collections) {
-        const unfinished = collection.record.indexes.filter(({ building }) => building);
-        for (const { number } of unfinished) await this.#abandonIndex(collection, number);
-      }
-    }
-  }
-
-  async #buildIndex(
-    database: Database,
-    collection: Collection,
-    context: ChangeContext,
-    { number, definition }: { number: number; definition: IndexDefinition },
-  ): Promise<void> {
-    try {
-      const index = SecondaryIndex.from(number, definition);
-      if (index) await fillIndex(this.#store, collection, index);
-      await this.#change(database, context, (tx) => {
-        this.#assertChangeable(database, collection, context);
-        const { record } = collection;
-        const others = record.indexes.filter((each) => each.number !== number);
-        collection.writeRecord(tx, { ...record, indexes: [...others, { number, definition }] });
-        this.#log(tx, database, collection, context, {
-          type: MarkerType.indexCreate,
-          cid: collection.cid,
-          cname: collection.name,
-          index: definition,
-        });
-      });
-    } catch (error) {
-      if (!collection.dropped) await this.#abandonIndex(collection, number);
-      throw error;
-    }
-  }
-
-  #abandonIndex(collection: Collection, number: number): Promise<void> {
-    return this.#store.commit(
-      (tx) => {
-        if (collection.dropped) return;
-        const { record } = collection;
-        const indexes = record.indexes.filter((each) => each.number !== number);
-        collection.writeRecord(tx, { ...record, indexes });
-        this.#store.eraser.erase(tx, numberRange(Space.secondary, number));
-      },
-      { exclusive: true },
-    );
-  }
-
-  /** @throws ServiceError indexNotFound */
+  /** @throws ServiceError indexNotFound, readOnly */
   dropIndex(
     database: Database,
     collection: Collection,
     id: string,
     context: ChangeContext = LOCAL,
   ): Promise<void> {
-    return this.#change(database, context, (tx) => {
-      this.#assertChangeable(database, collection, context);
-      const { record } = collection;
-      const index = record.indexes.find(({ definition }) => definition.id === id);
-      if (!index) throw new ServiceError('indexNotFound');
-      const indexes = record.indexes.filter((each) => each !== index);
-      collection.writeRecord(tx, { ...record, indexes });
-      this.#store.eraser.erase(tx, numberRange(Space.secondary, index.number));
-      this.#log(tx, database, collection, context, {
-        type: MarkerType.indexDrop,
-        cid: collection.cid,
-        cname: collection.name,
-        id,
-      });
-    });
+    return this.#indexes.drop(database, collection, id, context);
+  }
+
+  /** Removes what earlier runs left half-built. */
+  removeUnfinishedIndexes(): Promise<void> {
+    return this.#indexes.removeUnfinished();
   }
 
   /**
@@ -373,45 +280,6 @@ export class Collections {
     }
     writes.finish();
     return next;
-  }
-
-  #change<T>(database: Database, context: ChangeContext, run: (tx: WriteTx) => T): Promise<T> {
-    return this.#store.commit(
-      (tx) => {
-        database.assertAlive();
-        const result = run(tx);
-        context.also?.(tx);
-        return result;
-      },
-      { exclusive: true },
-    );
-  }
-
-  #assertChangeable(database: Database, collection: Collection, context: ChangeContext): void {
-    collection.assertAlive();
-    if (context.origin === 'local') database.assertWritable(collection.name);
-  }
-
-  #log(
-    tx: WriteTx,
-    database: Database,
-    collection: Collection,
-    context: ChangeContext,
-    line: DdlLine,
-  ): void {
-    if (collection.excluded) return;
-    const tick = tx.drawTick();
-    const { changelog } = database;
-    if (!changelog.logs(context.origin)) {
-      changelog.noteUnlogged(tx, tick, context.origin);
-      return;
-    }
-    const log = changelog.begin(tx);
-    log.append(
-      { tick, type: line.type, collection: collection.number, transaction: 0n },
-      ddlTail(line),
-    );
-    log.end();
   }
 }
 

@@ -61,14 +61,18 @@ export class Maintenance {
         nowMs: () => this.#clock.nowMs(),
         lastPass: this.#lastPass,
       };
-      if (signal.aborted || database.dropped) continue;
+      if (this.#isStopped() || database.dropped) continue;
       await enforceCaps(this.#store, database.changelog);
       await mergeLogBlocks(this.#store, database.changelog, signal);
       for (const collection of database.collections) {
-        if (signal.aborted) return;
+        if (this.#isStopped()) return;
         await compactJournal(this.#store, collection, limits, signal);
       }
     }
+  }
+
+  #isStopped(): boolean {
+    return this.#abort.signal.aborted;
   }
 
   async #run(): Promise<void> {

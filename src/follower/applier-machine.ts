@@ -50,8 +50,8 @@ export type ApplierEvent =
   | { readonly type: 'contacted' }
   /** The leader did not answer. */
   | { readonly type: 'lost'; readonly why: Reason }
-  /** A copy of everything begins. */
-  | { readonly type: 'resync' }
+  /** A copy of everything begins, because of this. */
+  | { readonly type: 'resync'; readonly why: Reason }
   | { readonly type: 'synced' }
   /** Something that trying again does not cure. */
   | { readonly type: 'broke'; readonly why: Reason }

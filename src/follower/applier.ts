@@ -1,7 +1,5 @@
-import { Backoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
-import { sleep } from '../base/sleep.ts';
 import type { Collections } from '../documents/collections.ts';
 import type { Database } from '../documents/database.ts';
 import type { ApplierConfig } from '../model/applier-config.ts';
@@ -25,20 +23,16 @@ import {
   next,
 } from './applier-machine.ts';
 import { ApplierProgress } from './applier-progress.ts';
-import { type ApplierStateDocument, type LastError, applierStateDocument } from './applier-state.ts';
+import { ApplierRun, reasonFor } from './applier-run.ts';
 import {
-  type Checkpoint,
-  checkpointAt,
-  deleteCheckpoint,
-  readCheckpoint,
-  writeCheckpoint,
-} from './checkpoint.ts';
-import { classify } from './classify.ts';
+  type ApplierStateDocument,
+  type LastError,
+  applierStateDocument,
+} from './applier-state.ts';
+import { type Checkpoint, deleteCheckpoint, readCheckpoint } from './checkpoint.ts';
 import type { InitialSyncer } from './initial-syncer.ts';
-import { LeaderClient } from './leader-client.ts';
 import { Restriction } from './restriction.ts';
 import { removeOrphans } from './staging.ts';
-import { TailingSyncer } from './tailing-syncer.ts';
 
 export interface ApplierDeps {
   readonly store: Store;
@@ -58,10 +52,6 @@ export interface ApplierOptions {
   readonly transactionMaxBytes: number;
 }
 
-/** Resyncs closer together than this count as one series (contract 6.8). */
-const RESYNC_SERIES_MS = 120_000;
-const INTERNAL_ERROR = 4;
-
 /**
  * Follows a leader on behalf of one database: keeps configuration and position, starts and stops
  * the loop, and tells the truth about it (contract 5; P9). Its methods take effect one after
@@ -80,7 +70,7 @@ export class Applier {
   #totalExcluded = 0;
   #totalResyncs = 0;
   #failedTick: Tick | undefined;
-  #tailing: TailingSyncer | undefined;
+  #current: ApplierRun | undefined;
   #run: { readonly abort: AbortController; readonly ended: Promise<void> } | undefined;
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -189,16 +179,16 @@ export class Applier {
 
   /** The state as of now (contract 5.4). */
   state(): ApplierStateDocument {
-    const running = this.#tailing?.applier;
+    const current = this.#current;
     return applierStateDocument({
       machine: this.#machine,
       config: this.#config,
       progress: this.#progress,
-      checkpoint: running?.checkpoint ?? this.#storedCheckpoint(),
+      checkpoint: current?.checkpoint ?? this.#storedCheckpoint(),
       failedTick: this.#failedTick,
-      totalEvents: this.#totalEvents + (running?.figures.events ?? 0),
-      totalExcluded: this.#totalExcluded + (running?.figures.excluded ?? 0),
-      totalResyncs: this.#totalResyncs,
+      totalEvents: this.#totalEvents + (current?.figures.events ?? 0),
+      totalExcluded: this.#totalExcluded + (current?.figures.excluded ?? 0),
+      totalResyncs: this.#totalResyncs + (current?.figures.resyncs ?? 0),
       lastError: this.#lastError,
       nowMs: this.#deps.clock.nowMs(),
       server: { version: this.#options.version, serverId: this.#deps.store.server.serverId },
@@ -206,15 +196,31 @@ export class Applier {
   }
 
   #begin(from: Tick | undefined): void {
-    const { allowWrites } = this.#config;
-    const restriction = this.#restriction();
+    const { restrictType, restrictCollections, includeSystem, allowWrites } = this.#config;
+    const restriction = new Restriction(restrictType, restrictCollections, includeSystem);
     this.#event({ type: 'start' });
     this.#lastError = undefined;
     this.#failedTick = undefined;
     if (!allowWrites) this.#database.writeGuard = (name) => restriction.accepts(name);
+    this.#current = new ApplierRun(
+      {
+        ...this.#deps,
+        database: this.#database,
+        logger: this.#logger,
+        progress: this.#progress,
+        onEvent: (event) => {
+          this.#event(event);
+          if (event.type === 'resync') this.#noteError(event.why);
+        },
+      },
+      { ...this.#options, config: this.#config, restriction },
+    );
     const abort = new AbortController();
-    this.#run = { abort, ended: this.#work(from, restriction, abort.signal) };
-    this.#logger.info({ endpoint: this.#config.endpoint, from: from?.toString() }, 'applier started');
+    this.#run = { abort, ended: this.#work(this.#current, from, abort.signal) };
+    this.#logger.info(
+      { endpoint: this.#config.endpoint, from: from?.toString() },
+      'applier started',
+    );
   }
 
   async #halt(): Promise<void> {
@@ -225,160 +231,34 @@ export class Applier {
   }
 
   /** The whole of a run, to its end. Never rejects. */
-  async #work(from: Tick | undefined, restriction: Restriction, signal: AbortSignal): Promise<void> {
-    let client: LeaderClient | undefined;
+  async #work(run: ApplierRun, from: Tick | undefined, signal: AbortSignal): Promise<void> {
     try {
       // The caller is to be answered first.
       await Promise.resolve();
-      client = this.#client();
-      await this.#followOrResync(client, restriction, from, signal);
+      await run.run(from, signal);
       const stopped = new ServiceError('applierStopped');
-      this.#noteError(stopped);
+      this.#noteError(reasonFor(stopped));
       this.#event({ type: 'ended', why: reasonFor(stopped) });
       this.#logger.info({}, 'applier stopped');
     } catch (error) {
-      this.#noteError(error);
+      this.#noteError(reasonFor(error));
       this.#event({ type: 'broke', why: reasonFor(error) });
       this.#logger.error({ err: error }, 'applier stopped by an error');
     } finally {
-      this.#takeFigures();
+      this.#takeFigures(run);
       this.#progress.say('applier stopped');
       this.#database.writeGuard = undefined;
-      await client?.close();
     }
   }
 
-  async #followOrResync(
-    client: LeaderClient,
-    restriction: Restriction,
-    from: Tick | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const resyncs = { count: 0, lastMs: -Infinity };
-    for (let start = from; ; start = undefined) {
-      try {
-        await this.#tail(client, restriction, start, signal);
-        return;
-      } catch (error) {
-        if (classify(error, signal) !== 'resync' || !this.#mayResync(resyncs)) throw error;
-        this.#noteError(error);
-        this.#logger.warn({ err: error }, 'the position is lost; everything is copied anew');
-      }
-      this.#takeFigures();
-      if (!(await this.#resync(client, signal))) return;
-    }
-  }
-
-  async #tail(
-    client: LeaderClient,
-    restriction: Restriction,
-    from: Tick | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
-    this.#tailing = new TailingSyncer(
-      {
-        ...this.#deps,
-        database: this.#database,
-        logger: this.#logger,
-        client,
-        progress: this.#progress,
-        onContact: () => {
-          this.#event({ type: 'contacted' });
-        },
-        onLost: (error) => {
-          this.#event({ type: 'lost', why: reasonFor(error) });
-          this.#logger.warn({ err: error }, 'the leader cannot be reached; trying again');
-        },
-      },
-      {
-        ...this.#options,
-        config: this.#config,
-        restriction,
-        ownServerId: this.#deps.store.server.serverId,
-      },
-    );
-    await this.#tailing.run(from, signal);
-  }
-
-  #mayResync(resyncs: { count: number; lastMs: number }): boolean {
-    const { autoResync, autoResyncRetries } = this.#config;
-    const nowMs = this.#deps.clock.nowMs();
-    if (nowMs - resyncs.lastMs > RESYNC_SERIES_MS) resyncs.count = 0;
-    resyncs.lastMs = nowMs;
-    resyncs.count++;
-    return autoResync && resyncs.count <= autoResyncRetries;
-  }
-
-  /** Copies everything anew, with the position in the same batch; false after an abort. */
-  async #resync(client: LeaderClient, signal: AbortSignal): Promise<boolean> {
-    const { restrictType, restrictCollections, includeSystem, maxConnectRetries } = this.#config;
-    const retryMaxMs = Math.max(1, this.#config.connectionRetryWaitTime * 1000);
-    const backoff = new Backoff({ baseMs: Math.min(1000, retryMaxMs), maxMs: retryMaxMs });
-    for (let failures = 1; ; failures++) {
-      this.#event({ type: 'resync' });
-      try {
-        await this.#deps.initialSyncer.run(
-          this.#database,
-          {
-            client,
-            restrictType,
-            restrictCollections,
-            includeSystem,
-            onProgress: (message) => {
-              this.#progress.say(message);
-            },
-            onSwitch: (tx, position) => {
-              writeCheckpoint(tx, this.#database.number, checkpointAt(position, tx.timeMs));
-            },
-          },
-          signal,
-        );
-        this.#totalResyncs++;
-        this.#event({ type: 'synced' });
-        return true;
-      } catch (error) {
-        const verdict = classify(error, signal);
-        if (verdict === 'abort') return false;
-        if (verdict !== 'retry') throw error;
-        this.#progress.failed();
-        if (maxConnectRetries > 0 && failures > maxConnectRetries) throw error;
-        this.#event({ type: 'lost', why: reasonFor(error) });
-        await sleep(backoff.nextMs(), signal);
-        if (signal.aborted) return false;
-      }
-    }
-  }
-
-  /** Keeps the figures of a tailing syncer that has ended. */
-  #takeFigures(): void {
-    const applier = this.#tailing?.applier;
-    this.#tailing = undefined;
-    if (!applier) return;
-    this.#totalEvents += applier.figures.events;
-    this.#totalExcluded += applier.figures.excluded;
-    this.#failedTick = applier.failedTick;
-  }
-
-  #client(): LeaderClient {
-    const { endpoint = '', database, username, password, ...config } = this.#config;
-    return new LeaderClient(
-      { logger: this.#logger },
-      {
-        endpoint,
-        database: database ?? this.#database.name,
-        ...(username === undefined ? {} : { username }),
-        ...(password === undefined ? {} : { password }),
-        requestTimeoutMs: config.requestTimeout * 1000,
-        connectTimeoutMs: config.connectTimeout * 1000,
-        ownServerId: this.#deps.store.server.serverId,
-        pageMaxBytes: config.maxPacketSize,
-      },
-    );
-  }
-
-  #restriction(): Restriction {
-    const { restrictType, restrictCollections, includeSystem } = this.#config;
-    return new Restriction(restrictType, restrictCollections, includeSystem);
+  /** Keeps the figures of a run that has ended. */
+  #takeFigures(run: ApplierRun): void {
+    const { events, excluded, resyncs } = run.figures;
+    this.#totalEvents += events;
+    this.#totalExcluded += excluded;
+    this.#totalResyncs += resyncs;
+    this.#failedTick = run.failedTick;
+    this.#current = undefined;
   }
 
   #storedCheckpoint(): Checkpoint | undefined {
@@ -395,8 +275,7 @@ export class Applier {
     this.#machine = next(this.#machine, event, this.#deps.clock.nowMs());
   }
 
-  #noteError(error: unknown): void {
-    const reason = isReason(error) ? error : reasonFor(error);
+  #noteError(reason: Reason): void {
     this.#lastError = { ...reason, atMs: this.#deps.clock.nowMs() };
   }
 
@@ -406,14 +285,4 @@ export class Applier {
     this.#queue = result.catch(() => undefined);
     return result;
   }
-}
-
-function isReason(value: unknown): value is Reason {
-  return typeof value === 'object' && value !== null && !(value instanceof Error);
-}
-
-function reasonFor(error: unknown): Reason {
-  if (error instanceof ServiceError) return { errorNum: error.errorNum, message: error.message };
-  const message = error instanceof Error ? error.message : String(error);
-  return { errorNum: INTERNAL_ERROR, message };
 }

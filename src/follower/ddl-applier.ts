@@ -1,5 +1,6 @@
+import type { ChangeContext } from '../documents/catalogue-change.ts';
 import type { Collection } from '../documents/collection.ts';
-import type { ChangeContext, ChangedProperties, Collections } from '../documents/collections.ts';
+import type { ChangedProperties, Collections } from '../documents/collections.ts';
 import type { Database } from '../documents/database.ts';
 import { DocumentTx } from '../documents/document-tx.ts';
 import { MIN_JOURNAL_SIZE, parametersFromWire } from '../model/collection.ts';
@@ -80,8 +81,7 @@ export class DdlApplier {
     const parameters = parametersFromWire({ cid: line.cid, name, ...line.payload });
     if (!parameters) throw new ServiceError('unexpectedMarker', 'collection is not described');
     if (!isValidCollectionName(parameters.name, true)) throw new ServiceError('illegalName');
-    const existing =
-      this.#database.byCid(parameters.cid) ?? this.#database.byName(parameters.name);
+    const existing = this.#database.byCid(parameters.cid) ?? this.#database.byName(parameters.name);
     if (existing?.type === parameters.type) return 'done';
     return (context) => this.#collections.createWith(this.#database, parameters, context);
   }
@@ -135,7 +135,7 @@ export class DdlApplier {
   /** Leaders of 3.4 on do not log the single removals. In steps; the last one has the position. */
   async #truncate(collection: Collection, context: ChangeContext): Promise<void> {
     const { start, end } = numberRange(Space.primary, collection.number);
-    for (let after = start; ; ) {
+    for (let after = start; ;) {
       const keys = await this.#store.level
         .keys({ gt: after, lt: end, limit: TRUNCATE_STEP_KEYS })
         .all();

@@ -303,10 +303,7 @@ export class PageApplier {
    * Commits what `run` does together with the draft after it. `ran` settles as soon as `run` has
    * been, `written` when it is stored.
    */
-  #commit<T>(
-    draft: Draft,
-    run: (tx: WriteTx) => T,
-  ): { ran: Promise<T>; written: Promise<void> } {
+  #commit<T>(draft: Draft, run: (tx: WriteTx) => T): { ran: Promise<T>; written: Promise<void> } {
     const { promise: ran, resolve, reject } = deferred<T>();
     const written = this.#store
       .commit((tx) => {

@@ -16,8 +16,12 @@ export interface AnswerPage {
   readonly release: () => void;
 }
 
-/** A reader that takes nothing of a page for this long is cut off, and its memory given back. */
-const STALLED_AFTER_MS = 120_000;
+/** Settings of those who answer pages. */
+export interface PageAnswerOptions {
+  /** A reader that takes nothing of a page for this long is cut off, and its memory given back. */
+  readonly stalledAfterMs: number;
+}
+
 const TEXT_TYPE = 'text/plain; charset=utf-8';
 
 /** Answers 200 with a JSON body. */
@@ -41,6 +45,7 @@ export function answerPage(
   ctx: Context,
   page: AnswerPage,
   headers: Readonly<Record<string, string>>,
+  options: PageAnswerOptions,
 ): void {
   const { res } = ctx;
   if (res.closed) page.release();
@@ -55,7 +60,7 @@ export function answerPage(
     answerEmpty(ctx, ContentType.dump);
     return;
   }
-  res.setTimeout(STALLED_AFTER_MS, () => res.destroy());
+  res.setTimeout(options.stalledAfterMs, () => res.destroy());
   ctx.status = 200;
   ctx.set('content-type', ContentType.dump);
   ctx.set(Header.crc32, String(crc32(page.body)));

@@ -3,7 +3,13 @@ import { ServiceError } from '../model/errors.ts';
 import { Header } from '../protocol/headers.ts';
 import { booleanParam, chunkSizeParam, textParam, tickRangeParams } from '../protocol/params.ts';
 import type { Context } from './context.ts';
-import { answerEmpty, answerJson, answerPage, whileConnected } from './replication-answer.ts';
+import {
+  type PageAnswerOptions,
+  answerEmpty,
+  answerJson,
+  answerPage,
+  whileConnected,
+} from './replication-answer.ts';
 import { readReplicationBody } from './replication-body.ts';
 import type { ReplicationCommands, ReplicationRequest } from './replication-dispatch.ts';
 
@@ -11,7 +17,7 @@ import type { ReplicationCommands, ReplicationRequest } from './replication-disp
 const DEFAULT_CHUNK_SIZE = 16_384;
 
 /** The commands of the dump group (contract 3.1 to 3.4). */
-export function dumpCommands(leader: Leader): ReplicationCommands {
+export function dumpCommands(leader: Leader, options: PageAnswerOptions): ReplicationCommands {
   const { batches, logger } = leader;
   return {
     'server-id': { methods: { GET: ({ ctx }) => answerJson(ctx, { serverId: logger.serverId }) } },
@@ -40,11 +46,15 @@ export function dumpCommands(leader: Leader): ReplicationCommands {
         },
       },
     },
-    dump: { methods: { GET: (request) => dump(leader, request) } },
+    dump: { methods: { GET: (request) => dump(leader, options, request) } },
   };
 }
 
-async function dump(leader: Leader, { ctx, database, query }: ReplicationRequest): Promise<void> {
+async function dump(
+  leader: Leader,
+  options: PageAnswerOptions,
+  { ctx, database, query }: ReplicationRequest,
+): Promise<void> {
   const wanted = {
     ...tickRangeParams(query),
     // Without a name it is an unknown one (contract 0).
@@ -54,7 +64,7 @@ async function dump(leader: Leader, { ctx, database, query }: ReplicationRequest
     translateIds: booleanParam(query, 'translateIds', true),
   };
   const page = await whileConnected(ctx, (signal) => leader.dump.read(database, wanted, signal));
-  answerPage(ctx, page, { [Header.deletionsSince]: page.deletionsSince.toString() });
+  answerPage(ctx, page, { [Header.deletionsSince]: page.deletionsSince.toString() }, options);
 }
 
 async function readTtl(ctx: Context): Promise<unknown> {

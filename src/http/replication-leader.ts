@@ -1,9 +1,20 @@
 import type { Leader } from '../leader/leader.ts';
+import type { PageAnswerOptions } from './replication-answer.ts';
 import type { ReplicationCommands } from './replication-dispatch.ts';
 import { dumpCommands } from './replication-dump.ts';
 import { loggerCommands } from './replication-logger.ts';
 
-/** The commands a leader answers (contract 2, 3.1 to 3.4), for `replicationDispatch`. */
-export function leaderCommands(leader: Leader): ReplicationCommands {
-  return { ...loggerCommands(leader), ...dumpCommands(leader) };
+const STALLED_AFTER_MS = 120_000;
+
+/**
+ * The commands a leader answers (contract 2, 3.1 to 3.4), for `replicationDispatch`.
+ *
+ * @param options.stalledAfterMs after which time a reader that takes nothing of a page is cut off
+ */
+export function leaderCommands(
+  leader: Leader,
+  options: Partial<PageAnswerOptions> = {},
+): ReplicationCommands {
+  const answering = { stalledAfterMs: options.stalledAfterMs ?? STALLED_AFTER_MS };
+  return { ...loggerCommands(leader, answering), ...dumpCommands(leader, answering) };
 }

@@ -8,7 +8,12 @@ import {
   tickParam,
   tickRangeParams,
 } from '../protocol/params.ts';
-import { answerJson, answerPage, whileConnected } from './replication-answer.ts';
+import {
+  type PageAnswerOptions,
+  answerJson,
+  answerPage,
+  whileConnected,
+} from './replication-answer.ts';
 import { readReplicationBody } from './replication-body.ts';
 import type { ReplicationCommands, ReplicationRequest } from './replication-dispatch.ts';
 
@@ -18,7 +23,7 @@ const DEFAULT_CHUNK_SIZE = 16_384;
 const WAIT_MAX_SECONDS = 60;
 
 /** The commands about the log (contract 2). */
-export function loggerCommands(leader: Leader): ReplicationCommands {
+export function loggerCommands(leader: Leader, options: PageAnswerOptions): ReplicationCommands {
   const { logger } = leader;
   return {
     'logger-start': {
@@ -57,11 +62,15 @@ export function loggerCommands(leader: Leader): ReplicationCommands {
     'logger-tick-ranges': {
       methods: { GET: ({ ctx, database }) => answerJson(ctx, logger.tickRanges(database)) },
     },
-    'logger-follow': { methods: { GET: (request) => follow(leader, request) } },
+    'logger-follow': { methods: { GET: (request) => follow(leader, options, request) } },
   };
 }
 
-async function follow(leader: Leader, { ctx, database, query }: ReplicationRequest): Promise<void> {
+async function follow(
+  leader: Leader,
+  options: PageAnswerOptions,
+  { ctx, database, query }: ReplicationRequest,
+): Promise<void> {
   const wanted = {
     ...tickRangeParams(query),
     chunkSize: chunkSizeParam(query, DEFAULT_CHUNK_SIZE),
@@ -71,11 +80,16 @@ async function follow(leader: Leader, { ctx, database, query }: ReplicationReque
     serverId: tickParam(query, 'serverId', 0n),
   };
   const page = await whileConnected(ctx, (signal) => leader.follow.read(database, wanted, signal));
-  answerPage(ctx, page, {
-    [Header.lastTick]: page.lastTick.toString(),
-    [Header.active]: String(page.active),
-    [Header.fromPresent]: String(page.fromPresent),
-    [Header.lastScanned]: page.lastScanned.toString(),
-    ...(page.committedAtMs > 0 ? { [Header.committedAt]: String(page.committedAtMs) } : {}),
-  });
+  answerPage(
+    ctx,
+    page,
+    {
+      [Header.lastTick]: page.lastTick.toString(),
+      [Header.active]: String(page.active),
+      [Header.fromPresent]: String(page.fromPresent),
+      [Header.lastScanned]: page.lastScanned.toString(),
+      ...(page.committedAtMs > 0 ? { [Header.committedAt]: String(page.committedAtMs) } : {}),
+    },
+    options,
+  );
 }

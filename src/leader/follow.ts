@@ -82,7 +82,6 @@ export class LogFollow {
     const until = performance.now() + request.waitMs;
     let position = request.from;
     for (;;) {
-      database.assertAlive();
       let newest = 0n;
       const { page, release } = await this.#memory.hold(request.chunkSize, signal, (limits) => {
         newest = changelog.state.lastTick;
@@ -109,6 +108,8 @@ export class LogFollow {
     position: Tick,
     { page, release }: { page: Page; release: () => void },
   ): FollowPage {
+    if (database.dropped) release();
+    database.assertAlive();
     const { changelog } = database;
     const { lastIncluded } = page;
     if (serverId > 0n) {

@@ -109,9 +109,9 @@ class OpenBlock {
       (this.transactions.some((tid) => tid !== 0n) ? FLAG_TRANSACTIONS : 0);
     let at = BLOCK_HEADER_BYTES + this.length;
     const value = this.buffer.subarray(0, at + directoryBytes(count, flags));
-    value[0] = BLOCK_VERSION;
-    value[1] = flags;
-    value.writeUInt16LE(0, 2);
+    value[4] = BLOCK_VERSION;
+    value[5] = flags;
+    value.writeUInt16LE(0, 6);
     value.writeBigUInt64LE(first, 8);
     value.writeDoubleLE(timeMs, 16);
     value.writeUInt32LE(count, 24);
@@ -127,7 +127,7 @@ class OpenBlock {
       for (const tid of this.transactions) at = value.writeBigUInt64LE(tid, at);
     }
     const key = blockKey(space, number, last);
-    value.writeUInt32LE(blockCrc(key, value), 4);
+    value.writeUInt32LE(blockCrc(key, value), 0);
     this.pointers.forEach((pointer, i) => {
       if (pointer) setPointerDistance(pointer, Number(last - (this.ticks[i] ?? last)));
     });

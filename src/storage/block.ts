@@ -6,9 +6,9 @@ import { blockKeyTick } from './keys.ts';
 /*
  * A block is a run of lines as they are served, between a header and a directory:
  *
- *   0  u8  format version        8  u64 first tick        28 u32 bytes of lines
- *   1  u8  flags                 16 f64 commit time, ms   32 u32 collection number (one for all)
- *   4  u32 CRC32 of the rest     24 u32 entries           36 lines, then the directory
+ *   0  u32 CRC32 of the rest     8  u64 first tick        28 u32 bytes of lines
+ *   4  u8  format version        16 f64 commit time, ms   32 u32 collection number (one for all)
+ *   5  u8  flags, u16 zero       24 u32 entries           36 lines, then the directory
  *
  * The directory is a set of columns: tick as distance from the first (u32), end of the line (u32), type (u16),
  * and, where the flags say so, collection number (u32) and transaction id (u64). The CRC covers the
@@ -32,7 +32,7 @@ export function directoryBytes(count: number, flags: number): number {
 
 /** CRC32 of a block's key and of everything behind its CRC field. */
 export function blockCrc(key: Buffer, value: Buffer): number {
-  return crc32(value.subarray(8), crc32(key));
+  return crc32(value.subarray(4), crc32(key));
 }
 
 /** A stored block, checked when it is opened; all positions are within `lines`. */
@@ -57,17 +57,17 @@ export class Block {
    * block is never served.
    */
   constructor(key: Buffer, value: Buffer) {
-    if (value.length < BLOCK_HEADER_BYTES || value.readUInt32LE(4) !== blockCrc(key, value)) {
+    if (value.length < BLOCK_HEADER_BYTES || value.readUInt32LE(0) !== blockCrc(key, value)) {
       throw new ServiceError('storageDamaged', `block ${key.toString('hex')} fails its checksum`);
     }
-    if (value[0] !== BLOCK_VERSION) {
+    if (value[4] !== BLOCK_VERSION) {
       throw new ServiceError(
         'storageDamaged',
-        `block ${key.toString('hex')} has unknown version ${value[0] ?? 0}`,
+        `block ${key.toString('hex')} has unknown version ${value[4] ?? 0}`,
       );
     }
     this.#value = value;
-    this.#flags = value[1] ?? 0;
+    this.#flags = value[5] ?? 0;
     this.firstTick = value.readBigUInt64LE(8);
     this.timeMs = value.readDoubleLE(16);
     this.count = value.readUInt32LE(24);

@@ -113,7 +113,9 @@ describe('logger-follow with wait', () => {
 
   test('the end of the database ends it with 404/1228', async () => {
     const other = await server.databases.create('other');
-    const held = server.call('GET', '/_db/other/_api/replication/logger-follow?wait=0.3');
+    const waiting = vi.spyOn(other.changelog, 'waitAbove');
+    const held = server.call('GET', '/_db/other/_api/replication/logger-follow?wait=30');
+    await vi.waitFor(() => expect(waiting).toHaveBeenCalled());
     await server.databases.drop('other');
     expect(other.dropped).toBe(true);
     expect((await held).json).toMatchObject({ code: 404, errorNum: 1228 });

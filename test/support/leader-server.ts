@@ -32,6 +32,7 @@ export interface LeaderServer extends TestServer {
 export interface LeaderServerOptions extends Omit<TestServerOptions, 'routers'> {
   readonly maxPageBytes?: number;
   readonly pageBudgetBytes?: number;
+  readonly stalledAfterMs?: number;
   /** More commands, as a follower adds them. */
   readonly moreCommands?: ReplicationCommands;
 }
@@ -50,7 +51,12 @@ export async function openLeaderServer(options: LeaderServerOptions = {}): Promi
         pageBudgetBytes: options.pageBudgetBytes ?? 256 * MIB,
       });
       made.push(leader);
-      return [replicationDispatch(leaderCommands(leader), options.moreCommands ?? {})];
+      const { stalledAfterMs, moreCommands } = options;
+      const commands = leaderCommands(
+        leader,
+        stalledAfterMs === undefined ? {} : { stalledAfterMs },
+      );
+      return [replicationDispatch(commands, moreCommands ?? {})];
     },
   });
   const leader = made[0]!;

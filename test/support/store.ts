@@ -39,7 +39,10 @@ export interface OpenCore {
 }
 
 /** Opens the core on a data directory. */
-export async function openCore(directory: string, options: TestCoreOptions = {}): Promise<OpenCore> {
+export async function openCore(
+  directory: string,
+  options: TestCoreOptions = {},
+): Promise<OpenCore> {
   const clock = options.clock ?? new ManualClock();
   const defaultLoggerConfig = { ...TEST_LOGGER_CONFIG, ...options.loggerConfig };
   const store = await Store.open({ clock, logger: silentLogger }, { directory });

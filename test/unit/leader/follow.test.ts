@@ -136,8 +136,8 @@ describe('pages read while something else happens', () => {
       const held = await hold(size, signal, read);
       const { firstTick, lastTick } = database.changelog.state;
       await store.commit((tx) => {
-        const removed = { upTo: firstTick, events: 1, bytes: 40, firstTick: lastTick };
-        database.changelog.noteRemoved(tx, removed);
+        const removed = { after: 0n, lastTick, upTo: firstTick, events: 1, bytes: 40 };
+        database.changelog.noteRemoved(tx, { ...removed, firstTick: lastTick });
       });
       return held;
     });
@@ -153,7 +153,8 @@ describe('pages read while something else happens', () => {
     await server.put('logger-start');
     const { lastTick, events, bytes } = changelog.state;
     await store.commit((tx) => {
-      changelog.noteRemoved(tx, { upTo: lastTick, events, bytes, firstTick: 0n });
+      const removed = { after: 0n, lastTick, upTo: lastTick, events, bytes };
+      changelog.noteRemoved(tx, { ...removed, firstTick: 0n });
     });
     const reads = vi.spyOn(changelog, 'readPage');
     const answer = await server.get('logger-follow?wait=0.2');

@@ -158,3 +158,20 @@ describe('pages of a server', () => {
     socket.destroy();
   });
 });
+
+test('a reader that takes nothing for too long is cut off, and its memory given back', async () => {
+  await using server = await openLeaderServer({ stalledAfterMs: 200 });
+  const { database, collections, documents, leader } = server;
+  const people = await collections.create(database, { name: 'people' });
+  await documents.insert(database, people, `{"v":"${'x'.repeat(20_000_000)}"}`);
+  const path = '/_api/replication/dump?collection=people';
+  const socket = connect(server.port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  socket.pause();
+  socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+  await vi.waitFor(() => expect(leader.pageMemory.usedBytes).toBeGreaterThan(0));
+  await vi.waitFor(() => expect(leader.pageMemory.usedBytes).toBe(0), 10_000);
+  socket.destroy();
+  const whole = await server.call('GET', path);
+  expect(whole.lines).toHaveLength(1);
+});

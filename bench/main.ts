@@ -1,0 +1,61 @@
+/*
+ * npm run bench: what the replication of documents costs, beside what the machine can do at all.
+ * bench/README.md says what each figure means. Knobs: TICKLOG_BENCH_DOCUMENTS, and the flags of --help.
+ */
+import {
+  type BenchOptions,
+  USAGE,
+  UsageError,
+  readBenchOptions,
+} from './support/bench-options.ts';
+import { runLarge } from './support/large.ts';
+import type { Measurement } from './support/measure.ts';
+import { surroundings } from './support/project.ts';
+import { resultTable, summarize, writeResults } from './support/report.ts';
+import { formatNumberOf } from './support/table.ts';
+import { runWorkloads } from './support/workloads.ts';
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes('--help')) {
+    console.log(USAGE);
+    return 0;
+  }
+  let options: BenchOptions;
+  try {
+    options = readBenchOptions(args, process.env);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`${error.message}\n\n${USAGE}`);
+    return EXIT_USAGE;
+  }
+  const startedAt = new Date();
+  const around = surroundings();
+  const { seed, documents, runs } = options;
+  console.log(`seed ${seed}, commit ${around.commit}, Node ${around.node}`);
+  console.log(`${around.cpu}, ${formatNumberOf(around.cores, 'core')}`);
+  if (options.large) return (await runLarge(options)) ? 0 : EXIT_FAILED;
+
+  console.log(`${formatNumberOf(documents, 'document')}, ${formatNumberOf(runs, 'run')}\n`);
+  const measured: Measurement[] = [];
+  for (let run = 1; run <= runs; run++) {
+    const begin = (workload: string): void => console.log(`run ${run}: ${workload} ...`);
+    measured.push(...(await runWorkloads(options, begin)));
+  }
+  const results = summarize(measured);
+  console.log(`\n${resultTable(results)}`);
+  if (options.jsonFile !== undefined) {
+    writeResults(options.jsonFile, { options, surroundings: around, startedAt }, results);
+    console.log(`\nwritten to ${options.jsonFile}`);
+  }
+  return 0;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(error);
+  process.exitCode = EXIT_FAILED;
+}

@@ -1,0 +1,76 @@
+import type { WorkloadName } from './bench-options.ts';
+import { median } from './table.ts';
+import { type Usage, UsageMeter } from './usage.ts';
+
+/** What one side used meanwhile; undefined where the system does not tell. */
+export type SideUsage = Pick<Usage, 'cpuSeconds' | 'peakRssAnonBytes'>;
+
+/** One workload, measured. */
+export interface Measurement {
+  readonly workload: WorkloadName;
+  /** What was done, and is divided by the time: documents, lines or changes. */
+  readonly documents: number;
+  readonly seconds: number;
+  /** The one that gives; for a limit the program that stands in for it. */
+  readonly leader: SideUsage;
+  readonly follower?: SideUsage;
+}
+
+/** Process ids of those who are watched. */
+export interface Watched {
+  readonly leader: number;
+  readonly follower?: number;
+}
+
+/** What is over in a moment is done this often, after once for warming up. */
+const REPEATS = 5;
+
+/**
+ * Times `run` and watches the processes meanwhile.
+ * @param run returns how many documents it was about
+ */
+export async function measure(
+  workload: WorkloadName,
+  watched: Watched,
+  run: () => Promise<number>,
+): Promise<Measurement> {
+  const leaderMeter = new UsageMeter(watched.leader);
+  const followerMeter =
+    watched.follower === undefined ? undefined : new UsageMeter(watched.follower);
+  const startedAt = performance.now();
+  let documents: number;
+  let seconds: number;
+  try {
+    documents = await run();
+    seconds = (performance.now() - startedAt) / 1000;
+  } finally {
+    leaderMeter.end();
+    followerMeter?.end();
+  }
+  const follower = followerMeter && { follower: sideUsage(followerMeter) };
+  return { workload, documents, seconds, leader: sideUsage(leaderMeter), ...follower };
+}
+
+/** As `measure`, for what is short: done once unmeasured, then several times, of which the middle counts. */
+export async function measureMedian(
+  workload: WorkloadName,
+  watched: Watched,
+  run: () => Promise<number>,
+): Promise<Measurement> {
+  await run();
+  const measured: Measurement[] = [];
+  for (let i = 0; i < REPEATS; i++) measured.push(await measure(workload, watched, run));
+  return middle(measured);
+}
+
+/** The measurement with the middle time, the quicker of two. */
+export function middle(measured: readonly Measurement[]): Measurement {
+  const seconds = median(measured.map((each) => each.seconds));
+  const found = measured.find((each) => each.seconds === seconds);
+  if (!found) throw new Error('nothing was measured');
+  return found;
+}
+
+function sideUsage({ usage }: UsageMeter): SideUsage {
+  return { cpuSeconds: usage.cpuSeconds, peakRssAnonBytes: usage.peakRssAnonBytes };
+}

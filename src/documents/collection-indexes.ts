@@ -1,0 +1,181 @@
+import { assert } from '../base/assert.ts';
+import type { IndexDefinition } from '../model/collection.ts';
+import { ServiceError } from '../model/errors.ts';
+import { MarkerType } from '../model/marker.ts';
+import { Space, numberRange } from '../storage/keys.ts';
+import type { Store } from '../storage/store.ts';
+import type { Catalogue } from './catalogue.ts';
+import {
+  type ChangeContext,
+  assertChangeable,
+  changeCatalogue,
+  logChange,
+} from './catalogue-change.ts';
+import type { Collection } from './collection.ts';
+import type { Database } from './database.ts';
+import { newIndexDefinition, sameIndex } from './index-definition.ts';
+import { fillIndex } from './index-builder.ts';
+import { SecondaryIndex } from './secondary-index.ts';
+
+/** What came of asking for an index: a number to build it under, or the equal one that was there before. */
+type Reservation =
+  | { readonly kind: 'reserved'; readonly number: number }
+  | { readonly kind: 'exists'; readonly definition: IndexDefinition }
+  | { readonly kind: 'building'; readonly number: number };
+
+/** Create and drop of indexes (contract 9.4); both are logged. */
+export class CollectionIndexes {
+  readonly #store: Store;
+  readonly #catalogue: Catalogue;
+  /** Builds under way by index number; they settle, but never reject. */
+  readonly #builds = new Map<number, Promise<unknown>>();
+
+  constructor(deps: { store: Store; catalogue: Catalogue }) {
+    this.#store = deps.store;
+    this.#catalogue = deps.catalogue;
+  }
+
+  /**
+   * Creates an index, or finds the equal one. It is kept up to date by writers from the start, filled
+   * with what exists in bounded steps, and shown and logged when it is complete.
+   * @throws ServiceError httpBadParameter for a bad definition, uniqueConstraintViolated
+   */
+  async create(
+    database: Database,
+    collection: Collection,
+    wanted: Readonly<Record<string, unknown>>,
+    context: ChangeContext,
+  ): Promise<{ definition: IndexDefinition; isNew: boolean }> {
+    const given = typeof wanted['id'] === 'string' ? wanted['id'] : undefined;
+    const id = given ?? (await this.#store.drawTick()).toString();
+    const definition = newIndexDefinition(wanted, id);
+    for (;;) {
+      const reservation = await this.#reserve(database, collection, definition, context);
+      switch (reservation.kind) {
+        case 'building': {
+          const build = this.#builds.get(reservation.number);
+          assert(build, 'an index that is being built has somebody who builds it');
+          // Whether it can be made is seen when that is done.
+          await build;
+          continue;
+        }
+        case 'exists':
+          if (context.also) await changeCatalogue(this.#store, database, context, () => undefined);
+          return { definition: reservation.definition, isNew: false };
+        case 'reserved': {
+          const { number } = reservation;
+          const build = this.#build(database, collection, context, { number, definition });
+          this.#builds.set(
+            number,
+            build.catch(() => undefined),
+          );
+          try {
+            await build;
+          } finally {
+            this.#builds.delete(number);
+          }
+          return { definition, isNew: true };
+        }
+      }
+    }
+  }
+
+  /** @throws ServiceError indexNotFound, also while it is still being built */
+  drop(
+    database: Database,
+    collection: Collection,
+    id: string,
+    context: ChangeContext,
+  ): Promise<void> {
+    return changeCatalogue(this.#store, database, context, (tx) => {
+      assertChangeable(database, collection, context);
+      const { record } = collection;
+      const index = record.indexes.find(
+        ({ definition, building }) => !building && definition.id === id,
+      );
+      if (!index) throw new ServiceError('indexNotFound');
+      const indexes = record.indexes.filter((each) => each !== index);
+      collection.writeRecord(tx, { ...record, indexes });
+      this.#store.eraser.erase(tx, numberRange(Space.secondary, index.number));
+      logChange(tx, database, collection, context, {
+        type: MarkerType.indexDrop,
+        cid: collection.cid,
+        cname: collection.name,
+        id,
+      });
+    });
+  }
+
+  /** Removes what earlier runs left half-built. */
+  async removeUnfinished(): Promise<void> {
+    for (const database of this.#catalogue.databases) {
+      for (const collection of database.collections) {
+        const unfinished = collection.record.indexes.filter(({ building }) => building);
+        for (const { number } of unfinished) await this.#abandon(collection, number);
+      }
+    }
+  }
+
+  #reserve(
+    database: Database,
+    collection: Collection,
+    definition: IndexDefinition,
+    { origin }: ChangeContext,
+  ): Promise<Reservation> {
+    return changeCatalogue(this.#store, database, { origin }, (tx): Reservation => {
+      assertChangeable(database, collection, { origin });
+      const { record } = collection;
+      const equal = record.indexes.find((each) => sameIndex(each.definition, definition));
+      if (equal?.building) return { kind: 'building', number: equal.number };
+      if (equal) return { kind: 'exists', definition: equal.definition };
+      if (record.indexes.some((each) => each.definition.id === definition.id)) {
+        throw new ServiceError('duplicateName', `index id ${definition.id} is taken`);
+      }
+      tx.observeTick(BigInt(definition.id));
+      const number = this.#catalogue.drawNumber(tx);
+      const indexes = [...record.indexes, { number, definition, building: true }];
+      collection.writeRecord(tx, { ...record, indexes });
+      return { kind: 'reserved', number };
+    });
+  }
+
+  async #build(
+    database: Database,
+    collection: Collection,
+    context: ChangeContext,
+    { number, definition }: { number: number; definition: IndexDefinition },
+  ): Promise<void> {
+    try {
+      const index = SecondaryIndex.from(number, definition);
+      if (index) await fillIndex(this.#store, collection, index);
+      await changeCatalogue(this.#store, database, context, (tx) => {
+        assertChangeable(database, collection, context);
+        const { record } = collection;
+        const others = record.indexes.filter((each) => each.number !== number);
+        collection.writeRecord(tx, { ...record, indexes: [...others, { number, definition }] });
+        logChange(tx, database, collection, context, {
+          type: MarkerType.indexCreate,
+          cid: collection.cid,
+          cname: collection.name,
+          index: definition,
+        });
+      });
+    } catch (error) {
+      if (!collection.dropped) await this.#abandon(collection, number);
+      throw error;
+    }
+  }
+
+  #abandon(collection: Collection, number: number): Promise<void> {
+    return this.#store.commit(
+      (tx) => {
+        if (collection.dropped) return;
+        const { record } = collection;
+        const indexes = record.indexes.filter((each) => each.number !== number);
+        collection.writeRecord(tx, { ...record, indexes });
+        this.#store.eraser.erase(tx, numberRange(Space.secondary, number));
+      },
+      { exclusive: true },
+    );
+  }
+}

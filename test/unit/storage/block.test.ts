@@ -1,0 +1,274 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { isServiceError } from '../../../src/model/errors.ts';
+import { BLOCK_LINES_MAX_BYTES, Block } from '../../../src/storage/block.ts';
+import { BlockBuffers, BlockWriter, type Entry } from '../../../src/storage/block-writer.ts';
+import { Space, blockKey } from '../../../src/storage/keys.ts';
+import { decodePointer, encodePointer } from '../../../src/storage/pointer.ts';
+
+interface Sealed {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+interface Line extends Entry {
+  readonly tail: string;
+}
+
+function writer(): BlockWriter {
+  const buffers = new BlockBuffers({ keepCount: 4 });
+  return new BlockWriter({ buffers }, { space: Space.journal, number: 7 });
+}
+
+function seal(from: BlockWriter, timeMs = 1000): Sealed[] {
+  const sealed: Sealed[] = [];
+  from.seal(timeMs, (key, value) => sealed.push({ key, value: Buffer.from(value) }));
+  return sealed;
+}
+
+function entry(tick: bigint, fields: Partial<Entry> = {}): Entry {
+  return { tick, type: 2300, collection: 7, transaction: 0n, ...fields };
+}
+
+function textOf(line: { tick: bigint; tail: string }): string {
+  return `{"tick":"${line.tick}",${line.tail}`;
+}
+
+const lines: fc.Arbitrary<Line[]> = fc
+  .array(
+    fc.record({
+      step: fc.oneof(fc.bigInt(1n, 5n), fc.bigInt(1n, 2n ** 34n)),
+      type: fc.constantFrom(2300, 2302, 2201),
+      collection: fc.constantFrom(7, 7, 7, 4_000_000_000),
+      transaction: fc.constantFrom(0n, 0n, 1n << 62n),
+      text: fc.oneof(
+        fc.string({ unit: 'grapheme' }),
+        fc.integer({ min: 1, max: 40_000 }).map((length) => 'x'.repeat(length)),
+      ),
+    }),
+    { minLength: 1, maxLength: 40 },
+  )
+  .map((parts) => {
+    let tick = 1n << 40n;
+    return parts.map(({ step, text, ...rest }) => {
+      tick += step;
+      return { ...rest, tick, tail: `"v":${JSON.stringify(text)}}\n` };
+    });
+  });
+
+describe('a block', () => {
+  test('gives back every entry as it was appended, in order, whatever its size', () => {
+    fc.assert(
+      fc.property(lines, (all) => {
+        const target = writer();
+        const pointers = all.map((line) => encodePointer(line.tick, 'a-rev'));
+        const bytes = all.map((line, i) => target.append(line, line.tail, pointers[i]));
+        expect(target.bytes).toBe(bytes.reduce((sum, each) => sum + each, 0));
+        const read: Line[] = [];
+        const sealed = seal(target);
+        for (const { key, value } of sealed) {
+          const block = new Block(key, value);
+          expect(block.timeMs).toBe(1000);
+          expect(block.count === 1 || block.lines.length <= BLOCK_LINES_MAX_BYTES).toBe(true);
+          for (let i = 0; i < block.count; i++) {
+            const tick = block.tick(i);
+            expect(block.find(tick)).toBe(i);
+            expect(block.firstAbove(tick)).toBe(i + 1);
+            const tail = `${block.lineText(i)}\n`.slice(`{"tick":"${tick}",`.length);
+            const type = block.type(i);
+            const [collection, transaction] = [block.collection(i), block.transaction(i)];
+            read.push({ tick, type, collection, transaction, tail });
+            expect(`${block.lineText(i)}\n`).toBe(textOf({ tick, tail }));
+          }
+        }
+        expect(read).toEqual(all.map(({ ...line }) => line));
+        all.forEach((line, i) => {
+          const { tick, distance } = decodePointer(pointers[i]!);
+          const key = blockKey(Space.journal, 7, tick + BigInt(distance));
+          const block = sealed.find((each) => each.key.equals(key))!;
+          expect(new Block(block.key, block.value).find(line.tick)).toBeGreaterThanOrEqual(0);
+        });
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('every single flipped bit of a block and of its key is detected', () => {
+    const target = writer();
+    target.append(entry(1000n), '"type":2300,"key":"a"}\n');
+    target.append(entry(1003n, { collection: 9, transaction: 5n }), '"type":2302,"key":"b"}\n');
+    const [sealed] = seal(target);
+    const { key, value } = sealed!;
+    expect(new Block(key, value).count).toBe(2);
+    for (const part of [value, key]) {
+      for (let bit = 0; bit < part.length * 8; bit++) {
+        const byte = bit >> 3;
+        part[byte] = part[byte]! ^ (1 << (bit & 7));
+        expect(() => new Block(key, value), `bit ${bit}`).toThrow(
+          expect.objectContaining({ kind: 'storageDamaged' }) as Error,
+        );
+        part[byte] = part[byte] ^ (1 << (bit & 7));
+      }
+    }
+    expect(new Block(key, value).count).toBe(2);
+  });
+
+  test('every cut-off block is detected', () => {
+    const target = writer();
+    target.append(entry(1n), '"key":"a"}\n');
+    const { key, value } = seal(target)[0]!;
+    for (let length = 0; length < value.length; length++) {
+      expect(() => new Block(key, value.subarray(0, length))).toThrow(/checksum/);
+    }
+  });
+
+  test('a block found under the key of another is damage', () => {
+    const target = writer();
+    target.append(entry(5n), '"key":"a"}\n');
+    const { value } = seal(target)[0]!;
+    for (const key of [
+      blockKey(Space.journal, 8, 5n),
+      blockKey(Space.changelog, 7, 5n),
+      blockKey(Space.journal, 7, 6n),
+    ]) {
+      let caught: unknown;
+      try {
+        new Block(key, value);
+      } catch (error) {
+        caught = error;
+      }
+      expect(isServiceError(caught, 'storageDamaged')).toBe(true);
+    }
+  });
+
+  test('a search finds the first entry above any tick, and only exact ticks', () => {
+    const target = writer();
+    for (const tick of [10n, 20n, 30n]) target.append(entry(tick), '"key":"a"}\n');
+    const { key, value } = seal(target)[0]!;
+    const block = new Block(key, value);
+    expect([0n, 9n, 10n, 19n, 20n, 29n, 30n, 99n].map((tick) => block.firstAbove(tick))).toEqual([
+      0, 0, 1, 1, 2, 2, 3, 3,
+    ]);
+    expect([0n, 9n, 10n, 15n, 30n, 31n].map((tick) => block.find(tick))).toEqual([
+      -1, -1, 0, -1, 2, -1,
+    ]);
+  });
+});
+
+describe('a block writer', () => {
+  test('a line of many megabytes stands alone in a block of its own', () => {
+    const target = writer();
+    target.append(entry(1n), '"key":"a"}\n');
+    target.append(entry(2n), `"v":"${'x'.repeat(5_000_000)}"}\n`);
+    target.append(entry(3n), '"key":"b"}\n');
+    const blocks = seal(target).map(({ key, value }) => new Block(key, value));
+    expect(blocks.map((block) => [block.count, block.lastTick])).toEqual([
+      [1, 1n],
+      [1, 2n],
+      [1, 3n],
+    ]);
+    expect(blocks[1]!.lineText(0)).toHaveLength('{"tick":"2","v":""}'.length + 5_000_000);
+  });
+
+  test('thousands of tiny lines never make a block of more than 64 KiB', () => {
+    const target = writer();
+    for (let i = 1; i <= 20_000; i++) target.append(entry(BigInt(i)), '"k":1}\n');
+    const blocks = seal(target).map(({ key, value }) => new Block(key, value));
+    expect(blocks.reduce((sum, block) => sum + block.count, 0)).toBe(20_000);
+    for (const block of blocks) expect(block.lines.length).toBeLessThanOrEqual(64 * 1024);
+  });
+
+  test('data that stands in a page is copied byte by byte', () => {
+    const source = Buffer.from('....{"_key":"ä","n":1}....');
+    const start = 4;
+    const end = source.length - 4;
+    const target = writer();
+    const bytes = target.appendData(entry(5n), '"key":"ä","data":', { source, start, end });
+    const [block] = seal(target).map(({ key, value }) => new Block(key, value));
+    expect(block!.lines.toString()).toBe('{"tick":"5","key":"ä","data":{"_key":"ä","n":1}}\n');
+    expect(block!.lines).toHaveLength(bytes);
+  });
+
+  test('taking back to a mark leaves exactly what was there, across any number of blocks', () => {
+    fc.assert(
+      fc.property(lines, lines, lines, (kept, dropped, more) => {
+        const plain = writer();
+        const rolled = writer();
+        for (const line of kept) {
+          plain.append(line, line.tail);
+          rolled.append(line, line.tail);
+        }
+        const mark = rolled.mark();
+        const base = kept.at(-1)!.tick;
+        const shift = (line: Line, by: bigint): Line => ({ ...line, tick: line.tick + by });
+        for (const line of dropped) rolled.append(shift(line, base), line.tail);
+        rolled.rollback(mark);
+        expect(rolled.bytes).toBe(plain.bytes);
+        // Dropped ticks are gone for ever, so later ones are above them.
+        const last = base + dropped.at(-1)!.tick;
+        expect(rolled.find(last)).toBeUndefined();
+        for (const line of more) {
+          plain.append(shift(line, last), line.tail);
+          rolled.append(shift(line, last), line.tail);
+        }
+        const bytesOf = (from: BlockWriter): string =>
+          seal(from)
+            .map(({ key, value }) => key.toString('hex') + value.toString('latin1'))
+            .join();
+        expect(bytesOf(rolled) === bytesOf(plain)).toBe(true);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('taking back to the start leaves nothing to store', () => {
+    const target = writer();
+    const mark = target.mark();
+    target.append(entry(1n), '"key":"a"}\n');
+    target.rollback(mark);
+    expect(seal(target)).toEqual([]);
+    expect(target.bytes).toBe(0);
+  });
+
+  test('finds the lines of the commit being gathered, by tick', () => {
+    const target = writer();
+    for (let i = 1; i <= 2000; i++) target.append(entry(BigInt(2 * i)), `"key":"${i}"}\n`);
+    expect(target.find(2n)).toBe('{"tick":"2","key":"1"}');
+    expect(target.find(4000n)).toBe('{"tick":"4000","key":"2000"}');
+    expect([1n, 3n, 3999n, 4001n].map((tick) => target.find(tick))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test('P2: refuses an entry whose tick does not rise', () => {
+    const target = writer();
+    target.append(entry(5n), '"key":"a"}\n');
+    expect(() => target.append(entry(5n), '"key":"b"}\n')).toThrow(/rise/);
+    expect(() => target.append(entry(4n), '"key":"b"}\n')).toThrow(/rise/);
+  });
+
+  test('ticks further apart than a directory can hold go to different blocks', () => {
+    const target = writer();
+    target.append(entry(1n), '"key":"a"}\n');
+    target.append(entry(1n + 0xffff_ffffn), '"key":"b"}\n');
+    target.append(entry(2n + 0xffff_ffffn), '"key":"c"}\n');
+    const blocks = seal(target).map(({ key, value }) => new Block(key, value));
+    expect(blocks.map((block) => block.count)).toEqual([2, 1]);
+    expect(blocks[0]!.tick(1)).toBe(1n + 0xffff_ffffn);
+  });
+});
+
+describe('a pointer', () => {
+  test('round trips any tick and revision', () => {
+    fc.assert(
+      fc.property(fc.bigInt(1n, (1n << 63n) - 1n), fc.string(), (tick, rev) => {
+        expect(decodePointer(encodePointer(tick, rev, 77))).toEqual({ tick, distance: 77, rev });
+        const own = decodePointer(encodePointer(tick, tick.toString()));
+        expect(own).toEqual({ tick, distance: 0, rev: tick.toString() });
+      }),
+    );
+  });
+});
