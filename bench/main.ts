@@ -2,12 +2,7 @@
  * npm run bench: what the replication of documents costs, beside what the machine can do at all.
  * bench/README.md says what each figure means. Knobs: TICKLOG_BENCH_DOCUMENTS, and the flags of --help.
  */
-import {
-  type BenchOptions,
-  USAGE,
-  UsageError,
-  readBenchOptions,
-} from './support/bench-options.ts';
+import { type BenchOptions, USAGE, UsageError, readBenchOptions } from './support/bench-options.ts';
 import { runLarge } from './support/large.ts';
 import type { Measurement } from './support/measure.ts';
 import { surroundings } from './support/project.ts';

@@ -70,18 +70,22 @@ async function serve(flags: ServeFlags, rest: readonly string[], io: CliIo): Pro
     printProblems(io, error.problems);
     return ExitCode.usage;
   }
+  const logger = newLogger(config.logLevel);
   let server: RunningServer;
   try {
-    server = await startServer({ logger: newLogger(config.logLevel) }, config);
+    server = await startServer({ logger }, config);
   } catch (error) {
     const [message = '', ...more] = describeStartError(error);
     printProblems(io, [message]);
     for (const line of more) io.stderr.write(`  ${line}\n`);
     return ExitCode.failed;
   }
+  const endpoint = endpointOf(server);
+  logger.info({ endpoint, serverId: server.serverId }, 'listening');
   try {
-    await announce(server, config, io);
+    await announce(endpoint, config, io);
     await aborted(ending.signal);
+    logger.info({}, 'stopping');
   } finally {
     await server.stop();
   }
@@ -113,13 +117,16 @@ function readServeConfig(flags: ServeFlags, rest: readonly string[]): ServerConf
   throw new ConfigError(problems);
 }
 
+function endpointOf({ endpoint: { host, port } }: RunningServer): string {
+  return `tcp://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 /** The one line on standard output; programs that start a server read the endpoint from it. */
 async function announce(
-  { endpoint: { host, port } }: RunningServer,
+  endpoint: string,
   { databaseDirectory }: ServerConfig,
   io: CliIo,
 ): Promise<void> {
-  const endpoint = `tcp://${host.includes(':') ? `[${host}]` : host}:${port}`;
   const line = `ticklog ${readVersion()} listens on ${endpoint}, data in ${databaseDirectory}`;
   try {
     await printLines(io, [line]);

@@ -8,11 +8,16 @@ import { Checksums } from './documents/checksum.ts';
 import { Collections } from './documents/collections.ts';
 import { Databases } from './documents/databases.ts';
 import { Documents } from './documents/documents.ts';
+import { CollectionCopies } from './documents/collection-copy.ts';
 import { Importer } from './documents/import.ts';
 import { Maintenance } from './documents/maintenance.ts';
+import { Appliers } from './follower/appliers.ts';
+import { InitialSyncer } from './follower/initial-syncer.ts';
 import { createApp } from './http/app.ts';
+import { applierCommands } from './http/replication-applier.ts';
 import { replicationDispatch } from './http/replication-dispatch.ts';
 import { leaderCommands } from './http/replication-leader.ts';
+import { syncCommands } from './http/replication-sync.ts';
 import { Leader } from './leader/leader.ts';
 import { DEFAULT_LOGGER_CONFIG } from './model/logger-config.ts';
 import { Store } from './storage/store.ts';
@@ -124,6 +129,14 @@ async function compose(
   );
   maintenance.start();
   closers.push(() => maintenance.stop());
+  const copies = new CollectionCopies({ store, catalogue, collections });
+  const syncer = new InitialSyncer({ store, catalogue, copies, logger, clock });
+  const appliers = new Appliers(
+    { store, catalogue, collections, initialSyncer: syncer, clock, logger },
+    { version: COMPATIBLE_VERSION, transactionMaxBytes },
+  );
+  closers.push(() => appliers.stopAll());
+  await appliers.startOnBoot();
   const app = createApp(
     {
       catalogue,
@@ -135,11 +148,24 @@ async function compose(
       clock,
       logger,
       signal: stopping.signal,
-      routers: [replicationDispatch(leaderCommands(leader))],
+      onDropDatabase: (database) => appliers.release(database),
+      routers: [
+        replicationDispatch(
+          leaderCommands(leader),
+          applierCommands(appliers),
+          syncCommands({
+            syncer,
+            logger,
+            serverId: store.server.serverId,
+            isApplierRunning: (database) => appliers.of(database).isRunning,
+          }),
+        ),
+      ],
     },
     { version: COMPATIBLE_VERSION, maxBodyBytes: config.maxBodyBytes },
   );
-  return app.callback();
+  const answer = app.callback();
+  return (request, response) => void answer(request, response);
 }
 
 function listen(server: Server, endpoint: ServerConfig['endpoint']): Promise<void> {

@@ -22,7 +22,7 @@ export async function watchLag(
     try {
       await waitUntilApplied(follower, tick, signal, POLL_MS);
     } catch (error) {
-      if (signal.aborted) return lagsMs;
+      if (error === signal.reason) return lagsMs;
       throw error;
     }
     lagsMs.push(performance.now() - startedAt);

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type DumpEntry, dumpEntries, isRemoval } from '../support/dump.ts';
+import { type DumpEntry, contentOf, dumpEntries, isRemoval } from '../support/dump.ts';
 import type { HttpClient } from '../support/http-client.ts';
 import type { Content } from './packages.ts';
 
@@ -124,6 +124,5 @@ function differenceOf(left: Stored | undefined, right: Stored | undefined): stri
 }
 
 function storedOf(entry: DumpEntry): Stored {
-  const { _id: _unusedId, _rev: _unusedRev, ...content } = entry.data ?? {};
-  return { rev: entry.rev, content: { _key: entry.key, ...content } };
+  return { rev: entry.rev, content: { _key: entry.key, ...contentOf(entry) } };
 }

@@ -61,7 +61,7 @@ export function readPackages(root: string): PackageGraph {
 function* packageFiles(root: string): Generator<string, void, void> {
   const waiting = [{ directory: root, depth: 1 }];
   let count = 0;
-  for (let next; (next = waiting.shift()) !== undefined; ) {
+  for (let next; (next = waiting.shift()) !== undefined;) {
     for (const entry of entriesOf(next.directory)) {
       const path = join(next.directory, entry.name);
       if (entry.isDirectory() && next.depth < DEPTH_MAX) {

@@ -22,7 +22,10 @@ const pieces = preparePieces(Number(documentsText));
 
 const server = createServer((request, response) => {
   const lines = Number(request.url?.slice(1));
-  const body = Readable.from(piecesFor(lines), { objectMode: false, highWaterMark: 4 * 1024 * 1024 });
+  const body = Readable.from(piecesFor(lines), {
+    objectMode: false,
+    highWaterMark: 4 * 1024 * 1024,
+  });
   response.writeHead(200, { 'content-type': 'application/x-arango-dump; charset=utf-8' });
   body.pipe(response);
 });

@@ -50,7 +50,7 @@ function prepareBlocks(): readonly (readonly PreparedBlock[])[] {
   for (let first = 0; first < documents && bytes < POOL_BYTES; first += COMMIT_DOCUMENTS) {
     const commit: PreparedBlock[] = [];
     const end = Math.min(first + COMMIT_DOCUMENTS, documents);
-    for (let number = first; number < end; ) {
+    for (let number = first; number < end;) {
       let lines = '';
       const start = number;
       do lines += dumpLine(source, number++);
@@ -107,7 +107,7 @@ async function checkEnd(): Promise<void> {
   const range = { gte: Buffer.from([0x70]), lt: Buffer.from([0x71]) };
   const keys = level.keys(range);
   let found = 0;
-  for (let some; (some = await keys.nextv(10_000)).length > 0; ) found += some.length;
+  for (let some; (some = await keys.nextv(10_000)).length > 0;) found += some.length;
   await keys.close();
   if (found !== documents) throw new Error(`${found} of ${documents} records are in the store`);
 }

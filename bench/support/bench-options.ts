@@ -57,7 +57,8 @@ export function readBenchOptions(
 ): BenchOptions {
   const values = parse(args);
   const { smoke, large } = values;
-  if (smoke === true && large === true) throw new UsageError('--smoke and --large exclude each other');
+  if (smoke === true && large === true)
+    throw new UsageError('--smoke and --large exclude each other');
   const base = smoke === true ? SMOKE : large === true ? LARGE : DEFAULT;
   // An environment that is meant for the table does not make the other two something else.
   const fromEnv = base === DEFAULT ? env['TICKLOG_BENCH_DOCUMENTS'] : undefined;

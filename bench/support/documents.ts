@@ -5,7 +5,21 @@ export const DOCUMENT_BYTES = 300;
 
 const CHUNK_BYTES = 1024 * 1024;
 const POOL_CHARACTERS = 64 * 1024;
-const SYLLABLES = ['ra', 'ne', 'to', 'mi', 'ka', 'lo', 've', 'su', 'pi', 'den', 'gor', 'zim', 'wal'];
+const SYLLABLES = [
+  'ra',
+  'ne',
+  'to',
+  'mi',
+  'ka',
+  'lo',
+  've',
+  'su',
+  'pi',
+  'den',
+  'gor',
+  'zim',
+  'wal',
+];
 const CITIES = ['Oslo', 'Lima', 'Kyoto', 'Accra', 'Turin', 'Quito', 'Perth', 'Riga', 'Tunis'];
 const STATES = ['open', 'paid', 'sent', 'back', 'done'];
 

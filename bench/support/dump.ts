@@ -120,10 +120,14 @@ export async function collectionDigests(
   return { content, withRevisions };
 }
 
-/** The document without what the server added. */
+/** The document as it was sent: without what the server adds. */
+export function contentOf(entry: DumpEntry): Record<string, unknown> {
+  const attributes = Object.entries(entry.data ?? {});
+  return Object.fromEntries(attributes.filter(([name]) => name !== '_rev' && name !== '_id'));
+}
+
 function contentText(entry: DumpEntry): string {
-  const { _id: _unusedId, _rev: _unusedRev, ...content } = entry.data ?? {};
-  return JSON.stringify(content);
+  return JSON.stringify(contentOf(entry));
 }
 
 function dumpPath(collection: string, from: string): string {
@@ -137,7 +141,9 @@ function dumpPath(collection: string, from: string): string {
  */
 function nextPosition(answer: Answer, from: string): string | undefined {
   if (answer.status !== 200 && answer.status !== 204) {
-    throw new Error(`a dump was answered ${answer.status}: ${answer.body.toString('utf8', 0, 500)}`);
+    throw new Error(
+      `a dump was answered ${answer.status}: ${answer.body.toString('utf8', 0, 500)}`,
+    );
   }
   if (answer.headers['x-arango-replication-checkmore'] !== 'true') return undefined;
   const next = answer.headers['x-arango-replication-lastincluded'];

@@ -32,7 +32,7 @@ export async function runLarge(options: BenchOptions): Promise<boolean> {
     console.log(outcomeLine(name, outcome));
     passed &&= outcome.passed;
     if (outcome.error !== undefined) {
-      console.log(`      ${String(outcome.error)}`);
+      console.log(`      ${outcome.error.message}`);
       break;
     }
   }
@@ -47,7 +47,7 @@ interface Outcome {
   readonly seconds: number;
   readonly leader: Usage;
   readonly follower: Usage;
-  readonly error?: unknown;
+  readonly error?: Error;
 }
 
 class LargeRun {
@@ -149,11 +149,11 @@ async function attempt(pair: Pair, step: Step): Promise<Outcome> {
   const leaderMeter = new UsageMeter(pair.leader.pid);
   const followerMeter = new UsageMeter(pair.follower.pid);
   const startedAt = performance.now();
-  let failure: { error: unknown } | undefined;
+  let failure: { error: Error } | undefined;
   try {
     await step();
   } catch (error) {
-    failure = { error };
+    failure = { error: error instanceof Error ? error : new Error(String(error)) };
   }
   const seconds = (performance.now() - startedAt) / 1000;
   leaderMeter.end();

@@ -18,7 +18,7 @@ export class Pair implements AsyncDisposable {
   readonly followerApi: ServerApi;
   readonly #directory: WorkDirectory;
 
-  private constructor(
+  constructor(
     servers: { leader: ServerProcess; follower: ServerProcess },
     options: { connections: number; directory: WorkDirectory },
   ) {
@@ -43,7 +43,7 @@ export class Pair implements AsyncDisposable {
     const used = (): number =>
       (cpuSeconds(this.leader.pid) ?? 0) + (cpuSeconds(this.follower.pid) ?? 0);
     const deadlineMs = performance.now() + SETTLE_MAX_MS;
-    for (let before = used(); performance.now() < deadlineMs; ) {
+    for (let before = used(); performance.now() < deadlineMs;) {
       await sleep(SETTLE_STEP_MS);
       const now = used();
       if (now - before < (IDLE_LOAD * SETTLE_STEP_MS) / 1000) return;

@@ -16,7 +16,8 @@ export class ServerProcess implements AsyncDisposable {
   readonly #port: number;
   #child: Child;
 
-  private constructor(child: Child, options: ServerOptions, port: number) {
+  /** For `start`, which waits until the server listens. */
+  constructor(child: Child, options: ServerOptions, port: number) {
     this.name = options.name;
     this.#options = options;
     this.#port = port;

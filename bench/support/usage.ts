@@ -72,7 +72,8 @@ export function peakRssBytes(pid: number): number | undefined {
 }
 
 function statusBytes(pid: number, name: 'RssAnon' | 'VmHWM'): number | undefined {
-  const [, kib] = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(readProc(pid, 'status') ?? '') ?? [];
+  const [, kib] =
+    new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(readProc(pid, 'status') ?? '') ?? [];
   return kib === undefined ? undefined : Number(kib) * 1024;
 }
 

@@ -37,7 +37,6 @@ interface FollowFlags {
 
 interface Page {
   readonly body: Buffer;
-  readonly checkMore: boolean;
   /** Everything up to here has been looked at. */
   readonly position: Tick;
   readonly lastTick: Tick;
@@ -89,8 +88,7 @@ export async function followVerb(
         const isNews = page.position > from;
         if (isNews) from = page.position;
         if (!options.wait && (from >= end || !isNews)) break;
-        const isIdle = !page.checkMore && page.body.length === 0;
-        if (isIdle && performance.now() - startedMs < POLL_MS) await sleep(POLL_MS, signal);
+        if (!isNews && performance.now() - startedMs < POLL_MS) await sleep(POLL_MS, signal);
       }
     } catch (error) {
       if (signal.aborted) return ExitCode.ok;
@@ -126,7 +124,6 @@ async function readPage(
   const scanned = tickOf(Header.lastScanned) ?? 0n;
   return {
     body: answer.body,
-    checkMore: headerOf(answer, Header.checkMore) === 'true',
     position: scanned > included ? scanned : included,
     lastTick,
     fromPresent: headerOf(answer, Header.fromPresent) !== 'false',

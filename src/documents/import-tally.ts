@@ -15,23 +15,28 @@ export class ImportTally {
   errors = 0;
   /** Blank lines. */
   empty = 0;
-  /** A message for each bad document, as long as they are wanted and not too many. */
-  readonly details: string[] = [];
   readonly #withDetails: boolean;
+  readonly #details: { readonly position: number; readonly message: string }[] = [];
 
   constructor(options: { withDetails: boolean }) {
     this.#withDetails = options.withDetails;
   }
 
+  /** A message for each bad document in the order of the body, if they are wanted; not too many. */
+  get details(): string[] {
+    const inOrder = [...this.#details].sort((a, b) => a.position - b.position);
+    const messages = inOrder.map(({ message }) => message);
+    if (this.#withDetails && this.errors > messages.length) {
+      messages.push(`${this.errors - messages.length} more errors are not listed`);
+    }
+    return messages;
+  }
+
   /** Counts a bad document. */
   fail(position: number, error: ServiceError, source: ImportDocument | string | undefined): void {
     this.errors++;
-    if (!this.#withDetails || this.details.length >= DETAILS_MAX) return;
-    this.details.push(
-      this.details.length === DETAILS_MAX - 1
-        ? 'there are more errors, which are not listed'
-        : failureMessage(position, error, source),
-    );
+    if (!this.#withDetails || this.#details.length >= DETAILS_MAX) return;
+    this.#details.push({ position, message: failureMessage(position, error, source) });
   }
 
   /** Adds what a part of the import came to. */
@@ -41,8 +46,8 @@ export class ImportTally {
     this.ignored += part.ignored;
     this.errors += part.errors;
     this.empty += part.empty;
-    const room = DETAILS_MAX - this.details.length;
-    this.details.push(...part.details.slice(0, Math.max(0, room)));
+    const room = DETAILS_MAX - this.#details.length;
+    this.#details.push(...part.#details.slice(0, Math.max(0, room)));
   }
 }
 

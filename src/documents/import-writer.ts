@@ -16,7 +16,8 @@ import { dataOfLine, restOfData } from './stored-document.ts';
 export type OnDuplicate = 'error' | 'update' | 'replace' | 'ignore';
 
 export interface WriteGroup {
-  readonly documents: readonly ImportDocument[];
+  /** Emptied as they are written, so that a large group is not in memory twice. */
+  readonly documents: (ImportDocument | undefined)[];
   /** Keys to be removed before; those that are gone by now do not matter. */
   readonly removeKeys: readonly string[];
   readonly onDuplicate: OnDuplicate;
@@ -48,7 +49,11 @@ export function writeGroup(
     if (old) writes.remove(collection, key, old);
   }
   const writer = new GroupWriter({ tx, writes, collection }, { onDuplicate: group.onDuplicate });
-  for (const document of group.documents) {
+  const { documents } = group;
+  for (let i = 0; i < documents.length; i++) {
+    const document = documents[i];
+    if (!document) continue;
+    documents[i] = undefined;
     const outcome = writer.write(document);
     if (!(outcome instanceof ServiceError)) tally[outcome]++;
     else if (group.complete) throw completeFailure(document.position, outcome, document);

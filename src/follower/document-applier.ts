@@ -6,7 +6,7 @@ import { CollectionType } from '../model/collection.ts';
 import { type ErrorName, ServiceError, isServiceError } from '../model/errors.ts';
 import { MarkerType } from '../model/marker.ts';
 import { isValidKey } from '../model/names.ts';
-import type { Tick } from '../model/tick.ts';
+import { MAX_TICK, type Tick } from '../model/tick.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import { NumericRevisions } from './numeric-revisions.ts';
 import type { PageLines } from './page-lines.ts';
@@ -15,6 +15,8 @@ import type { Restriction } from './restriction.ts';
 /** Local documents removed for one that comes in, before the error stands (contract 6.7, rule of 3.8). */
 const CONFLICTS_MAX = 10;
 const OFFENDING_BYTES = 256;
+const MAX_TICK_DIGITS = 19;
+const LARGE_NUMBER = /^[1-9][0-9]{18,19}$/;
 
 /**
  * An error with the start of the line it is about behind its message (contract 6.7). One that has
@@ -77,8 +79,8 @@ export class DocumentApplier {
   /**
    * Applies the present line, a 2300, 2301 or 2302. One that fails has changed nothing.
    *
-   * @throws ServiceError collectionNotFound, collectionTypeInvalid, illegalDocumentKey,
-   *   uniqueConstraintViolated, each with the start of the line
+   * @throws ServiceError collectionNotFound, collectionTypeInvalid, illegalDocumentKey, badParameter for a
+   *   revision above 2^63, uniqueConstraintViolated, each with the start of the line
    */
   apply(lines: PageLines, body: Buffer): void {
     try {
@@ -87,7 +89,7 @@ export class DocumentApplier {
         this.#excluded++;
         return;
       }
-      this.#revisions.add(lines.rev);
+      this.#noteRevision(lines.rev);
       if (lines.type === MarkerType.remove) this.#remove(collection, lines);
       else this.#upsert(collection, lines, body);
     } catch (error) {
@@ -95,14 +97,19 @@ export class DocumentApplier {
     }
   }
 
-  /**
-   * Writes figures and log, and pushes the own counter above all revisions seen and above `tick`.
-   * @throws ServiceError badParameter (10) when one of them is above 2^63
-   */
+  /** Writes figures and log, and pushes the own counter above all revisions seen and above `tick`. */
   finish(tick: Tick): void {
     this.#writes?.finish();
     const { largest } = this.#revisions;
     this.#tx.observeTick(largest > tick ? largest : tick);
+  }
+
+  /** Refused here, one that is too large is the fault of its line, and not of the whole batch. */
+  #noteRevision(rev: string): void {
+    if (rev.length >= MAX_TICK_DIGITS && LARGE_NUMBER.test(rev) && BigInt(rev) >= MAX_TICK) {
+      throw new ServiceError('badParameter', `revision ${rev} is above 2^63`);
+    }
+    this.#revisions.add(rev);
   }
 
   get #documents(): DocumentTx {

@@ -1,7 +1,7 @@
 import type { Database } from '../documents/database.ts';
 import { ServiceError } from '../model/errors.ts';
 import { MarkerType, isDocumentMarker, isLoggerMarker } from '../model/marker.ts';
-import type { Tick } from '../model/tick.ts';
+import { MAX_TICK, type Tick } from '../model/tick.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Draft } from './applier-draft.ts';
 import { DocumentApplier, offending, refuse } from './document-applier.ts';
@@ -170,6 +170,7 @@ export class PageStep {
   #line(lines: PageLines): StepEnd | undefined {
     const { type, tick, tid } = lines;
     const draft = this.#draft;
+    if (tick >= MAX_TICK) throw refuse('badParameter', this.#cursor.body, lines);
     if (isDocumentMarker(type)) {
       if (tid === '') {
         this.#documents.apply(lines, this.#cursor.body);

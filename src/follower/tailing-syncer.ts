@@ -6,7 +6,7 @@ import type { Collections } from '../documents/collections.ts';
 import type { Database } from '../documents/database.ts';
 import type { ApplierConfig } from '../model/applier-config.ts';
 import { ServiceError, isServiceError } from '../model/errors.ts';
-import type { Tick } from '../model/tick.ts';
+import { MAX_TICK, type Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import type { ApplierProgress } from './applier-progress.ts';
 import { type Checkpoint, checkpointAt, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
@@ -168,7 +168,7 @@ export class TailingSyncer {
           continue;
         }
         this.#assertNoGap(page, position);
-        const next = endOf(page, position, this.#isTicklog);
+        const next = this.#endOf(page, position);
         const caughtUp = next >= page.lastTick;
         chunkBytes = this.#chunkBytes(chunkBytes, page.checkMore && next > position);
         const pauseMs = this.#pauseMs(page, next > position, tookMs);
@@ -325,6 +325,25 @@ export class TailingSyncer {
     );
   }
 
+  /**
+   * Up to where the log is known after a page; `position` when the page brings nothing.
+   * @throws ServiceError invalidResponse (1401) for a tick above 2^63
+   */
+  #endOf(page: LogPage, position: Tick): Tick {
+    const { lastIncluded, lastScanned = 0n } = page;
+    // Other servers look at the last tick again (contract 6.5).
+    const scanned = this.#isTicklog || lastScanned === 0n ? lastScanned : lastScanned - 1n;
+    const end = lastIncluded > scanned ? lastIncluded : scanned;
+    if (end >= MAX_TICK) {
+      const { endpoint } = this.#deps.client;
+      throw new ServiceError(
+        'invalidResponse',
+        `got invalid response from master at ${endpoint}: tick ${end} is above 2^63`,
+      );
+    }
+    return end > position ? end : position;
+  }
+
   #chunkBytes(present: number, more: boolean): number {
     const { chunkSize } = this.#options.config;
     if (chunkSize > 0) return chunkSize;
@@ -342,15 +361,6 @@ export class TailingSyncer {
     const settings = { ...this.#options.config, classic: this.#isClassic };
     return idleWaitMs(this.#idleRounds, page.active !== false, settings);
   }
-}
-
-/** Up to where the log is known after a page; `position` when the page brings nothing. */
-function endOf(page: LogPage, position: Tick, isTicklog: boolean): Tick {
-  const { lastIncluded, lastScanned = 0n } = page;
-  // Other servers look at the last tick again (contract 6.5).
-  const scanned = isTicklog || lastScanned === 0n ? lastScanned : lastScanned - 1n;
-  const end = lastIncluded > scanned ? lastIncluded : scanned;
-  return end > position ? end : position;
 }
 
 /** Whether the failure counts as one to reach the leader (contract 6.5). */

@@ -7,8 +7,9 @@ const TABLE = makeTable();
  */
 export function crc32c(bytes: Uint8Array, crc = 0): number {
   let register = ~crc;
-  for (const byte of bytes) {
-    register = (TABLE[(register ^ byte) & 0xff] ?? 0) ^ (register >>> 8);
+  const { length } = bytes;
+  for (let i = 0; i < length; i++) {
+    register = (TABLE[(register ^ (bytes[i] ?? 0)) & 0xff] ?? 0) ^ (register >>> 8);
   }
   return ~register >>> 0;
 }

@@ -90,7 +90,7 @@ class PageBuilder {
     if (stop === start) return false;
     this.#timeMs = block.timeMs;
     this.#lastScanned = block.tick(stop - 1);
-    return stop === block.count;
+    return stop === block.count && block.lastTick < this.#range.to;
   }
 
   finish(): Page {

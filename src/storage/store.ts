@@ -264,17 +264,25 @@ async function checkLastCommit(directory: string, chain: CommitChain): Promise<v
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
     throw error;
   }
-  let noted: { sequence?: unknown };
-  try {
-    noted = JSON.parse(text) as { sequence?: unknown };
-  } catch (error) {
-    throw new ServiceError('storageDamaged', `the file ${LAST_COMMIT_FILE} is not readable`, {
-      cause: error,
-    });
-  }
-  const sequence = typeof noted.sequence === 'number' ? noted.sequence : 0;
+  const sequence = readSequence(text);
   if ((chain.last?.sequence ?? 0) < sequence)
     throw broken(`the commits up to ${sequence} are missing`);
+}
+
+function readSequence(text: string): number {
+  let cause: unknown;
+  try {
+    const noted = JSON.parse(text) as { sequence?: unknown } | null;
+    if (typeof noted?.sequence === 'number') return noted.sequence;
+  } catch (error) {
+    cause = error;
+  }
+  throw new ServiceError(
+    'storageDamaged',
+    `the file ${LAST_COMMIT_FILE} is not readable; without it a loss of commits would not be noticed. ` +
+      'Remove it only if you know that the rest of the data directory is intact',
+    { cause },
+  );
 }
 
 /** Comes before everything that rests on the format. */

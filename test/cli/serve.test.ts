@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
@@ -39,6 +41,25 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
     expect(await server.ended()).toBe(0);
   },
 );
+
+test('a second signal does not wait for requests that do not end', async () => {
+  await using dir = await makeTempDir();
+  await using server = serve(dir);
+  const { hostname, port } = new URL(httpUrl(await server.endpoint(), '/'));
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => undefined);
+  // A request whose body never ends keeps the first stop waiting.
+  socket.write(
+    'POST /_api/collection HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n',
+  );
+  // The server has begun with the request when it asks for the body.
+  await once(socket, 'data');
+  server.signal('SIGTERM');
+  await vi.waitFor(() => expect(server.stderr).toContain('stopping'), { timeout: 10_000 });
+  server.signal('SIGTERM');
+  expect(await server.ended()).toBe(1);
+  socket.destroy();
+});
 
 test('what was acknowledged is there after a restart', async () => {
   await using dir = await makeTempDir();
@@ -159,12 +180,15 @@ test('--logger.auto-start false leaves the logger of a new database stopped', as
 test('what a server logs is JSON lines on the error stream, when that is no terminal', async () => {
   await using dir = await makeTempDir();
   await using server = serve(dir, '--log.level', 'debug');
-  await server.endpoint();
+  const endpoint = await server.endpoint();
   server.signal('SIGTERM');
   await server.ended();
-  for (const line of server.stderr.split('\n').filter(Boolean)) {
-    expect(JSON.parse(line)).toHaveProperty('level');
-  }
+  const entries = server.stderr
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as object);
+  expect(entries).toContainEqual(expect.objectContaining({ msg: 'listening', endpoint }));
+  expect(entries).toContainEqual(expect.objectContaining({ msg: 'stopping' }));
 });
 
 test('the commands of the built program reach a server', async () => {

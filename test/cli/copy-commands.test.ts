@@ -1,0 +1,183 @@
+import { describe, expect, test } from 'vitest';
+import { runCli } from '../support/cli-run.ts';
+import {
+  command,
+  refusal,
+  type Script,
+  type ScriptedServer,
+  startScriptedServer,
+} from '../support/scripted-server.ts';
+
+const LEADER = 'tcp://10.1.2.3:8529';
+const COPIED = {
+  collections: [
+    { id: '88', name: 'orders' },
+    { id: '1234', name: 'links' },
+  ],
+  lastLogTick: '9223372036854775807',
+};
+const SYNC: Script = { [`PUT ${command('sync')}`]: () => ({ body: COPIED }) };
+
+function bodyOf(server: ScriptedServer, name: string): unknown {
+  const request = server.requests.find(({ path }) => path === command(name));
+  return request && JSON.parse(request.body);
+}
+
+describe('sync', () => {
+  test('has the server copy everything and prints what was copied', async () => {
+    await using server = await startScriptedServer(SYNC);
+    const result = await runCli(['sync', LEADER, '--server.endpoint', server.endpoint]);
+    expect(result).toEqual({
+      code: 0,
+      stderr: '',
+      stdout:
+        '  88  orders\n1234  links\n' +
+        `copied 2 collections from ${LEADER}, database _system\n` +
+        'lastLogTick 9223372036854775807\n',
+    });
+    expect(bodyOf(server, 'sync')).toEqual({
+      endpoint: LEADER,
+      database: '_system',
+      username: '',
+      password: '',
+    });
+  });
+
+  test('hands over database, user and restriction', async () => {
+    await using server = await startScriptedServer(SYNC);
+    await runCli([
+      ...['sync', LEADER, '--server.endpoint', server.endpoint, '--leader.database', 'shop'],
+      ...['--leader.username', 'ann', '--leader.password', 'secret', '--restrict-type', 'exclude'],
+      ...['--collection', 'a', '--collection', 'b', '--include-system-collections', 'false'],
+    ]);
+    expect(bodyOf(server, 'sync')).toEqual({
+      endpoint: LEADER,
+      database: 'shop',
+      username: 'ann',
+      password: 'secret',
+      restrictType: 'exclude',
+      restrictCollections: ['a', 'b'],
+      includeSystem: false,
+    });
+  });
+
+  test('naming collections without more means only these', async () => {
+    await using server = await startScriptedServer(SYNC);
+    await runCli(['sync', LEADER, '--server.endpoint', server.endpoint, '--collection', 'a']);
+    expect(bodyOf(server, 'sync')).toMatchObject({
+      restrictType: 'include',
+      restrictCollections: ['a'],
+    });
+  });
+
+  test('the leader’s database is by default the one that is copied to', async () => {
+    await using server = await startScriptedServer({
+      'PUT /_db/shop/_api/replication/sync': () => ({ body: COPIED }),
+    });
+    const { stdout } = await runCli([
+      ...['sync', LEADER, '--server.endpoint', server.endpoint, '--server.database', 'shop'],
+    ]);
+    expect(stdout).toContain('database shop');
+  });
+
+  test('a copy may take longer than the request timeout', async () => {
+    await using server = await startScriptedServer({
+      [`PUT ${command('sync')}`]: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 600));
+        return { body: COPIED };
+      },
+    });
+    const { code } = await runCli([
+      ...['sync', LEADER, '--server.endpoint', server.endpoint, '--server.request-timeout', '0.1'],
+    ]);
+    expect(code).toBe(0);
+  });
+
+  test('a copy that fails ends with 1 and the server’s words', async () => {
+    await using server = await startScriptedServer({
+      [`PUT ${command('sync')}`]: () => refusal(500, 1400, 'could not connect to master'),
+    });
+    const result = await runCli(['sync', LEADER, '--server.endpoint', server.endpoint]);
+    expect(result).toMatchObject({ code: 1, stdout: '' });
+    expect(result.stderr).toContain('could not connect to master (error 1400)');
+  });
+});
+
+describe('make-follower', () => {
+  const running = (available: string | null) => ({
+    state: { running: true, lastAvailableContinuousTick: available, lastError: { errorNum: 0 } },
+  });
+  const script: Script = {
+    ...SYNC,
+    [`PUT ${command('applier-config')}`]: () => ({ body: {} }),
+    [`PUT ${command('applier-start')}`]: () => ({ body: running(null) }),
+    [`GET ${command('applier-state')}`]: () => ({ body: running('9223372036854775807') }),
+  };
+  const make = (server: ScriptedServer, ...more: readonly string[]) =>
+    runCli(['make-follower', LEADER, '--server.endpoint', server.endpoint, ...more]);
+
+  test('sets up, copies, follows from where the copy ends, in this order, and says so', async () => {
+    await using server = await startScriptedServer(script);
+    const { code, stdout, stderr } = await make(server, '--leader.database', 'shop');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout.split('\n')).toEqual([
+      `${server.endpoint}: the applier is set up for ${LEADER}, database shop`,
+      `${server.endpoint}: copied 2 collections, up to tick 9223372036854775807`,
+      `${server.endpoint}: follows ${LEADER}, database shop, from tick 9223372036854775807 on`,
+      '',
+    ]);
+    expect(server.requests.map(({ path }) => path.replace(command(''), ''))).toEqual([
+      ...['applier-config', 'sync', 'applier-start', 'applier-state'],
+    ]);
+    expect(server.requests[2]?.query.get('from')).toBe('9223372036854775807');
+  });
+
+  test('leaves nothing of earlier settings: user and restriction are reset', async () => {
+    await using server = await startScriptedServer(script);
+    await make(server);
+    expect(bodyOf(server, 'applier-config')).toEqual({
+      endpoint: LEADER,
+      database: '_system',
+      username: '',
+      password: '',
+      restrictType: '',
+      restrictCollections: [],
+      autoStart: true,
+    });
+  });
+
+  test('copies and follows the same collections', async () => {
+    await using server = await startScriptedServer(script);
+    await make(server, '--collection', 'a', '--include-system-collections', 'false');
+    const restriction = {
+      restrictType: 'include',
+      restrictCollections: ['a'],
+      includeSystem: false,
+    };
+    expect(bodyOf(server, 'applier-config')).toMatchObject(restriction);
+    expect(bodyOf(server, 'sync')).toMatchObject(restriction);
+  });
+
+  test('an applier that stops at once is a failure, with its reason', async () => {
+    const stopped = {
+      state: { running: false, lastError: { errorNum: 1404, errorMessage: 'master change' } },
+    };
+    await using server = await startScriptedServer({
+      ...script,
+      [`GET ${command('applier-state')}`]: () => ({ body: stopped }),
+    });
+    const { code, stderr } = await make(server);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/stopped again: master change\n$/);
+  });
+
+  test('without a copy nothing is followed', async () => {
+    await using server = await startScriptedServer({
+      ...script,
+      [`PUT ${command('sync')}`]: () => refusal(500, 1402, 'master error'),
+    });
+    const { code } = await make(server);
+    expect(code).toBe(1);
+    expect(server.requests.map(({ path }) => path)).not.toContain(command('applier-start'));
+  });
+});

@@ -1,0 +1,153 @@
+import { Writable } from 'node:stream';
+import { expect, test } from 'vitest';
+import { runCli } from '../support/cli-run.ts';
+import { command, refusal, startScriptedServer } from '../support/scripted-server.ts';
+
+const STATE = command('logger-state');
+
+test('help names every command and ends with 0', async () => {
+  const { code, stdout } = await runCli(['--help']);
+  expect(code).toBe(0);
+  for (const verb of ['sync', 'make-follower', 'applier', 'logger', 'status', 'follow', 'verify']) {
+    expect(stdout).toContain(`\n  ${verb} `);
+  }
+  expect(await runCli(['help'])).toMatchObject({ code: 0, stdout });
+});
+
+test('help of a command shows its flags with their defaults', async () => {
+  const { code, stdout } = await runCli(['help', 'sync']);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/--server\.endpoint <ENDPOINT>[^]*default: tcp:\/\/127\.0\.0\.1:8529/);
+  expect(stdout).toMatch(/--server\.database <NAME>[^]*default: "_system"/);
+});
+
+test('--version prints the version and ends with 0', async () => {
+  expect(await runCli(['--version'])).toEqual({ code: 0, stdout: '9.8.7\n', stderr: '' });
+});
+
+test.each([
+  [[], 'Usage: ticklog'],
+  [['dance'], "unknown command 'dance'"],
+  [['status', '--loud'], "unknown option '--loud'"],
+  [['status', 'left-over'], 'too many arguments'],
+  [['status', '--server.endpoint', 'here'], "argument 'here' is invalid"],
+  [['status', '--server.request-timeout', 'soon'], "argument 'soon' is invalid"],
+  [['sync'], "missing required argument 'LEADER'"],
+  [['sync', 'nowhere'], "'nowhere' is invalid"],
+  [['sync', 'tcp://127.0.0.1:1', '--restrict-type', 'some'], "'some' is invalid"],
+  [['sync', 'tcp://127.0.0.1:1', '--restrict-type', 'include'], 'at least one --collection'],
+  [['follow', '--from', '-1'], "'-1' is invalid"],
+  [['follow', '--from', '18446744073709551616'], 'is invalid'],
+  [['applier'], 'Usage: ticklog applier'],
+  [['applier', 'restart'], "unknown command 'restart'"],
+  [['applier', 'start', '--from', 'x'], "'x' is invalid"],
+  [['verify', 'tcp://127.0.0.1:1'], "missing required argument 'B'"],
+])('a command line that can not be used ends with 2: %j', async (argv, message) => {
+  const { code, stdout, stderr } = await runCli(argv);
+  expect(code).toBe(2);
+  expect(stdout).toBe('');
+  expect(stderr).toContain(message);
+});
+
+test('an error of the server is told with its number, and what to do about it', async () => {
+  await using server = await startScriptedServer({
+    [`GET ${STATE}`]: () => refusal(500, 1413, 'no start tick'),
+  });
+  const result = await runCli(['logger', 'state', '--server.endpoint', server.endpoint]);
+  expect(result.code).toBe(1);
+  expect(result.stdout).toBe('');
+  expect(result.stderr).toMatch(/^ticklog: no start tick \(error 1413\)\n {2}Sync first/);
+});
+
+test('an error that is not about replication is told in one line', async () => {
+  await using server = await startScriptedServer({
+    [`GET ${STATE}`]: () => refusal(404, 1228, 'database not found'),
+  });
+  const result = await runCli(['logger', 'state', '--server.endpoint', server.endpoint]);
+  expect(result.stderr).toBe('ticklog: database not found (error 1228)\n');
+});
+
+test('a server that can not be reached is named', async () => {
+  const { code, stderr } = await runCli([
+    ...['logger', 'state', '--server.endpoint', 'tcp://127.0.0.1:1'],
+  ]);
+  expect(code).toBe(1);
+  expect(stderr).toBe(
+    'ticklog: no answer from tcp://127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1\n',
+  );
+});
+
+test('a server that stays silent is given up after --server.request-timeout', async () => {
+  await using server = await startScriptedServer({
+    [`GET ${STATE}`]: () => new Promise<never>(() => undefined),
+  });
+  const { code, stderr } = await runCli([
+    ...['logger', 'state', '--server.endpoint', server.endpoint],
+    ...['--server.request-timeout', '0.2'],
+  ]);
+  expect(code).toBe(1);
+  expect(stderr).toContain(`no answer from ${server.endpoint}: `);
+});
+
+test('an answer that is no JSON is not taken for one', async () => {
+  await using server = await startScriptedServer({
+    [`GET ${STATE}`]: () => ({ body: '<html>It works!</html>' }),
+  });
+  const { code, stderr } = await runCli(['logger', 'state', '--server.endpoint', server.endpoint]);
+  expect(code).toBe(1);
+  expect(stderr).toContain('is no JSON (error 1401)');
+});
+
+test('database, user and password reach the server', async () => {
+  const path = '/_db/my%20own/_api/replication/logger-state';
+  await using server = await startScriptedServer({ [`GET ${path}`]: () => ({ body: {} }) });
+  const { code } = await runCli([
+    ...['logger', 'state', '--server.endpoint', server.endpoint, '--server.database', 'my own'],
+    ...['--server.username', 'ann', '--server.password', 'sécret'],
+  ]);
+  expect(code).toBe(0);
+  const login = Buffer.from('ann:sécret').toString('base64');
+  expect(server.requests[0]?.headers.authorization).toBe(`Basic ${login}`);
+});
+
+test('a reader that has gone away is no failure', async () => {
+  await using server = await startScriptedServer({ [`GET ${STATE}`]: () => ({ body: {} }) });
+  const stdout = new Writable({
+    write: (_chunk, _encoding, callback) => {
+      callback(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+    },
+  });
+  stdout.on('error', () => undefined);
+  const result = await runCli(['logger', 'state', '--server.endpoint', server.endpoint], {
+    stdout,
+  });
+  expect(result).toMatchObject({ code: 0, stderr: '' });
+});
+
+test('a full disk under the output is a failure', async () => {
+  await using server = await startScriptedServer({ [`GET ${STATE}`]: () => ({ body: {} }) });
+  const stdout = new Writable({
+    write: (_chunk, _encoding, callback) => {
+      callback(Object.assign(new Error('no space left'), { code: 'ENOSPC' }));
+    },
+  });
+  stdout.on('error', () => undefined);
+  const result = await runCli(['logger', 'state', '--server.endpoint', server.endpoint], {
+    stdout,
+  });
+  expect(result).toMatchObject({ code: 1, stderr: 'ticklog: no space left\n' });
+});
+
+test('a command that is interrupted while it waits for the server says so and ends with 1', async () => {
+  const ending = new AbortController();
+  await using server = await startScriptedServer({
+    [`GET ${STATE}`]: () => {
+      ending.abort();
+      return new Promise<never>(() => undefined);
+    },
+  });
+  const result = await runCli(['logger', 'state', '--server.endpoint', server.endpoint], {
+    signal: ending.signal,
+  });
+  expect(result).toMatchObject({ code: 1, stderr: 'ticklog: interrupted\n' });
+});

@@ -1,0 +1,152 @@
+import { expect, test } from 'vitest';
+import { runCli } from '../support/cli-run.ts';
+import { command, refusal, type Script, startScriptedServer } from '../support/scripted-server.ts';
+
+interface Scene {
+  readonly logger?: object;
+  readonly clients?: readonly object[];
+  readonly applier?: object;
+  readonly counts?: Readonly<Record<string, number>>;
+}
+
+function scriptOf({ logger, clients = [], applier = {}, counts = {} }: Scene): Script {
+  const names = Object.keys(counts);
+  return {
+    [`GET ${command('logger-state')}`]: () => ({
+      body: {
+        state: {
+          running: true,
+          lastLogTick: '9223372036854775800',
+          totalEvents: 44,
+          firstTick: '1000',
+          holeAt: '0',
+          ...logger,
+        },
+        server: { version: '1.4.3', serverId: '41200000000017' },
+        clients,
+      },
+    }),
+    [`GET ${command('applier-state')}`]: () => ({
+      body: { state: { running: false, lastError: { errorNum: 0 } }, ...applier },
+    }),
+    'GET /_db/_system/_api/collection': ({ query }) => {
+      expect(query.get('excludeSystem')).toBe('true');
+      const collections = names.map((name, i) => ({ name, type: i % 2 === 0 ? 2 : 3 }));
+      return { body: { collections } };
+    },
+    ...Object.fromEntries(
+      names.map((name) => [
+        `GET /_db/_system/_api/collection/${name}/count`,
+        () => ({ body: { count: counts[name] } }),
+      ]),
+    ),
+  };
+}
+
+async function status(scene: Scene): Promise<string> {
+  await using server = await startScriptedServer(scriptOf(scene));
+  const { code, stdout, stderr } = await runCli(['status', '--server.endpoint', server.endpoint]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return stdout.replace(server.endpoint, 'ENDPOINT');
+}
+
+test('a server on its own is one screen', async () => {
+  const counts = { a: 1, b: 20, c: 300, d: 4000, e: 50_000, f: 600_000 };
+  expect(await status({ counts })).toBe(`\
+Server      ENDPOINT, database _system
+Role        on its own: follows nobody, followed by nobody
+Version     1.4.3, server id 41200000000017
+Collections 6 collections (3 of edges), 654321 documents
+Logger      running; ticks 1000 to 9223372036854775800; 44 events since the start of the server
+Clients     none
+Applier     not set up
+`);
+});
+
+test('a leader shows where its clients are', async () => {
+  const text = await status({
+    clients: [
+      { serverId: '23', lastServedTick: '9223372036854775793', from: '5', time: 'T1' },
+      { serverId: '24', lastServedTick: '0', from: '9223372036854775800', time: 'T2' },
+    ],
+  });
+  expect(text).toContain('Role        leader of 2 clients\n');
+  expect(text).toContain(
+    'Clients     23 at tick 9223372036854775793, 7 ticks behind; last seen T1\n' +
+      '            24 at tick 9223372036854775800, up to date; last seen T2\n',
+  );
+});
+
+test('many clients do not fill more than the screen', async () => {
+  const clients = Array.from({ length: 40 }, (_, i) => ({ serverId: `${i}`, from: '1' }));
+  const text = await status({ clients });
+  expect(text).toContain('and 32 more\n');
+  expect(text.split('\n').length).toBeLessThan(25);
+});
+
+test('a follower shows leader, position and lag in ticks and seconds', async () => {
+  const text = await status({
+    applier: {
+      state: {
+        running: true,
+        phase: 'tailing',
+        lastAppliedContinuousTick: '9223372036854775700',
+        lastAvailableContinuousTick: '9223372036854775800',
+        secondsBehind: 1.25,
+        progress: { message: 'fetching master log from offset 7' },
+        lastError: { errorNum: 0 },
+      },
+      endpoint: 'tcp://10.1.2.3:8529',
+      database: 'shop',
+    },
+  });
+  expect(text).toContain('Role        follower of tcp://10.1.2.3:8529\n');
+  expect(text).toContain('Applier     running, tailing: fetching master log from offset 7\n');
+  expect(text).toContain('leader tcp://10.1.2.3:8529, database shop\n');
+  expect(text).toMatch(/of 9223372036854775800: 100 ticks, 1\.[23] s behind\n/);
+  expect(text).not.toContain('last error');
+});
+
+test('a follower that has stopped says why, in words, and what to do', async () => {
+  const text = await status({
+    applier: {
+      state: {
+        running: false,
+        lastAppliedContinuousTick: null,
+        lastError: { errorNum: 1414, errorMessage: 'start tick not present', time: 'T3' },
+      },
+      endpoint: 'tcp://10.1.2.3:8529',
+    },
+  });
+  expect(text).toContain('Applier     STOPPED\n');
+  expect(text).toContain('nothing applied yet\n');
+  expect(text).toContain('last error 1414 at T3: start tick not present\n');
+  expect(text).toContain('what to do: Sync anew.');
+});
+
+test('a logger that is stopped, and a log that lost its beginning, stand out', async () => {
+  const text = await status({ logger: { running: false, firstTick: '0', holeAt: '77' } });
+  expect(text).toContain('Logger      STOPPED, changes are not logged; last tick 92233720368547');
+  expect(text).toContain('followers whose position is below tick 77 must copy anew\n');
+});
+
+test('labels are bold on a terminal only', async () => {
+  await using server = await startScriptedServer(scriptOf({}));
+  const argv = ['status', '--server.endpoint', server.endpoint];
+  expect((await runCli(argv, { isTty: true })).stdout).toContain('\x1b[1mRole');
+  expect((await runCli(argv)).stdout).not.toContain('\x1b');
+});
+
+test('an unknown database is an error, not an empty screen', async () => {
+  const refuse = () => refusal(404, 1228, 'database not found');
+  await using server = await startScriptedServer({
+    [`GET ${command('logger-state')}`]: refuse,
+    [`GET ${command('applier-state')}`]: refuse,
+    'GET /_db/_system/_api/collection': refuse,
+  });
+  expect(await runCli(['status', '--server.endpoint', server.endpoint])).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'ticklog: database not found (error 1228)\n',
+  });
+});
