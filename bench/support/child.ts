@@ -110,7 +110,8 @@ export class Child {
 function guard(): void {
   if (guarded) return;
   guarded = true;
-  process.once('exit', () => {
+  // Before those who remove the directories of the children.
+  process.prependOnceListener('exit', () => {
     for (const child of alive) child.kill('SIGKILL');
   });
   process.once('SIGINT', () => process.exit(130));

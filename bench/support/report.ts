@@ -14,7 +14,7 @@ export interface Result {
   /** Rate divided by that of the limit; undefined for a limit. */
   readonly ofLimit: number | undefined;
   /** Time of every run, in the order of the runs. */
-  readonly seconds: readonly number[];
+  readonly secondsOfRuns: readonly number[];
 }
 
 /** Puts the runs together, in the order of WORKLOADS. Limits stand as a rate in the same runs. */
@@ -29,7 +29,7 @@ export function summarize(measured: readonly Measurement[]): readonly Result[] {
       median,
       perSecond: rate(median),
       ofLimit: limit && rate(median) / rate(limit.median),
-      seconds: ofWorkload.map(({ seconds }) => seconds),
+      secondsOfRuns: ofWorkload.map(({ seconds }) => seconds),
     };
   });
 }

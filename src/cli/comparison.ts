@@ -4,6 +4,7 @@ import type { CollectionParameters, IndexDefinition } from '../model/collection.
 import { canonicalObject } from '../protocol/canonical-json.ts';
 import { findKeyDifferences } from './key-differences.ts';
 import type { VerifySide } from './verify-side.ts';
+import { counted } from './words.ts';
 
 /** The two servers. */
 export interface Sides {
@@ -98,7 +99,7 @@ async function compareContents(
   const { a, b } = sides;
   const [count, countB] = await Promise.all([a.count(name, signal), b.count(name, signal)]);
   if (count !== countB) {
-    const differences = [`${count} documents on A, ${countB} on B`];
+    const differences = [`${counted(count, 'document')} on A, ${countB} on B`];
     return { count, differences, keys: 'unknown' };
   }
   if (!sides.checksums) {

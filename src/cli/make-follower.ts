@@ -16,7 +16,8 @@ import {
 import { type CliIo, ExitCode, note, printLines } from './io.ts';
 import { at, textAt } from './json.ts';
 import { type Connection, type ServerClient, withServer } from './server-client.ts';
-import { collectionCount, runSync } from './sync.ts';
+import { runSync } from './sync.ts';
+import { counted } from './words.ts';
 
 /** How long to watch whether the applier gets through to the leader. */
 const WATCH_MS = 5000;
@@ -53,9 +54,9 @@ export async function makeFollowerVerb(
     const body = { ...leader, autoStart: true };
     await client.replication('PUT', 'applier-config', signal, { body });
     await printLines(io, [`${endpoint}: the applier is set up for ${source}`]);
-    const { collections, lastLogTick } = await runSync(client, leader, signal);
+    const { collections, lastLogTick } = await runSync(client, leader, io, signal);
     await printLines(io, [
-      `${endpoint}: copied ${collectionCount(collections.length)}, up to tick ${lastLogTick}`,
+      `${endpoint}: copied ${counted(collections.length, 'collection')}, up to tick ${lastLogTick}`,
     ]);
     const started = await client.replication('PUT', 'applier-start', signal, {
       query: { from: lastLogTick },
@@ -89,7 +90,9 @@ async function watch(
   return state;
 }
 
-/** Of a leader that has answered the newest tick is known. */
+/** Whether the leader has answered: the phase says so, or on other servers that its end is known. */
 function hasContact(state: unknown): boolean {
-  return typeof at(state, 'state', 'lastAvailableContinuousTick') === 'string';
+  const phase = at(state, 'state', 'phase');
+  const available = at(state, 'state', 'lastAvailableContinuousTick');
+  return phase === 'tailing' || typeof available === 'string';
 }

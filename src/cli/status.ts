@@ -9,6 +9,7 @@ import {
 import { type CliIo, ExitCode, printLines } from './io.ts';
 import { at, listAt, numberAt, textAt, tickAt } from './json.ts';
 import { type Connection, type ServerClient, withServer } from './server-client.ts';
+import { counted } from './words.ts';
 
 export interface StatusOptions {
   readonly server: Connection;
@@ -64,8 +65,11 @@ async function ask(client: ServerClient, signal: AbortSignal): Promise<Answers> 
     client.replication('GET', 'applier-state', signal),
     client.get('/_api/collection', signal, { excludeSystem: true }),
   ]);
-  // 1.4 and 3.x call the list differently.
-  const collections = [...listAt(list, 'collections'), ...listAt(list, 'result')];
+  // 1.4 and 3.x call the list differently; who speaks both may send it twice.
+  const collections = listAt(
+    list,
+    at(list, 'collections') === undefined ? 'result' : 'collections',
+  );
   const counts: number[] = [];
   for (let i = 0; i < collections.length; i += COUNTS_AT_A_TIME) {
     const some = collections.slice(i, i + COUNTS_AT_A_TIME).map((each) => {
@@ -92,7 +96,7 @@ function roleOf({ logger, applier }: Answers): string {
   const endpoint = textAt(applier, 'endpoint');
   const roles = [
     ...(endpoint === undefined ? [] : [`follower of ${endpoint}`]),
-    ...(clients === 0 ? [] : [`leader of ${count(clients, 'client')}`]),
+    ...(clients === 0 ? [] : [`leader of ${counted(clients, 'client')}`]),
   ];
   return roles.length === 0 ? 'on its own: follows nobody, followed by nobody' : roles.join(', ');
 }
@@ -106,8 +110,8 @@ function collectionsLine({ collections, counts }: Answers): string {
   const edges = collections.filter((each) => at(each, 'type') === EDGES).length;
   const documents = counts.reduce((sum, each) => sum + each, 0);
   return (
-    `${count(collections.length, 'collection')} (${edges} of edges), ` +
-    count(documents, 'document')
+    `${counted(collections.length, 'collection')} (${edges} of edges), ` +
+    counted(documents, 'document')
   );
 }
 
@@ -120,7 +124,7 @@ function loggerLines(logger: unknown): string[] {
   const range = first > 0n ? `ticks ${first} to ${last}` : `last tick ${last}`;
   return [
     `${running ? 'running' : 'STOPPED, changes are not logged'}; ` +
-      `${range}; ${count(events, 'event')} since the start of the server`,
+      `${range}; ${counted(events, 'event')} since the start of the server`,
     ...(hole > 0n ? [`followers whose position is below tick ${hole} must copy anew`] : []),
   ];
 }
@@ -148,10 +152,12 @@ function applierLines(applier: unknown): string[] {
   const database = textAt(applier, 'database') ?? '_system';
   const running = at(applier, 'state', 'running') === true;
   const phase = textAt(applier, 'state', 'phase');
+  const since = textAt(applier, 'state', 'since');
+  const isTelling = running && phase !== undefined && since !== undefined;
   const message = textAt(applier, 'state', 'progress', 'message');
-  const detail = [phase, message].filter((each) => each !== undefined).join(': ');
   return [
-    `${running ? 'running' : 'STOPPED'}${detail === '' ? '' : `, ${detail}`}`,
+    `${running ? 'running' : 'STOPPED'}${isTelling ? `, ${phase} since ${since}` : ''}`,
+    ...(running && message !== undefined ? [message] : []),
     `leader ${endpoint}, database ${database}`,
     positionLine(applier),
     ...errorLines(applier),
@@ -170,18 +176,26 @@ function positionLine(applier: unknown): string {
   return `applied up to tick ${applied} of ${available}: ${behind}`;
 }
 
+/** The first of these that there is, with what to do about it. */
+const REASONS = [
+  ['whyStopped', 'stopped because'],
+  ['whyWaiting', 'waiting because'],
+  ['lastError', 'last error'],
+] as const;
+
 function errorLines(applier: unknown): string[] {
-  const errorNum = numberAt(applier, 'state', 'lastError', 'errorNum') ?? 0;
-  if (errorNum === 0) return [];
-  const message = textAt(applier, 'state', 'lastError', 'errorMessage') ?? '';
-  const time = textAt(applier, 'state', 'lastError', 'time');
-  const known = Object.values(ERRORS).find((each) => each.errorNum === errorNum);
-  return [
-    `last error ${errorNum}${time === undefined ? '' : ` at ${time}`}: ${message}`,
-    ...(known ? [`what to do: ${known.cure}`] : []),
-  ];
+  for (const [member, words] of REASONS) {
+    const errorNum = numberAt(applier, 'state', member, 'errorNum') ?? 0;
+    if (errorNum === 0) continue;
+    const message = textAt(applier, 'state', member, 'errorMessage') ?? '';
+    const time = textAt(applier, 'state', 'lastError', 'time');
+    const when = time === undefined ? '' : `, ${time}`;
+    return [`${words}: ${message} (error ${errorNum}${when})`, ...cureLines(errorNum)];
+  }
+  return [];
 }
 
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+function cureLines(errorNum: number): string[] {
+  const known = Object.values(ERRORS).find((each) => each.errorNum === errorNum);
+  return known ? [`what to do: ${known.cure}`] : [];
 }

@@ -11,9 +11,10 @@ import {
   parseEndpointFlag,
   selectionOf,
 } from './flags.ts';
-import { type CliIo, ExitCode, printLines } from './io.ts';
-import { listAt, textAt } from './json.ts';
+import { type CliIo, ExitCode, note, printLines } from './io.ts';
+import { at, listAt, textAt } from './json.ts';
 import { type Connection, type ServerClient, withServer } from './server-client.ts';
+import { counted } from './words.ts';
 
 /** A copy may take days; only the one who asked for it decides when that is too long. */
 const PATIENCE_MS = 7 * 24 * 3600 * 1000;
@@ -44,12 +45,12 @@ export async function syncVerb(
   signal: AbortSignal,
 ): Promise<number> {
   return withServer(server, async (client) => {
-    const copied = await runSync(client, leader, signal);
+    const copied = await runSync(client, leader, io, signal);
     const ids = copied.collections.map(({ id }) => id.length);
     const width = Math.max(0, ...ids);
     await printLines(io, [
       ...copied.collections.map(({ id, name }) => `${id.padStart(width)}  ${name}`),
-      `copied ${collectionCount(copied.collections.length)} from ${leader.endpoint}, ` +
+      `copied ${counted(copied.collections.length, 'collection')} from ${leader.endpoint}, ` +
         `database ${leader.database}`,
       `lastLogTick ${copied.lastLogTick}`,
     ]);
@@ -64,10 +65,11 @@ export interface SyncedCopy {
   readonly lastLogTick: string;
 }
 
-/** Runs a sync to its end. @throws as ServerClient */
+/** Runs a sync to its end; notes when its result can not be followed. @throws as ServerClient */
 export async function runSync(
   client: ServerClient,
   leader: LeaderSelection,
+  io: CliIo,
   signal: AbortSignal,
 ): Promise<SyncedCopy> {
   const { restrictType, restrictCollections, ...body } = leader;
@@ -76,14 +78,12 @@ export async function runSync(
     body: { ...body, ...restriction },
     extraMs: PATIENCE_MS,
   });
+  if (at(answer, 'leaderWasStopped') === true) {
+    note(io, 'the logger of the leader does not run: what changes there can not be followed');
+  }
   const collections = listAt(answer, 'collections').map((each) => ({
     id: textAt(each, 'id') ?? '',
     name: textAt(each, 'name') ?? '',
   }));
   return { collections, lastLogTick: textAt(answer, 'lastLogTick') ?? '0' };
-}
-
-/** `1 collection`, `2 collections`. */
-export function collectionCount(count: number): string {
-  return `${count} ${count === 1 ? 'collection' : 'collections'}`;
 }

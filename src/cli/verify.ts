@@ -21,8 +21,8 @@ import {
 } from './flags.ts';
 import { type CliIo, ExitCode, note, printLines } from './io.ts';
 import type { Connection } from './server-client.ts';
-import { collectionCount } from './sync.ts';
 import { VerifySide } from './verify-side.ts';
+import { counted } from './words.ts';
 
 /** Between two comparisons. */
 const PAUSE_MS = 250;
@@ -155,7 +155,7 @@ async function report(
   for (const { name, count, differences, keys } of results) {
     documents += count;
     if (differences.length === 0) {
-      await printLines(io, [`${name}: equal, ${count} documents`]);
+      await printLines(io, [`${name}: equal, ${counted(count, 'document')}`]);
       continue;
     }
     different.push(name);
@@ -166,9 +166,9 @@ async function report(
       found.map((each) => `  ${each}`),
     );
   }
-  const total = collectionCount(results.length);
+  const total = counted(results.length, 'collection');
   if (different.length === 0) {
-    await printLines(io, [`equal: ${total}, ${documents} documents`]);
+    await printLines(io, [`equal: ${total}, ${counted(documents, 'document')}`]);
     return ExitCode.ok;
   }
   await printLines(io, [`different: ${different.join(', ')} (of ${total})`]);

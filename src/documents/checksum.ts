@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { MarkerType } from '../model/marker.ts';
+import { canonicalObject } from '../protocol/canonical-json.ts';
 import { skipString } from '../protocol/json-scan.ts';
 import { memberName } from '../protocol/json-text.ts';
 import { Block } from '../storage/block.ts';
 import { Space, numberRange, primaryKey, primaryKeyDocument } from '../storage/keys.ts';
 import { decodePointer, pointerTick } from '../storage/pointer.ts';
 import type { Store } from '../storage/store.ts';
-import { canonicalObject } from './canonical-json.ts';
 import type { Collection } from './collection.ts';
 import { EMPTY_STATS, decodeStats, statsKey } from './collection-stats.ts';
 import { dataOfLine } from './stored-document.ts';

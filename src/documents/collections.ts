@@ -9,7 +9,6 @@ import {
 import { ServiceError } from '../model/errors.ts';
 import { MarkerType } from '../model/marker.ts';
 import { isValidCollectionName } from '../model/names.ts';
-import type { Tick } from '../model/tick.ts';
 import { Space, numberRange, primaryKeyDocument } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
@@ -43,8 +42,9 @@ export interface ChangedProperties {
   readonly journalSize?: number;
 }
 
-/** Documents removed by one step of a truncate, unless their lines fill a transaction before. */
-const TRUNCATE_STEP = 100_000;
+/** Tick, transaction, ids and two revisions of a removal's log line, in bytes. */
+const REMOVAL_LINE_BYTES = 190;
+const KEYS_PER_READ = 10_000;
 
 /** Create, drop, rename, change, truncate, and indexes (contract 9.2, 9.4); each is logged. */
 export class Collections {
@@ -226,61 +226,64 @@ export class Collections {
   }
 
   /**
-   * Removes all documents that are there at the start, each with its removal logged. Up to
-   * `transaction.max-size` it is one transaction, above several whole ones (design, rule 6).
+   * Removes all documents, each with its removal logged. Up to `transaction.max-size` it is one
+   * transaction, above several whole ones (design, rule 6).
    */
   async truncate(
     database: Database,
     collection: Collection,
     settings: { waitForSync?: boolean } = {},
   ): Promise<void> {
-    const until = this.#store.lastCommitted;
     const sync = settings.waitForSync === true || collection.parameters.waitForSync;
     const { start, end } = numberRange(Space.primary, collection.number);
-    let after: Buffer = start;
-    for (;;) {
-      const keys = await this.#store.level.keys({ gt: after, lt: end, limit: TRUNCATE_STEP }).all();
-      const last = keys.at(-1);
-      if (!last) return;
-      let next = 0;
-      while (next < keys.length) {
-        const first = next;
-        next = await this.#store.commit(
-          (tx) => this.#removeSome(tx, database, collection, keys, first, until),
-          { sync },
-        );
+    const keys = this.#store.level.keys({ gt: start, lt: end });
+    try {
+      for (;;) {
+        const group = await this.#nextKeys(keys, collection);
+        if (group.length === 0) return;
+        await this.#store.commit((tx) => removeAll(tx, database, collection, group), { sync });
       }
-      after = last;
+    } finally {
+      await keys.close();
     }
   }
 
-  /** One group of removals; returns how far it came. */
-  #removeSome(
-    tx: WriteTx,
-    database: Database,
-    collection: Collection,
-    keys: readonly Buffer[],
-    first: number,
-    until: Tick,
-  ): number {
-    collection.assertAlive();
-    database.assertWritable(collection.name);
-    const writes = new DocumentTx({ tx, database }, { origin: 'local', grouped: true });
-    let next = first;
+  /** As many keys as one transaction can remove. */
+  async #nextKeys(keys: KeyReader, collection: Collection): Promise<Buffer[]> {
+    const group: Buffer[] = [];
+    // The log's line is the longest of what a removal writes.
+    const lineBytes = REMOVAL_LINE_BYTES + collection.name.length;
     let bytes = 0;
-    for (; next < keys.length && bytes < this.#transactionMaxBytes; next++) {
-      const stored = keys[next];
-      if (!stored) break;
-      const key = primaryKeyDocument(stored);
-      const pointer = writes.pointer(collection, key);
-      if (!pointer || pointer.tick > until) continue;
-      writes.remove(collection, key, pointer);
-      // The log's line is the longest of what a removal writes.
-      bytes += 2 * key.length + collection.name.length + 160;
+    while (bytes < this.#transactionMaxBytes) {
+      const some = await keys.nextv(KEYS_PER_READ);
+      if (some.length === 0) break;
+      for (const key of some) bytes += key.length + lineBytes;
+      group.push(...some);
     }
-    writes.finish();
-    return next;
+    return group;
   }
+}
+
+interface KeyReader {
+  nextv(count: number): Promise<Buffer[]>;
+}
+
+/** One group of removals; keys that are gone by now do not matter. */
+function removeAll(
+  tx: WriteTx,
+  database: Database,
+  collection: Collection,
+  keys: readonly Buffer[],
+): void {
+  collection.assertAlive();
+  database.assertWritable(collection.name);
+  const writes = new DocumentTx({ tx, database }, { origin: 'local', grouped: true });
+  for (const stored of keys) {
+    const key = primaryKeyDocument(stored);
+    const pointer = writes.pointer(collection, key);
+    if (pointer) writes.remove(collection, key, pointer);
+  }
+  writes.finish();
 }
 
 function checkJournalSize(journalSize: number | undefined): void {

@@ -108,15 +108,15 @@ export class ApplierRun {
   }
 
   /**
-   * Runs until the signal aborts, which resolves; nothing of it works any more then.
+   * Runs from the stored position until the signal aborts, which resolves; nothing of it works any
+   * more then.
    *
-   * @param from where to begin; without it at the stored position
    * @throws ServiceError as TailingSyncer.run, and as InitialSyncer.run after a lost position
    */
-  async run(from: Tick | undefined, signal: AbortSignal): Promise<void> {
+  async run(signal: AbortSignal): Promise<void> {
     try {
-      for (let start = from; ; start = undefined) {
-        const lost = await this.#tail(start, signal);
+      for (;;) {
+        const lost = await this.#tail(signal);
         if (!lost) return;
         this.#deps.logger.warn({ err: lost }, 'the position is lost; everything is copied anew');
         if (!(await this.#resync(lost, signal))) return;
@@ -127,7 +127,7 @@ export class ApplierRun {
   }
 
   /** Follows; resolves after an abort, and with an error that a copy of everything cures. */
-  async #tail(from: Tick | undefined, signal: AbortSignal): Promise<ServiceError | undefined> {
+  async #tail(signal: AbortSignal): Promise<ServiceError | undefined> {
     this.#forgetTailing();
     const { onEvent, logger, store } = this.#deps;
     this.#tailing = new TailingSyncer(
@@ -145,7 +145,7 @@ export class ApplierRun {
       { ...this.#options, ownServerId: store.server.serverId },
     );
     try {
-      await this.#tailing.run(from, signal);
+      await this.#tailing.run(signal);
       return undefined;
     } catch (error) {
       if (!(error instanceof ServiceError) || classify(error, signal) !== 'resync') throw error;

@@ -5,7 +5,7 @@ import type { Database } from '../documents/database.ts';
 import type { ApplierConfig } from '../model/applier-config.ts';
 import { DEFAULT_APPLIER_CONFIG } from '../model/applier-config.ts';
 import { ServiceError } from '../model/errors.ts';
-import type { Tick } from '../model/tick.ts';
+import { MAX_TICK, type Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import {
   applierConfigToWire,
@@ -29,7 +29,14 @@ import {
   type LastError,
   applierStateDocument,
 } from './applier-state.ts';
-import { type Checkpoint, deleteCheckpoint, readCheckpoint } from './checkpoint.ts';
+import {
+  type Checkpoint,
+  UNKNOWN_LEADER,
+  checkpointAt,
+  deleteCheckpoint,
+  readCheckpoint,
+  writeCheckpoint,
+} from './checkpoint.ts';
 import type { InitialSyncer } from './initial-syncer.ts';
 import { Restriction } from './restriction.ts';
 import { removeOrphans } from './staging.ts';
@@ -119,7 +126,7 @@ export class Applier {
    *
    * @param options.from begin after this tick and forget the stored position
    * @throws ServiceError invalidApplierConfiguration (1410) without an endpoint, applierRunning (1411)
-   *   while a sync of this database runs
+   *   while a sync of this database runs, badParameter (10) for a tick above 2^63
    */
   start(options: { from?: Tick | undefined } = {}): Promise<ApplierStateDocument> {
     return this.#inTurn(async () => {
@@ -134,7 +141,8 @@ export class Applier {
       }
       // What ended an earlier run may still be on its way out.
       await this.#run?.ended;
-      this.#begin(options.from);
+      if (options.from !== undefined) await this.#moveTo(options.from);
+      this.#begin();
       return this.state();
     });
   }
@@ -195,7 +203,19 @@ export class Applier {
     });
   }
 
-  #begin(from: Tick | undefined): void {
+  /** Forgets the position for one that is given; whose it is shows when the leader is asked. */
+  async #moveTo(tick: Tick): Promise<void> {
+    if (tick >= MAX_TICK) {
+      throw new ServiceError('badParameter', `tick ${tick} is above the largest one, 2^63`);
+    }
+    await this.#deps.store.commit((tx) => {
+      this.#database.assertAlive();
+      const checkpoint = checkpointAt({ leaderId: UNKNOWN_LEADER, tick }, tx.timeMs);
+      writeCheckpoint(tx, this.#database.number, checkpoint);
+    });
+  }
+
+  #begin(): void {
     const { restrictType, restrictCollections, includeSystem, allowWrites } = this.#config;
     const restriction = new Restriction(restrictType, restrictCollections, includeSystem);
     this.#event({ type: 'start' });
@@ -216,11 +236,8 @@ export class Applier {
       { ...this.#options, config: this.#config, restriction },
     );
     const abort = new AbortController();
-    this.#run = { abort, ended: this.#work(this.#current, from, abort.signal) };
-    this.#logger.info(
-      { endpoint: this.#config.endpoint, from: from?.toString() },
-      'applier started',
-    );
+    this.#run = { abort, ended: this.#work(this.#current, abort.signal) };
+    this.#logger.info({ endpoint: this.#config.endpoint }, 'applier started');
   }
 
   async #halt(): Promise<void> {
@@ -231,11 +248,11 @@ export class Applier {
   }
 
   /** The whole of a run, to its end. Never rejects. */
-  async #work(run: ApplierRun, from: Tick | undefined, signal: AbortSignal): Promise<void> {
+  async #work(run: ApplierRun, signal: AbortSignal): Promise<void> {
     try {
       // The caller is to be answered first.
       await Promise.resolve();
-      await run.run(from, signal);
+      await run.run(signal);
       const stopped = new ServiceError('applierStopped');
       this.#noteError(reasonFor(stopped));
       this.#event({ type: 'ended', why: reasonFor(stopped) });
@@ -263,7 +280,9 @@ export class Applier {
 
   #storedCheckpoint(): Checkpoint | undefined {
     try {
-      return readCheckpoint(this.#deps.store, this.#database.number);
+      const stored = readCheckpoint(this.#deps.store, this.#database.number);
+      // Nothing of it is applied yet, as far as anybody knows.
+      return stored?.leaderId === UNKNOWN_LEADER ? undefined : stored;
     } catch (error) {
       // A state must be shown also then; the start is what fails with 1407.
       if (error instanceof ServiceError) return undefined;

@@ -24,7 +24,7 @@ export interface OpenTransaction {
 
 /** How far a follower is, always written in the batch of the data it speaks of (P3). */
 export interface Checkpoint {
-  /** Server id of the leader. */
+  /** Server id of the leader, or `UNKNOWN_LEADER`. */
   readonly leaderId: string;
   /** The run of the leader that was followed last; undefined for leaders that do not say. */
   readonly incarnation: string | undefined;
@@ -37,6 +37,9 @@ export interface Checkpoint {
   /** When it was written, ms since 1970. */
   readonly updatedMs: number;
 }
+
+/** Stands for a leader that has not been asked yet: a position somebody gave. */
+export const UNKNOWN_LEADER = '';
 
 /** What is known of a position to begin at. */
 export interface StartingPoint {

@@ -132,7 +132,8 @@ export class CollectionCopier {
       for (let batch = 1; ; batch++) {
         const page = await next;
         if (page === 'gone') return 'gone';
-        if (this.#isCompacted(page, from, openings)) return 'compacted';
+        const covered = start === 0n && this.#deps.lease.openings === openings;
+        if (this.#isCompacted(page, from, covered)) return 'compacted';
         if (page.checkMore) {
           if (page.lastIncluded <= from) throw this.#stuck(copy, from);
           from = page.lastIncluded;
@@ -151,12 +152,14 @@ export class CollectionCopier {
 
   /**
    * Whether removals behind `from` may be missing from the page: then documents that are in the copy
-   * may be gone on the leader without a line saying so.
+   * may be gone on the leader without a line saying so. An open batch rules that out for what was
+   * copied since it was opened.
+   *
+   * @param covered whether the copy was begun under the present batch
    */
-  #isCompacted(page: DumpPage, from: Tick, openings: number): boolean {
-    if (from === 0n) return false;
-    if (page.deletionsSince !== undefined) return page.deletionsSince > from;
-    return this.#deps.lease.openings !== openings;
+  #isCompacted(page: DumpPage, from: Tick, covered: boolean): boolean {
+    if (from === 0n || covered) return false;
+    return page.deletionsSince === undefined || page.deletionsSince > from;
   }
 
   async #fetch(

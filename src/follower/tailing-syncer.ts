@@ -9,7 +9,7 @@ import { ServiceError, isServiceError } from '../model/errors.ts';
 import { MAX_TICK, type Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import type { ApplierProgress } from './applier-progress.ts';
-import { type Checkpoint, checkpointAt, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { type Checkpoint, UNKNOWN_LEADER, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { classify } from './classify.ts';
 import { idleWaitMs } from './idle-wait.ts';
 import type { LeaderState } from './leader-answers.ts';
@@ -52,6 +52,8 @@ const CHUNK_BYTES = MIB;
 const CHUNK_MAX_BYTES = 8 * MIB;
 /** How long a leader of our kind is asked to hold a request. */
 const WAIT_MAX_SECONDS = 20;
+/** And where events may pass that are not shown: the position moves over them at the end of a wait. */
+const WAIT_FILTERED_SECONDS = 2;
 /** An answer without news that comes sooner than this was not held. */
 const HELD_MS = 1000;
 const NOT_HELD_PAUSE_MS = 500;
@@ -90,19 +92,19 @@ export class TailingSyncer {
   }
 
   /**
-   * Follows until the signal aborts, which resolves; what was begun is stored then.
+   * Follows from the stored position until the signal aborts, which resolves; what was begun is stored
+   * then.
    *
-   * @param from where to begin, forgetting the stored position; without it that is gone on from
    * @throws ServiceError what ended it: noResponse or leaderError after too many attempts, leaderChanged,
    *   noStartTick, startTickNotPresent, invalidApplierState, what `checkLeader` refuses, and what the
    *   page applier stops with
    */
-  async run(from: Tick | undefined, signal: AbortSignal): Promise<void> {
+  async run(signal: AbortSignal): Promise<void> {
     try {
       const state = await this.#contact(signal);
       this.#isTicklog = state.incarnations !== undefined;
       this.#isClassic = state.version.startsWith('1.');
-      const checkpoint = await this.#begin(state, from);
+      const checkpoint = await this.#begin(state);
       await removeOrphans(this.#deps.store, this.#deps.database.number, checkpoint.open);
       const { config, ...options } = this.#options;
       this.#applier = new PageApplier(
@@ -132,24 +134,22 @@ export class TailingSyncer {
     return state;
   }
 
-  /** Finds where to begin, and stores it if it is new. */
-  async #begin(state: LeaderState, from: Tick | undefined): Promise<Checkpoint> {
+  /** Finds where to begin. */
+  async #begin(state: LeaderState): Promise<Checkpoint> {
     const { store, database } = this.#deps;
-    if (from !== undefined) {
-      const incarnation = state.incarnations?.at(-1)?.id;
-      if (from === 0n) throw new ServiceError('noStartTick');
-      return store.commit((tx) => {
-        database.assertAlive();
-        const point = { leaderId: state.serverId, incarnation, tick: from };
-        const checkpoint = checkpointAt(point, tx.timeMs);
-        writeCheckpoint(tx, database.number, checkpoint);
-        return checkpoint;
-      });
-    }
     const stored = readCheckpoint(store, database.number);
     if (!stored || stored.processedTick === 0n) throw new ServiceError('noStartTick');
-    this.#assertHistory(state, stored, stored.processedTick);
-    return stored;
+    if (stored.leaderId !== UNKNOWN_LEADER) {
+      this.#assertHistory(state, stored, stored.processedTick);
+      return stored;
+    }
+    return store.commit((tx) => {
+      database.assertAlive();
+      const { serverId: leaderId, incarnations } = state;
+      const checkpoint = { ...stored, leaderId, incarnation: incarnations?.at(-1)?.id };
+      writeCheckpoint(tx, database.number, checkpoint);
+      return checkpoint;
+    });
   }
 
   async #follow(applier: PageApplier, signal: AbortSignal): Promise<void> {
@@ -198,7 +198,8 @@ export class TailingSyncer {
   ): Promise<Fetched> {
     const { config } = this.#options;
     const { requestTimeout } = config;
-    const holdSeconds = Math.min(WAIT_MAX_SECONDS, (requestTimeout || Infinity) / 2);
+    const longest = config.includeSystem ? WAIT_MAX_SECONDS : WAIT_FILTERED_SECONDS;
+    const holdSeconds = Math.min(longest, (requestTimeout || Infinity) / 2);
     const waitSeconds = this.#isTicklog ? holdSeconds : 0;
     const fetch = async (): Promise<Fetched> => {
       await sleep(pauseMs, signal);

@@ -71,6 +71,9 @@ export class ErrorAnswers {
   }
 }
 
+/** A request cut off in the middle also shows as one that cannot be parsed (`HPE_...`). */
 function isDisconnect(thrown: unknown): boolean {
-  return thrown instanceof Error && 'code' in thrown && DISCONNECTS.has(thrown.code);
+  if (!(thrown instanceof Error) || !('code' in thrown)) return false;
+  const { code } = thrown;
+  return DISCONNECTS.has(code) || (typeof code === 'string' && code.startsWith('HPE_'));
 }

@@ -135,6 +135,8 @@ class OpenBlock {
   }
 }
 
+const EMPTY_BLOCK = new OpenBlock(Buffer.alloc(0));
+
 /** A place in a writer to which a refused request can be taken back. */
 export interface BlockMark {
   readonly blocks: number;
@@ -234,13 +236,23 @@ export class BlockWriter {
     this.#bytes = mark.bytes;
   }
 
-  /** Finishes all blocks and hands each to `put`, which must copy what it is given. */
-  seal(timeMs: number, put: (key: Buffer, value: Buffer) => void): void {
-    for (const block of this.#blocks) {
-      if (block.count === 0) continue;
+  /**
+   * Finishes all blocks and hands each to `put`, which must copy what it is given.
+   * @param options.release give each block's buffer back at once; the writer is empty afterwards
+   */
+  seal(
+    timeMs: number,
+    put: (key: Buffer, value: Buffer) => void,
+    options: { release: boolean } = { release: false },
+  ): void {
+    this.#blocks.forEach((block, i) => {
+      if (block.count === 0) return;
       const { key, value } = block.seal(this.space, this.number, timeMs);
       put(key, value);
-    }
+      if (!options.release) return;
+      this.#buffers.give(block.buffer);
+      this.#blocks[i] = EMPTY_BLOCK;
+    });
   }
 
   /** Gives the buffers back; the writer must not be used afterwards. */

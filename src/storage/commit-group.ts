@@ -10,6 +10,9 @@ import type { GroupView, Overlay } from './write-tx.ts';
 
 export type Level = LevelDatabase<Buffer, Buffer>;
 
+/** Lines of a group, in bytes, above which it is sealed and not looked into while it is written. */
+const LARGE_BYTES = 16 * 1024 * 1024;
+
 interface Change {
   readonly key: Buffer;
   readonly value: Buffer | null;
@@ -99,11 +102,11 @@ export class CommitGroup implements GroupView {
     return readStoredLine(this.#level, number, pointer);
   }
 
-  /** Bytes of all lines appended so far. */
-  get lineBytes(): number {
+  /** Whether so much is in it already that nothing should be added. */
+  get isLarge(): boolean {
     let bytes = 0;
     for (const writer of this.#writers.values()) bytes += writer.bytes;
-    return bytes;
+    return bytes >= LARGE_BYTES;
   }
 
   /** Fills the batch; returns the number of bytes put into it, keys of removals included. */
@@ -114,7 +117,9 @@ export class CommitGroup implements GroupView {
       put(key, value);
     };
     // Blocks first: sealing tells the pointers in the overlay where their block ends.
-    for (const writer of this.#writers.values()) writer.seal(this.timeMs, count);
+    // What is put is copied, so a large group gives its blocks back one by one.
+    const release = this.isLarge;
+    for (const writer of this.#writers.values()) writer.seal(this.timeMs, count, { release });
     for (const changes of [this.#overlay.values(), this.#blind]) {
       for (const { key, value } of changes) {
         if (value) {

@@ -29,9 +29,8 @@ interface Accepted {
   readonly waiting: Waiting;
 }
 
-/** A group is sealed when it holds this many requests, or bytes of lines, whatever waits. */
+/** A group is sealed when it holds this many requests, whatever waits. */
 const GROUP_REQUESTS_MAX = 4096;
-const GROUP_BYTES_MAX = 16 * 1024 * 1024;
 const BUFFERS_KEPT = 64;
 
 export const CEILING_KEY = metaKey('t');
@@ -136,11 +135,12 @@ export class CommitQueue {
 
   #admits(next: Waiting): boolean {
     if (next.options.exclusive) return !this.#open && !this.#writing;
-    // What a catalogue change alters in memory is altered once it is committed, not before.
-    if (this.#writing?.exclusive) return false;
+    // What a catalogue change alters in memory is altered once it is committed, not before; and a
+    // large group keeps nothing that others could look at while it is written.
+    if (this.#writing?.exclusive || this.#writing?.group.isLarge) return false;
     if (!this.#open) return true;
     const { group, accepted, exclusive } = this.#open;
-    return !exclusive && accepted.length < GROUP_REQUESTS_MAX && group.lineBytes < GROUP_BYTES_MAX;
+    return !exclusive && accepted.length < GROUP_REQUESTS_MAX && !group.isLarge;
   }
 
   #run(waiting: Waiting): void {

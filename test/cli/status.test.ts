@@ -32,7 +32,7 @@ function scriptOf({ logger, clients = [], applier = {}, counts = {} }: Scene): S
     'GET /_db/_system/_api/collection': ({ query }) => {
       expect(query.get('excludeSystem')).toBe('true');
       const collections = names.map((name, i) => ({ name, type: i % 2 === 0 ? 2 : 3 }));
-      return { body: { collections } };
+      return { body: { collections, result: collections } };
     },
     ...Object.fromEntries(
       names.map((name) => [
@@ -90,6 +90,7 @@ test('a follower shows leader, position and lag in ticks and seconds', async () 
       state: {
         running: true,
         phase: 'tailing',
+        since: 'T0',
         lastAppliedContinuousTick: '9223372036854775700',
         lastAvailableContinuousTick: '9223372036854775800',
         secondsBehind: 1.25,
@@ -101,7 +102,8 @@ test('a follower shows leader, position and lag in ticks and seconds', async () 
     },
   });
   expect(text).toContain('Role        follower of tcp://10.1.2.3:8529\n');
-  expect(text).toContain('Applier     running, tailing: fetching master log from offset 7\n');
+  expect(text).toContain('Applier     running, tailing since T0\n');
+  expect(text).toContain('fetching master log from offset 7\n');
   expect(text).toContain('leader tcp://10.1.2.3:8529, database shop\n');
   expect(text).toMatch(/of 9223372036854775800: 100 ticks, 1\.[23] s behind\n/);
   expect(text).not.toContain('last error');
@@ -120,14 +122,42 @@ test('a follower that has stopped says why, in words, and what to do', async () 
   });
   expect(text).toContain('Applier     STOPPED\n');
   expect(text).toContain('nothing applied yet\n');
-  expect(text).toContain('last error 1414 at T3: start tick not present\n');
+  expect(text).toContain('last error: start tick not present (error 1414, T3)\n');
   expect(text).toContain('what to do: Sync anew.');
+});
+
+test.each([
+  ['whyStopped', false, 'stopped because: no response (error 1400, T3)\n'],
+  ['whyWaiting', true, 'waiting because: no response (error 1400, T3)\n'],
+])('%s comes before the last error', async (member, running, words) => {
+  const text = await status({
+    applier: {
+      state: {
+        running,
+        [member]: { errorNum: 1400, errorMessage: 'no response' },
+        lastError: { errorNum: 1400, errorMessage: 'no response', time: 'T3' },
+      },
+      endpoint: 'tcp://10.1.2.3:8529',
+    },
+  });
+  expect(text).toContain(words);
+  expect(text).not.toContain('last error');
 });
 
 test('a logger that is stopped, and a log that lost its beginning, stand out', async () => {
   const text = await status({ logger: { running: false, firstTick: '0', holeAt: '77' } });
   expect(text).toContain('Logger      STOPPED, changes are not logged; last tick 92233720368547');
   expect(text).toContain('followers whose position is below tick 77 must copy anew\n');
+});
+
+test('the list of collections may be of 3.x', async () => {
+  const script = scriptOf({ counts: { a: 7 } });
+  await using server = await startScriptedServer({
+    ...script,
+    'GET /_db/_system/_api/collection': () => ({ body: { result: [{ name: 'a', type: 2 }] } }),
+  });
+  const { stdout } = await runCli(['status', '--server.endpoint', server.endpoint]);
+  expect(stdout).toContain('Collections 1 collection (0 of edges), 7 documents\n');
 });
 
 test('labels are bold on a terminal only', async () => {

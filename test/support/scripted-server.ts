@@ -35,14 +35,14 @@ export interface ScriptedServer extends AsyncDisposable {
 export async function startScriptedServer(script: Script): Promise<ScriptedServer> {
   const requests: ScriptedRequest[] = [];
   const server = createServer((req, res) => {
-    void answer(req, res);
+    void respond(req, res);
   });
-  async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  async function respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const request = await readRequest(req);
     requests.push(request);
     const handler = script[`${request.method} ${request.path}`];
-    const notFound = { status: 404, body: { error: true, errorNum: 404, errorMessage: 'unknown' } };
-    const { status = 200, headers = {}, body } = handler ? await handler(request) : notFound;
+    const answer = handler ? await handler(request) : refusal(404, 404, 'unknown path');
+    const { status = 200, headers = {}, body } = answer;
     res.writeHead(status, headers);
     res.end(typeof body === 'object' ? JSON.stringify(body) : body);
   }

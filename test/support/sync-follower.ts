@@ -64,6 +64,7 @@ export class SyncFollower implements AsyncDisposable {
         connectTimeoutMs: 2000,
         ownServerId: core.store.server.serverId,
         ...leader,
+        endpoint: leader.endpoint,
       },
     );
     return new SyncFollower(core, client, options);

@@ -70,7 +70,9 @@ test('fields of later generations are kept, and shown when they differ from thei
   };
   const wire = applierConfigToWire(merge({ endpoint: ENDPOINT, ...given }));
   expect(wire).toEqual({ endpoint: ENDPOINT, database: '_system', ...DEFAULTS_SHOWN, ...given });
-  const same = applierConfigToWire(merge({ endpoint: ENDPOINT, autoResync: false, verbose: false }));
+  const same = applierConfigToWire(
+    merge({ endpoint: ENDPOINT, autoResync: false, verbose: false }),
+  );
   expect(same).toEqual({ endpoint: ENDPOINT, database: '_system', ...DEFAULTS_SHOWN });
 });
 
@@ -103,11 +105,14 @@ describe('a PUT', () => {
     expect(merge({ database: 5 }, first).database).toBe('_system');
   });
 
-  test.each([{}, { endpoint: '' }, { endpoint: 17 }])('without an endpoint is refused: %j', (body) => {
-    const error = errorOf(body);
-    expect([error.errorNum, error.httpStatus]).toEqual([1410, 400]);
-    expect(error.message).toBe('invalid replication applier configuration');
-  });
+  test.each([{}, { endpoint: '' }, { endpoint: 17 }])(
+    'without an endpoint is refused: %j',
+    (body) => {
+      const error = errorOf(body);
+      expect([error.errorNum, error.httpStatus]).toEqual([1410, 400]);
+      expect(error.message).toBe('invalid replication applier configuration');
+    },
+  );
 
   test.each([
     { endpoint: 'foo' },

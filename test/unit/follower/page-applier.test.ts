@@ -2,11 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { silentLogger } from '../../../src/base/logger.ts';
 import type { Collection } from '../../../src/documents/collection.ts';
 import { startLogger } from '../../../src/documents/databases.ts';
-import {
-  checkpointAt,
-  readCheckpoint,
-  writeCheckpoint,
-} from '../../../src/follower/checkpoint.ts';
+import { checkpointAt, readCheckpoint, writeCheckpoint } from '../../../src/follower/checkpoint.ts';
 import { PageApplier, type PageApplierOptions } from '../../../src/follower/page-applier.ts';
 import { Restriction } from '../../../src/follower/restriction.ts';
 import { removeOrphans } from '../../../src/follower/staging.ts';
@@ -274,7 +270,12 @@ describe.each([
     const other = { cid: '78', cname: 'e' };
     const users = { cid: '79', cname: '_users' };
     await follower.apply(
-      [put(1001, 'a', 1), put(1002, 'x', 1, other), del(1003, 'x', users), created(1004, '79', '_users')],
+      [
+        put(1001, 'a', 1),
+        put(1002, 'x', 1, other),
+        del(1003, 'x', users),
+        created(1004, '79', '_users'),
+      ],
       { verified },
     );
     expect(follower.applier.figures).toEqual({ events: 4, excluded: 3 });
@@ -294,7 +295,9 @@ describe.each([
   test('longer than a step is applied whole and in order', async () => {
     await using follower = await Follower.open();
     const text = 'x'.repeat(20_000);
-    const lines = Array.from({ length: 200 }, (_, i) => put(1001 + i, `k${i % 70}`, text + String(i)));
+    const lines = Array.from({ length: 200 }, (_, i) =>
+      put(1001 + i, `k${i % 70}`, text + String(i)),
+    );
     await follower.apply(lines, { verified });
     expect(follower.c.stats.count).toBe(70);
     expect((await follower.content())['k59']).toBe(`${text}199`);
@@ -302,7 +305,9 @@ describe.each([
 
   test('with a unique value that another document holds here removes that one first', async () => {
     await using follower = await Follower.open();
-    await follower.apply([put(1001, 'old', 7), uniqueIndex(1002), put(1003, 'new', 7)], { verified });
+    await follower.apply([put(1001, 'old', 7), uniqueIndex(1002), put(1003, 'new', 7)], {
+      verified,
+    });
     expect(await follower.content()).toEqual({ new: 7 });
     expect(follower.c.stats.count).toBe(1);
   });
@@ -311,7 +316,9 @@ describe.each([
     await using follower = await Follower.open();
     const fields = Array.from({ length: 11 }, (_, i) => `f${i}`);
     const indexes = fields.map((field, i) =>
-      ddl(1001 + i, 2100, { index: { id: String(500 + i), type: 'hash', unique: true, fields: [field] } }),
+      ddl(1001 + i, 2100, {
+        index: { id: String(500 + i), type: 'hash', unique: true, fields: [field] },
+      }),
     );
     const doc = (tick: number, key: string, values: Record<string, unknown>): string =>
       JSON.stringify({
@@ -326,7 +333,9 @@ describe.each([
     const holders = fields.map((field, i) => doc(1100 + i, `h${i}`, { [field]: 1 }));
     const all = Object.fromEntries(fields.map((field) => [field, 1]));
     await follower.apply([...indexes, ...holders], { verified });
-    await expect(follower.apply([doc(1200, 'new', all)], { verified })).rejects.toThrow(errorNum(1210));
+    await expect(follower.apply([doc(1200, 'new', all)], { verified })).rejects.toThrow(
+      errorNum(1210),
+    );
     expect(await follower.content()).not.toHaveProperty('new');
     expect(follower.applier.checkpoint.processedTick).toBe(1110n);
   });
@@ -402,7 +411,9 @@ describe.each([
     expect(follower.applier.checkpoint.open.map(({ tid }) => tid)).toEqual(
       line.includes('2200') ? ['56'] : [],
     );
-    await expect(follower.apply([commit(1020, '55')], { verified })).rejects.toThrow(errorNum(1408));
+    await expect(follower.apply([commit(1020, '55')], { verified })).rejects.toThrow(
+      errorNum(1408),
+    );
     expect(await follower.content()).toEqual({ before: 0 });
   });
 
@@ -519,7 +530,9 @@ describe('a page that is damaged', () => {
     ['a tick beyond 2^63', put(1002, 'a', 1).replace('1002', '9999999999999999999'), 10],
     ['a revision beyond 2^63', put(1002, 'a', 1, { rev: '18446744073709551615' }), 10],
   ])('by %s stops there, whatever may be ignored', async (_what, line, num) => {
-    await using follower = await Follower.open({ ignoreErrors: num === 1221 || num === 10 ? 0 : 5 });
+    await using follower = await Follower.open({
+      ignoreErrors: num === 1221 || num === 10 ? 0 : 5,
+    });
     const page = [put(1001, 'first', 1), line];
     await expect(follower.apply(page)).rejects.toThrow(errorNum(num));
     expect(await follower.content()).toEqual({ first: 1 });
@@ -618,7 +631,9 @@ describe('events about collections and indexes', () => {
   test('change properties, and keep what the event does not say', async () => {
     await using follower = await Follower.open();
     await follower.apply([
-      ddl(1001, 2003, { collection: { waitForSync: true, doCompact: false, maximalSize: 2_000_000 } }),
+      ddl(1001, 2003, {
+        collection: { waitForSync: true, doCompact: false, maximalSize: 2_000_000 },
+      }),
       ddl(1002, 2003, { collection: { waitForSync: false, maximalSize: 17 } }),
     ]);
     expect(follower.c.parameters).toMatchObject({
@@ -654,7 +669,11 @@ describe('events about collections and indexes', () => {
   });
 
   test.each([
-    ['a rename of an unknown collection', ddl(1001, 2002, { collection: { name: 'n' } }, '5'), 1203],
+    [
+      'a rename of an unknown collection',
+      ddl(1001, 2002, { collection: { name: 'n' } }, '5'),
+      1203,
+    ],
     ['a rename to a name that is taken', ddl(1001, 2002, { collection: { name: 'e' } }), 1207],
     ['a rename without a name', ddl(1001, 2002, { collection: {} }), 1406],
     ['a creation of another type', created(1001, '900', 'c', 3), 1207],
@@ -663,7 +682,9 @@ describe('events about collections and indexes', () => {
     ['an index that is not described', ddl(1001, 2100, {}), 1406],
   ])('%s stops the applier', async (_what, line, num) => {
     await using follower = await Follower.open();
-    const stopped = follower.apply([line.replace('"cid":"5","cname":"c"', '"cid":"5","cname":"?"')]);
+    const stopped = follower.apply([
+      line.replace('"cid":"5","cname":"c"', '"cid":"5","cname":"?"'),
+    ]);
     await expect(stopped).rejects.toThrow(errorNum(num));
     await expect(stopped).rejects.toThrow(/, offending marker: \{"tick":"1001"/);
     expect(follower.applier.checkpoint.processedTick).toBe(START);

@@ -1,0 +1,222 @@
+import { describe, expect, test } from 'vitest';
+import { runCli } from '../support/cli-run.ts';
+import {
+  command,
+  refusal,
+  type Script,
+  type ScriptedRequest,
+  startScriptedServer,
+} from '../support/scripted-server.ts';
+
+interface Collection {
+  readonly lines: readonly string[];
+  readonly count?: number;
+  readonly checksum?: unknown;
+  readonly parameters?: object;
+  readonly indexes?: readonly object[];
+}
+
+interface Scene {
+  readonly collections: Readonly<Record<string, Collection>>;
+  /** Whether it claims to be of our kind. */
+  readonly isTicklog?: boolean;
+}
+
+/** A server of another kind, or one that pretends to be of ours, by the lines of its dumps. */
+function scriptOf({ collections, isTicklog = false }: Scene): Script {
+  const server = { version: '1.4.3', serverId: '17' };
+  const batch = `${command('batch')}/5`;
+  return {
+    [`GET ${command('logger-state')}`]: () => ({
+      body: {
+        state: { running: true, lastLogTick: '900' },
+        server: { ...server, ...(isTicklog ? { incarnations: [] } : {}) },
+      },
+    }),
+    [`GET ${command('inventory')}`]: () => ({
+      body: {
+        collections: Object.entries(collections).map(([name, { parameters, indexes = [] }], i) => ({
+          parameters: { name, type: 2, cid: `${100 + i}`, ...parameters },
+          indexes,
+        })),
+        state: { running: true, lastLogTick: '900' },
+        tick: '901',
+      },
+    }),
+    [`POST ${command('batch')}`]: () => ({ body: { id: '5' } }),
+    [`DELETE ${batch}`]: () => ({ status: 204 }),
+    [`GET ${command('dump')}`]: (request) => dump(collections, request),
+    ...Object.fromEntries<Script[string]>(
+      Object.entries(collections).flatMap(([name, { lines, count, checksum }]) => [
+        [
+          `GET /_db/_system/_api/collection/${name}/count`,
+          () => ({ body: { count: count ?? lines.length } }),
+        ],
+        [`GET /_db/_system/_api/collection/${name}/checksum`, () => ({ body: { checksum } })],
+      ]),
+    ),
+  };
+}
+
+/** One line a page, none above `to`; ticks are counted from 1. */
+function dump(collections: Scene['collections'], { query }: ScriptedRequest) {
+  expect(query.get('to')).toBe('901');
+  const { lines = [] } = collections[query.get('collection') ?? ''] ?? {};
+  const next = Number(query.get('from')) + 1;
+  const body = lines[next - 1];
+  return {
+    status: body === undefined ? 204 : 200,
+    headers: {
+      'x-arango-replication-checkmore': String(next < lines.length),
+      'x-arango-replication-lastincluded': String(body === undefined ? 0 : next),
+    },
+    ...(body === undefined ? {} : { body: `{"tick":"${next}",${body}\n` }),
+  };
+}
+
+const doc = (key: string, rev: string, value: string): string =>
+  `"type":2300,"key":"${key}","rev":"${rev}","data":{"_key":"${key}","_rev":"${rev}","v":${value}}}`;
+const removal = (key: string): string => `"type":2302,"key":"${key}","rev":"99"}`;
+
+async function verify(a: Scene, b: Scene, ...flags: readonly string[]) {
+  await using serverA = await startScriptedServer(scriptOf(a));
+  await using serverB = await startScriptedServer(scriptOf(b));
+  const result = await runCli(['verify', serverA.endpoint, serverB.endpoint, ...flags]);
+  return { ...result, requests: [...serverA.requests, ...serverB.requests] };
+}
+
+describe('servers of different kinds', () => {
+  test('are compared by what they have, not by checksums that mean nothing to each other', async () => {
+    const { code, stdout, stderr, requests } = await verify(
+      { collections: { c: { lines: [doc('x', '1', '"é"')] } } },
+      { collections: { c: { lines: [doc('x', '1', '"\\u00e9"')] } }, isTicklog: true },
+    );
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/\nc: equal, 1 document\nequal: 1 collection, 1 document\n$/);
+    expect(stderr).toBe('ticklog: one of the servers is of another kind: comparing key by key\n');
+    expect(requests.some(({ path }) => path.endsWith('/checksum'))).toBe(false);
+  });
+
+  test('a document that differs is found although the counts are the same', async () => {
+    const { code, stdout } = await verify(
+      { collections: { c: { lines: [doc('x', '1', '1'), doc('y', '2', '1')] } } },
+      { collections: { c: { lines: [doc('x', '1', '1'), doc('y', '2', '2')] } } },
+    );
+    expect(code).toBe(3);
+    expect(stdout).toContain('c: DIFFERENT\n  documents differ\n  key y: contents differ\n');
+  });
+
+  test('history and removals do not matter, what is left of them does', async () => {
+    const { code } = await verify(
+      {
+        collections: {
+          c: { lines: [doc('y', '1', '1'), doc('x', '2', '2'), removal('y')], count: 1 },
+        },
+      },
+      { collections: { c: { lines: [doc('x', '2', '2')] } } },
+    );
+    expect(code).toBe(0);
+  });
+});
+
+test('batches keep both servers from compacting during the search, and are ended', async () => {
+  const { requests } = await verify(
+    { collections: { c: { lines: [doc('x', '1', '1')] } }, isTicklog: true },
+    { collections: { c: { lines: [] } }, isTicklog: true },
+  );
+  const ofBatches = requests.filter(({ path }) => path.includes('/batch'));
+  expect(ofBatches.map(({ method }) => method).sort()).toEqual([
+    'DELETE',
+    'DELETE',
+    'POST',
+    'POST',
+  ]);
+});
+
+test('counts that differ make a checksum needless', async () => {
+  const { code, stdout, requests } = await verify(
+    { collections: { c: { lines: [doc('x', '1', '1')] } }, isTicklog: true },
+    { collections: { c: { lines: [] } }, isTicklog: true },
+  );
+  expect(code).toBe(3);
+  expect(stdout).toContain('c: DIFFERENT\n  1 document on A, 0 on B\n  key x: only on A\n');
+  expect(requests.some(({ path }) => path.endsWith('/checksum'))).toBe(false);
+});
+
+test('checksums that differ without a document that does are a difference, too', async () => {
+  const lines = [doc('x', '1', '1')];
+  const { code, stdout } = await verify(
+    { collections: { c: { lines, checksum: 1 } }, isTicklog: true },
+    { collections: { c: { lines, checksum: '2' } }, isTicklog: true },
+  );
+  expect(code).toBe(3);
+  expect(stdout).toContain('  the checksum is 1 on A, 2 on B\n  no document differs now');
+});
+
+test('at most ten keys of a collection are named', async () => {
+  const lines = Array.from({ length: 25 }, (_, i) => doc(`k${i}`, '1', '1'));
+  const { stdout } = await verify(
+    { collections: { c: { lines } } },
+    { collections: { c: { lines: [] } } },
+  );
+  expect(stdout.match(/ {2}key k\d+: only on A\n/g)).toHaveLength(10);
+  expect(stdout).toContain('  the search ended here\n');
+});
+
+test('default key options are the same, given or not; what a server observes is left out', async () => {
+  const lines: string[] = [];
+  const index = { id: '7', type: 'hash', unique: false, fields: ['a'] };
+  const { code, stdout } = await verify(
+    { collections: { c: { lines, indexes: [{ ...index, selectivityEstimate: 0.5 }] } } },
+    {
+      collections: {
+        c: {
+          lines,
+          indexes: [index],
+          parameters: { keyOptions: { type: 'traditional', allowUserKeys: true } },
+        },
+      },
+    },
+  );
+  expect(code, stdout).toBe(0);
+});
+
+test('a different collection type is a difference', async () => {
+  const { code, stdout } = await verify(
+    { collections: { c: { lines: [] } } },
+    { collections: { c: { lines: [], parameters: { type: 3 } } } },
+  );
+  expect(code).toBe(3);
+  expect(stdout).toContain('  type is 2 on A, 3 on B\n');
+});
+
+test('a collection that is dropped meanwhile is a difference, not a failure', async () => {
+  const scene = { collections: { c: { lines: [] } }, isTicklog: true };
+  await using a = await startScriptedServer(scriptOf(scene));
+  await using b = await startScriptedServer({
+    ...scriptOf(scene),
+    'GET /_db/_system/_api/collection/c/count': () => refusal(404, 1203, 'collection not found'),
+  });
+  const { code, stdout } = await runCli(['verify', a.endpoint, b.endpoint]);
+  expect(code).toBe(3);
+  expect(stdout).toContain('c: DIFFERENT\n  the collection was dropped while it was compared\n');
+});
+
+test('--database and --include-system-collections reach both servers', async () => {
+  const script = Object.fromEntries(
+    Object.entries(scriptOf({ collections: {} })).map(([route, handler]) => {
+      return [route.replace('/_db/_system/', '/_db/shop/'), handler];
+    }),
+  );
+  await using a = await startScriptedServer(script);
+  await using b = await startScriptedServer(script);
+  const { code, stdout } = await runCli([
+    ...['verify', a.endpoint, b.endpoint, '--database', 'shop'],
+    ...['--include-system-collections', 'false'],
+  ]);
+  expect(code, stdout).toBe(0);
+  for (const server of [a, b]) {
+    const inventory = server.requests.find(({ path }) => path.endsWith('/inventory'));
+    expect(inventory?.query.get('includeSystem')).toBe('false');
+  }
+});
