@@ -39,7 +39,9 @@ export class LogSession {
   /** Appends a line whose tail is `prefix`, a document, and the end of the object. */
   appendData(entry: Entry, prefix: string, data: LineData): void {
     this.#writer ??= this.#tx.changelog(this.#number);
-    this.#count(entry.tick, this.#writer.appendData(entry, prefix, data));
+    const before = this.#writer.bytes;
+    this.#writer.appendData(entry, prefix, data);
+    this.#count(entry.tick, this.#writer.bytes - before);
   }
 
   /** Writes the new state of the log; nothing when no entry was appended. */

@@ -204,7 +204,10 @@ export class CopyWriter {
     this.#tx.putBlind(primaryKey(number, key), pointer);
     const entry = { tick, type, collection: number, transaction: 0n };
     const head = documentHead({ type, key, rev });
-    this.#count(tick, this.#tx.journal(number).appendData(entry, head, data, pointer));
+    const journal = this.#tx.journal(number);
+    const before = journal.bytes;
+    journal.appendData(entry, head, data, pointer);
+    this.#count(tick, journal.bytes - before);
     if (this.#copy.parameters.keyOptions?.type === 'autoincrement' && /^[0-9]{1,15}$/.test(key)) {
       this.#lastKey = Math.max(this.#lastKey, Number(key));
     }

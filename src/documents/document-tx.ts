@@ -171,9 +171,12 @@ export class DocumentTx {
     this.#tx.put(this.#primaryKey(collection, key), pointer);
     const entry = { tick, type, collection: collection.number, transaction: 0n };
     const journal = this.#tx.journal(collection.number);
-    const bytes = journal.appendData(entry, documentHead({ type, key, rev }), data, pointer);
+    const before = journal.bytes;
+    const stored = journal.appendData(entry, documentHead({ type, key, rev }), data, pointer);
+    const bytes = journal.bytes - before;
     this.#stats.count(collection, { tick, bytes, live: old ? 0 : 1, dead: old ? 1 : 0 });
-    this.#log.add(collection, tick, { type, key, rev, oldRev: old?.rev }, data);
+    // The log copies the bytes of the journal: the text need not be kept, nor encoded again.
+    this.#log.add(collection, tick, { type, key, rev, oldRev: old?.rev }, stored);
   }
 
   /** A write follows the look at its pointer, so the key made for one serves the other. */

@@ -36,6 +36,8 @@ const GROUP_BYTES = 2 * 1024 * 1024;
 const PART_BYTES = 64 * 1024;
 /** Other requests are let in at least this often. */
 const STEP_MS = 5;
+/** About what a line of the log has besides the document: tick, ids, revision. */
+const LINE_EXTRA_BYTES = 150;
 /** About what the log needs for the removal of one document. */
 const REMOVAL_BYTES = 256;
 
@@ -200,7 +202,7 @@ class ImportRun {
       const document = this.#parser.parse(text);
       if (!document) return;
       this.#documents.push(document);
-      this.#bytes += document.length;
+      this.#bytes += document.length + LINE_EXTRA_BYTES;
     } catch (error) {
       this.#parseFailed(error, text);
     }

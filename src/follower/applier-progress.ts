@@ -12,6 +12,7 @@ export class ApplierProgress {
   #lastAvailableTick: Tick = 0n;
   #committedAtMs = 0;
   #caughtUp = false;
+  #caughtUpAtMs = 0;
 
   /** @param message the first one; without it the state shows none */
   constructor(deps: { clock: Clock }, message?: string) {
@@ -47,14 +48,15 @@ export class ApplierProgress {
     return this.#lastAvailableTick;
   }
 
-  /** Whether the last page reached the end of the leader's log, and is applied. */
-  get caughtUp(): boolean {
-    return this.#caughtUp;
-  }
-
-  /** When the newest entry applied was committed by the leader, ms since 1970; 0 when unknown. */
-  get committedAtMs(): number {
-    return this.#committedAtMs;
+  /**
+   * How long ago, in ms, the oldest event that is not applied yet was committed: 0 when all are, and
+   * undefined when it cannot be known. Where a leader does not tell when its events were committed,
+   * since when the end of its log was last reached.
+   */
+  get behindMs(): number | undefined {
+    if (this.#caughtUp) return 0;
+    const sinceMs = Math.max(this.#committedAtMs, this.#caughtUpAtMs);
+    return sinceMs === 0 ? undefined : Math.max(0, this.#clock.nowMs() - sinceMs);
   }
 
   say(message: string): void {
@@ -79,15 +81,17 @@ export class ApplierProgress {
     this.#totalFailedConnects++;
   }
 
-  /** The leader has told of the end of its log. */
-  available(tick: Tick, caughtUp: boolean): void {
+  /** A page came: the log ends at `tick`; `isEnd` when nothing is left to apply. */
+  available(tick: Tick, isEnd: boolean): void {
     this.#lastAvailableTick = tick;
-    if (!caughtUp) this.#caughtUp = false;
+    // What comes now was committed since the page before, so that is no delay of ours.
+    if (this.#caughtUp) this.#caughtUpAtMs = this.#clock.nowMs();
+    this.#caughtUp = isEnd;
   }
 
-  /** A page is applied. */
-  applied(page: { caughtUp: boolean; committedAtMs: number | undefined }): void {
-    this.#caughtUp = page.caughtUp;
+  /** A page is applied; `isEnd` when it reached the end of the log. */
+  applied(page: { isEnd: boolean; committedAtMs: number | undefined }): void {
+    this.#caughtUp = page.isEnd;
     if (page.committedAtMs !== undefined) this.#committedAtMs = page.committedAtMs;
   }
 }

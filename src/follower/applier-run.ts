@@ -5,7 +5,7 @@ import { sleep } from '../base/sleep.ts';
 import type { Collections } from '../documents/collections.ts';
 import type { Database } from '../documents/database.ts';
 import type { ApplierConfig } from '../model/applier-config.ts';
-import { ServiceError } from '../model/errors.ts';
+import { ServiceError, isServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import type { ApplierEvent, Reason } from './applier-machine.ts';
@@ -148,8 +148,11 @@ export class ApplierRun {
       await this.#tailing.run(signal);
       return undefined;
     } catch (error) {
-      if (!(error instanceof ServiceError) || classify(error, signal) !== 'resync') throw error;
-      if (!this.#mayResync()) throw error;
+      // Another leader, or one put back to a backup, can be copied as well as one with a gap.
+      const isCurable =
+        isServiceError(error) &&
+        (error.kind === 'leaderChanged' || classify(error, signal) === 'resync');
+      if (!isCurable || !this.#mayResync()) throw error;
       return error;
     }
   }

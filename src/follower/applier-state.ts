@@ -73,15 +73,14 @@ export function applierStateDocument(view: ApplierView): ApplierStateDocument {
 }
 
 /** How far behind: null where it cannot be known. */
-function behind({ progress, checkpoint, nowMs }: ApplierView): Record<string, unknown> {
+function behind({ progress, checkpoint }: ApplierView): Record<string, unknown> {
   const available = progress.lastAvailableTick;
   const applied = checkpoint?.appliedTick ?? 0n;
   if (available === 0n) return { ticksBehind: null, secondsBehind: null };
-  const { caughtUp, committedAtMs } = progress;
-  const agoMs = committedAtMs === 0 ? undefined : Math.max(0, nowMs - committedAtMs);
+  const { behindMs } = progress;
   return {
     ticksBehind: available > applied ? Number(available - applied) : 0,
-    secondsBehind: caughtUp ? 0 : agoMs === undefined ? null : agoMs / 1000,
+    secondsBehind: behindMs === undefined ? null : behindMs / 1000,
   };
 }
 

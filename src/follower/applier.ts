@@ -218,11 +218,7 @@ export class Applier {
   #begin(): void {
     const { restrictType, restrictCollections, includeSystem, allowWrites } = this.#config;
     const restriction = new Restriction(restrictType, restrictCollections, includeSystem);
-    this.#event({ type: 'start' });
-    this.#lastError = undefined;
-    this.#failedTick = undefined;
-    if (!allowWrites) this.#database.writeGuard = (name) => restriction.accepts(name);
-    this.#current = new ApplierRun(
+    const run = new ApplierRun(
       {
         ...this.#deps,
         database: this.#database,
@@ -236,7 +232,12 @@ export class Applier {
       { ...this.#options, config: this.#config, restriction },
     );
     const abort = new AbortController();
-    this.#run = { abort, ended: this.#work(this.#current, abort.signal) };
+    this.#event({ type: 'start' });
+    this.#lastError = undefined;
+    this.#failedTick = undefined;
+    if (!allowWrites) this.#database.writeGuard = (name) => restriction.accepts(name);
+    this.#current = run;
+    this.#run = { abort, ended: this.#work(run, abort.signal) };
     this.#logger.info({ endpoint: this.#config.endpoint }, 'applier started');
   }
 

@@ -169,16 +169,16 @@ export class TailingSyncer {
         }
         this.#assertNoGap(page, position);
         const next = this.#endOf(page, position);
-        const caughtUp = next >= page.lastTick;
+        const isEnd = next >= page.lastTick;
         chunkBytes = this.#chunkBytes(chunkBytes, page.checkMore && next > position);
         const pauseMs = this.#pauseMs(page, next > position, tookMs);
-        this.#deps.progress.available(page.lastTick, caughtUp);
+        this.#deps.progress.available(page.lastTick, isEnd && next === position);
         fetched = this.#fetch(next, chunkBytes, pauseMs, fetching.signal);
         if (next > position || page.body.length > 0) {
           await applier.apply({ ...page, scannedTo: next }, signal);
         }
         signal.throwIfAborted();
-        this.#deps.progress.applied({ caughtUp, committedAtMs: page.committedAtMs });
+        this.#deps.progress.applied({ isEnd, committedAtMs: page.committedAtMs });
         position = next;
       }
     } finally {

@@ -1,6 +1,6 @@
 import { InvariantError } from '../base/assert.ts';
 import type { Logger } from '../base/logger.ts';
-import { ServiceError } from '../model/errors.ts';
+import { type ErrorName, ServiceError } from '../model/errors.ts';
 import { errorBody } from '../protocol/error-body.ts';
 import { ClientGoneError } from './body.ts';
 import type { Context } from './context.ts';
@@ -10,6 +10,11 @@ import { sendJson } from './respond.ts';
 const DISCONNECTS: ReadonlySet<unknown> = new Set([
   ...['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ERR_STREAM_PREMATURE_CLOSE'],
   ...['ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END'],
+]);
+
+/** Statuses from 500 on that are no failures of the server. */
+const EXPECTED: ReadonlySet<ErrorName> = new Set<ErrorName>([
+  ...(['shuttingDown', 'notImplemented', 'httpNotImplemented'] as const),
 ]);
 
 /** Turns what handlers throw into answers, and logs each failure of the server once. */
@@ -25,14 +30,13 @@ export class ErrorAnswers {
 
   /** Answers a request whose handler threw. Nothing is sent to a client that is gone. */
   answer(ctx: Context, thrown: unknown): void {
-    if (thrown instanceof ClientGoneError || isDisconnect(thrown) || !ctx.writable) {
+    if (thrown instanceof ClientGoneError || !ctx.writable) {
       ctx.respond = false;
       ctx.res.destroy();
       return;
     }
     const error = this.#serviceError(thrown);
-    if (error.httpStatus >= 500 && error.kind !== 'shuttingDown')
-      this.#logRequest(ctx, error, thrown);
+    if (error.httpStatus >= 500 && !EXPECTED.has(error.kind)) this.#logRequest(ctx, error, thrown);
     if (ctx.headerSent) {
       // Half an answer is out: the client must see that it is broken off.
       ctx.respond = false;
@@ -66,7 +70,6 @@ export class ErrorAnswers {
       this.#logged.add(thrown);
     }
     const context = { method: ctx.method, path: ctx.originalUrl, errorNum: error.errorNum };
-    if (error.kind === 'httpNotImplemented' || error.kind === 'notImplemented') return;
     this.#logger.error({ ...context, err: thrown }, 'a request failed');
   }
 }

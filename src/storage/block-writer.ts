@@ -170,8 +170,7 @@ export class BlockWriter {
   /** Appends a line given as text. Returns its length in bytes. */
   append(entry: Entry, tail: string, pointer?: Buffer): number {
     const head = `{"tick":"${entry.tick}",`;
-    const tailBytes = Buffer.byteLength(tail);
-    const bytes = head.length + tailBytes;
+    const bytes = head.length + Buffer.byteLength(tail);
     const block = this.#reserve(entry, bytes);
     const at = BLOCK_HEADER_BYTES + block.length;
     block.buffer.write(head, at, 'latin1');
@@ -182,21 +181,25 @@ export class BlockWriter {
 
   /**
    * Appends a line whose tail is `prefix`, the data, and the end of the object. Data that stands in a
-   * page is copied, not decoded.
+   * page is copied, not decoded. Returns where the data stands now; valid until the commit is written.
    */
-  appendData(entry: Entry, prefix: string, data: LineData, pointer?: Buffer): number {
-    if (typeof data === 'string') return this.append(entry, `${prefix}${data}}\n`, pointer);
+  appendData(entry: Entry, prefix: string, data: LineData, pointer?: Buffer): ByteSlice {
     const head = `{"tick":"${entry.tick}",${prefix}`;
     const headBytes = Buffer.byteLength(head);
-    const bytes = headBytes + data.end - data.start + LINE_END_BYTES;
+    const dataBytes =
+      typeof data === 'string' ? Buffer.byteLength(data) : data.end - data.start;
+    const bytes = headBytes + dataBytes + LINE_END_BYTES;
     const block = this.#reserve(entry, bytes);
-    const at = BLOCK_HEADER_BYTES + block.length;
-    block.buffer.write(head, at);
-    data.source.copy(block.buffer, at + headBytes, data.start, data.end);
-    block.buffer[at + bytes - 2] = CLOSE_BRACE;
-    block.buffer[at + bytes - 1] = NEWLINE;
+    const { buffer } = block;
+    const start = BLOCK_HEADER_BYTES + block.length + headBytes;
+    const end = start + dataBytes;
+    buffer.write(head, start - headBytes);
+    if (typeof data === 'string') buffer.write(data, start);
+    else data.source.copy(buffer, start, data.start, data.end);
+    buffer[end] = CLOSE_BRACE;
+    buffer[end + 1] = NEWLINE;
     this.#push(block, entry, bytes, pointer);
-    return bytes;
+    return { source: buffer, start, end };
   }
 
   /** Appends a whole stored line as it is: what merging blocks does. */

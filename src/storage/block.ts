@@ -20,7 +20,8 @@ export const BLOCK_HEADER_BYTES = 36;
 export const BLOCK_LINES_MAX_BYTES = 64 * 1024;
 /** A new block is begun when a line would pass this size. */
 export const BLOCK_LINES_FILL_BYTES = 32 * 1024;
-export const BLOCK_ENTRIES_MAX = 1024;
+/** So that the room kept for the directory stays small beside the lines. */
+export const BLOCK_ENTRIES_MAX = 256;
 export const FLAG_COLLECTIONS = 1;
 export const FLAG_TRANSACTIONS = 2;
 

@@ -54,14 +54,14 @@ export class CommitGroup implements GroupView {
   }
 
   get(keyText: string, key: Buffer): Buffer | undefined {
-    const change = this.#overlay.get(keyText) ?? this.#below?.changeOf(keyText);
-    if (change) return change.value ?? undefined;
-    return this.#level.getSync(key);
+    let value = this.#overlay.get(keyText);
+    if (value === undefined) value = this.#below?.changeOf(keyText);
+    return value === undefined ? this.#level.getSync(key) : (value ?? undefined);
   }
 
   adopt(changes: Overlay): void {
     if (this.#overlay.size === 0) this.#overlay = changes;
-    else for (const [keyText, change] of changes) this.#overlay.set(keyText, change);
+    else for (const [keyText, value] of changes) this.#overlay.set(keyText, value);
   }
 
   putBlind(key: Buffer, value: Buffer | null): void {
@@ -120,16 +120,16 @@ export class CommitGroup implements GroupView {
     // What is put is copied, so a large group gives its blocks back one by one.
     const release = this.isLarge;
     for (const writer of this.#writers.values()) writer.seal(this.timeMs, count, { release });
-    for (const changes of [this.#overlay.values(), this.#blind]) {
-      for (const { key, value } of changes) {
-        if (value) {
-          count(key, value);
-        } else {
-          bytes += key.length;
-          del(key);
-        }
+    const change = (key: Buffer, value: Buffer | null): void => {
+      if (value) {
+        count(key, value);
+      } else {
+        bytes += key.length;
+        del(key);
       }
-    }
+    };
+    for (const [keyText, value] of this.#overlay) change(Buffer.from(keyText, 'latin1'), value);
+    for (const { key, value } of this.#blind) change(key, value);
     return bytes;
   }
 
@@ -141,7 +141,7 @@ export class CommitGroup implements GroupView {
   }
 
   /** What this group alone does to a key. */
-  changeOf(keyText: string): Change | undefined {
+  changeOf(keyText: string): Buffer | null | undefined {
     return this.#overlay.get(keyText);
   }
 

@@ -18,8 +18,11 @@ export interface GroupView {
   readLine(number: number, pointer: Pointer): string;
 }
 
-/** Single keys that are to be written, by their bytes as latin1 text; null removes. */
-export type Overlay = Map<string, { readonly key: Buffer; readonly value: Buffer | null }>;
+/**
+ * Values of single keys that are to be written, by the bytes of the key as latin1 text; null removes.
+ * The keys are made buffers again when they are written: kept as such they would weigh more.
+ */
+export type Overlay = Map<string, Buffer | null>;
 
 /**
  * The view one request has of the store while it runs inside the commit queue: it sees everything
@@ -43,15 +46,15 @@ export class WriteTx {
   get(key: Buffer): Buffer | undefined {
     const keyText = key.toString('latin1');
     const change = this.#changes.get(keyText);
-    return change ? (change.value ?? undefined) : this.#group.get(keyText, key);
+    return change === undefined ? this.#group.get(keyText, key) : (change ?? undefined);
   }
 
   put(key: Buffer, value: Buffer): void {
-    this.#changes.set(key.toString('latin1'), { key, value });
+    this.#changes.set(key.toString('latin1'), value);
   }
 
   del(key: Buffer): void {
-    this.#changes.set(key.toString('latin1'), { key, value: null });
+    this.#changes.set(key.toString('latin1'), null);
   }
 
   /**

@@ -116,7 +116,13 @@ describe('every path', () => {
 
   test('an unknown database is 404/1228 for whatever stands below it', async () => {
     await using server = await openTestServer();
-    for (const path of ['/_db/none/_api/version', '/_db/none', '/_db/none/foo', '/_db//x', '/_db/%ff/']) {
+    for (const path of [
+      '/_db/none/_api/version',
+      '/_db/none',
+      '/_db/none/foo',
+      '/_db//x',
+      '/_db/%ff/',
+    ]) {
       expectError(await server.request('GET', path), 404, 1228);
     }
   });
@@ -227,7 +233,15 @@ describe('bodies', () => {
 
   test('what is not UTF-8, no JSON, or no object is 400/600', async () => {
     await using server = await openTestServer();
-    const bad = [Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]), '', '{', '[]', 'null', '1', '{"a":1}x'];
+    const bad = [
+      Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]),
+      '',
+      '{',
+      '[]',
+      'null',
+      '1',
+      '{"a":1}x',
+    ];
     for (const body of bad) {
       expectError(await server.request('POST', '/_api/collection', { body }), 400, 600);
     }

@@ -157,7 +157,9 @@ describe('PUT /_api/collection/<name>/<action>', () => {
     expect(unloaded.json).toEqual({ ...base, status: 4 });
     const loaded = await server.request('PUT', '/_api/collection/a/load');
     expect(loaded.json).toEqual({ ...base, status: 3, count: 0 });
-    const short = await server.request('PUT', '/_api/collection/a/load', { body: { count: false } });
+    const short = await server.request('PUT', '/_api/collection/a/load', {
+      body: { count: false },
+    });
     expect(short.json).toEqual({ ...base, status: 3 });
   });
 
@@ -183,8 +185,7 @@ describe('PUT /_api/collection/<name>/<action>', () => {
     expect(json).toMatchObject({
       ...{ name: 'a', type: 2, waitForSync: true, journalSize: 4_194_304, doCompact: true },
     });
-    const put = (body: unknown) =>
-      server.request('PUT', '/_api/collection/a/properties', { body });
+    const put = (body: unknown) => server.request('PUT', '/_api/collection/a/properties', { body });
     expectError(await put({ waitForSync: 1 }), 400, 10);
     expectError(await put({ journalSize: 1 }), 400, 1206);
     expectError(await put('x'), 400, 600);

@@ -13,7 +13,9 @@ describe('/_api/database', () => {
     const dropped = await server.request('DELETE', '/_api/database/d1');
     expect(dropped.json).toEqual({ result: true, error: false, code: 200 });
     expectError(await server.request('GET', '/_db/d1/_api/version'), 404, 1228);
-    expect((await server.request('GET', '/_api/database/user')).json['result']).toEqual(['_system']);
+    expect((await server.request('GET', '/_api/database/user')).json['result']).toEqual([
+      '_system',
+    ]);
   });
 
   test('collections of one database are not those of another', async () => {
@@ -55,9 +57,9 @@ describe('/_api/database', () => {
       expectError(await server.request('POST', '/_api/database', { body: { name } }), 400, 1229);
     }
     expectError(
-      await server.request('POST', '/_api/database', { body: { name: 'a'.repeat(64) } }).then(() =>
-        server.request('POST', '/_api/database', { body: { name: 'a'.repeat(64) } }),
-      ),
+      await server
+        .request('POST', '/_api/database', { body: { name: 'a'.repeat(64) } })
+        .then(() => server.request('POST', '/_api/database', { body: { name: 'a'.repeat(64) } })),
       ...[409, 1207],
     );
   });

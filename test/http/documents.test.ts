@@ -40,12 +40,17 @@ describe('POST /_api/document?collection=', () => {
   test('bad requests store nothing', async () => {
     await using server = await openWithCollection({ keyOptions: { allowUserKeys: false } });
     expectError(await server.request('POST', '/_api/document', { body: {} }), 400, 1204);
-    expectError(await server.request('POST', '/_api/document?collection=', { body: {} }), 400, 1204);
+    expectError(
+      await server.request('POST', '/_api/document?collection=', { body: {} }),
+      400,
+      1204,
+    );
     expectError(
       await server.request('POST', '/_api/document?collection=none', { body: {} }),
       ...[404, 1203],
     );
-    for (const body of ['', '{', '{"a":}', '{"a":1}}']) expectError(await post(server, body), 400, 600);
+    for (const body of ['', '{', '{"a":}', '{"a":1}}'])
+      expectError(await post(server, body), 400, 600);
     for (const body of ['[]', '1', '"a"', 'null']) expectError(await post(server, body), 400, 1227);
     expectError(await post(server, Buffer.from([0x7b, 0xff, 0x7d])), 400, 600);
     for (const _key of ['', 'a b', 'a/b', 'ä', 5, null, 'a'.repeat(255)]) {
@@ -63,7 +68,8 @@ describe('POST /_api/document?collection=', () => {
     );
     const winners = answers.filter(({ status }) => status === 202);
     expect(winners).toHaveLength(1);
-    for (const answer of answers.filter((each) => each !== winners[0])) expectError(answer, 409, 1210);
+    for (const answer of answers.filter((each) => each !== winners[0]))
+      expectError(answer, 409, 1210);
     const stored = await server.request('GET', '/_api/document/c/k');
     expect(stored.json['_rev']).toBe(winners[0]!.json['_rev']);
   });
@@ -78,11 +84,15 @@ describe('POST /_api/document?collection=', () => {
     const count = await server.request('GET', '/_api/collection/new/count');
     expect(count.json).toMatchObject({ count: 12, type: 2 });
     expectError(
-      await server.request('POST', '/_api/document?collection=1x&createCollection=true', { body: {} }),
+      await server.request('POST', '/_api/document?collection=1x&createCollection=true', {
+        body: {},
+      }),
       ...[400, 1208],
     );
     expectError(
-      await server.request('POST', '/_api/document?collection=_x&createCollection=true', { body: {} }),
+      await server.request('POST', '/_api/document?collection=_x&createCollection=true', {
+        body: {},
+      }),
       ...[400, 1208],
     );
   });
@@ -313,7 +323,11 @@ describe('the forms of 3.x', () => {
     expect(answer.status).toBe(202);
     expect(answer.json).toMatchObject({ _id: 'c/k', _key: 'k' });
     expectError(await server.request('POST', '/_api/document/none', { body: {} }), 404, 1203);
-    expectError(await server.request('POST', '/_api/document/c', { body: { _key: 'k' } }), 409, 1210);
+    expectError(
+      await server.request('POST', '/_api/document/c', { body: { _key: 'k' } }),
+      409,
+      1210,
+    );
   });
 
   test('overwriteMode decides what happens to an existing key', async () => {

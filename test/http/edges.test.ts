@@ -23,7 +23,14 @@ describe('/_api/edge', () => {
     expect(answer.headers['location']).toBe('/_db/_system/_api/document/e/k');
     const { json } = await server.request('GET', '/_api/edge/e/k');
     expect(json).toEqual({
-      ...{ _id: 'e/k', _key: 'k', _rev: answer.json['_rev'], _from: 'v/a', _to: 'v/b', since: 2011 },
+      ...{
+        _id: 'e/k',
+        _key: 'k',
+        _rev: answer.json['_rev'],
+        _from: 'v/a',
+        _to: 'v/b',
+        since: 2011,
+      },
     });
   });
 

@@ -85,11 +85,24 @@ describe('POST /_api/index', () => {
     const bad: unknown[] = [
       ...[{}, { type: 5 }, { type: 'foo', fields: ['a'] }, { type: 'primary', fields: ['_key'] }],
       ...[{ type: 'hash' }, { type: 'hash', fields: [] }, { type: 'hash', fields: 'a' }],
-      ...[{ type: 'hash', fields: ['a', 'a'] }, { type: 'skiplist', fields: [1] }],
-      ...[{ type: 'geo', fields: ['a', 'b', 'c'] }, { type: 'geo1', fields: ['a', 'b'] }],
-      ...[{ type: 'geo2', fields: ['a'] }, { type: 'fulltext', fields: ['a', 'b'] }],
+      ...[
+        { type: 'hash', fields: ['a', 'a'] },
+        { type: 'skiplist', fields: [1] },
+      ],
+      ...[
+        { type: 'geo', fields: ['a', 'b', 'c'] },
+        { type: 'geo1', fields: ['a', 'b'] },
+      ],
+      ...[
+        { type: 'geo2', fields: ['a'] },
+        { type: 'fulltext', fields: ['a', 'b'] },
+      ],
       ...[{ type: 'fulltext', fields: ['a'], minLength: 'x' }, { type: 'cap' }],
-      ...[{ type: 'cap', size: -1 }, { type: 'cap', size: 1.5 }, { type: 'bitarray', fields: ['a'] }],
+      ...[
+        { type: 'cap', size: -1 },
+        { type: 'cap', size: 1.5 },
+        { type: 'bitarray', fields: ['a'] },
+      ],
       ...[{ type: 'bitarray', fields: [['x'], 'a'] }],
     ];
     for (const body of bad) expectError(await post(server, body), 400, 400);

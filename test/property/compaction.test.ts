@@ -15,7 +15,7 @@ import {
 import { ManualClock } from '../support/manual-clock.ts';
 import { TestCore } from '../support/store.ts';
 
-const RUNS = Number(process.env['TICKLOG_COMPACTION_RUNS'] ?? 20);
+const RUNS = Number(process.env['TICKLOG_COMPACTION_RUNS'] ?? 12);
 const KEYS = 600;
 /** Neighbouring writes go to this many keys, so that elsewhere keys that are gone stay gone. */
 const KEYS_AT_ONCE = 80;
@@ -258,7 +258,7 @@ test(
   async () => {
     const totals = { compacted: 0, resumed: 0, refused: 0 };
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60, size: 'max' }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 45, size: 'max' }), async (steps) => {
         const clock = new ManualClock();
         await using core = await TestCore.open({ clock });
         await core.collections.create(core.system, { name: 'c' });
@@ -272,7 +272,7 @@ test(
         totals.resumed += run.resumed;
         totals.refused += run.refused;
       }),
-      { numRuns: RUNS, endOnFailure: RUNS > 20 },
+      { numRuns: RUNS, endOnFailure: RUNS > 12 },
     );
     console.log(totals);
     // Runs in which nothing was left out would prove nothing.

@@ -491,4 +491,23 @@ describe('a leader that cannot be followed', () => {
     await second.create('c');
     await follower.caughtUp(second.lastTick());
   });
+
+  test('that is another server than before is copied where autoResync says so', async () => {
+    await using first = await openPair();
+    await using second = await openPair();
+    const { follower } = first;
+    await follower.follow(first.endpoint, 1n, { autoResync: true });
+    await first.create('c');
+    await first.caughtUp();
+    await follower.applier.stop();
+    const theirs = await second.create('c');
+    await second.put(theirs, 'a', 1);
+    await follower.follow(second.endpoint, undefined);
+    await follower.until(({ totalResyncs }) => totalResyncs === 1);
+    await second.put(theirs, 'b', 2);
+    await follower.caughtUp(second.lastTick());
+    expect(follower.database.get('c').cid).toBe(theirs.cid);
+    const documents = await documentsOf(follower.core.store, follower.database.get('c'));
+    expect(Object.keys(documents)).toEqual(['a', 'b']);
+  });
 });

@@ -183,7 +183,9 @@ describe('a block writer', () => {
     const start = 4;
     const end = source.length - 4;
     const target = writer();
-    const bytes = target.appendData(entry(5n), '"key":"ä","data":', { source, start, end });
+    const stored = target.appendData(entry(5n), '"key":"ä","data":', { source, start, end });
+    expect(stored.source.toString('utf8', stored.start, stored.end)).toBe('{"_key":"ä","n":1}');
+    const { bytes } = target;
     const [block] = seal(target).map(({ key, value }) => new Block(key, value));
     expect(block!.lines.toString()).toBe('{"tick":"5","key":"ä","data":{"_key":"ä","n":1}}\n');
     expect(block!.lines).toHaveLength(bytes);
