@@ -1,6 +1,7 @@
 import type { Collection } from '../documents/collection.ts';
 import type { Database } from '../documents/database.ts';
 import { DocumentTx } from '../documents/document-tx.ts';
+import { trackGivenKey } from '../documents/key-generator.ts';
 import type { IndexedDocument } from '../documents/secondary-index.ts';
 import { CollectionType } from '../model/collection.ts';
 import { type ErrorName, ServiceError, isServiceError } from '../model/errors.ts';
@@ -144,6 +145,7 @@ export class DocumentApplier {
     for (let conflicts = 0; ; conflicts++) {
       try {
         this.#write(collection, lines, body);
+        trackGivenKey(this.#documents, collection, lines.key);
         return;
       } catch (error) {
         if (conflicts >= CONFLICTS_MAX || !isServiceError(error, 'uniqueConstraintViolated')) {

@@ -87,14 +87,16 @@ export class Store {
    */
   static async open(deps: { clock: Clock; logger: Logger }, options: StoreOptions): Promise<Store> {
     await mkdir(options.directory, { recursive: true });
-    const level: Level = new LevelDatabase(join(options.directory, 'store'), {
+    const location = join(options.directory, 'store');
+    // Before the database object is made, for that opens by itself and removes its old log.
+    await checkLogs(location);
+    const level: Level = new LevelDatabase(location, {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
       writeBufferSize: WRITE_BUFFER_BYTES,
       cacheSize: CACHE_BYTES,
       maxFileSize: MAX_FILE_BYTES,
     });
-    await checkLogs(level.location);
     await openLevel(level, options.directory);
     try {
       checkFormat(level);

@@ -274,7 +274,6 @@ test(
       }),
       { numRuns: RUNS, endOnFailure: RUNS > 12 },
     );
-    console.log(totals);
     // Runs in which nothing was left out would prove nothing.
     expect(totals.compacted).toBeGreaterThan(0);
     expect(totals.resumed).toBeGreaterThan(0);

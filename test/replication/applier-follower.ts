@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import type { Collection } from '../../src/documents/collection.ts';
@@ -8,6 +9,7 @@ import { Appliers } from '../../src/follower/appliers.ts';
 import { InitialSyncer } from '../../src/follower/initial-syncer.ts';
 import { type LeaderServer, openLeaderServer } from '../support/leader-server.ts';
 import { TestCore, type TestCoreOptions } from '../support/store.ts';
+import { contentOf } from '../support/sync-follower.ts';
 
 /** What the tests look at in a state. */
 export interface SeenState {
@@ -161,4 +163,11 @@ export async function openPair(options: TestCoreOptions = {}): Promise<Pair> {
       await leader[Symbol.asyncDispose]();
     },
   };
+}
+
+/** What both sides hold must be the same, revisions, ids, indexes and properties included. */
+export async function expectEqual({ leader, follower }: Pair): Promise<void> {
+  const theirs = await contentOf(leader.store, leader.database);
+  const ours = await contentOf(follower.core.store, follower.database);
+  expect(ours).toEqual(theirs);
 }

@@ -71,7 +71,8 @@ export function expectSame(actual: Documents, expected: Documents, what: string)
   const differences: string[] = [];
   for (const key of new Set([...actual.keys(), ...expected.keys()])) {
     if (actual.get(key) !== expected.get(key)) {
-      differences.push(`${key}: ${actual.get(key) ?? '-'} instead of ${expected.get(key) ?? '-'}`);
+      const [is, should] = [actual.get(key), expected.get(key)].map((text) => text?.slice(0, 60));
+      differences.push(`${key}: ${is ?? '-'} instead of ${should ?? '-'}`);
     }
   }
   expect(differences.slice(0, 5), what).toEqual([]);

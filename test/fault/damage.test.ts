@@ -1,0 +1,249 @@
+import { cp, open, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isServiceError } from '../../src/model/errors.ts';
+import { Space } from '../../src/storage/keys.ts';
+import type { Store } from '../../src/storage/store.ts';
+import { buildForChild } from '../support/child-build.ts';
+import { runAndKill } from '../support/killed-child.ts';
+import type { Acknowledged } from '../support/op-stream.ts';
+import { Random } from '../support/random.ts';
+import { openStoreAt } from '../support/raw-store.ts';
+import { openCore } from '../support/store.ts';
+import { type TempDir, makeTempDir } from '../support/temp-dir.ts';
+import { verifyAcknowledged, verifyCore } from '../support/verify-core.ts';
+
+/** Places to damage in each test. */
+const PLACES = Number(process.env['TICKLOG_DAMAGE_PLACES'] ?? 40);
+
+interface Killed extends AsyncDisposable {
+  readonly directory: string;
+  readonly acknowledged: readonly Acknowledged[];
+  /** A fresh copy of the data directory. */
+  copy(): Promise<string>;
+}
+
+let code: TempDir;
+let program: string;
+
+beforeAll(async () => {
+  code = await makeTempDir();
+  program = await buildForChild(join(code.path, 'code'), 'test/support/crash-child.ts');
+});
+
+afterAll(() => code[Symbol.asyncDispose]());
+
+/** A data directory whose server was killed while most of its data was in the write-ahead log only. */
+async function killedServer(reports: number): Promise<Killed> {
+  const dir: TempDir = await makeTempDir();
+  const directory = join(dir.path, 'data');
+  const killed = await runAndKill(program, [directory, 'insert'], { afterReports: reports });
+  let copies = 0;
+  return {
+    directory,
+    acknowledged: killed.reports.flatMap((each) => (each.kind === 'acknowledged' ? each.op : [])),
+    copy: async () => {
+      const target = join(dir.path, `copy${copies++}`);
+      await cp(directory, target, { recursive: true });
+      return target;
+    },
+    [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose](),
+  };
+}
+
+async function logOf(directory: string): Promise<string> {
+  const store = join(directory, 'store');
+  const [name, ...more] = (await readdir(store)).filter((each) => each.endsWith('.log'));
+  expect(more).toEqual([]);
+  return join(store, name!);
+}
+
+async function flipBit(path: string, bit: number): Promise<void> {
+  const file = await open(path, 'r+');
+  const byte = Buffer.alloc(1);
+  await file.read(byte, 0, 1, bit >> 3);
+  byte[0] = byte[0]! ^ (1 << (bit & 7));
+  await file.write(byte, 0, 1, bit >> 3);
+  await file.close();
+}
+
+/** True when opening refuses with a message that helps, false when everything answered is there. */
+async function refusesOrIsWhole(
+  directory: string,
+  acknowledged: readonly Acknowledged[],
+): Promise<boolean> {
+  let core;
+  try {
+    core = await openCore(directory);
+  } catch (error) {
+    if (!isServiceError(error, 'storageDamaged')) throw error;
+    expect(error.message).toMatch(/backup.*another server|cannot be opened/);
+    return true;
+  }
+  try {
+    await verifyCore(core);
+    await verifyAcknowledged(core, acknowledged);
+  } finally {
+    await core.store.close();
+  }
+  return false;
+}
+
+describe('rule 9: a damaged write-ahead log', () => {
+  test(
+    'P5: after a kill, a flipped bit anywhere in it is refused, or nothing is lost',
+    { timeout: 60_000 + PLACES * 1000 },
+    async () => {
+      await using killed = await killedServer(300);
+      expect(killed.acknowledged.length).toBeGreaterThan(250);
+      expect(await refusesOrIsWhole(await killed.copy(), killed.acknowledged)).toBe(false);
+      const bits = (await stat(await logOf(killed.directory))).size * 8;
+      let refused = 0;
+      for (let n = 0; n < PLACES; n++) {
+        // Half of the places are at the end, where damage looks like a write that was broken off.
+        const bit =
+          n % 2 === 0 ? Math.floor((bits * n) / PLACES) : bits - 1 - Math.floor(n * n * 1.7);
+        const directory = await killed.copy();
+        await flipBit(await logOf(directory), bit);
+        if (await refusesOrIsWhole(directory, killed.acknowledged)) refused++;
+        // A refusal changes nothing: the next try is refused too.
+        await rm(directory, { recursive: true });
+      }
+      expect(refused).toBeGreaterThan(0.9 * PLACES);
+    },
+  );
+
+  test('a refusal leaves everything as it was, and says so again', async () => {
+    await using killed = await killedServer(100);
+    const path = await logOf(killed.directory);
+    await flipBit(path, 4 * (await stat(path)).size);
+    const before = (await readdir(join(killed.directory, 'store'))).sort();
+    for (let i = 0; i < 3; i++) {
+      expect(await refusesOrIsWhole(killed.directory, [])).toBe(true);
+    }
+    expect((await readdir(join(killed.directory, 'store'))).sort()).toEqual(before);
+  });
+
+  test('a log that is gone is not taken for an empty one', async () => {
+    await using killed = await killedServer(100);
+    await rm(await logOf(killed.directory));
+    expect(await refusesOrIsWhole(killed.directory, killed.acknowledged)).toBe(true);
+  });
+
+  test('a zeroed stretch within it is refused', async () => {
+    await using killed = await killedServer(300);
+    const path = await logOf(killed.directory);
+    const file = await open(path, 'r+');
+    await file.write(Buffer.alloc(4096), 0, 4096, Math.floor((await file.stat()).size / 2));
+    await file.close();
+    expect(await refusesOrIsWhole(killed.directory, killed.acknowledged)).toBe(true);
+  });
+
+  test('after an orderly stop, a log cut off anywhere is refused', { timeout: 60_000 }, async () => {
+    await using killed = await killedServer(100);
+    const core = await openCore(killed.directory);
+    const database = core.catalogue.get('_system');
+    for (let i = 0; i < 50; i++) {
+      await core.documents.insert(database, database.get('c'), '{"late":true}');
+    }
+    await core.store.close();
+    const { size } = await stat(await logOf(killed.directory));
+    for (const length of [0, 1, Math.floor(size / 2), size - 2000, size - 100, size - 1]) {
+      const directory = await killed.copy();
+      await truncate(await logOf(directory), length);
+      expect(await refusesOrIsWhole(directory, killed.acknowledged), `${length}`).toBe(true);
+    }
+    expect(await refusesOrIsWhole(await killed.copy(), killed.acknowledged)).toBe(false);
+  });
+
+  test('after a kill, a log cut off at its end loses the last commits whole, and nothing else', async () => {
+    await using killed = await killedServer(200);
+    const path = await logOf(killed.directory);
+    await truncate(path, (await stat(path)).size - 3000);
+    const core = await openCore(killed.directory);
+    try {
+      // Nothing tells a lost tail from writes that never came; what is there must still fit together.
+      await verifyCore(core);
+      await verifyAcknowledged(core, killed.acknowledged.slice(0, 100));
+    } finally {
+      await core.store.close();
+    }
+  });
+});
+
+describe('rule 9: a damaged table', () => {
+  test(
+    'a flipped bit is never served: a read gives what was written, or fails',
+    { timeout: 60_000 + PLACES * 2000 },
+    async () => {
+      await using dir = await makeTempDir();
+      const directory = join(dir.path, 'data');
+      const core = await openCore(directory);
+      const database = core.catalogue.get('_system');
+      const collection = await core.collections.create(database, { name: 'c' });
+      const random = new Random(1);
+      const texts = new Map<string, string>();
+      for (let i = 0; i < 400; i++) {
+        const pad = Array.from({ length: 60 }, () => random.next().toString(36)).join('');
+        const body = `{"_key":"k${i}","pad":"${pad}"}`;
+        await core.documents.insert(database, collection, body);
+        texts.set(`k${i}`, core.documents.read(collection, `k${i}`).text);
+      }
+      const { number } = collection;
+      const journal = await readJournal(core.store, number);
+      await core.store.level.compactRange(Buffer.from([0]), Buffer.from([255]));
+      await core.store.close();
+      const files = (await readdir(join(directory, 'store'))).filter((each) => /\.ldb$/.test(each));
+      expect(files.length).toBeGreaterThan(0);
+      let noticed = 0;
+      for (let n = 0; n < PLACES; n++) {
+        const copy = join(dir.path, `copy${n}`);
+        await cp(directory, copy, { recursive: true });
+        const path = join(copy, 'store', files[n % files.length]!);
+        await flipBit(path, random.below((await stat(path)).size * 8));
+        if (await serves(copy, number, texts, journal)) noticed++;
+        await rm(copy, { recursive: true });
+      }
+      expect(noticed).toBeGreaterThan(0);
+    },
+  );
+});
+
+async function readJournal(store: Store, number: number): Promise<string> {
+  const range = { gte: Buffer.from([Space.journal]), lt: Buffer.from([Space.journal + 1]) };
+  const blocks = await store.level.iterator(range).all();
+  expect(blocks.every(([key]) => key.readUInt32BE(1) === number)).toBe(true);
+  return blocks.map(([, value]) => value.toString('hex')).join();
+}
+
+/** Reads everything; true when the damage was noticed. Wrong data fails the test. */
+async function serves(
+  directory: string,
+  number: number,
+  texts: ReadonlyMap<string, string>,
+  journal: string,
+): Promise<boolean> {
+  let store: Store;
+  try {
+    store = await openStoreAt(directory);
+  } catch {
+    return true;
+  }
+  let noticed = false;
+  try {
+    for (const [key, text] of texts) {
+      try {
+        const found = store.readLine(number, key);
+        if (!found) throw new Error('missing');
+        expect(text).toContain(found.line.slice(found.line.indexOf('"_rev"'), -2));
+      } catch (error) {
+        if (error instanceof Error && error.name === 'AssertionError') throw error;
+        noticed = true;
+      }
+    }
+    expect(journal.length).toBeGreaterThan(0);
+  } finally {
+    await store.close();
+  }
+  return noticed;
+}

@@ -1,0 +1,60 @@
+import process from 'node:process';
+import { systemClock } from '../../src/base/clock.ts';
+import { silentLogger } from '../../src/base/logger.ts';
+import { Maintenance } from '../../src/documents/maintenance.ts';
+import { type Acknowledged, OpStream } from './op-stream.ts';
+import { Random } from './random.ts';
+import { type OpenCore, openCore } from './store.ts';
+
+/** What this program says on its standard output, a line each. */
+export type ChildReport =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'acknowledged'; readonly op: Acknowledged }
+  /** A tick that was shown to somebody. */
+  | { readonly kind: 'tick'; readonly tick: string };
+
+function report(line: ChildReport): void {
+  // Pipes are written synchronously, so what is reported is out before the process can be killed.
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+async function showTicks(core: OpenCore): Promise<never> {
+  for (;;) {
+    report({ kind: 'tick', tick: (await core.store.drawTick()).toString() });
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/** Documents one after another, none of which is changed later. */
+async function insertOnly(core: OpenCore): Promise<never> {
+  const database = core.catalogue.get('_system');
+  const collection = database.byName('c') ?? (await core.collections.create(database, { name: 'c' }));
+  report({ kind: 'ready' });
+  for (let n = 0; ; n++) {
+    const body = `{"n":${n},"pad":"${'x'.repeat(n % 700)}"}`;
+    const { rev } = await core.documents.insert(database, collection, body);
+    report({ kind: 'acknowledged', op: { database: '_system', type: 2300, rev } });
+  }
+}
+
+/** Everything there is, until somebody kills the process. */
+async function allOperations(core: OpenCore, seed: number): Promise<void> {
+  if (!core.catalogue.find('other')) await core.databases.create('other');
+  const maintenance = new Maintenance(
+    { store: core.store, catalogue: core.catalogue, clock: systemClock, logger: silentLogger },
+    { intervalMs: 1, removalAgeMs: 100, horizon: () => undefined },
+  );
+  maintenance.start();
+  const random = new Random(seed);
+  const stream = new OpStream(
+    { core, random, acknowledge: (op) => report({ kind: 'acknowledged', op }) },
+    { databases: ['_system', 'other'] },
+  );
+  report({ kind: 'ready' });
+  await Promise.all([stream.run(Infinity, 1 + random.below(64)), showTicks(core)]);
+}
+
+const [directory, mode, seed] = process.argv.slice(2);
+if (directory === undefined) throw new Error('usage: crash-child <directory> <mode> <seed>');
+const core = await openCore(directory, { clock: systemClock, loggerConfig: { autoStart: true } });
+await (mode === 'insert' ? insertOnly(core) : allOperations(core, Number(seed)));

@@ -1,0 +1,43 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import process from 'node:process';
+import type { ChildReport } from './crash-child.ts';
+
+/** How a child came to its end. */
+export interface KilledChild {
+  /** Everything it said before. */
+  readonly reports: readonly ChildReport[];
+}
+
+/**
+ * Runs the compiled crash child and kills it with SIGKILL.
+ * @param options.afterMs time from its report that it is ready
+ * @param options.afterReports kill it at this many reports instead
+ */
+export async function runAndKill(
+  program: string,
+  args: readonly string[],
+  options: { afterMs?: number; afterReports?: number },
+): Promise<KilledChild> {
+  const child = spawn(process.execPath, [program, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const reports: ChildReport[] = [];
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  const exited = new Promise<NodeJS.Signals | null>((resolve) =>
+    child.once('exit', (_code, signal) => resolve(signal)),
+  );
+  const kill = (): void => void child.kill('SIGKILL');
+  for await (const line of createInterface({ input: child.stdout })) {
+    // The last line may be cut off by the kill.
+    if (!line.endsWith('}')) continue;
+    const report = JSON.parse(line) as ChildReport;
+    reports.push(report);
+    if (report.kind === 'ready' && options.afterMs !== undefined) setTimeout(kill, options.afterMs);
+    if (reports.length === options.afterReports) kill();
+  }
+  const signal = await exited;
+  if (signal !== 'SIGKILL') throw new Error(`the child ended by itself: ${errors}`);
+  return { reports };
+}
