@@ -5,6 +5,7 @@ import { Space, metaKey } from '../storage/keys.ts';
 import { type Page, type PageRange, readPage } from '../storage/page.ts';
 import { encodeRecord } from '../storage/record.ts';
 import type { Store } from '../storage/store.ts';
+import { StoredState } from '../storage/stored-state.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import {
   EMPTY_LOG,
@@ -27,8 +28,7 @@ export type Origin = 'local' | 'remote';
 export class Changelog {
   readonly #store: Store;
   readonly #number: number;
-  readonly #stateKey: Buffer;
-  #state: LogState;
+  readonly #state: StoredState<LogState>;
   #running = false;
   #config: LoggerConfig;
   #totalEvents = 0;
@@ -42,15 +42,16 @@ export class Changelog {
     this.#store = deps.store;
     this.#number = options.databaseNumber;
     this.#config = options.config;
-    this.#stateKey = logStateKey(options.databaseNumber);
-    const stored = deps.store.level.getSync(this.#stateKey);
-    this.#state = stored ? decodeLogState(this.#stateKey, stored) : EMPTY_LOG;
+    const key = logStateKey(options.databaseNumber);
+    const stored = deps.store.level.getSync(key);
+    const committed = stored ? decodeLogState(key, stored) : EMPTY_LOG;
+    this.#state = new StoredState({ key, committed, encode: encodeLogState });
     this.#lastUnlogged = deps.store.lastCommitted;
   }
 
   /** As last committed. */
   get state(): LogState {
-    return this.#state;
+    return this.#state.committed;
   }
 
   get databaseNumber(): number {
@@ -77,8 +78,8 @@ export class Changelog {
 
   /** The log is complete for readers whose position is at or above this tick (design, rule 8). */
   get holeAt(): Tick {
-    if (!this.#state.unlogged) return this.#state.holeAt;
-    return this.#lastUnlogged > this.#state.holeAt ? this.#lastUnlogged : this.#state.holeAt;
+    if (!this.state.unlogged) return this.state.holeAt;
+    return this.#lastUnlogged > this.state.holeAt ? this.#lastUnlogged : this.state.holeAt;
   }
 
   /** Whether nothing is missing between `from` and the first event that can be served. */
@@ -105,8 +106,8 @@ export class Changelog {
    */
   noteUnlogged(tx: WriteTx, tick: Tick, origin: Origin): void {
     if (origin === 'remote' && !this.#config.logRemoteChanges) return;
-    const state = this.#read(tx);
-    if (!state.unlogged) this.#write(tx, { ...state, unlogged: true, holeAt: tick });
+    const state = this.#state.read(tx);
+    if (!state.unlogged) this.#state.write(tx, { ...state, unlogged: true, holeAt: tick });
     tx.afterCommit(() => {
       if (tick > this.#lastUnlogged) this.#lastUnlogged = tick;
     });
@@ -114,16 +115,16 @@ export class Changelog {
 
   /** Says that readers below `tick` must copy anew: a sync replaced data without logging it. */
   noteHole(tx: WriteTx, tick: Tick): void {
-    const state = this.#read(tx);
-    if (tick > state.holeAt) this.#write(tx, { ...state, holeAt: tick });
+    const state = this.#state.read(tx);
+    if (tick > state.holeAt) this.#state.write(tx, { ...state, holeAt: tick });
   }
 
   /** Starts logging: one event 1001 with the last tick before (contract 2.2). Needs a batch of its own. */
   start(tx: WriteTx): void {
     if (this.#running) return;
-    const before = this.#read(tx);
+    const before = this.#state.read(tx);
     const holeAt = this.holeAt;
-    this.#write(tx, { ...before, unlogged: false, holeAt });
+    this.#state.write(tx, { ...before, unlogged: false, holeAt });
     this.#appendLoggerEvent(tx, MarkerType.loggerStart, before.lastTick);
     tx.afterCommit(() => {
       this.#running = true;
@@ -133,7 +134,7 @@ export class Changelog {
   /** Stops logging: one event 1000 (contract 2.3). Needs a batch of its own. */
   stop(tx: WriteTx): void {
     if (!this.#running) return;
-    this.#appendLoggerEvent(tx, MarkerType.loggerStop, this.#read(tx).lastTick);
+    this.#appendLoggerEvent(tx, MarkerType.loggerStop, this.#state.read(tx).lastTick);
     tx.afterCommit(() => {
       this.#running = false;
     });
@@ -165,10 +166,10 @@ export class Changelog {
       firstTick: Tick;
     },
   ): boolean {
-    const state = this.#read(tx);
+    const state = this.#state.read(tx);
     if (state.removedTick !== removed.after) return false;
     if (removed.firstTick === 0n && state.lastTick !== removed.lastTick) return false;
-    this.#write(tx, {
+    this.#state.write(tx, {
       ...state,
       removedTick: removed.upTo,
       firstTick: removed.firstTick,
@@ -181,7 +182,7 @@ export class Changelog {
 
   /** Notes that blocks up to this tick need no more merging. */
   noteMerged(tx: WriteTx, upTo: Tick): void {
-    this.#write(tx, { ...this.#read(tx), mergedTick: upTo });
+    this.#state.write(tx, { ...this.#state.read(tx), mergedTick: upTo });
     tx.afterCommit(() => {
       this.#commitsSinceMerge = 0;
     });
@@ -199,7 +200,7 @@ export class Changelog {
 
   /** Reads a page of events that are committed; see readPage. */
   readPage(range: LogPageRange): Promise<Page> {
-    const { lastTick, removedTick } = this.#state;
+    const { lastTick, removedTick } = this.state;
     return readPage(this.#store.level, {
       ...range,
       space: Space.changelog,
@@ -214,7 +215,7 @@ export class Changelog {
    * is dropped.
    */
   waitAbove(tick: Tick, timeoutMs: number, signal: AbortSignal): Promise<void> {
-    const isOver = (): boolean => this.#state.lastTick > tick || this.#dropped;
+    const isOver = (): boolean => this.state.lastTick > tick || this.#dropped;
     if (isOver() || timeoutMs <= 0 || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const done = (): void => {
@@ -242,8 +243,8 @@ export class Changelog {
   }
 
   #add(tx: WriteTx, addition: LogAddition): void {
-    const state = this.#read(tx);
-    this.#write(tx, {
+    const state = this.#state.read(tx);
+    this.#state.write(tx, {
       ...state,
       lastTick: addition.lastTick,
       firstTick: state.firstTick === 0n ? addition.firstTick : state.firstTick,
@@ -254,19 +255,6 @@ export class Changelog {
       this.#totalEvents += addition.events;
       this.#commitsSinceMerge++;
       for (const wake of [...this.#waiters]) wake();
-    });
-  }
-
-  /** The state as of this transaction, which may be ahead of what is committed. */
-  #read(tx: WriteTx): LogState {
-    const stored = tx.get(this.#stateKey);
-    return stored ? decodeLogState(this.#stateKey, stored) : EMPTY_LOG;
-  }
-
-  #write(tx: WriteTx, state: LogState): void {
-    tx.put(this.#stateKey, encodeLogState(this.#stateKey, state));
-    tx.afterCommit(() => {
-      this.#state = state;
     });
   }
 }

@@ -4,14 +4,9 @@ import { isExcludedFromReplication, isSystemName } from '../model/names.ts';
 import type { Tick } from '../model/tick.ts';
 import { metaKey } from '../storage/keys.ts';
 import { encodeRecord } from '../storage/record.ts';
+import { StoredState } from '../storage/stored-state.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
-import {
-  type CollectionStats,
-  EMPTY_STATS,
-  decodeStats,
-  encodeStats,
-  statsKey,
-} from './collection-stats.ts';
+import { type CollectionStats, encodeStats, statsKey } from './collection-stats.ts';
 import { SecondaryIndex } from './secondary-index.ts';
 
 /** What the catalogue stores of an index. */
@@ -42,17 +37,15 @@ export class Collection {
   readonly number: number;
   readonly databaseNumber: number;
   #record: CollectionRecord;
-  #stats: CollectionStats;
+  readonly #stats: StoredState<CollectionStats>;
   #indexes: readonly SecondaryIndex[];
   #dropped = false;
-  readonly #statsKey: Buffer;
 
   constructor(number: number, record: CollectionRecord, stats: CollectionStats) {
     this.number = number;
     this.databaseNumber = record.database;
     this.#record = record;
-    this.#stats = stats;
-    this.#statsKey = statsKey(number);
+    this.#stats = new StoredState({ key: statsKey(number), committed: stats, encode: encodeStats });
     this.#indexes = enforcedIndexes(record);
   }
 
@@ -77,7 +70,7 @@ export class Collection {
   }
 
   get stats(): CollectionStats {
-    return this.#stats;
+    return this.#stats.committed;
   }
 
   get isSystem(): boolean {
@@ -114,16 +107,12 @@ export class Collection {
 
   /** The figures as of a transaction. */
   readStats(tx: WriteTx): CollectionStats {
-    const stored = tx.get(this.#statsKey);
-    return stored ? decodeStats(this.#statsKey, stored) : EMPTY_STATS;
+    return this.#stats.read(tx);
   }
 
   /** Writes the figures, shown once committed. */
   writeStats(tx: WriteTx, stats: CollectionStats): void {
-    tx.put(this.#statsKey, encodeStats(this.#statsKey, stats));
-    tx.afterCommit(() => {
-      this.#stats = stats;
-    });
+    this.#stats.write(tx, stats);
   }
 
   /** Writes a changed record, shown once committed. Needs a batch of its own. */
@@ -139,7 +128,7 @@ export class Collection {
   /** Removes record and figures; the data is the eraser's. Needs a batch of its own. */
   delete(tx: WriteTx): void {
     tx.del(metaKey('c', this.number));
-    tx.del(this.#statsKey);
+    tx.del(this.#stats.key);
     tx.afterCommit(() => {
       this.#dropped = true;
     });

@@ -117,7 +117,8 @@ export class Documents {
         case 'replace':
           return this.#put(tx, writes, collection, key, content, old, settings);
         case 'update': {
-          const merged = this.#merge(tx, collection, old, parsed, settings);
+          const patch = { ...parsed, ...settings.ends };
+          const merged = this.#merge(tx, collection, old, patch, settings);
           return this.#put(tx, writes, collection, key, merged, old, settings);
         }
       }

@@ -186,8 +186,7 @@ export class BlockWriter {
   appendData(entry: Entry, prefix: string, data: LineData, pointer?: Buffer): ByteSlice {
     const head = `{"tick":"${entry.tick}",${prefix}`;
     const headBytes = Buffer.byteLength(head);
-    const dataBytes =
-      typeof data === 'string' ? Buffer.byteLength(data) : data.end - data.start;
+    const dataBytes = typeof data === 'string' ? Buffer.byteLength(data) : data.end - data.start;
     const bytes = headBytes + dataBytes + LINE_END_BYTES;
     const block = this.#reserve(entry, bytes);
     const { buffer } = block;

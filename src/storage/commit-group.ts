@@ -5,6 +5,7 @@ import { Block } from './block.ts';
 import { type BlockBuffers, BlockWriter } from './block-writer.ts';
 import { type BlockSpace, Space, blockKey } from './keys.ts';
 import type { Pointer } from './pointer.ts';
+import type { StateOwner, States } from './stored-state.ts';
 import type { TickSource } from './tick-source.ts';
 import type { GroupView, Overlay } from './write-tx.ts';
 
@@ -33,6 +34,7 @@ export class CommitGroup implements GroupView {
   readonly #buffers: BlockBuffers;
   #below: CommitGroup | undefined;
   #overlay: Overlay = new Map();
+  readonly #states: States = new Map();
   readonly #blind: Change[] = [];
   readonly #writers = new Map<number, BlockWriter>();
 
@@ -59,7 +61,12 @@ export class CommitGroup implements GroupView {
     return value === undefined ? this.#level.getSync(key) : (value ?? undefined);
   }
 
-  adopt(changes: Overlay): void {
+  pendingState(owner: StateOwner): object | undefined {
+    return this.#states.get(owner) ?? this.#below?.pendingStateOf(owner);
+  }
+
+  adopt(changes: Overlay, states: States | undefined): void {
+    if (states) for (const [owner, value] of states) this.#states.set(owner, value);
     if (this.#overlay.size === 0) this.#overlay = changes;
     else for (const [keyText, value] of changes) this.#overlay.set(keyText, value);
   }
@@ -128,6 +135,7 @@ export class CommitGroup implements GroupView {
         del(key);
       }
     };
+    for (const [owner, value] of this.#states) count(owner.key, owner.encode(value));
     for (const [keyText, value] of this.#overlay) change(Buffer.from(keyText, 'latin1'), value);
     for (const { key, value } of this.#blind) change(key, value);
     return bytes;
@@ -143,6 +151,11 @@ export class CommitGroup implements GroupView {
   /** What this group alone does to a key. */
   changeOf(keyText: string): Buffer | null | undefined {
     return this.#overlay.get(keyText);
+  }
+
+  /** What this group alone makes of a state. */
+  pendingStateOf(owner: StateOwner): object | undefined {
+    return this.#states.get(owner);
   }
 
   /** A journal line of this group alone. */

@@ -2,13 +2,15 @@ import type { Tick } from '../model/tick.ts';
 import type { BlockMark, BlockWriter } from './block-writer.ts';
 import { type BlockSpace, Space } from './keys.ts';
 import type { Pointer } from './pointer.ts';
+import type { StateOwner, States } from './stored-state.ts';
 
 /** What a group of requests has put together so far; see CommitQueue. */
 export interface GroupView {
   readonly timeMs: number;
   get(keyText: string, key: Buffer): Buffer | undefined;
   /** Takes over the changes of a request that has succeeded. */
-  adopt(changes: Overlay): void;
+  adopt(changes: Overlay, states: States | undefined): void;
+  pendingState(owner: StateOwner): object | undefined;
   putBlind(key: Buffer, value: Buffer | null): void;
   blindCount(): number;
   truncateBlind(count: number): void;
@@ -33,6 +35,7 @@ export class WriteTx {
   readonly timeMs: number;
   readonly #group: GroupView;
   readonly #changes: Overlay = new Map();
+  #states: States | undefined;
   readonly #marks = new Map<BlockWriter, BlockMark>();
   readonly #blindCount: number;
   readonly #afterCommit: (() => void)[] = [];
@@ -55,6 +58,17 @@ export class WriteTx {
 
   del(key: Buffer): void {
     this.#changes.set(key.toString('latin1'), null);
+  }
+
+  /** What this transaction, or one not yet committed before it, made of a state; used by StoredState. */
+  pendingState(owner: StateOwner): object | undefined {
+    return this.#states?.get(owner) ?? this.#group.pendingState(owner);
+  }
+
+  /** Used by StoredState. */
+  putState(owner: StateOwner, value: object): void {
+    this.#states ??= new Map();
+    this.#states.set(owner, value);
   }
 
   /**
@@ -105,7 +119,7 @@ export class WriteTx {
 
   /** Makes the changes visible to the requests after this one; used by the queue. */
   keep(): void {
-    this.#group.adopt(this.#changes);
+    this.#group.adopt(this.#changes, this.#states);
   }
 
   /** Takes back everything; used by the queue when the request throws. */

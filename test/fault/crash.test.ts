@@ -41,7 +41,9 @@ test(
         expect(tick).toBeGreaterThan(largestTick);
         largestTick = tick;
       }
-      acknowledged.push(...reports.flatMap((each) => (each.kind === 'acknowledged' ? each.op : [])));
+      acknowledged.push(
+        ...reports.flatMap((each) => (each.kind === 'acknowledged' ? each.op : [])),
+      );
       const core = await openCore(directory, { loggerConfig: { autoStart: true } });
       try {
         expect(core.store.incarnation.firstTick).toBeGreaterThan(largestTick);

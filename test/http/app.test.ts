@@ -56,6 +56,7 @@ async function openOddServer(logger?: Logger): Promise<TestServer> {
   });
   return openTestServer({
     routers: () => [router],
+    undocumented: ['/_api/odd/'],
     maxBodyBytes: 2 * 1024 * 1024,
     ...(logger ? { logger } : {}),
   });
@@ -222,6 +223,7 @@ describe('bodies', () => {
     });
     await using server = await openTestServer({
       routers: () => [router],
+      undocumented: ['/_api/odd/'],
       bodyBudgetBytes: 3 * 1024 * 1024,
     });
     const body = Buffer.alloc(2 * 1024 * 1024);

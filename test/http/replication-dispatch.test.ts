@@ -35,6 +35,7 @@ const METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'PATCH'];
 let server: LeaderServer;
 beforeAll(async () => {
   server = await openLeaderServer({
+    undocumented: ['/_api/replication/applier-state'],
     moreCommands: {
       'applier-state': {
         methods: {

@@ -65,7 +65,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.constant({ kind: 'resume' as const }) },
   {
     weight: 2,
-    arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.constantFrom(400, 2000, 2000) }),
+    arbitrary: fc.record({
+      kind: fc.constant('wait' as const),
+      ms: fc.constantFrom(400, 2000, 2000),
+    }),
   },
   { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
 );
@@ -258,20 +261,23 @@ test(
   async () => {
     const totals = { compacted: 0, resumed: 0, refused: 0 };
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 45, size: 'max' }), async (steps) => {
-        const clock = new ManualClock();
-        await using core = await TestCore.open({ clock });
-        await core.collections.create(core.system, { name: 'c' });
-        const run = new Run(core, clock);
-        for (const next of steps) {
-          await run.take(next);
-          await run.check();
-        }
-        await run.take({ kind: 'resume' });
-        totals.compacted += run.compacted;
-        totals.resumed += run.resumed;
-        totals.refused += run.refused;
-      }),
+      fc.asyncProperty(
+        fc.array(step, { minLength: 10, maxLength: 45, size: 'max' }),
+        async (steps) => {
+          const clock = new ManualClock();
+          await using core = await TestCore.open({ clock });
+          await core.collections.create(core.system, { name: 'c' });
+          const run = new Run(core, clock);
+          for (const next of steps) {
+            await run.take(next);
+            await run.check();
+          }
+          await run.take({ kind: 'resume' });
+          totals.compacted += run.compacted;
+          totals.resumed += run.resumed;
+          totals.refused += run.refused;
+        },
+      ),
       { numRuns: RUNS, endOnFailure: RUNS > 12 },
     );
     // Runs in which nothing was left out would prove nothing.

@@ -28,7 +28,8 @@ async function showTicks(core: OpenCore): Promise<never> {
 /** Documents one after another, none of which is changed later. */
 async function insertOnly(core: OpenCore): Promise<never> {
   const database = core.catalogue.get('_system');
-  const collection = database.byName('c') ?? (await core.collections.create(database, { name: 'c' }));
+  const collection =
+    database.byName('c') ?? (await core.collections.create(database, { name: 'c' }));
   report({ kind: 'ready' });
   for (let n = 0; ; n++) {
     const body = `{"n":${n},"pad":"${'x'.repeat(n % 700)}"}`;

@@ -13,6 +13,7 @@ import { Importer } from '../../src/documents/import.ts';
 import { type AppDeps, type AppOptions, createApp } from '../../src/http/app.ts';
 import { DEFAULT_LOGGER_CONFIG, type LoggerConfig } from '../../src/model/logger-config.ts';
 import { Store } from '../../src/storage/store.ts';
+import { checkAnswer } from './api-check.ts';
 import { makeTempDir } from './temp-dir.ts';
 
 /** What the tests look at in an answer. */
@@ -28,6 +29,8 @@ export interface RequestOptions {
   /** A string or bytes are sent as they are, a readable is streamed, anything else is sent as JSON. */
   readonly body?: unknown;
   readonly headers?: Record<string, string>;
+  /** The answer is not to be looked up in api-spec/openapi.yaml. */
+  readonly undocumented?: boolean;
 }
 
 /** The parts of a running server. */
@@ -47,6 +50,7 @@ export interface ServerParts {
 export interface TestServer extends AsyncDisposable, ServerParts {
   readonly url: string;
   readonly port: number;
+  /** Sends a request. @throws Error when the answer is not one of those in api-spec/openapi.yaml */
   request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
   /** Says to all requests that the server is about to stop. */
   abort(): void;
@@ -60,6 +64,8 @@ export interface TestServerOptions extends AppOptions {
   readonly onDropDatabase?: AppDeps['onDropDatabase'];
   /** Further routers, made from the parts of the server. */
   readonly routers?: (parts: ServerParts) => AppDeps['routers'];
+  /** Beginnings of paths that only the test has; their answers are in no document. */
+  readonly undocumented?: readonly string[];
 }
 
 const TRANSACTION_MAX_BYTES = 64 * 1024 * 1024;
@@ -91,7 +97,12 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     url,
     port,
     abort: () => abort.abort(),
-    request: (method, path, request = {}) => send(agent, url + path, method, request),
+    request: async (method, path, request = {}) => {
+      const answer = await send(agent, url + path, method, request);
+      const isOwn = options.undocumented?.some((start) => path.startsWith(start)) ?? false;
+      if (!isOwn && request.undocumented !== true) checkAnswer(method, path, answer);
+      return answer;
+    },
     async [Symbol.asyncDispose]() {
       abort.abort();
       await agent.destroy();

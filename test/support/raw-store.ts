@@ -1,6 +1,10 @@
 import { join } from 'node:path';
 import { silentLogger } from '../../src/base/logger.ts';
+import type { Tick } from '../../src/model/tick.ts';
+import { primaryKey } from '../../src/storage/keys.ts';
+import { encodePointer } from '../../src/storage/pointer.ts';
 import { Store, type StoreOptions } from '../../src/storage/store.ts';
+import type { WriteTx } from '../../src/storage/write-tx.ts';
 import { ManualClock } from './manual-clock.ts';
 import { type TempDir, makeTempDir } from './temp-dir.ts';
 
@@ -46,4 +50,19 @@ export function openStoreAt(
 ): Promise<Store> {
   const deps = { clock: new ManualClock(), logger: silentLogger };
   return Store.open(deps, { ...options, directory });
+}
+
+/**
+ * Puts a document into the journal of collection 1, as a document write does.
+ * @returns its tick, which is also its revision unless one is given
+ */
+export function putDocument(tx: WriteTx, key: string, rev?: string): Tick {
+  const tick = tx.drawTick();
+  const revision = rev ?? tick.toString();
+  const pointer = encodePointer(tick, revision);
+  tx.put(primaryKey(1, key), pointer);
+  const entry = { tick, type: 2300, collection: 1, transaction: 0n };
+  const tail = `"type":2300,"key":"${key}","rev":"${revision}","data":{"_key":"${key}"}}\n`;
+  tx.journal(1).append(entry, tail, pointer);
+  return tick;
 }

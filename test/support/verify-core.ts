@@ -10,7 +10,8 @@ import { type LogLine, logLines } from './log-lines.ts';
 import type { Acknowledged } from './op-stream.ts';
 import type { OpenCore } from './store.ts';
 
-interface Replayed {
+/** What a log makes of a collection. */
+export interface Replayed {
   name: string;
   parameters: Record<string, unknown>;
   readonly indexes: Map<string, unknown>;
@@ -46,7 +47,10 @@ export async function verifyAcknowledged(
   for (const database of core.catalogue.databases) {
     const present = new Set<string>();
     for (const line of await logLines(database.changelog)) {
-      const { type, rev, cid, id, index } = line as LogLine & { id?: string; index?: { id: string } };
+      const { type, rev, cid, id, index } = line as LogLine & {
+        id?: string;
+        index?: { id: string };
+      };
       if (rev !== undefined) present.add(`rev ${rev}`);
       else present.add(`${type} ${id ?? index?.id ?? cid ?? ''}`);
     }
@@ -65,7 +69,10 @@ export async function expectNoLeftovers(core: OpenCore): Promise<void> {
   const numbers = new Map<number, ReadonlySet<number>>([
     [Space.journal, new Set(collections.map(({ number }) => number))],
     [Space.primary, new Set(collections.map(({ number }) => number))],
-    [Space.secondary, new Set(collections.flatMap((each) => each.record.indexes.map((i) => i.number)))],
+    [
+      Space.secondary,
+      new Set(collections.flatMap((each) => each.record.indexes.map((i) => i.number))),
+    ],
     [Space.changelog, new Set(core.catalogue.databases.map(({ number }) => number))],
   ]);
   const leftovers = new Set<string>();
@@ -169,7 +176,8 @@ function expectOldRev(line: LogLine, documents: Documents): void {
   if (line.oldRev !== rev) expect(line.oldRev, line.text).toBe(rev);
 }
 
-async function verifyCollection(
+/** Checks journal, pointers, indexes and figures of a collection against what a log makes of it. */
+export async function verifyCollection(
   core: OpenCore,
   collection: Collection,
   expected: Replayed,

@@ -18,7 +18,9 @@ function write(core: TestCore, key: string, origin: Origin = 'local'): Promise<T
   });
 }
 
-async function open(config: { logRemoteChanges?: boolean; autoStart?: boolean } = {}): Promise<TestCore> {
+async function open(
+  config: { logRemoteChanges?: boolean; autoStart?: boolean } = {},
+): Promise<TestCore> {
   const core = await TestCore.open({ loggerConfig: config });
   await core.collections.create(core.system, { name: 'c' });
   return core;

@@ -115,7 +115,10 @@ describe('a page', () => {
   test('a page without a matching line says how far it has looked', async () => {
     await using raw = await RawStore.open();
     const { store } = raw;
-    const written = await fill(store, [[1, 2], [4, 5]]);
+    const written = await fill(store, [
+      [1, 2],
+      [4, 5],
+    ]);
     const found = await page(store, { accept: () => false });
     expect(found).toMatchObject({ count: 0, lastIncluded: 0n, more: false });
     expect(found.lastScanned).toBe(written.at(-1)!.tick);

@@ -2,23 +2,11 @@ import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Space, blockKey, commitKey, metaKey, primaryKey } from '../../../src/storage/keys.ts';
-import { encodePointer, pointerTick } from '../../../src/storage/pointer.ts';
+import { pointerTick } from '../../../src/storage/pointer.ts';
 import { encodeRecord } from '../../../src/storage/record.ts';
 import type { ServerRecord, Store } from '../../../src/storage/store.ts';
-import type { WriteTx } from '../../../src/storage/write-tx.ts';
-import { RawStore, openStoreAt } from '../../support/raw-store.ts';
+import { RawStore, openStoreAt, putDocument } from '../../support/raw-store.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
-
-function putDocument(tx: WriteTx, key: string, rev?: string): bigint {
-  const tick = tx.drawTick();
-  const revision = rev ?? tick.toString();
-  const pointer = encodePointer(tick, revision);
-  tx.put(primaryKey(1, key), pointer);
-  const entry = { tick, type: 2300, collection: 1, transaction: 0n };
-  const tail = `"type":2300,"key":"${key}","rev":"${revision}","data":{"_key":"${key}"}}\n`;
-  tx.journal(1).append(entry, tail, pointer);
-  return tick;
-}
 
 /** A copy of the closed store's directory, changed before it is opened. */
 async function openChanged(

@@ -1,0 +1,242 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HttpClient } from '../../bench/support/http-client.ts';
+import { Arena } from './arena.ts';
+import type { CrashPair, Side } from './crash-pair.ts';
+import type { ImportLimits } from './import-operations.ts';
+import { LeaderModel, ModelCollection } from './leader-model.ts';
+import { ModelWriter } from './model-writer.ts';
+import { Random } from './random.ts';
+import { type FoundServer, followerDifferences, readServer } from './server-reading.ts';
+import {
+  DOCUMENT_COLLECTION,
+  SHARED_COLLECTION,
+  UNIQUE_FIELD,
+  WriteTarget,
+} from './write-target.ts';
+
+export interface CrashRunOptions {
+  readonly seed: number;
+  readonly writers: number;
+  readonly kills: number;
+  /** Documents written in all, at least. */
+  readonly documents: number;
+  readonly imports: ImportLimits;
+  /** After so many kills follower and leader are compared. */
+  readonly compareEvery: number;
+}
+
+/** What is done to the two, and which are down at its end. */
+type Strike = 'leader' | 'follower' | 'both' | 'catching up';
+
+const STRIKES: readonly Strike[] = [
+  'leader',
+  'follower',
+  'leader',
+  'follower',
+  'both',
+  'catching up',
+];
+const TERM_PERCENT = 15;
+const DOWN_MAX_MS = 400;
+const SYNC_KILL_MAX_MS = 250;
+const CATCH_UP_KILL_MAX_MS = 150;
+const POLL_MS = 5;
+const ROUND_TIMEOUT_MS = 120_000;
+
+/**
+ * Writers that know what must come out, while leader and follower are killed again and again. After each
+ * death of the leader everything that it acknowledged must be there; at the end of `run` the follower is
+ * equal to the leader.
+ */
+export class CrashRun {
+  readonly model = new LeaderModel();
+  /** Deaths by SIGKILL. */
+  readonly kills = { leader: 0, follower: 0 };
+  readonly #pair: CrashPair;
+  readonly #options: CrashRunOptions;
+  readonly #random: Random;
+  #writers: readonly ModelWriter[] = [];
+  #arena: Arena | undefined;
+  readonly #clients: HttpClient[] = [];
+  #writing: { readonly stop: AbortController; readonly done: Promise<unknown> } | undefined;
+  #following: Promise<void> | undefined;
+
+  constructor(deps: { pair: CrashPair }, options: CrashRunOptions) {
+    this.#pair = deps.pair;
+    this.#options = options;
+    this.#random = new Random(options.seed);
+  }
+
+  get #killed(): number {
+    return this.kills.leader + this.kills.follower;
+  }
+
+  /**
+   * @returns what the leader holds in the end
+   * @throws Error naming what was lost, or is different
+   */
+  async run(): Promise<FoundServer> {
+    const { kills, documents, compareEvery } = this.#options;
+    const leastShare = documents / kills / 4;
+    try {
+      await this.#begin();
+      let compared = 0;
+      while (this.#killed < kills) {
+        // The last ones are written after the last death.
+        const left = Math.max(documents - this.model.documentsWritten, leastShare);
+        const share = left / (kills - this.#killed + 1);
+        await this.#writeDocuments(share * (0.5 + this.#random.next()));
+        await this.#strike();
+        if (this.#killed - compared < compareEvery) continue;
+        compared = this.#killed;
+        await this.#compare();
+        this.#startWriters();
+      }
+      await this.#writeDocuments(Math.max(documents - this.model.documentsWritten, leastShare));
+      return await this.#compare();
+    } finally {
+      this.#writing?.stop.abort();
+      await Promise.allSettled([this.#writing?.done]);
+      for (const client of this.#clients) await client[Symbol.asyncDispose]();
+    }
+  }
+
+  /** The first documents; then the first sync, in the middle of which one of the two is killed. */
+  async #begin(): Promise<void> {
+    await this.#createWriters();
+    this.#startWriters();
+    const { documents, kills } = this.#options;
+    await this.#writeDocuments(documents / (kills + 1));
+    const following = this.#pair.makeFollower();
+    // Looked at when it is waited for.
+    following.catch(() => undefined);
+    this.#following = following;
+    await sleep(this.#random.below(SYNC_KILL_MAX_MS));
+    await this.#strikeAt([this.#random.percent(50) ? 'leader' : 'follower'], false);
+  }
+
+  async #createWriters(): Promise<void> {
+    const { leader } = this.#pair;
+    const create = async (name: string): Promise<ModelCollection> => {
+      const body = JSON.stringify({ name });
+      const { id } = (await leader.http.json('POST', '/_api/collection', body)) as { id: string };
+      return new ModelCollection({ cid: id, name, type: DOCUMENT_COLLECTION });
+    };
+    const shared = this.model.add(await create(SHARED_COLLECTION));
+    const arena = new Arena(await create('arena'));
+    await leader.createIndex('arena', { type: 'hash', fields: [UNIQUE_FIELD], unique: true });
+    this.#arena = arena;
+    this.#writers = Array.from({ length: this.#options.writers }, (_, i) => {
+      const http = new HttpClient({ url: this.#url() });
+      this.#clients.push(http);
+      const random = new Random(this.#options.seed * 1000 + i);
+      return new ModelWriter(
+        {
+          ...{ http, arena },
+          context: { random, model: this.model, name: `w${i}` },
+          shared: new WriteTarget(shared),
+          mayBeLost: () => this.#pair.isDown('leader'),
+        },
+        { imports: this.#options.imports, changesShared: i === 0 },
+      );
+    });
+  }
+
+  #url(): string {
+    return this.#pair.endpoint('leader').replace('tcp:', 'http:');
+  }
+
+  #startWriters(): void {
+    const stop = new AbortController();
+    const done = Promise.all(this.#writers.map((writer) => writer.run(stop.signal)));
+    // Whoever waits for documents, or for their end, is told.
+    done.catch(() => stop.abort());
+    this.#writing = { stop, done };
+  }
+
+  async #stopWriters(): Promise<void> {
+    this.#writing?.stop.abort();
+    await this.#writing?.done;
+  }
+
+  /** Waits until so many more are written. */
+  async #writeDocuments(count: number): Promise<void> {
+    const until = this.model.documentsWritten + count;
+    const deadlineMs = performance.now() + ROUND_TIMEOUT_MS;
+    while (this.model.documentsWritten < until) {
+      await sleep(POLL_MS);
+      // Only an error ends them here.
+      if (this.#writing?.stop.signal.aborted) await this.#writing.done;
+      if (performance.now() > deadlineMs) throw new Error('the writers do not get on');
+    }
+    await sleep(this.#random.below(50));
+  }
+
+  async #strike(): Promise<void> {
+    const strike = this.#random.pick(STRIKES) ?? 'leader';
+    if (strike === 'catching up') {
+      await this.#strikeAt(['follower'], false, DOWN_MAX_MS * 2);
+      await sleep(this.#random.below(CATCH_UP_KILL_MAX_MS));
+      const side = this.#random.percent(30) ? 'leader' : 'follower';
+      await this.#strikeAt([side], false);
+      return;
+    }
+    const orderly = strike !== 'both' && this.#random.percent(TERM_PERCENT);
+    await this.#strikeAt(strike === 'both' ? ['leader', 'follower'] : [strike], orderly);
+  }
+
+  /** Ends them, leaves them down for a moment, and starts them again; after that the writers write. */
+  async #strikeAt(sides: readonly Side[], orderly: boolean, downMs = DOWN_MAX_MS): Promise<void> {
+    const before = sides.includes('follower') ? await this.#appliedTick() : 0n;
+    await Promise.all(sides.map((side) => this.#pair.end(side, orderly)));
+    if (!orderly) for (const side of sides) this.kills[side]++;
+    const hitsLeader = sides.includes('leader');
+    // Each of them finds out by itself that the leader is gone.
+    if (hitsLeader) await this.#writing?.done;
+    await sleep(this.#random.below(downMs));
+    await Promise.all(sides.map((side) => this.#pair.restart(side)));
+    if (hitsLeader) {
+      await this.#settle();
+      this.#startWriters();
+    }
+    if (sides.includes('follower')) await this.#expectPosition(before);
+  }
+
+  /** P5: what the leader holds must be what it has acknowledged. The writers must be at rest. */
+  async #settle(): Promise<FoundServer> {
+    const found = await readServer(this.#pair.leader);
+    for (const writer of this.#writers) writer.settle(found);
+    const { cid = '' } = this.#arena ?? {};
+    const differences = [
+      ...this.model.differences(found, new Set([cid])),
+      ...(this.#arena?.settle(found) ?? []),
+    ];
+    if (differences.length > 0) {
+      throw new Error(`the leader differs from what it said:\n${differences.join('\n')}`);
+    }
+    return found;
+  }
+
+  /** Where the follower stands, if it follows already. */
+  async #appliedTick(): Promise<bigint> {
+    const { appliedTick } = await this.#pair.follower.applierState();
+    return appliedTick;
+  }
+
+  /** P3: it goes on where it was. */
+  async #expectPosition(before: bigint): Promise<void> {
+    const tick = await this.#appliedTick();
+    if (tick < before) throw new Error(`the follower stood at ${before} and is at ${tick} now`);
+  }
+
+  /** Lets the writers rest; then follower and leader must be equal. */
+  async #compare(): Promise<FoundServer> {
+    await this.#stopWriters();
+    await this.#following;
+    const leader = await this.#settle();
+    await this.#pair.caughtUp();
+    const differences = followerDifferences(leader, await readServer(this.#pair.follower));
+    if (differences.length === 0) return leader;
+    throw new Error(`the follower differs from its leader:\n${differences.join('\n')}`);
+  }
+}
