@@ -19,6 +19,7 @@ import { replicationDispatch } from './http/replication-dispatch.ts';
 import { leaderCommands } from './http/replication-leader.ts';
 import { syncCommands } from './http/replication-sync.ts';
 import { Leader } from './leader/leader.ts';
+import { ServiceError } from './model/errors.ts';
 import { DEFAULT_LOGGER_CONFIG } from './model/logger-config.ts';
 import { Store } from './storage/store.ts';
 
@@ -55,6 +56,7 @@ export async function startServer(
   const { logger } = deps;
   const clock = deps.clock ?? systemClock;
   const stopping = new AbortController();
+  const deadline = new AbortController();
   const store = await Store.open(
     { clock, logger },
     {
@@ -69,11 +71,13 @@ export async function startServer(
     for (const close of closers.reverse()) await close();
   });
   try {
-    const app = await compose({ store, clock, logger, stopping, closers }, config);
+    const app = await compose({ store, clock, logger, stopping, deadline, closers }, config);
     const server = createServer(app);
     server.keepAliveTimeout = KEEP_ALIVE_MS;
+    // An import may take as long as its body does.
+    server.requestTimeout = 0;
     await listen(server, config.endpoint);
-    closers.push(() => closeServer(server));
+    closers.push(() => closeServer(server, deadline));
     const { address, port } = server.address() as AddressInfo;
     const host = address.includes(':') ? `[${address}]` : address;
     return {
@@ -93,19 +97,21 @@ interface Parts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly stopping: AbortController;
+  readonly deadline: AbortController;
   /** What a stop has to do, in the order of the start. */
   readonly closers: (() => Promise<void> | void)[];
 }
 
 /** Builds everything between store and listener. */
 async function compose(
-  { store, clock, logger, stopping, closers }: Parts,
+  { store, clock, logger, stopping, deadline, closers }: Parts,
   config: ServerConfig,
 ): Promise<RequestListener> {
   const defaultLoggerConfig = { ...DEFAULT_LOGGER_CONFIG, autoStart: config.loggerAutoStart };
   const { transactionMaxBytes } = config;
   const catalogue = await Catalogue.load(store, { defaultLoggerConfig });
   const collections = new Collections({ store, catalogue }, { transactionMaxBytes });
+  closers.push(() => collections.close());
   const databases = new Databases({ store, catalogue, collections }, { defaultLoggerConfig });
   await databases.open();
   const leader = new Leader(
@@ -148,6 +154,7 @@ async function compose(
       clock,
       logger,
       signal: stopping.signal,
+      deadline: deadline.signal,
       onDropDatabase: (database) => appliers.release(database),
       routers: [
         replicationDispatch(
@@ -179,9 +186,10 @@ function listen(server: Server, endpoint: ServerConfig['endpoint']): Promise<voi
 }
 
 /** Takes no more connections, lets requests finish, and closes. */
-function closeServer(server: Server): Promise<void> {
+function closeServer(server: Server, hard: AbortController): Promise<void> {
   return new Promise((resolve, reject) => {
     const deadline = setTimeout(() => {
+      hard.abort(new ServiceError('shuttingDown'));
       server.closeAllConnections();
     }, STOP_GRACE_MS);
     // A connection that was busy becomes idle when its request is answered.

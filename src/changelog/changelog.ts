@@ -31,6 +31,7 @@ export class Changelog {
   readonly #state: StoredState<LogState>;
   #running = false;
   #config: LoggerConfig;
+  readonly #bornTick: Tick;
   #totalEvents = 0;
   #commitsSinceMerge = 0;
   /** Tick of the last change that went unlogged; unknown ones of earlier runs are below it. */
@@ -38,15 +39,20 @@ export class Changelog {
   readonly #waiters = new Set<() => void>();
   #dropped = false;
 
-  constructor(deps: { store: Store }, options: { databaseNumber: number; config: LoggerConfig }) {
+  /** @param options.bornTick tick at which the database was created */
+  constructor(
+    deps: { store: Store },
+    options: { databaseNumber: number; config: LoggerConfig; bornTick: Tick },
+  ) {
     this.#store = deps.store;
     this.#number = options.databaseNumber;
     this.#config = options.config;
+    this.#bornTick = options.bornTick;
     const key = logStateKey(options.databaseNumber);
     const stored = deps.store.level.getSync(key);
     const committed = stored ? decodeLogState(key, stored) : EMPTY_LOG;
     this.#state = new StoredState({ key, committed, encode: encodeLogState });
-    this.#lastUnlogged = deps.store.lastCommitted;
+    this.#lastUnlogged = deps.store.incarnation.foundTick;
   }
 
   /** As last committed. */
@@ -82,9 +88,12 @@ export class Changelog {
     return this.#lastUnlogged > this.state.holeAt ? this.#lastUnlogged : this.state.holeAt;
   }
 
-  /** Whether nothing is missing between `from` and the first event that can be served. */
+  /**
+   * Whether nothing is missing between `from` and the first event that can be served. A position from
+   * before the database was created belongs to another one of that name; 0 stands for its beginning.
+   */
   holds(from: Tick): boolean {
-    return from >= this.holeAt;
+    return from >= this.holeAt && (from === 0n || from >= this.#bornTick);
   }
 
   /** Whether a change of this origin is to be logged now. */
@@ -105,8 +114,11 @@ export class Changelog {
    * logged remote changes: those who read the log now miss it.
    */
   noteUnlogged(tx: WriteTx, tick: Tick, origin: Origin): void {
-    if (origin === 'remote' && !this.#config.logRemoteChanges) return;
     const state = this.#state.read(tx);
+    if (origin === 'remote' && !this.#config.logRemoteChanges) {
+      if (!state.unloggedRemote) this.#state.write(tx, { ...state, unloggedRemote: true });
+      return;
+    }
     if (!state.unlogged) this.#state.write(tx, { ...state, unlogged: true, holeAt: tick });
     tx.afterCommit(() => {
       if (tick > this.#lastUnlogged) this.#lastUnlogged = tick;
@@ -140,10 +152,19 @@ export class Changelog {
     });
   }
 
-  /** Stores the settings. Needs a batch of its own. */
+  /**
+   * Stores the settings. Where remote changes begin to be logged, those before are a hole. Needs a batch
+   * of its own.
+   */
   configure(tx: WriteTx, config: LoggerConfig): void {
     const key = metaKey('L', this.#number);
     tx.put(key, encodeRecord(key, config));
+    const state = this.#state.read(tx);
+    if (config.logRemoteChanges && state.unloggedRemote) {
+      const { lastCommitted } = this.#store;
+      const holeAt = lastCommitted > state.holeAt ? lastCommitted : state.holeAt;
+      this.#state.write(tx, { ...state, unloggedRemote: false, holeAt });
+    }
     tx.afterCommit(() => {
       this.#config = config;
     });

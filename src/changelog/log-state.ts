@@ -19,6 +19,8 @@ export interface LogState {
   readonly mergedTick: Tick;
   /** Whether a change went unlogged since the logger stopped. */
   readonly unlogged: boolean;
+  /** Whether a change of the applier or a sync went unlogged since remote changes are not logged. */
+  readonly unloggedRemote: boolean;
 }
 
 export const EMPTY_LOG: LogState = {
@@ -30,9 +32,12 @@ export const EMPTY_LOG: LogState = {
   bytes: 0,
   mergedTick: 0n,
   unlogged: false,
+  unloggedRemote: false,
 };
 
 const PAYLOAD_BYTES = 57;
+const UNLOGGED = 1;
+const UNLOGGED_REMOTE = 2;
 
 export function logStateKey(databaseNumber: number): Buffer {
   return metaKey('l', databaseNumber);
@@ -47,7 +52,7 @@ export function encodeLogState(key: Buffer, state: LogState): Buffer {
   payload.writeDoubleBE(state.events, 32);
   payload.writeDoubleBE(state.bytes, 40);
   payload.writeBigUInt64BE(state.mergedTick, 48);
-  payload[56] = state.unlogged ? 1 : 0;
+  payload[56] = (state.unlogged ? UNLOGGED : 0) | (state.unloggedRemote ? UNLOGGED_REMOTE : 0);
   return protect(key, payload);
 }
 
@@ -62,6 +67,7 @@ export function decodeLogState(key: Buffer, value: Buffer): LogState {
     events: payload.readDoubleBE(32),
     bytes: payload.readDoubleBE(40),
     mergedTick: payload.readBigUInt64BE(48),
-    unlogged: payload[56] === 1,
+    unlogged: ((payload[56] ?? 0) & UNLOGGED) !== 0,
+    unloggedRemote: ((payload[56] ?? 0) & UNLOGGED_REMOTE) !== 0,
   };
 }

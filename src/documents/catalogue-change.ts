@@ -9,6 +9,8 @@ import type { Database } from './database.ts';
 export interface ChangeContext {
   readonly origin: Origin;
   readonly also?: (tx: WriteTx) => void;
+  /** Ends a change that takes long, such as building an index; then nothing of it is left. */
+  readonly signal?: AbortSignal;
 }
 
 /** A change made by a client of this server. */

@@ -42,7 +42,11 @@ export class Catalogue {
       const config = store.record<LoggerConfig>(metaKey('L', number));
       const changelog = new Changelog(
         { store },
-        { databaseNumber: number, config: config ?? options.defaultLoggerConfig },
+        {
+          databaseNumber: number,
+          config: config ?? options.defaultLoggerConfig,
+          bornTick: BigInt(record.id),
+        },
       );
       const database = new Database({ changelog }, { number, id: record.id, name: record.name });
       byNumber.set(number, database);
@@ -119,7 +123,10 @@ export class Catalogue {
     const number = this.drawNumber(tx);
     const key = metaKey('d', number);
     tx.put(key, encodeRecord(key, { id, name } satisfies DatabaseRecord));
-    const changelog = new Changelog({ store: this.#store }, { databaseNumber: number, config });
+    const changelog = new Changelog(
+      { store: this.#store },
+      { databaseNumber: number, config, bornTick: BigInt(id) },
+    );
     changelog.configure(tx, config);
     const database = new Database({ changelog }, { number, id, name });
     tx.afterCommit(() => this.#databases.set(name, database));

@@ -138,6 +138,7 @@ export class CollectionCopies {
         }
         // Those who follow this server cannot replay a switch; they must copy anew.
         if (database.changelog.config.logRemoteChanges) database.changelog.noteHole(tx, tick);
+        else database.changelog.noteUnlogged(tx, tick, 'remote');
         also(tx);
       },
       { exclusive: true },

@@ -29,6 +29,7 @@ export class CollectionIndexes {
   readonly #catalogue: Catalogue;
   /** Builds under way by index number; they settle, but never reject. */
   readonly #builds = new Map<number, Promise<unknown>>();
+  readonly #abort = new AbortController();
 
   constructor(deps: { store: Store; catalogue: Catalogue }) {
     this.#store = deps.store;
@@ -106,6 +107,12 @@ export class CollectionIndexes {
     });
   }
 
+  /** Ends what is being built; it is taken away again, or by the next start. */
+  async close(): Promise<void> {
+    this.#abort.abort(new ServiceError('shuttingDown'));
+    await Promise.all(this.#builds.values());
+  }
+
   /** Removes what earlier runs left half-built. */
   async removeUnfinished(): Promise<void> {
     for (const database of this.#catalogue.databases) {
@@ -147,7 +154,8 @@ export class CollectionIndexes {
   ): Promise<void> {
     try {
       const index = SecondaryIndex.from(number, definition);
-      if (index) await fillIndex(this.#store, collection, index);
+      const signals = [this.#abort.signal, ...(context.signal ? [context.signal] : [])];
+      if (index) await fillIndex(this.#store, collection, index, AbortSignal.any(signals));
       await changeCatalogue(this.#store, database, context, (tx) => {
         assertChangeable(database, collection, context);
         const { record } = collection;

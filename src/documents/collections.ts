@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import {
   COLLECTION_VERSION,
   type CollectionParameters,
@@ -44,6 +45,8 @@ export interface ChangedProperties {
 
 /** Tick, transaction, ids and two revisions of a removal's log line, in bytes. */
 const REMOVAL_LINE_BYTES = 190;
+const CID_MIN = 2 ** 40;
+const CID_MAX = 2 ** 47;
 const KEYS_PER_READ = 10_000;
 
 /** Create, drop, rename, change, truncate, and indexes (contract 9.2, 9.4); each is logged. */
@@ -64,14 +67,13 @@ export class Collections {
   }
 
   /** @throws ServiceError illegalName, duplicateName, journalTooSmall, readOnly */
-  async create(database: Database, wanted: NewCollection): Promise<Collection> {
+  create(database: Database, wanted: NewCollection): Promise<Collection> {
     if (!isValidCollectionName(wanted.name, true)) throw new ServiceError('illegalName');
     checkJournalSize(wanted.journalSize);
-    const cid = (await this.#store.drawTick()).toString();
     return this.createWith(database, {
       version: COLLECTION_VERSION,
       type: wanted.type ?? CollectionType.document,
-      cid,
+      cid: newCid(database),
       deleted: false,
       doCompact: wanted.doCompact ?? true,
       maximalSize: wanted.journalSize ?? DEFAULT_JOURNAL_SIZE,
@@ -156,6 +158,7 @@ export class Collections {
       if (!isValidCollectionName(newName, collection.isSystem)) {
         throw new ServiceError('illegalName');
       }
+      if (context.origin === 'local') database.assertWritable(newName);
       if (database.byName(newName)) throw new ServiceError('duplicateName');
       const oldName = collection.name;
       logChange(tx, database, collection, context, {
@@ -220,6 +223,11 @@ export class Collections {
     return this.#indexes.drop(database, collection, id, context);
   }
 
+  /** Ends index builds that are under way. */
+  close(): Promise<void> {
+    return this.#indexes.close();
+  }
+
   /** Removes what earlier runs left half-built. */
   removeUnfinishedIndexes(): Promise<void> {
     return this.#indexes.removeUnfinished();
@@ -234,6 +242,8 @@ export class Collections {
     collection: Collection,
     settings: { waitForSync?: boolean } = {},
   ): Promise<void> {
+    collection.assertAlive();
+    database.assertWritable(collection.name);
     const sync = settings.waitForSync === true || collection.parameters.waitForSync;
     const { start, end } = numberRange(Space.primary, collection.number);
     const keys = this.#store.level.keys({ gt: start, lt: end });
@@ -284,6 +294,18 @@ function removeAll(
     if (pointer) writes.remove(collection, key, pointer);
   }
   writes.finish();
+}
+
+/**
+ * An id that no collection of any server has but by a chance of one in 2^46: a follower looks collections
+ * up by the leader's id, and must not meet one of its own. It lies below all ticks of our own, so
+ * it is none of them.
+ */
+function newCid(database: Database): string {
+  for (;;) {
+    const cid = randomInt(CID_MIN, CID_MAX).toString();
+    if (!database.byCid(cid)) return cid;
+  }
 }
 
 function checkJournalSize(journalSize: number | undefined): void {

@@ -16,6 +16,8 @@ export interface MaintenanceOptions {
   readonly horizon: () => Tick | undefined;
 }
 
+const RETRY_MS = 60 * 60 * 1000;
+
 /**
  * The background work on logs and journals: caps, merging, compaction. One step at a time, through
  * the commit queue like everything else.
@@ -28,6 +30,8 @@ export class Maintenance {
   readonly #options: MaintenanceOptions;
   readonly #abort = new AbortController();
   readonly #lastPass: CompactionLimits['lastPass'] = new WeakMap();
+  /** When a step last failed, by what it works on. */
+  readonly #failures = new Map<string, number>();
   #loop: Promise<void> | undefined;
 
   constructor(
@@ -54,37 +58,52 @@ export class Maintenance {
   /** One round over everything; the loop does this again and again. */
   async round(): Promise<void> {
     const { signal } = this.#abort;
+    const limits: CompactionLimits = {
+      horizon: this.#options.horizon,
+      removalAgeMs: this.#options.removalAgeMs,
+      nowMs: () => this.#clock.nowMs(),
+      lastPass: this.#lastPass,
+    };
     for (const database of this.#catalogue.databases) {
-      const limits: CompactionLimits = {
-        horizon: this.#options.horizon,
-        removalAgeMs: this.#options.removalAgeMs,
-        nowMs: () => this.#clock.nowMs(),
-        lastPass: this.#lastPass,
-      };
-      if (this.#isStopped() || database.dropped) continue;
-      await enforceCaps(this.#store, database.changelog);
-      await mergeLogBlocks(this.#store, database.changelog, signal);
+      if (database.dropped) continue;
+      const { changelog } = database;
+      await this.#attempt({ database: database.name, step: 'caps of the log' }, () =>
+        enforceCaps(this.#store, changelog),
+      );
+      await this.#attempt({ database: database.name, step: 'merging of the log' }, () =>
+        mergeLogBlocks(this.#store, changelog, signal),
+      );
       for (const collection of database.collections) {
-        if (this.#isStopped()) return;
-        await compactJournal(this.#store, collection, limits, signal);
+        const what = { database: database.name, collection: collection.name, step: 'compaction' };
+        await this.#attempt(what, () => compactJournal(this.#store, collection, limits, signal));
       }
     }
   }
 
-  #isStopped(): boolean {
-    return this.#abort.signal.aborted;
+  /** A step that fails, on a damaged block say, is logged once an hour and keeps nothing else waiting. */
+  async #attempt(
+    what: Readonly<Record<string, string>>,
+    run: () => Promise<unknown>,
+  ): Promise<void> {
+    if (this.#abort.signal.aborted || this.#store.failure) return;
+    const id = Object.values(what).join('/');
+    const failedMs = this.#failures.get(id);
+    const nowMs = this.#clock.nowMs();
+    if (failedMs !== undefined && nowMs - failedMs < RETRY_MS) return;
+    try {
+      await run();
+      this.#failures.delete(id);
+    } catch (error) {
+      if (this.#abort.signal.aborted) return;
+      this.#failures.set(id, nowMs);
+      this.#logger.error({ err: error, ...what }, 'maintenance failed; tried again in an hour');
+    }
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#abort;
     while (!signal.aborted && !this.#store.failure) {
-      try {
-        await this.round();
-      } catch (error) {
-        // Damage shows again to whoever reads the block; the other collections still want their turn.
-        this.#logger.error({ err: error }, 'maintenance failed; it is tried again');
-        await sleep(10 * this.#options.intervalMs, signal);
-      }
+      await this.round();
       await sleep(this.#options.intervalMs, signal);
     }
   }

@@ -30,8 +30,10 @@ export interface AppDeps {
   readonly checksums: Checksums;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Aborted when the server stops; ends long polls and long computations. */
+  /** Aborted when the server is to stop; ends long polls. */
   readonly signal: AbortSignal;
+  /** Aborted when a stop has waited long enough; ends imports and long computations. */
+  readonly deadline?: AbortSignal;
   /** Called before a database is dropped: stops what still works on it, such as its applier. */
   readonly onDropDatabase?: (database: Database) => Promise<void>;
   /** Further APIs: the replication commands. */
@@ -69,6 +71,7 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): Koa {
     maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
     bodyBudget: new ByteBudget(options.bodyBudgetBytes ?? BODY_BUDGET_BYTES),
     signal: deps.signal,
+    deadline: deps.deadline ?? deps.signal,
   };
   const apis = byPrefix([
     versionRoutes({

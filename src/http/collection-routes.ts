@@ -28,8 +28,6 @@ type Action = (ctx: Context, collection: Collection) => Promise<void> | void;
 /** `/_api/collection` (contract 9.2). */
 export function collectionRoutes(deps: CollectionRoutesDeps): ApiRouter {
   const router = apiRouter('/_api/collection');
-  const readers = readActions(deps);
-  const changers = changeActions(deps);
 
   router.get('/', (ctx) => {
     const excludeSystem = booleanParam(ctx.query, 'excludeSystem', false);
@@ -54,17 +52,19 @@ export function collectionRoutes(deps: CollectionRoutesDeps): ApiRouter {
     sendResult(ctx, 200, baseAnswer(collection));
   });
 
-  router.get('/:name/:action', async (ctx) => {
-    const collection = collectionOf(ctx);
-    const read = actionOf(ctx, readers);
-    ctx.set('location', collectionLocation(ctx.state.database, collection));
-    await read(ctx, collection);
-  });
+  for (const [action, read] of readActions(deps)) {
+    router.get(`/:name/${action}`, async (ctx) => {
+      const collection = collectionOf(ctx);
+      await read(ctx, collection);
+      ctx.set('location', collectionLocation(ctx.state.database, collection));
+    });
+  }
 
-  router.put('/:name/:action', async (ctx) => {
-    const collection = collectionOf(ctx);
-    await actionOf(ctx, changers)(ctx, collection);
-  });
+  for (const [action, change] of changeActions(deps)) {
+    router.put(`/:name/${action}`, async (ctx) => {
+      await change(ctx, collectionOf(ctx));
+    });
+  }
 
   router.delete('/:name', async (ctx) => {
     const collection = collectionOf(ctx);
@@ -74,6 +74,11 @@ export function collectionRoutes(deps: CollectionRoutesDeps): ApiRouter {
   });
 
   for (const method of ['get', 'put'] as const) {
+    router[method]('/:name/:action', (ctx) => {
+      collectionOf(ctx);
+      const action = pathParam(ctx, 'action');
+      throw new ServiceError('notFound', `unknown action '${action}' for a collection`);
+    });
     router[method]('/:name/:action/*rest', () => {
       throw new ServiceError('httpBadParameter', 'expecting /_api/collection/<name>/<action>');
     });
@@ -100,7 +105,7 @@ function readActions(deps: CollectionRoutesDeps): ReadonlyMap<string, Action> {
             withRevisions: booleanParam(ctx.query, 'withRevisions', false),
             withData: booleanParam(ctx.query, 'withData', false),
           },
-          ctx.state.limits.signal,
+          ctx.state.limits.deadline,
         );
         sendResult(ctx, 200, { ...baseAnswer(collection), checksum, revision });
       },
@@ -161,13 +166,6 @@ async function sendLoaded(ctx: Context, collection: Collection): Promise<void> {
 /** @throws ServiceError collectionNotFound */
 function collectionOf(ctx: Context): Collection {
   return ctx.state.database.get(pathParam(ctx, 'name'));
-}
-
-function actionOf(ctx: Context, actions: ReadonlyMap<string, Action>): Action {
-  const name = pathParam(ctx, 'action');
-  const action = actions.get(name);
-  if (!action) throw new ServiceError('notFound', `unknown action '${name}' for a collection`);
-  return action;
 }
 
 /**

@@ -8,8 +8,10 @@ export interface RequestLimits {
   readonly maxBodyBytes: number;
   /** Memory that large bodies of all requests share; who does not fit waits. */
   readonly bodyBudget: ByteBudget;
-  /** Aborted when the server stops: ends what a request waits for or computes. */
+  /** Aborted when the server is to stop: ends what a request only waits for. */
   readonly signal: AbortSignal;
+  /** Aborted when a stop has waited long enough: ends what a request works on. */
+  readonly deadline: AbortSignal;
 }
 
 /** What a handler finds in `ctx.state`. */

@@ -122,7 +122,7 @@ export class DocumentActions {
     yield '{"documents":[';
     let comma = '';
     for await (const key of this.#documents.keys(collection)) {
-      limits.signal.throwIfAborted();
+      limits.deadline.throwIfAborted();
       const path = documentLocation(database, collection, key).slice(cut);
       yield `${comma}${JSON.stringify(path)}`;
       comma = ',';

@@ -135,14 +135,20 @@ class PageBuilder {
       if (!accept(block, i)) continue;
       const bytes = block.lineEnd(i) - block.lineStart(i);
       if (this.#count > 0 && this.#bytes + bytes > this.#maxBytes) return i;
-      this.#take(block, i, i + 1);
+      // A copy, so that one line does not keep its whole block in memory.
+      this.#take(block, i, i + 1, (slice) => Buffer.from(slice));
       if (this.#full) return i + 1;
     }
     return end;
   }
 
-  #take(block: Block, start: number, end: number): void {
-    const slice = block.lines.subarray(block.lineStart(start), block.lineEnd(end - 1));
+  #take(
+    block: Block,
+    start: number,
+    end: number,
+    own: (slice: Buffer) => Buffer = (slice) => slice,
+  ): void {
+    const slice = own(block.lines.subarray(block.lineStart(start), block.lineEnd(end - 1)));
     this.#slices.push(slice);
     this.#bytes += slice.length;
     this.#count += end - start;

@@ -9,7 +9,7 @@ import type { Tick } from '../model/tick.ts';
 import { CommitChain, broken } from './commit-chain.ts';
 import { type Level, readStoredLine } from './commit-group.ts';
 import { CEILING_KEY, type CommitOptions, CommitQueue } from './commit-queue.ts';
-import { Space, metaKey, primaryKey } from './keys.ts';
+import { Space, commitKey, metaKey, primaryKey } from './keys.ts';
 import { checkLogs } from './log-check.ts';
 import { type Pointer, decodePointer } from './pointer.ts';
 import { RangeEraser } from './range-eraser.ts';
@@ -102,7 +102,7 @@ export class Store {
       checkFormat(level);
       const chain = new CommitChain({ writeBufferBytes: WRITE_BUFFER_BYTES });
       chain.load(await allRecords(level, Space.commit));
-      await checkLastCommit(options.directory, chain);
+      await checkLastCommit(options.directory, level, chain);
       const { ticks, server } = begin(level, chain, deps.clock, options.newServerId ?? false);
       const queue = new CommitQueue(
         { level, ticks, chain, clock: deps.clock },
@@ -258,7 +258,7 @@ async function allRecords(level: Level, space: number): Promise<{ key: Buffer; v
 }
 
 /** Start and orderly stop note the last commit; a store that ends before it has lost its tail. */
-async function checkLastCommit(directory: string, chain: CommitChain): Promise<void> {
+async function checkLastCommit(directory: string, level: Level, chain: CommitChain): Promise<void> {
   let text: string;
   try {
     text = await readFile(join(directory, LAST_COMMIT_FILE), 'utf8');
@@ -266,16 +266,21 @@ async function checkLastCommit(directory: string, chain: CommitChain): Promise<v
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
     throw error;
   }
-  const sequence = readSequence(text);
-  if ((chain.last?.sequence ?? 0) < sequence)
+  const { sequence, crc } = readLastCommit(text);
+  if ((chain.last?.sequence ?? 0) < sequence) {
     throw broken(`the commits up to ${sequence} are missing`);
+  }
+  // Where that link is still kept it must be the same one: a store of another history is none of ours.
+  const link = level.getSync(commitKey(sequence));
+  if (link && link.readUInt32LE(0) !== crc) throw broken(`commit ${sequence} is another one`);
 }
 
-function readSequence(text: string): number {
+function readLastCommit(text: string): { sequence: number; crc: number } {
   let cause: unknown;
   try {
-    const noted = JSON.parse(text) as { sequence?: unknown } | null;
-    if (typeof noted?.sequence === 'number') return noted.sequence;
+    const noted = JSON.parse(text) as { sequence?: unknown; crc?: unknown } | null;
+    const { sequence, crc } = noted ?? {};
+    if (typeof sequence === 'number' && typeof crc === 'number') return { sequence, crc };
   } catch (error) {
     cause = error;
   }

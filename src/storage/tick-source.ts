@@ -3,6 +3,11 @@ import { MAX_TICK, type Tick } from '../model/tick.ts';
 
 /** The ceiling is raised by this much at a time. */
 export const CEILING_STEP = 1n << 20n;
+/**
+ * Largest value taken from elsewhere. Half of what ticks can be stays above it, so that no leader, broken
+ * or hostile, can use the counter up.
+ */
+export const FOREIGN_TICK_MAX = 1n << 62n;
 /** It is raised when less than this is left below it. */
 const CEILING_MARGIN = 1n << 18n;
 
@@ -40,11 +45,14 @@ export class TickSource {
 
   /**
    * Pushes the counter above a value received from elsewhere (contract 1.2).
-   * @throws ServiceError badParameter for one above 2^63.
+   * @throws ServiceError badParameter for one above 2^62.
    */
   observe(foreign: Tick): void {
-    if (foreign >= MAX_TICK) {
-      throw new ServiceError('badParameter', `tick ${foreign} is above the largest one, 2^63`);
+    if (foreign > FOREIGN_TICK_MAX) {
+      throw new ServiceError(
+        'badParameter',
+        `tick ${foreign} is above the largest one taken from elsewhere, 2^62`,
+      );
     }
     if (foreign >= this.#next) this.#next = foreign + 1n;
   }

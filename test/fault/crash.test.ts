@@ -13,7 +13,7 @@ import {
   verifyCore,
 } from '../support/verify-core.ts';
 
-/** The long form: TICKLOG_CRASH_ROUNDS=500 npm test -- test/fault */
+/** The long form: TICKLOG_CRASH_ROUNDS=500 npm test -- test/fault/crash */
 const ROUNDS = Number(process.env['TICKLOG_CRASH_ROUNDS'] ?? 5);
 const SEED = Number(process.env['TICKLOG_CRASH_SEED'] ?? Date.now() % 1_000_000);
 

@@ -13,7 +13,7 @@ import { openCore } from '../support/store.ts';
 import { type TempDir, makeTempDir } from '../support/temp-dir.ts';
 import { verifyAcknowledged, verifyCore } from '../support/verify-core.ts';
 
-/** Places to damage in each test. */
+/** Places to damage in each test. The long form: TICKLOG_DAMAGE_PLACES=1000 npm test -- test/fault/damage */
 const PLACES = Number(process.env['TICKLOG_DAMAGE_PLACES'] ?? 40);
 
 interface Killed extends AsyncDisposable {

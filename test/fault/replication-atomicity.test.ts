@@ -15,19 +15,27 @@ interface OpenTransaction {
   readonly stagedLines: number;
 }
 
-async function openTransactions({ http }: ServerApi): Promise<readonly OpenTransaction[]> {
+interface State {
+  readonly running: boolean;
+  readonly openTransactions: readonly OpenTransaction[];
+}
+
+async function applierState({ http }: ServerApi): Promise<State> {
   const answer = await http.json('GET', '/_api/replication/applier-state');
-  return (answer as { state: { openTransactions: OpenTransaction[] } }).state.openTransactions;
+  return (answer as { state: State }).state;
 }
 
 /** Waits for a transaction of which a part has come, and not all. @throws when there is none in time */
 async function openTransaction(follower: ServerApi): Promise<OpenTransaction> {
   const deadlineMs = performance.now() + WAIT_MS;
-  while (performance.now() < deadlineMs) {
-    const [open] = await openTransactions(follower);
+  for (;;) {
+    const state = await applierState(follower);
+    const [open] = state.openTransactions;
     if (open && open.stagedLines > 0) return open;
+    if (!state.running || performance.now() > deadlineMs) {
+      throw new Error(`no transaction is open: ${JSON.stringify(state)}`);
+    }
   }
-  throw new Error('no transaction was open');
 }
 
 /** Imports `count` documents as one transaction; their keys are `<batch>.0`, `<batch>.1` and so on. */
@@ -65,7 +73,10 @@ test(
       expect(await follower.count(COLLECTION)).toBe(before);
       await pair.end('follower');
       await pair.restart('follower');
-      expect(await openTransactions(follower)).toMatchObject([{ tid: middle.tid }]);
+      expect(await applierState(follower)).toMatchObject({
+        running: true,
+        openTransactions: [{ tid: middle.tid }],
+      });
       expect(await follower.count(COLLECTION)).toBe(before);
       await pair.restart('leader');
       // And once more while the rest comes in.
@@ -75,7 +86,7 @@ test(
       expect([before, before + count]).toContain(await follower.count(COLLECTION));
       await pair.caughtUp();
       expect(await follower.count(COLLECTION)).toBe(before + count);
-      expect(await openTransactions(follower)).toEqual([]);
+      expect(await applierState(follower)).toMatchObject({ openTransactions: [] });
     }
   },
 );

@@ -12,6 +12,7 @@ import {
   verifyCore,
 } from '../support/verify-core.ts';
 
+/** The long form: TICKLOG_OPERATION_SEEDS=100 npm test -- test/property/operations */
 const SEEDS = Number(process.env['TICKLOG_OPERATION_SEEDS'] ?? 3);
 const FIRST_SEED = Number(process.env['TICKLOG_OPERATION_FIRST_SEED'] ?? 1);
 

@@ -28,6 +28,8 @@ const ajv = new Ajv2020({
   strictRequired: false,
   validateSchema: false,
   allErrors: true,
+  // Each schema is compiled once, not wherever it is referred to.
+  inlineRefs: false,
 });
 const compiled = new Map<unknown, ValidateFunction>();
 

@@ -89,7 +89,9 @@ export function newContent(random: Random, op: number, isEdge: boolean): Content
   };
   // Mostly a value that no other document has.
   if (random.percent(70)) {
-    content[UNIQUE_FIELD] = random.percent(97) ? op * 10_000 + random.below(10_000) : random.below(50);
+    content[UNIQUE_FIELD] = random.percent(97)
+      ? op * 10_000 + random.below(10_000)
+      : random.below(50);
   }
   return isEdge ? { ...ends(random), ...content } : content;
 }

@@ -126,6 +126,46 @@ describe('rule 8: the hole before which a log is incomplete', () => {
     expect(await logLines(core.system.changelog)).toHaveLength(2);
   });
 
+  test('where remote changes begin to be logged, those before are a hole, and none is made without them', async () => {
+    for (const remoteChanges of [false, true]) {
+      await using core = await open();
+      await startLogger(core.store, core.system);
+      const before = await write(core, 'a');
+      if (remoteChanges) await write(core, 'b', 'remote');
+      await core.reopen();
+      await startLogger(core.store, core.system);
+      const { changelog } = core.system;
+      expect(changelog.holds(before)).toBe(true);
+      const last = core.store.lastCommitted;
+      const configure = (logRemoteChanges: boolean): Promise<void> =>
+        core.store.commit(
+          (tx) => changelog.configure(tx, { ...changelog.config, logRemoteChanges }),
+          { exclusive: true },
+        );
+      await configure(true);
+      expect(changelog.holds(before)).toBe(!remoteChanges);
+      expect(changelog.holds(last)).toBe(true);
+      await configure(false);
+      await configure(true);
+      expect(changelog.holds(last)).toBe(true);
+    }
+  });
+
+  test('a position in an earlier database of the same name does not hold in the new one', async () => {
+    await using core = await open();
+    const first = await core.databases.create('other');
+    await startLogger(core.store, first);
+    const position = first.changelog.state.lastTick;
+    await core.databases.drop('other');
+    const second = await core.databases.create('other');
+    await startLogger(core.store, second);
+    expect(second.changelog.holds(position)).toBe(false);
+    expect(second.changelog.holds(second.changelog.state.lastTick)).toBe(true);
+    expect(second.changelog.holds(0n)).toBe(true);
+    await core.reopen();
+    expect(core.catalogue.get('other').changelog.holds(position)).toBe(false);
+  });
+
   test('with logRemoteChanges they are logged, and make a hole when the logger is stopped', async () => {
     await using core = await open({ logRemoteChanges: true });
     await startLogger(core.store, core.system);
@@ -182,10 +222,11 @@ describe('rule 8: the hole before which a log is incomplete', () => {
     await using core = await TestCore.open();
     await startLogger(core.store, core.system);
     const { changelog } = core.system;
-    await core.store.commit((tx) => changelog.noteHole(tx, 500n));
-    expect([changelog.holds(499n), changelog.holds(500n)]).toEqual([false, true]);
-    await core.store.commit((tx) => changelog.noteHole(tx, 400n));
-    expect(changelog.holeAt).toBe(500n);
+    const hole = core.store.lastCommitted + 500n;
+    await core.store.commit((tx) => changelog.noteHole(tx, hole));
+    expect([changelog.holds(hole - 1n), changelog.holds(hole)]).toEqual([false, true]);
+    await core.store.commit((tx) => changelog.noteHole(tx, hole - 100n));
+    expect(changelog.holeAt).toBe(hole);
   });
 
   test('an unlogged write that is refused makes no hole', async () => {

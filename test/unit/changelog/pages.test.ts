@@ -1,11 +1,14 @@
 import { getEventListeners } from 'node:events';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { mergeLogBlocks } from '../../../src/changelog/log-merge.ts';
+import { enforceCaps } from '../../../src/changelog/retention.ts';
 import { startLogger } from '../../../src/documents/databases.ts';
 import { DocumentTx } from '../../../src/documents/document-tx.ts';
-import { Space, numberRange } from '../../../src/storage/keys.ts';
+import { Space, blockKeyTick, numberRange } from '../../../src/storage/keys.ts';
+import type { Store } from '../../../src/storage/store.ts';
 import { logLines } from '../../support/log-lines.ts';
 import { TestCore } from '../../support/store.ts';
+import { erasurePending } from '../../support/verify-core.ts';
 
 const NEVER = new AbortController().signal;
 
@@ -209,6 +212,28 @@ describe('merging blocks', () => {
     expect(before).toMatchObject({ count: 35 });
     await mergeLogBlocks(core.store, database.changelog, NEVER);
     expect(await select()).toMatchObject({ count: 35, body: (before as { body: Buffer }).body });
+  });
+
+  test('blocks that retention removes meanwhile do not come back', async () => {
+    await using core = await open();
+    await write(core, 300);
+    const { changelog } = core.system;
+    await core.store.commit((tx) =>
+      changelog.configure(tx, { ...changelog.config, maxEvents: 40 }),
+    );
+    const commit = core.store.commit.bind(core.store) as Store['commit'];
+    vi.spyOn(core.store, 'commit').mockImplementationOnce(async (run, options) => {
+      // Between the look at the first blocks and the batch that merges them.
+      await enforceCaps(core.store, changelog);
+      await vi.waitFor(async () => expect(await erasurePending(core)).toBe(false));
+      return commit(run, options);
+    });
+    await mergeLogBlocks(core.store, changelog, NEVER);
+    const { start, end } = numberRange(Space.changelog, core.system.number);
+    for (const key of await core.store.level.keys({ gte: start, lt: end }).all()) {
+      expect(blockKeyTick(key)).toBeGreaterThan(changelog.state.removedTick);
+    }
+    expect(await logLines(changelog)).toHaveLength(40);
   });
 
   test('readers that read meanwhile see every line', async () => {

@@ -68,7 +68,8 @@ describe('creating a collection', () => {
       [{ name: 'c' }, 'duplicateName'],
       [{ name: 'd', journalSize: 1000 }, 'journalTooSmall'],
     ] as const) {
-      await expect(core.collections.create(core.system, wanted)).rejects.toThrow(refusal(kind));
+      const create = async (): Promise<unknown> => core.collections.create(core.system, wanted);
+      await expect(create()).rejects.toThrow(refusal(kind));
     }
     expect(core.system.collections).toHaveLength(1);
   });

@@ -204,9 +204,12 @@ describe('the commit queue', () => {
     const heldAgain = holdNextWrite(store);
     await heldAgain.began;
     expect(events).toEqual(['exclusive']);
+    const late = store.commit(() => void events.push('late'));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(events).toEqual(['exclusive']);
     heldAgain.release();
-    await Promise.all([alone, after]);
-    expect(events).toEqual(['exclusive', 'after']);
+    await Promise.all([alone, after, late]);
+    expect(events).toEqual(['exclusive', 'after', 'late']);
   });
 
   test('an exclusive request that fails lets the next ones run', async () => {

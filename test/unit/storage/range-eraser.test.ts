@@ -62,6 +62,8 @@ describe('the range eraser', () => {
     await raw.store.commit((tx) =>
       raw.store.eraser.erase(tx, { start: key(15_000), end: key(15_010) }),
     );
+    expect(await count(raw.store, 'e')).toBe(left + 1);
+    await raw.reopen();
     await vi.waitFor(async () => expect(await count(raw.store, 'e')).toBe(0), { timeout: 5000 });
     expect(await count(raw.store, 'z')).toBe(9990);
   });

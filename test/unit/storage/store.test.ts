@@ -175,6 +175,16 @@ describe('reading a document', () => {
     }
   });
 
+  test('a pointer found under the key of another document is damage', async () => {
+    await using raw = await RawStore.open();
+    const { store } = raw;
+    await store.commit((tx) => putDocument(tx, 'a'));
+    await store.level.put(primaryKey(1, 'b'), store.level.getSync(primaryKey(1, 'a'))!);
+    expect(() => store.readLine(1, 'b')).toThrow(
+      expect.objectContaining({ kind: 'storageDamaged' }) as Error,
+    );
+  });
+
   test('a missing block is damage, not a missing document', async () => {
     await using raw = await RawStore.open();
     const { store } = raw;
