@@ -90,10 +90,12 @@ export class Changelog {
 
   /**
    * Whether nothing is missing between `from` and the first event that can be served. A position from
-   * before the database was created belongs to another one of that name; 0 stands for its beginning.
+   * before the database was created belongs to another one of that name, unless it is from before there
+   * was this server: that stands for the beginning.
    */
   holds(from: Tick): boolean {
-    return from >= this.holeAt && (from === 0n || from >= this.#bornTick);
+    if (from < this.holeAt) return false;
+    return from >= this.#bornTick || from < this.#store.firstTick;
   }
 
   /** Whether a change of this origin is to be logged now. */

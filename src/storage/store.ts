@@ -148,6 +148,11 @@ export class Store {
     return this.#queue.failure;
   }
 
+  /** No tick of this server is smaller, as far back as it remembers its runs. */
+  get firstTick(): Tick {
+    return this.server.incarnations[0]?.firstTick ?? 0n;
+  }
+
   get incarnation(): Incarnation {
     const current = this.server.incarnations.at(-1);
     if (!current) throw new ServiceError('internal', 'the server record names no incarnation');
