@@ -42,7 +42,10 @@ export function addMakeFollowerCommand(program: Command, { io, signal, done }: C
   );
 }
 
-/** Sets up the applier, copies the leader and starts to follow it; says so at each step. */
+/**
+ * Sets up the applier, copies the leader and starts to follow it; says so at each step. Only then is
+ * the applier one that starts by itself: what was not copied is not followed.
+ */
 export async function makeFollowerVerb(
   { server, leader }: MakeFollowerOptions,
   io: CliIo,
@@ -51,13 +54,16 @@ export async function makeFollowerVerb(
   const { text: endpoint } = server.endpoint;
   const source = `${leader.endpoint}, database ${leader.database}`;
   return withServer(server, async (client) => {
-    const body = { ...leader, autoStart: true };
-    await client.replication('PUT', 'applier-config', signal, { body });
+    await stopApplier(client, endpoint, io, signal);
+    const configure = (autoStart: boolean): Promise<unknown> =>
+      client.replication('PUT', 'applier-config', signal, { body: { ...leader, autoStart } });
+    await configure(false);
     await printLines(io, [`${endpoint}: the applier is set up for ${source}`]);
     const { collections, lastLogTick } = await runSync(client, leader, io, signal);
     await printLines(io, [
       `${endpoint}: copied ${counted(collections.length, 'collection')}, up to tick ${lastLogTick}`,
     ]);
+    await configure(true);
     const started = await client.replication('PUT', 'applier-start', signal, {
       query: { from: lastLogTick },
     });
@@ -73,6 +79,18 @@ export async function makeFollowerVerb(
     }
     return ExitCode.ok;
   });
+}
+
+/** Settings can be changed, and a copy made, only while nothing is followed. */
+async function stopApplier(
+  client: ServerClient,
+  endpoint: string,
+  io: CliIo,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!isApplierRunning(await client.replication('GET', 'applier-state', signal))) return;
+  await client.replication('PUT', 'applier-stop', signal);
+  await printLines(io, [`${endpoint}: the applier is stopped`]);
 }
 
 /** The state once the applier has heard of the leader, or has stopped, or the time is over. */

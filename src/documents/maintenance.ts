@@ -85,7 +85,7 @@ export class Maintenance {
     what: Readonly<Record<string, string>>,
     run: () => Promise<unknown>,
   ): Promise<void> {
-    if (this.#abort.signal.aborted || this.#store.failure) return;
+    if (this.#isStopped() || this.#store.failure) return;
     const id = Object.values(what).join('/');
     const failedMs = this.#failures.get(id);
     const nowMs = this.#clock.nowMs();
@@ -94,10 +94,14 @@ export class Maintenance {
       await run();
       this.#failures.delete(id);
     } catch (error) {
-      if (this.#abort.signal.aborted) return;
+      if (this.#isStopped()) return;
       this.#failures.set(id, nowMs);
       this.#logger.error({ err: error, ...what }, 'maintenance failed; tried again in an hour');
     }
+  }
+
+  #isStopped(): boolean {
+    return this.#abort.signal.aborted;
   }
 
   async #run(): Promise<void> {

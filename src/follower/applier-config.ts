@@ -14,6 +14,12 @@ const ALWAYS_SHOWN: readonly FieldName[] = [
   ...(['maxConnectRetries', 'chunkSize', 'autoStart', 'adaptivePolling'] as const),
 ];
 const NEVER_SHOWN: ReadonlySet<FieldName> = new Set<FieldName>(['password', 'jwt']);
+const SECONDS: ReadonlySet<string> = new Set<FieldName>([
+  ...(['requestTimeout', 'connectTimeout', 'connectionRetryWaitTime'] as const),
+  ...(['initialSyncMaxWaitTime', 'idleMinWaitTime', 'idleMaxWaitTime'] as const),
+]);
+/** More is surely a mistake, and no timer can do much more. */
+const SECONDS_MAX = 1_000_000;
 /** Texts without a default. */
 const TEXTS: readonly FieldName[] = ['endpoint', 'username', 'password', 'jwt'];
 
@@ -47,8 +53,8 @@ export function deleteApplierConfig(tx: WriteTx, databaseNumber: number): void {
  * that are unknown or of a wrong type are passed over, but `database` falls back to
  * `ownDatabase` whenever it is not given.
  *
- * @throws ServiceError invalidApplierConfiguration (1410) without a usable endpoint, for a negative
- *   number, and for restrictions that contradict each other
+ * @throws ServiceError invalidApplierConfiguration (1410) without a usable endpoint, for a number
+ *   that is negative or too large, and for restrictions that contradict each other
  */
 export function mergeApplierConfig(
   present: ApplierConfig,
@@ -102,7 +108,10 @@ function assertUsable(config: ApplierConfig): void {
     throw invalid(`'${config.endpoint}' is not an endpoint such as tcp://127.0.0.1:8529`);
   }
   for (const [name, value] of Object.entries(config)) {
-    if (typeof value === 'number' && !(value >= 0)) throw invalid(`${name} must not be negative`);
+    if (typeof value !== 'number') continue;
+    if (!(value >= 0)) throw invalid(`${name} must not be negative`);
+    const largest = SECONDS.has(name) ? SECONDS_MAX : Number.MAX_SAFE_INTEGER;
+    if (value > largest) throw invalid(`${name} must not be above ${largest}`);
   }
   const { restrictType, restrictCollections } = config;
   if (!['', 'include', 'exclude'].includes(restrictType)) {

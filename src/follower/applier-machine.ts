@@ -74,6 +74,17 @@ export function initialMachine(nowMs: number): ApplierMachine {
   return { phase: 'stopped', sinceMs: nowMs, why: undefined };
 }
 
+/** An applier at rest since a run that is over, or one that was never started. */
+export function machineAt(
+  ending:
+    | { readonly phase: 'stopped' | 'failed'; readonly atMs: number; readonly why: Reason }
+    | undefined,
+  nowMs: number,
+): ApplierMachine {
+  if (!ending) return initialMachine(nowMs);
+  return { phase: ending.phase, sinceMs: ending.atMs, why: ending.why };
+}
+
 /**
  * The state after an event; the same object when the event changes nothing. What the loop still
  * reports while it is being stopped changes nothing.

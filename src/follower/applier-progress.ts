@@ -1,6 +1,9 @@
 import type { Clock } from '../base/clock.ts';
 import type { Tick } from '../model/tick.ts';
 
+/** An answer that takes this much longer than it may says nothing good of the leader. */
+const LATE_MS = 10_000;
+
 /** What an applier says of its way, for its state (contract 5.4). Written by the loop, read by all. */
 export class ApplierProgress {
   readonly #clock: Clock;
@@ -13,6 +16,10 @@ export class ApplierProgress {
   #committedAtMs = 0;
   #caughtUp = false;
   #caughtUpAtMs = 0;
+  #pageAtMs = 0;
+  /** Whether a page of the log came since the leader was last lost. */
+  #isCurrent = false;
+  #answerDueMs = Infinity;
 
   /** @param message the first one; without it the state shows none */
   constructor(deps: { clock: Clock }, message?: string) {
@@ -48,13 +55,18 @@ export class ApplierProgress {
     return this.#lastAvailableTick;
   }
 
+  /** Whether `lastAvailableTick` holds now: the leader was asked for its log, and answers in time. */
+  get isCurrent(): boolean {
+    return this.#isCurrent && this.#clock.nowMs() <= this.#answerDueMs;
+  }
+
   /**
    * How long ago, in ms, the oldest event that is not applied yet was committed: 0 when all are, and
    * undefined when it cannot be known. Where a leader does not tell when its events were committed,
-   * since when the end of its log was last reached.
+   * and while it does not answer, since when the end of its log was last reached.
    */
   get behindMs(): number | undefined {
-    if (this.#caughtUp) return 0;
+    if (this.#caughtUp && this.isCurrent) return 0;
     const sinceMs = Math.max(this.#committedAtMs, this.#caughtUpAtMs);
     return sinceMs === 0 ? undefined : Math.max(0, this.#clock.nowMs() - sinceMs);
   }
@@ -64,34 +76,50 @@ export class ApplierProgress {
     this.#messageAtMs = this.#clock.nowMs();
   }
 
-  /** A request is sent. */
-  request(message: string): void {
+  /**
+   * A request is sent.
+   * @param holdMs how long the leader may keep it
+   */
+  request(message: string, holdMs = 0): void {
     this.say(message);
     this.#totalRequests++;
+    this.#answerDueMs = this.#clock.nowMs() + holdMs + LATE_MS;
   }
 
   /** The leader answered. */
   reached(): void {
     this.#failedConnects = 0;
+    this.#answerDueMs = Infinity;
   }
 
   /** It did not. */
   failed(): void {
     this.#failedConnects++;
     this.#totalFailedConnects++;
+    this.lost();
+  }
+
+  /** How far the leader is can no longer be known, until its next page. */
+  lost(): void {
+    this.#isCurrent = false;
+    this.#caughtUp = false;
   }
 
   /** A page came: the log ends at `tick`; `isEnd` when nothing is left to apply. */
   available(tick: Tick, isEnd: boolean): void {
     this.#lastAvailableTick = tick;
+    this.#pageAtMs = this.#clock.nowMs();
     // What comes now was committed since the page before, so that is no delay of ours.
-    if (this.#caughtUp) this.#caughtUpAtMs = this.#clock.nowMs();
+    if (this.#caughtUp || isEnd) this.#caughtUpAtMs = this.#pageAtMs;
     this.#caughtUp = isEnd;
+    this.#isCurrent = true;
   }
 
   /** A page is applied; `isEnd` when it reached the end of the log. */
   applied(page: { isEnd: boolean; committedAtMs: number | undefined }): void {
-    this.#caughtUp = page.isEnd;
+    // The leader may have been lost since the page came.
+    this.#caughtUp = page.isEnd && this.#isCurrent;
+    if (page.isEnd) this.#caughtUpAtMs = this.#pageAtMs;
     if (page.committedAtMs !== undefined) this.#committedAtMs = page.committedAtMs;
   }
 }

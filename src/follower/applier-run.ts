@@ -44,8 +44,10 @@ export interface ApplierRunFigures {
   readonly resyncs: number;
 }
 
-/** Resyncs closer together than this count as one series (contract 6.8). */
+/** A position lost this soon after a resync belongs to the same series (contract 6.8). */
 const RESYNC_SERIES_MS = 120_000;
+/** A time-out that is none. */
+const NEVER_MS = 1_000_000_000;
 const RETRY_BASE_MS = 1000;
 const INTERNAL_ERROR = 4;
 
@@ -68,7 +70,7 @@ export class ApplierRun {
   #events = 0;
   #excluded = 0;
   #resyncs = 0;
-  /** Resyncs of the present series, and the time of the last one. */
+  /** Resyncs of the present series, and when the last one was through. */
   #series = { count: 0, lastMs: -Infinity };
 
   /** The endpoint of the configuration is known to be usable. */
@@ -81,7 +83,7 @@ export class ApplierRun {
       database: database ?? deps.database.name,
       ...(username === undefined ? {} : { username }),
       ...(password === undefined ? {} : { password }),
-      requestTimeoutMs: config.requestTimeout * 1000,
+      requestTimeoutMs: config.requestTimeout > 0 ? config.requestTimeout * 1000 : NEVER_MS,
       connectTimeoutMs: config.connectTimeout * 1000,
       ownServerId: deps.store.server.serverId,
       pageMaxBytes: config.maxPacketSize,
@@ -114,6 +116,8 @@ export class ApplierRun {
    * @throws ServiceError as TailingSyncer.run, and as InitialSyncer.run after a lost position
    */
   async run(signal: AbortSignal): Promise<void> {
+    // What an earlier run knew of the leader is old.
+    this.#deps.progress.lost();
     try {
       for (;;) {
         const lost = await this.#tail(signal);
@@ -159,9 +163,8 @@ export class ApplierRun {
 
   #mayResync(): boolean {
     const { autoResync, autoResyncRetries } = this.#options.config;
-    const nowMs = this.#deps.clock.nowMs();
-    const isOneSeries = nowMs - this.#series.lastMs <= RESYNC_SERIES_MS;
-    this.#series = { count: isOneSeries ? this.#series.count + 1 : 1, lastMs: nowMs };
+    const isOneSeries = this.#deps.clock.nowMs() - this.#series.lastMs <= RESYNC_SERIES_MS;
+    this.#series.count = isOneSeries ? this.#series.count + 1 : 1;
     return autoResync && this.#series.count <= autoResyncRetries;
   }
 
@@ -172,11 +175,14 @@ export class ApplierRun {
     const maxMs = Math.max(1, connectionRetryWaitTime * 1000);
     const backoff = new Backoff({ baseMs: Math.min(RETRY_BASE_MS, maxMs), maxMs });
     this.#forgetTailing();
+    progress.lost();
     for (let failures = 1; ; failures++) {
       onEvent({ type: 'resync', why: reasonFor(lost) });
       try {
         await this.#copy(signal);
         this.#resyncs++;
+        // Not its beginning: a copy that takes long must not make the next loss look like a new series.
+        this.#series.lastMs = this.#deps.clock.nowMs();
         onEvent({ type: 'synced' });
         return true;
       } catch (error) {

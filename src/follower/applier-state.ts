@@ -72,14 +72,13 @@ export function applierStateDocument(view: ApplierView): ApplierStateDocument {
   };
 }
 
-/** How far behind: null where it cannot be known. */
+/** How far behind: null where it cannot be known, as the ticks while the leader does not answer. */
 function behind({ progress, checkpoint }: ApplierView): Record<string, unknown> {
-  const available = progress.lastAvailableTick;
+  const { behindMs, isCurrent, lastAvailableTick } = progress;
   const applied = checkpoint?.appliedTick ?? 0n;
-  if (available === 0n) return { ticksBehind: null, secondsBehind: null };
-  const { behindMs } = progress;
+  const ticks = lastAvailableTick > applied ? lastAvailableTick - applied : 0n;
   return {
-    ticksBehind: available > applied ? Number(available - applied) : 0,
+    ticksBehind: isCurrent && lastAvailableTick > 0n ? Number(ticks) : null,
     secondsBehind: behindMs === undefined ? null : behindMs / 1000,
   };
 }
@@ -112,6 +111,6 @@ function tickText(tick: Tick | undefined): string | null {
 }
 
 /** UTC without a fraction (contract 1.1). */
-function timeText(timeMs: number): string {
+export function timeText(timeMs: number): string {
   return `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
 }

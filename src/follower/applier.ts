@@ -14,13 +14,16 @@ import {
   mergeApplierConfig,
   writeApplierConfig,
 } from './applier-config.ts';
+import { EndingRecord } from './applier-ending.ts';
 import {
   type ApplierEvent,
   type ApplierMachine,
   type Reason,
   initialMachine,
   isRunning,
+  machineAt,
   next,
+  reasonOf,
 } from './applier-machine.ts';
 import { ApplierProgress } from './applier-progress.ts';
 import { ApplierRun, reasonFor } from './applier-run.ts';
@@ -28,6 +31,7 @@ import {
   type ApplierStateDocument,
   type LastError,
   applierStateDocument,
+  timeText,
 } from './applier-state.ts';
 import {
   type Checkpoint,
@@ -69,6 +73,7 @@ export class Applier {
   readonly #options: ApplierOptions;
   readonly #database: Database;
   readonly #logger: Logger;
+  readonly #ending: EndingRecord;
   #machine: ApplierMachine;
   #config: ApplierConfig;
   #progress: ApplierProgress;
@@ -86,7 +91,11 @@ export class Applier {
     this.#options = options;
     this.#database = database;
     this.#logger = deps.logger.child({ applier: database.name });
-    this.#machine = initialMachine(deps.clock.nowMs());
+    this.#ending = new EndingRecord({ store: deps.store, database });
+    const { ending } = this.#ending;
+    this.#machine = machineAt(ending, deps.clock.nowMs());
+    this.#lastError = ending && { ...ending.why, atMs: ending.atMs };
+    this.#failedTick = ending?.failedTick;
     this.#config = loadApplierConfig(deps.store, database.number);
     this.#progress = new ApplierProgress(deps, 'applier created');
   }
@@ -136,18 +145,22 @@ export class Applier {
         this.#noteError({ errorNum: error.errorNum, message: 'no endpoint configured' });
         throw error;
       }
-      if (this.#deps.initialSyncer.isRunning(this.#database)) {
-        throw new ServiceError('applierRunning', 'a sync of this database is running');
-      }
+      this.#assertNoSync();
       // What ended an earlier run may still be on its way out.
       await this.#run?.ended;
       if (options.from !== undefined) await this.#moveTo(options.from);
+      await this.#ending.set(undefined);
+      // One may have begun meanwhile.
+      this.#assertNoSync();
       this.#begin();
       return this.state();
     });
   }
 
-  /** Stops, and resolves when everything begun is stored and nothing runs any more. Idempotent. */
+  /**
+   * Stops, a sync of this database as well, and resolves when everything begun is stored and nothing
+   * runs any more. Idempotent.
+   */
   stop(): Promise<ApplierStateDocument> {
     return this.#inTurn(async () => {
       await this.#halt();
@@ -155,12 +168,18 @@ export class Applier {
     });
   }
 
-  /** Stops, and forgets position, configuration and figures (contract 5.5). */
+  /**
+   * Stops, and forgets position, configuration and figures (contract 5.5), and what a sync that was
+   * not finished has left.
+   *
+   * @throws ServiceError applierRunning (1411) when a sync begins at this moment
+   */
   forget(): Promise<ApplierStateDocument> {
     return this.#inTurn(async () => {
       await this.#halt();
-      const { store, clock } = this.#deps;
+      const { store, clock, initialSyncer } = this.#deps;
       const { number } = this.#database;
+      await initialSyncer.forget(this.#database);
       await store.commit(
         (tx) => {
           this.#database.assertAlive();
@@ -169,6 +188,7 @@ export class Applier {
         },
         { sync: true },
       );
+      await this.#ending.set(undefined);
       await removeOrphans(store, number, []);
       this.#config = DEFAULT_APPLIER_CONFIG;
       this.#machine = initialMachine(clock.nowMs());
@@ -185,8 +205,24 @@ export class Applier {
     if (this.#config.autoStart && this.#config.endpoint !== undefined) await this.start();
   }
 
-  /** The state as of now (contract 5.4). */
+  /**
+   * The state as of now (contract 5.4). At rest it shows a sync of the database that somebody asked
+   * for, as a phase and a progress message; what it does is no running of the applier.
+   */
   state(): ApplierStateDocument {
+    const document = this.#stateDocument();
+    const sync = this.isRunning ? undefined : this.#deps.initialSyncer.view(this.#database);
+    if (!sync) return document;
+    const { collections, collectionsDone, documents } = sync.figures;
+    const message =
+      `sync: ${sync.message} ` +
+      `(${collectionsDone} of ${collections} collections done, ${documents} documents copied)`;
+    const progress = { time: timeText(sync.messageAtMs), message, failedConnects: 0 };
+    const state = { ...document.state, progress, phase: 'syncing', since: timeText(sync.sinceMs) };
+    return { ...document, state };
+  }
+
+  #stateDocument(): ApplierStateDocument {
     const current = this.#current;
     return applierStateDocument({
       machine: this.#machine,
@@ -246,6 +282,13 @@ export class Applier {
     this.#run?.abort.abort();
     await this.#run?.ended;
     this.#run = undefined;
+    await this.#deps.initialSyncer.stop(this.#database);
+  }
+
+  #assertNoSync(): void {
+    if (this.#deps.initialSyncer.isRunning(this.#database)) {
+      throw new ServiceError('applierRunning', 'a sync of this database is running');
+    }
   }
 
   /** The whole of a run, to its end. Never rejects. */
@@ -266,6 +309,18 @@ export class Applier {
       this.#takeFigures(run);
       this.#progress.say('applier stopped');
       this.#database.writeGuard = undefined;
+    }
+    await this.#storeEnding();
+  }
+
+  async #storeEnding(): Promise<void> {
+    const { phase, sinceMs } = this.#machine;
+    const why = reasonOf(this.#machine);
+    if ((phase !== 'stopped' && phase !== 'failed') || !why) return;
+    try {
+      await this.#ending.set({ phase, why, atMs: sinceMs, failedTick: this.#failedTick });
+    } catch (error) {
+      this.#logger.error({ err: error }, 'why the applier stopped could not be stored');
     }
   }
 

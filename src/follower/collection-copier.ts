@@ -24,8 +24,10 @@ export interface CollectionCopierDeps {
   readonly progress: SyncProgress;
   readonly lease: BatchLease;
   readonly logger: Logger;
-  /** Throws unless the leader is still who it was, after a request had failed. */
-  readonly recheckLeader: (signal: AbortSignal) => Promise<void>;
+  /** Throws unless the leader is still who it was; resolves with the run that a ticklog leader is in. */
+  readonly recheckLeader: (signal: AbortSignal) => Promise<string | undefined>;
+  /** Whether the leader, still who it was, no longer lists a collection. */
+  readonly isDropped: (cid: string, signal: AbortSignal) => Promise<boolean>;
   /** Removes one hidden copy with its position. */
   readonly discard: (copy: Collection) => Promise<void>;
   readonly onPage: (
@@ -37,6 +39,12 @@ export interface CollectionCopierDeps {
 export interface CollectionCopierOptions {
   readonly database: Database;
   readonly plan: SyncPlan;
+  /** Whether the plan is that of an earlier sync. */
+  readonly continued: boolean;
+  /** The run that a ticklog leader is known to be in. */
+  readonly run: string | undefined;
+  /** From which tick on the removals of each collection were complete before the copy, by its id. */
+  readonly deletionsSince: ReadonlyMap<string, Tick | undefined>;
   readonly chunkSizeBytes: number;
   /** A page is written in commits of about this many bytes of lines. */
   readonly sliceBytes: number;
@@ -44,7 +52,13 @@ export interface CollectionCopierOptions {
   readonly fetchRetries: number;
 }
 
-type Outcome = 'whole' | 'gone' | 'compacted';
+/** Cause of an error after which everything must be copied anew, to another tick. */
+export class ReplacedOnLeader extends Error {
+  override readonly name = 'ReplacedOnLeader';
+}
+
+/** `compactedTo`: from that tick on the removals are complete now. */
+type Outcome = 'whole' | 'gone' | { readonly compactedTo: Tick };
 
 /** How often one collection is begun anew because the leader compacted it under the copy. */
 const COMPACTED_MAX = 3;
@@ -60,11 +74,13 @@ export class CollectionCopier {
   readonly #options: CollectionCopierOptions;
   /** Leaders of 2.2 to 3.3 are asked once to make their log ready for dumping. */
   #flush: boolean;
+  #run: string | undefined;
 
   constructor(deps: CollectionCopierDeps, options: CollectionCopierOptions) {
     this.#deps = deps;
     this.#options = options;
     this.#flush = true;
+    this.#run = options.run;
   }
 
   /**
@@ -72,7 +88,8 @@ export class CollectionCopier {
    *
    * @returns undefined when the leader no longer has it and its log will not say so
    * @throws ServiceError as the client; as DumpPageWriter; uniqueConstraintViolated (1210);
-   *   startTickNotPresent when the leader compacts faster than it can be copied; the reason of `signal`
+   *   startTickNotPresent when the leader compacts faster than it can be copied, or, caused by
+   *   ReplacedOnLeader, has another collection in its place; the reason of `signal`
    */
   async copy(
     planned: PlannedCollection,
@@ -83,15 +100,16 @@ export class CollectionCopier {
     const { cid, name } = planned.parameters;
     if (begun?.at.complete) return begun.copy;
     let copy = begun?.copy ?? (await this.#create(planned));
-    let from = begun?.at.position ?? 0n;
-    let outcome = await this.#copyPages(copy, from, signal);
-    for (let round = 1; outcome === 'compacted'; round++) {
+    // What was gone before a copy was begun it never had.
+    const start = begun?.at.position ?? 0n;
+    const settled = start > 0n ? 0n : (this.#options.deletionsSince.get(cid) ?? 0n);
+    let outcome = await this.#copyPages(copy, start, settled, signal);
+    for (let round = 1; typeof outcome === 'object'; round++) {
       if (round > COMPACTED_MAX) throw overtaken(name);
       this.#deps.logger.warn({ collection: name }, 'compacted on the leader; copying it anew');
       await this.#deps.discard(copy);
       copy = await this.#create(planned);
-      from = 0n;
-      outcome = await this.#copyPages(copy, from, signal);
+      outcome = await this.#copyPages(copy, 0n, outcome.compactedTo, signal);
     }
     if (outcome === 'gone' && this.#options.plan.leaderWasStopped) {
       await this.#deps.discard(copy);
@@ -122,7 +140,13 @@ export class CollectionCopier {
     });
   }
 
-  async #copyPages(copy: Collection, start: Tick, signal: AbortSignal): Promise<Outcome> {
+  /** @param settled up to this tick removals were compacted before the copy was begun */
+  async #copyPages(
+    copy: Collection,
+    start: Tick,
+    settled: Tick,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
     const fetching = new AbortController();
     const both = AbortSignal.any([signal, fetching.signal]);
     const openings = this.#deps.lease.openings;
@@ -132,8 +156,11 @@ export class CollectionCopier {
       for (let batch = 1; ; batch++) {
         const page = await next;
         if (page === 'gone') return 'gone';
+        this.#assertNotReplaced(copy, page);
         const covered = start === 0n && this.#deps.lease.openings === openings;
-        if (this.#isCompacted(page, from, covered)) return 'compacted';
+        if (this.#isCompacted(page, from, { settled, covered })) {
+          return { compactedTo: page.deletionsSince ?? 0n };
+        }
         if (page.checkMore) {
           if (page.lastIncluded <= from) throw this.#stuck(copy, from);
           from = page.lastIncluded;
@@ -152,14 +179,35 @@ export class CollectionCopier {
 
   /**
    * Whether removals behind `from` may be missing from the page: then documents that are in the copy
-   * may be gone on the leader without a line saying so. An open batch rules that out for what was
-   * copied since it was opened.
+   * may be gone on the leader without a line saying so. ticklog leaders tell. Of others it is known for
+   * what was copied under a batch that is still open.
    *
-   * @param covered whether the copy was begun under the present batch
+   * @param known.covered whether the copy was begun under the present batch
    */
-  #isCompacted(page: DumpPage, from: Tick, covered: boolean): boolean {
-    if (from === 0n || covered) return false;
-    return page.deletionsSince === undefined || page.deletionsSince > from;
+  #isCompacted(
+    { deletionsSince }: DumpPage,
+    from: Tick,
+    known: { readonly settled: Tick; readonly covered: boolean },
+  ): boolean {
+    if (from === 0n) return false;
+    if (this.#options.plan.incarnation === undefined) return !known.covered;
+    if (deletionsSince === undefined) return true;
+    return deletionsSince > from && deletionsSince > known.settled;
+  }
+
+  /**
+   * Removals above L are compacted long after L was new. In a plan made just now they mean that the
+   * leader put another collection in place of the one it had listed, as its own sync does: what that
+   * one had at L is no longer to be had.
+   */
+  #assertNotReplaced({ name }: Collection, { deletionsSince = 0n }: DumpPage): void {
+    const { plan, continued } = this.#options;
+    if (continued || plan.incarnation === undefined || deletionsSince <= plan.tick) return;
+    throw new ServiceError(
+      'startTickNotPresent',
+      `the leader replaced collection '${name}' while it was copied`,
+      { cause: new ReplacedOnLeader(`its removals are complete from ${deletionsSince} on`) },
+    );
   }
 
   async #fetch(
@@ -168,8 +216,7 @@ export class CollectionCopier {
     batch: number,
     signal: AbortSignal,
   ): Promise<DumpPage | 'gone'> {
-    const { client, logger, lease } = this.#deps;
-    const { chunkSizeBytes, plan, fetchRetries } = this.#options;
+    const { logger } = this.#deps;
     const { cid, name, type } = copy;
     this.#say(
       `fetching master collection dump for collection '${name}', id ${cid}, type ${type}, batch ${batch}`,
@@ -177,37 +224,54 @@ export class CollectionCopier {
     const backoff = new Backoff(BACKOFF);
     for (let attempt = 1; ; attempt++) {
       try {
-        const page = await client.dump(
-          {
-            collection: cid,
-            from,
-            chunkSizeBytes,
-            ...(plan.tick === 0n ? {} : { to: plan.tick }),
-            ...(plan.incarnation === undefined ? { flush: this.#flush } : {}),
-          },
-          signal,
-        );
-        this.#flush = false;
-        return page;
+        return await this.#request(copy, from, signal);
       } catch (error) {
-        if (isGone(error)) return 'gone';
-        if (classify(error, signal) !== 'retry' || attempt > fetchRetries) throw error;
+        // One such answer proves nothing: of a collection that is still listed it may pass.
+        const gone = isGone(error);
+        if (gone && (await this.#deps.isDropped(cid, signal))) return 'gone';
+        if (!gone && classify(error, signal) !== 'retry') throw error;
+        if (attempt > this.#options.fetchRetries) throw error;
         logger.warn(
           { err: error, collection: name, attempt },
           'a page could not be had; trying again',
         );
         await sleep(backoff.nextMs(), signal);
         signal.throwIfAborted();
-        await this.#again(lease, signal);
+        await this.#again(signal);
       }
     }
   }
 
+  async #request({ cid }: Collection, from: Tick, signal: AbortSignal): Promise<DumpPage> {
+    const { client, lease } = this.#deps;
+    const { chunkSizeBytes, plan } = this.#options;
+    const page = await client.dump(
+      {
+        collection: cid,
+        from,
+        chunkSizeBytes,
+        ...(plan.tick === 0n ? {} : { to: plan.tick }),
+        ...(plan.incarnation === undefined ? { flush: this.#flush } : {}),
+      },
+      signal,
+    );
+    this.#flush = false;
+    if (plan.incarnation === undefined || page.incarnation === this.#run) return page;
+    // Restarted without a request noticing, or somebody else: the batch is gone then.
+    this.#run = await this.#deps.recheckLeader(signal);
+    await lease.extend(signal);
+    if (page.incarnation === this.#run) return page;
+    throw new ServiceError(
+      'noResponse',
+      `could not connect to master at ${client.endpoint}: a page came from another run of it`,
+    );
+  }
+
   /** Before a page is asked for again: the leader may have been restarted, or exchanged. */
-  async #again(lease: BatchLease, signal: AbortSignal): Promise<void> {
+  async #again(signal: AbortSignal): Promise<void> {
     try {
-      await this.#deps.recheckLeader(signal);
-      await lease.extend(signal);
+      this.#run = await this.#deps.recheckLeader(signal);
+      await this.#deps.lease.extend(signal);
     } catch (error) {
       // Still not there: the page is asked for all the same, and that attempt counts.
       if (classify(error, signal) !== 'retry') throw error;

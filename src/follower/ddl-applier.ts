@@ -10,6 +10,7 @@ import { isValidCollectionName } from '../model/names.ts';
 import type { ForeignLine } from '../protocol/line-parser.ts';
 import { Space, numberRange, primaryKeyDocument } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
+import { adoptIndex } from './index-adoption.ts';
 import type { Restriction } from './restriction.ts';
 
 /**
@@ -47,12 +48,14 @@ export class DdlApplier {
    * Decides what a line asks for. The change itself rejects with what the catalogue says:
    * duplicateName, illegalName, uniqueConstraintViolated.
    *
-   * @throws ServiceError collectionNotFound, illegalName, unexpectedMarker for a line that lacks something
+   * @throws ServiceError collectionNotFound, illegalName, unexpectedMarker for a line that lacks something,
+   *   startTickNotPresent for a collection that comes to be followed by its new name
    */
   plan(line: ForeignLine): DdlPlan {
     const collection =
       this.#database.byCid(line.cid ?? '') ?? this.#database.byName(line.cname ?? '');
     const name = line.cname ?? nameIn(line) ?? collection?.name ?? '';
+    if (line.type === MarkerType.collectionRename) return this.#rename(line, collection);
     if (!this.#restriction.accepts(name)) return 'excluded';
     switch (line.type) {
       case MarkerType.collectionCreate:
@@ -60,8 +63,6 @@ export class DdlApplier {
       case MarkerType.collectionDrop:
         if (!collection) return 'done';
         return (context) => this.#collections.drop(this.#database, collection, context);
-      case MarkerType.collectionRename:
-        return this.#rename(line, known(collection));
       case MarkerType.collectionChange:
         return this.#changeProperties(line, known(collection));
       case MarkerType.collectionTruncate: {
@@ -86,11 +87,29 @@ export class DdlApplier {
     return (context) => this.#collections.createWith(this.#database, parameters, context);
   }
 
-  #rename(line: ForeignLine, collection: Collection): DdlPlan {
+  /**
+   * A collection that gets a name which is not followed keeps what it has, under that name, and is not
+   * followed any more. One that gets a name which is followed cannot be made out of the log: what it
+   * holds was passed over before.
+   */
+  #rename(line: ForeignLine, collection: Collection | undefined): DdlPlan {
     const newName = line.payload?.['name'];
     if (typeof newName !== 'string') throw new ServiceError('unexpectedMarker', 'no new name');
-    if (newName === collection.name) return 'done';
-    return (context) => this.#collections.rename(this.#database, collection, newName, context);
+    const isFollowed = this.#restriction.accepts(newName);
+    if (newName === collection?.name) return isFollowed ? 'done' : 'excluded';
+    // It may have been renamed out, and come back.
+    const oldNames = [line.cname, collection?.name].filter((name) => name !== undefined);
+    const wasFollowed = oldNames.every((name) => this.#restriction.accepts(name));
+    if (!wasFollowed) {
+      if (!isFollowed) return 'excluded';
+      throw new ServiceError(
+        'startTickNotPresent',
+        `collection '${oldNames[0] ?? ''}' is now '${newName}', which is followed, but what it held ` +
+          'before is not here; sync anew',
+      );
+    }
+    const followed = known(collection);
+    return (context) => this.#collections.rename(this.#database, followed, newName, context);
   }
 
   #changeProperties(line: ForeignLine, collection: Collection): DdlPlan {
@@ -113,8 +132,8 @@ export class DdlApplier {
     }
     const { type } = definition;
     if (type === 'primary' || type === 'edge') return 'done';
-    return (context) =>
-      this.#collections.createIndex(this.#database, collection, definition, context);
+    const deps = { store: this.#store, collections: this.#collections, database: this.#database };
+    return (context) => adoptIndex(deps, collection, definition, context);
   }
 
   #dropIndex(line: ForeignLine, collection: Collection): DdlPlan {

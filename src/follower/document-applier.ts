@@ -52,6 +52,7 @@ export class DocumentApplier {
   readonly #revisions = new NumericRevisions();
   #writes: DocumentTx | undefined;
   #excluded = 0;
+  #spoiled = false;
   /** Neighbouring lines mostly belong to one collection. */
   #lastCid = '';
   #lastCname = '';
@@ -68,6 +69,14 @@ export class DocumentApplier {
     return this.#excluded;
   }
 
+  /**
+   * Whether a line failed after documents in its way had been removed: nothing of the batch may be
+   * written then.
+   */
+  get spoiled(): boolean {
+    return this.#spoiled;
+  }
+
   /** What follows, up to `endGroup`, is one transaction in the log of this server. */
   beginGroup(): void {
     this.#documents.beginGroup();
@@ -78,7 +87,8 @@ export class DocumentApplier {
   }
 
   /**
-   * Applies the present line, a 2300, 2301 or 2302. One that fails has changed nothing.
+   * Applies the present line, a 2300, 2301 or 2302. One that fails has changed nothing, unless `spoiled`
+   * says so.
    *
    * @throws ServiceError collectionNotFound, collectionTypeInvalid, illegalDocumentKey, badParameter for a
    *   revision above 2^63, uniqueConstraintViolated, each with the start of the line
@@ -142,18 +152,32 @@ export class DocumentApplier {
   #upsert(collection: Collection, lines: PageLines, body: Buffer): void {
     if (!isValidKey(lines.key)) throw new ServiceError('illegalDocumentKey');
     checkType(collection, lines);
-    for (let conflicts = 0; ; conflicts++) {
-      try {
-        this.#write(collection, lines, body);
-        trackGivenKey(this.#documents, collection, lines.key);
-        return;
-      } catch (error) {
-        if (conflicts >= CONFLICTS_MAX || !isServiceError(error, 'uniqueConstraintViolated')) {
-          throw error;
+    let removed = 0;
+    try {
+      for (;;) {
+        const conflict = this.#tryWrite(collection, lines, body);
+        if (!conflict) return;
+        if (removed >= CONFLICTS_MAX || !this.#removeConflict(collection, lines, body)) {
+          throw conflict;
         }
-        if (!this.#removeConflict(collection, lines, body)) throw error;
+        removed++;
       }
+    } catch (error) {
+      this.#spoiled ||= removed > 0;
+      throw error;
     }
+  }
+
+  /** Writes a document, or says that others have unique values that it needs. */
+  #tryWrite(collection: Collection, lines: PageLines, body: Buffer): ServiceError | undefined {
+    try {
+      this.#write(collection, lines, body);
+    } catch (error) {
+      if (isServiceError(error, 'uniqueConstraintViolated')) return error;
+      throw error;
+    }
+    trackGivenKey(this.#documents, collection, lines.key);
+    return undefined;
   }
 
   #write(collection: Collection, lines: PageLines, body: Buffer): void {

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { deferred } from '../base/deferred.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Catalogue } from '../documents/catalogue.ts';
 import type { CollectionCopies } from '../documents/collection-copy.ts';
@@ -10,6 +11,8 @@ import type { WriteTx } from '../storage/write-tx.ts';
 import type { LeaderClient } from './leader-client.ts';
 import { ACCEPTED_VERSIONS } from './leader-check.ts';
 import { Restriction, type RestrictType } from './restriction.ts';
+import { discardCopies } from './sync-discard.ts';
+import { SyncProgress } from './sync-progress.ts';
 import { SyncRun } from './sync-run.ts';
 
 /** How far a sync is. */
@@ -20,6 +23,15 @@ export interface SyncFigures {
   readonly documents: number;
   readonly removals: number;
   readonly bytes: number;
+}
+
+/** A sync under way, as the state of its database's applier shows it. Times in ms since 1970. */
+export interface SyncView {
+  readonly sinceMs: number;
+  /** The step it is at, for people. */
+  readonly message: string;
+  readonly messageAtMs: number;
+  readonly figures: SyncFigures;
 }
 
 /** Where following goes on after a sync. */
@@ -75,6 +87,16 @@ export interface InitialSyncerOptions {
   readonly batchExtendMs?: number;
 }
 
+/** A sync, or the removal of what one has left. */
+interface Running {
+  readonly abort: AbortController;
+  readonly ended: Promise<void>;
+  view: SyncView;
+}
+
+/** A sync says this often in the log where it is, at the most. */
+const LOG_EVERY_MS = 10_000;
+const NO_FIGURES = { collections: 0, collectionsDone: 0, documents: 0, removals: 0, bytes: 0 };
 const CHUNK_SIZE_BYTES = 8 * 1024 * 1024;
 const DEFAULTS: Required<InitialSyncerOptions> = {
   acceptedVersions: ACCEPTED_VERSIONS,
@@ -94,7 +116,7 @@ const DEFAULTS: Required<InitialSyncerOptions> = {
 export class InitialSyncer {
   readonly #deps: InitialSyncerDeps;
   readonly #options: Required<InitialSyncerOptions>;
-  readonly #running = new Set<Database>();
+  readonly #running = new Map<Database, Running>();
 
   constructor(deps: InitialSyncerDeps, options: InitialSyncerOptions = {}) {
     this.#deps = deps;
@@ -106,54 +128,118 @@ export class InitialSyncer {
     return this.#running.has(database);
   }
 
+  /** How far the sync of this database is; undefined when none is under way. */
+  view(database: Database): SyncView | undefined {
+    return this.#running.get(database)?.view;
+  }
+
+  /**
+   * Ends the sync of this database, which then rejects with applierStopped (1412); resolves when
+   * nothing of it works any more. Without effect when none is under way.
+   */
+  async stop(database: Database): Promise<void> {
+    const running = this.#running.get(database);
+    running?.abort.abort(new ServiceError('applierStopped', 'the sync was stopped'));
+    await running?.ended;
+  }
+
+  /**
+   * Removes what syncs of this database that were not finished have left: the next one begins anew.
+   * @throws ServiceError applierRunning (1411) while one is under way
+   */
+  forget(database: Database): Promise<void> {
+    return this.#alone(database, 'removing what an earlier sync has left', () => {
+      const progress = new SyncProgress({ store: this.#deps.store, database });
+      return discardCopies({ ...this.#deps, progress }, database, new Set(), (tx) => {
+        progress.removePlan(tx);
+      });
+    });
+  }
+
   /**
    * Copies the collections of a leader. Whoever runs appliers sees to it that none of this database
    * runs meanwhile.
    *
-   * @throws ServiceError applierRunning (1411) when another sync of the database runs; 1400, 1401,
-   *   1402, 1403, 1405 about the leader; 1404 when it is exchanged meanwhile; 1210 when its
+   * @throws ServiceError applierRunning (1411) when another sync of the database runs;
+   *   applierStopped (1412) after `stop`; 1400, 1401, 1402, 1403, 1405 about the leader; 1404 when it is exchanged meanwhile; 1210 when its
    *   documents do not satisfy one of its indexes; 1414 when it compacts faster than it can be copied; the
    *   reason of `signal` when that is aborted. The old data is there and readable in all these cases.
    */
-  async run(database: Database, request: SyncRequest, signal: AbortSignal): Promise<SyncResult> {
+  run(database: Database, request: SyncRequest, signal: AbortSignal): Promise<SyncResult> {
+    return this.#alone(database, 'sync begins', (running) =>
+      this.#run(database, request, running, AbortSignal.any([signal, running.abort.signal])),
+    );
+  }
+
+  async #run(
+    database: Database,
+    request: SyncRequest,
+    running: Running,
+    signal: AbortSignal,
+  ): Promise<SyncResult> {
+    signal.throwIfAborted();
+    const { client, restrictType, restrictCollections, includeSystem } = request;
+    const logger = this.#deps.logger.child({ database: database.name, leader: client.endpoint });
+    const run = new SyncRun(
+      { ...this.#deps, logger, client },
+      {
+        ...this.#options,
+        database,
+        restriction: new Restriction(restrictType, restrictCollections, includeSystem),
+        chunkSizeBytes: request.chunkSizeBytes ?? CHUNK_SIZE_BYTES,
+        onProgress: this.#onProgress(running, logger, request),
+        onSwitch: request.onSwitch ?? (() => undefined),
+      },
+    );
+    logger.info({}, 'sync begins');
+    const result = await run.run(signal);
+    logger.info(
+      {
+        ...run.figures,
+        lastLogTick: result.lastLogTick.toString(),
+        ms: this.#deps.clock.nowMs() - running.view.sinceMs,
+      },
+      'sync finished',
+    );
+    return result;
+  }
+
+  #onProgress(
+    running: Running,
+    logger: Logger,
+    { onProgress }: SyncRequest,
+  ): (message: string, figures: SyncFigures) => void {
+    let loggedMs = this.#deps.clock.nowMs();
+    return (message, figures) => {
+      const messageAtMs = this.#deps.clock.nowMs();
+      running.view = { ...running.view, message, messageAtMs, figures };
+      if (messageAtMs - loggedMs >= LOG_EVERY_MS) {
+        loggedMs = messageAtMs;
+        logger.info({ ...figures, step: message }, 'sync under way');
+      }
+      onProgress?.(message, figures);
+    };
+  }
+
+  /** Runs something that must not meet another sync of the database. */
+  async #alone<T>(
+    database: Database,
+    message: string,
+    work: (running: Running) => Promise<T>,
+  ): Promise<T> {
     if (this.#running.has(database)) {
       throw new ServiceError('applierRunning', 'a sync of this database is running already');
     }
-    this.#running.add(database);
-    const startedMs = this.#deps.clock.nowMs();
-    const logger = this.#deps.logger.child({
-      database: database.name,
-      leader: request.client.endpoint,
-    });
+    const { promise: ended, resolve } = deferred();
+    const nowMs = this.#deps.clock.nowMs();
+    const view = { sinceMs: nowMs, message, messageAtMs: nowMs, figures: NO_FIGURES };
+    const running: Running = { abort: new AbortController(), ended, view };
+    this.#running.set(database, running);
     try {
-      signal.throwIfAborted();
-      const run = new SyncRun(
-        { ...this.#deps, logger, client: request.client },
-        {
-          ...this.#options,
-          database,
-          restriction: new Restriction(
-            request.restrictType,
-            request.restrictCollections,
-            request.includeSystem,
-          ),
-          chunkSizeBytes: request.chunkSizeBytes ?? CHUNK_SIZE_BYTES,
-          onProgress: request.onProgress ?? (() => undefined),
-          onSwitch: request.onSwitch ?? (() => undefined),
-        },
-      );
-      const result = await run.run(signal);
-      logger.info(
-        {
-          ...run.figures,
-          lastLogTick: result.lastLogTick.toString(),
-          ms: this.#deps.clock.nowMs() - startedMs,
-        },
-        'sync finished',
-      );
-      return result;
+      return await work(running);
     } finally {
       this.#running.delete(database);
+      resolve();
     }
   }
 }

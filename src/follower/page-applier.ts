@@ -251,15 +251,15 @@ export class PageApplier {
     draft.applied(tick);
   }
 
-  /** A transaction of the page failed: what stood before it is applied first, then it is seen alone. */
+  /** A part of the page failed half-way: what stood before it is applied first, then it is seen alone. */
   async #groupFailed(cursor: PageCursor, begin: number, failure: GroupFailure): Promise<StepEnd> {
     cursor.rewind(begin);
     if (failure.groupStart > begin) {
       cursor.stopAt = failure.groupStart;
       return { kind: 'more' };
     }
-    // Its last line is the one that a skip goes to.
-    while (cursor.advance() && !this.#endsWhole(cursor));
+    // The last line of a transaction is the one that a skip goes to.
+    while (cursor.advance() && !failure.isSingle && !this.#endsWhole(cursor));
     await this.#failed(cursor.lines.tick, failure.error, '');
     return { kind: 'more' };
   }

@@ -148,6 +148,7 @@ export function wholeTransactions(body: Buffer, verified: boolean): ReadonlySet<
   const whole = new Set<Tick>();
   // Spelled with blanks it is only in pages that are parsed.
   if (!body.includes(verified ? `"type":${MarkerType.transactionStart}` : '2200')) return whole;
+  if (!body.includes('"tid"')) return whole;
   const lines = openPage(body, verified);
   let begun: { tid: string; tick: Tick } | undefined;
   try {

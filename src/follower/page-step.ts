@@ -24,16 +24,21 @@ export type StepEnd =
   /** What follows is no line. */
   | { readonly kind: 'broken'; readonly error: ServiceError };
 
-/** Thrown out of a step by a transaction that cannot be applied: nothing of the step is written. */
+/**
+ * Thrown out of a step by what failed half-way, a transaction or a single line: nothing of the step
+ * is written.
+ */
 export class GroupFailure extends Error {
   override readonly name = 'GroupFailure';
-  /** Of the transaction's 2200 line. */
+  /** Of the transaction's 2200 line, or of the single line. */
   readonly groupStart: number;
+  readonly isSingle: boolean;
   readonly error: ServiceError;
 
-  constructor(groupStart: number, error: ServiceError) {
+  constructor(error: ServiceError, group: { start: number; isSingle: boolean }) {
     super(error.message, { cause: error });
-    this.groupStart = groupStart;
+    this.groupStart = group.start;
+    this.isSingle = group.isSingle;
     this.error = error;
   }
 }
@@ -161,8 +166,11 @@ export class PageStep {
     try {
       return this.#line(lines);
     } catch (error) {
-      if (error instanceof ServiceError) return { kind: 'failed', error };
-      throw error;
+      if (!(error instanceof ServiceError)) throw error;
+      if (this.#documents.spoiled) {
+        throw new GroupFailure(error, { start: lines.lineStart, isSingle: true });
+      }
+      return { kind: 'failed', error };
     }
   }
 
@@ -240,7 +248,8 @@ export class PageStep {
       this.#documents.endGroup();
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
-      throw new GroupFailure(groupStart, offending(error, body, lines));
+      const failure = offending(error, body, lines);
+      throw new GroupFailure(failure, { start: groupStart, isSingle: false });
     }
     this.#draft.applied(lines.tick);
   }

@@ -17,9 +17,10 @@ export interface SyncSituation {
 }
 
 /**
- * Lays down what is copied and up to where (contract 6.2, design P7). L is the newest tick of the
- * log: for ticklog leaders the one of the inventory, which belongs to the same moment as the list;
- * for others the one read before it. Where the logger is stopped it is the inventory's own tick.
+ * Lays down what is copied and up to where (contract 6.2, design P7). L of ticklog leaders is the
+ * tick of the inventory: it belongs to the same moment as the list, and covers also what such a leader
+ * has without having logged it, as one that follows another does. For others L is the newest tick of
+ * the log, read before the list; where the logger is stopped, the inventory's own tick.
  *
  * @throws ServiceError invalidResponse (1401) when two collections have one id or one name,
  *   illegalName (1208), badParameter (10) for a tick above 2^63
@@ -51,6 +52,7 @@ export function makePlan({
   }
   const incarnation = state.incarnations?.at(-1)?.id;
   const leaderWasStopped = !inventory.state.running;
+  const byInventory = leaderWasStopped || state.incarnations !== undefined;
   return {
     leaderId: state.serverId,
     ...(incarnation === undefined ? {} : { incarnation }),
@@ -60,7 +62,7 @@ export function makePlan({
       names: restriction.names,
       includeSystem: restriction.includeSystem,
     },
-    tick: acceptable(lastTick(state, inventory, leaderWasStopped)),
+    tick: acceptable(byInventory ? inventory.tick : state.lastLogTick),
     leaderWasStopped,
     collections: collections.map(({ parameters, indexes }) => ({ parameters, indexes })),
   };
@@ -99,9 +101,7 @@ export function keptCopies(
   progress: SyncProgress,
 ): Map<string, BegunCopy> {
   const planned = new Set(plan.collections.map(({ parameters }) => parameters.cid));
-  const since = new Map(
-    inventory.collections.map(({ parameters, deletionsSince }) => [parameters.cid, deletionsSince]),
-  );
+  const since = deletionsSinceOf(inventory);
   const kept = new Map<string, BegunCopy>();
   for (const copy of hidden) {
     const at = progress.position(copy);
@@ -109,6 +109,15 @@ export function keptCopies(
     if (at.complete || continues(plan, at.position, since, at.cid)) kept.set(at.cid, { copy, at });
   }
   return kept;
+}
+
+/** From which tick on the removals of each collection are complete, by its id. */
+export function deletionsSinceOf({
+  collections,
+}: LeaderInventory): ReadonlyMap<string, Tick | undefined> {
+  return new Map(
+    collections.map(({ parameters, deletionsSince }) => [parameters.cid, deletionsSince]),
+  );
 }
 
 function continues(
@@ -121,11 +130,6 @@ function continues(
   if (!since.has(cid)) return true;
   const deletionsSince = since.get(cid);
   return deletionsSince !== undefined && deletionsSince <= position;
-}
-
-function lastTick(state: LeaderState, inventory: LeaderInventory, stopped: boolean): Tick {
-  if (stopped) return inventory.tick;
-  return state.incarnations ? inventory.state.lastLogTick : state.lastLogTick;
 }
 
 function acceptable(tick: Tick): Tick {

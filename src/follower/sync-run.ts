@@ -4,10 +4,11 @@ import type { Collection } from '../documents/collection.ts';
 import type { CollectionCopies } from '../documents/collection-copy.ts';
 import type { Database } from '../documents/database.ts';
 import { ServiceError, isServiceError } from '../model/errors.ts';
+import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import { BatchLease } from './batch-lease.ts';
-import { type BegunCopy, CollectionCopier } from './collection-copier.ts';
+import { type BegunCopy, CollectionCopier, ReplacedOnLeader } from './collection-copier.ts';
 import type {
   InitialSyncerOptions,
   SyncFigures,
@@ -19,7 +20,9 @@ import type { LeaderInventory, LeaderState } from './leader-answers.ts';
 import { checkLeader, holdsHistory } from './leader-check.ts';
 import type { LeaderClient } from './leader-client.ts';
 import type { Restriction } from './restriction.ts';
-import { isContinuable, keptCopies, makePlan } from './sync-plan.ts';
+import { moveCheckpoint } from './sync-checkpoint.ts';
+import { discardCopies } from './sync-discard.ts';
+import { deletionsSinceOf, isContinuable, keptCopies, makePlan } from './sync-plan.ts';
 import { type SyncPlan, SyncProgress } from './sync-progress.ts';
 
 export interface SyncRunDeps {
@@ -43,6 +46,10 @@ interface Start {
   readonly plan: SyncPlan;
   readonly begun: ReadonlyMap<string, BegunCopy>;
   readonly continued: boolean;
+  /** The run that a ticklog leader is in. */
+  readonly run: string | undefined;
+  /** From which tick on the leader's removals are complete, by the ids of its collections. */
+  readonly deletionsSince: ReadonlyMap<string, Tick | undefined>;
 }
 
 /** One sync of one database, from the first request to the switch. Used once. */
@@ -79,16 +86,15 @@ export class SyncRun {
       try {
         return await this.#copyAll(start, lease, signal);
       } catch (error) {
-        if (!isServiceError(error, 'uniqueConstraintViolated')) throw error;
+        const unfit = isServiceError(error, 'uniqueConstraintViolated');
+        if (!unfit && !isReplaced(error)) throw error;
         // Going on with these copies would end here again.
         await this.#discardAll();
-        if (!start.continued && lease.openings === 1) throw error;
-        logger.warn(
-          { err: error },
-          'the copies of an earlier sync do not fit together; copying anew',
-        );
+        if (unfit && !start.continued && lease.openings === 1) throw error;
+        logger.warn({ err: error }, 'what was copied does not fit together; copying anew');
       }
-      const anew = await this.#start(state, await this.#inventory(state, signal), signal);
+      const now = await this.#leaderState(signal);
+      const anew = await this.#start(now, await this.#inventory(now, signal), signal);
       return await this.#copyAll(anew, lease, signal);
     } finally {
       this.#say(`sending batch finish command to ${client.endpoint}`);
@@ -155,7 +161,8 @@ export class SyncRun {
           'what changes there until it is started will not be seen here',
       );
     }
-    return { plan, begun, continued };
+    const deletionsSince = deletionsSinceOf(inventory);
+    return { plan, begun, continued, run: state.incarnations?.at(-1)?.id, deletionsSince };
   }
 
   async #canContinue(
@@ -164,11 +171,16 @@ export class SyncRun {
     signal: AbortSignal,
   ): Promise<boolean> {
     if (!isContinuable(plan, situation)) return false;
-    const { fromPresent } = await this.#deps.client.follow(
-      { from: plan.tick, chunkSizeBytes: 1, waitSeconds: 0 },
+    const { client } = this.#deps;
+    const { tick: from } = plan;
+    const { fromPresent } = await client.follow(
+      { from, chunkSizeBytes: 1, waitSeconds: 0 },
       signal,
     );
-    return plan.incarnation === undefined ? fromPresent !== false : fromPresent === true;
+    if (fromPresent !== undefined || plan.incarnation !== undefined) return fromPresent === true;
+    // 1.4 does not say: its log reaches back to a tick that is not older than its first event.
+    const first = await client.follow({ from: 0n, chunkSizeBytes: 1, waitSeconds: 0 }, signal);
+    return first.lastIncluded > 0n && first.lastIncluded <= plan.tick;
   }
 
   async #copyAll(start: Start, lease: BatchLease, signal: AbortSignal): Promise<SyncResult> {
@@ -183,10 +195,11 @@ export class SyncRun {
         logger,
         progress: this.#progress,
         recheckLeader: (inner) => this.#recheck(plan, inner),
+        isDropped: (cid, inner) => this.#isDropped(plan, cid, inner),
         discard: (copy) => this.#discardOne(copy),
         onPage: (message, page) => this.#count(message, page),
       },
-      { ...this.#options, plan },
+      { ...this.#options, ...start },
     );
     const finished: Collection[] = [];
     for (const planned of plan.collections) {
@@ -219,23 +232,37 @@ export class SyncRun {
     this.#progress.removePlan(tx);
     for (const copy of finished) this.#progress.removePosition(tx, copy);
     tx.observeTick(position.tick);
+    const { database, restriction } = this.#options;
+    moveCheckpoint(tx, { store: this.#deps.store, database }, restriction, position);
     this.#options.onSwitch(tx, position);
   }
 
-  /** After a failed request: whoever answers now must still be the leader of the plan. */
-  async #recheck(plan: SyncPlan, signal: AbortSignal): Promise<void> {
+  /**
+   * After a failed request: whoever answers now must still be the leader of the plan. Resolves with
+   * the run that a ticklog leader is in.
+   */
+  async #recheck(plan: SyncPlan, signal: AbortSignal): Promise<string | undefined> {
     const state = await this.#leaderState(signal);
     const same =
       state.serverId === plan.leaderId &&
       (plan.incarnation === undefined ||
         (state.incarnations !== undefined &&
           holdsHistory(state.incarnations, plan.incarnation, plan.tick)));
-    if (same) return;
+    if (same) return state.incarnations?.at(-1)?.id;
     throw new ServiceError(
       'leaderChanged',
       `the server at ${this.#deps.client.endpoint} is not the one, or not of the history, that is ` +
         'being copied',
     );
+  }
+
+  async #isDropped(plan: SyncPlan, cid: string, signal: AbortSignal): Promise<boolean> {
+    await this.#recheck(plan, signal);
+    const { includeSystem } = this.#options.restriction;
+    const { collections } = await this.#deps.client.inventory({ includeSystem }, signal);
+    // That list must be the leader's, too.
+    await this.#recheck(plan, signal);
+    return collections.every(({ parameters }) => parameters.cid !== cid);
   }
 
   #discardAll(): Promise<void> {
@@ -251,14 +278,8 @@ export class SyncRun {
 
   #discard(keep: ReadonlySet<number>, also: (tx: WriteTx) => void): Promise<void> {
     const { catalogue, copies } = this.#deps;
-    const { database } = this.#options;
-    return copies.discard(database, keep, (tx) => {
-      database.assertAlive();
-      for (const copy of catalogue.hiddenOf(database)) {
-        if (!keep.has(copy.number)) this.#progress.removePosition(tx, copy);
-      }
-      also(tx);
-    });
+    const deps = { catalogue, copies, progress: this.#progress };
+    return discardCopies(deps, this.#options.database, keep, also);
   }
 
   #count(
@@ -278,4 +299,8 @@ export class SyncRun {
   #say(message: string): void {
     this.#options.onProgress(message, this.#figures);
   }
+}
+
+function isReplaced(error: unknown): boolean {
+  return isServiceError(error, 'startTickNotPresent') && error.cause instanceof ReplacedOnLeader;
 }

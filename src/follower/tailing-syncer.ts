@@ -41,9 +41,10 @@ export interface TailingOptions {
   readonly transactionMaxBytes: number;
 }
 
-/** A page, how long the leader took for it, and from where it was asked. */
+/** A page, for how long the leader was asked to hold the request, and how long it took. */
 interface Fetched {
   readonly page: LogPage;
+  readonly holdMs: number;
   readonly tookMs: number;
 }
 
@@ -161,7 +162,7 @@ export class TailingSyncer {
     let fetched = this.#fetch(position, chunkBytes, 0, fetching.signal);
     try {
       for (;;) {
-        const { page, tookMs } = await fetched;
+        const { page, ...timing } = await fetched;
         signal.throwIfAborted();
         if (!(await this.#belongs(applier, page, position, signal))) {
           fetched = this.#fetch(position, chunkBytes, NOT_HELD_PAUSE_MS, fetching.signal);
@@ -171,7 +172,7 @@ export class TailingSyncer {
         const next = this.#endOf(page, position);
         const isEnd = next >= page.lastTick;
         chunkBytes = this.#chunkBytes(chunkBytes, page.checkMore && next > position);
-        const pauseMs = this.#pauseMs(page, next > position, tookMs);
+        const pauseMs = this.#pauseMs(page, next > position, timing);
         this.#deps.progress.available(page.lastTick, isEnd && next === position);
         fetched = this.#fetch(next, chunkBytes, pauseMs, fetching.signal);
         if (next > position || page.body.length > 0) {
@@ -196,28 +197,26 @@ export class TailingSyncer {
     pauseMs: number,
     signal: AbortSignal,
   ): Promise<Fetched> {
-    const { config } = this.#options;
-    const { requestTimeout } = config;
-    const longest = config.includeSystem ? WAIT_MAX_SECONDS : WAIT_FILTERED_SECONDS;
-    const holdSeconds = Math.min(longest, (requestTimeout || Infinity) / 2);
-    const waitSeconds = this.#isTicklog ? holdSeconds : 0;
+    const { includeSystem } = this.#options.config;
     const fetch = async (): Promise<Fetched> => {
       await sleep(pauseMs, signal);
       signal.throwIfAborted();
       let beganMs = 0;
+      let holdMs = 0;
       const page = await this.#attempt(
         `fetching master log from offset ${from}`,
         () => {
           beganMs = performance.now();
-          const request = { from, chunkSizeBytes, waitSeconds };
+          const request = { from, chunkSizeBytes, waitSeconds: holdMs / 1000 };
           return this.#deps.client.follow(
-            config.includeSystem ? request : { ...request, includeSystem: false },
+            includeSystem ? request : { ...request, includeSystem: false },
             signal,
           );
         },
         signal,
+        () => (holdMs = this.#holdMs()),
       );
-      return { page, tookMs: performance.now() - beganMs };
+      return { page, holdMs, tookMs: performance.now() - beganMs };
     };
     const fetched = fetch();
     // It is waited for when the page before is applied; until then nobody listens.
@@ -225,16 +224,31 @@ export class TailingSyncer {
     return fetched;
   }
 
+  /** How long the leader may hold the next request; not before it is known where its log ends. */
+  #holdMs(): number {
+    if (!this.#isTicklog || !this.#deps.progress.isCurrent) return 0;
+    const { includeSystem, requestTimeout } = this.#options.config;
+    const longest = includeSystem ? WAIT_MAX_SECONDS : WAIT_FILTERED_SECONDS;
+    return Math.min(longest, (requestTimeout || Infinity) / 2) * 1000;
+  }
+
   /**
    * Sends a request until it is answered: failures that may pass are repeated after a pause.
+   *
+   * @param holdMs asked before each attempt: how long the leader will be asked to hold it
    * @throws the reason of the signal, what does not pass, and the last failure after too many
    */
-  async #attempt<T>(message: string, send: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  async #attempt<T>(
+    message: string,
+    send: () => Promise<T>,
+    signal: AbortSignal,
+    holdMs = (): number => 0,
+  ): Promise<T> {
     const { progress } = this.#deps;
     const { maxConnectRetries } = this.#options.config;
     for (;;) {
       try {
-        progress.request(message);
+        progress.request(message, holdMs());
         const answer = await send();
         this.#failures = 0;
         this.#backoff.reset();
@@ -246,6 +260,7 @@ export class TailingSyncer {
         const verdict = classify(error, signal);
         if (verdict === 'abort') throw error;
         if (isFailedConnect(error)) progress.failed();
+        else progress.lost();
         if (verdict !== 'retry') throw error;
         this.#failures++;
         if (maxConnectRetries > 0 && this.#failures > maxConnectRetries) throw error;
@@ -351,14 +366,14 @@ export class TailingSyncer {
     return more ? Math.min(present * 2, CHUNK_MAX_BYTES) : CHUNK_BYTES;
   }
 
-  #pauseMs(page: LogPage, worked: boolean, tookMs: number): number {
+  #pauseMs(page: LogPage, worked: boolean, { holdMs, tookMs }: Omit<Fetched, 'page'>): number {
     if (worked) {
       this.#idleRounds = 0;
       return 0;
     }
     this.#idleRounds++;
     // One that is about to stop answers at once.
-    if (this.#isTicklog) return tookMs < HELD_MS ? NOT_HELD_PAUSE_MS : 0;
+    if (this.#isTicklog) return holdMs > 0 && tookMs < HELD_MS ? NOT_HELD_PAUSE_MS : 0;
     const settings = { ...this.#options.config, classic: this.#isClassic };
     return idleWaitMs(this.#idleRounds, page.active !== false, settings);
   }

@@ -51,6 +51,8 @@ export interface FollowPage {
 
 type Accept = (block: Block, i: number) => boolean;
 
+/** How long a request reads on through events that it does not want, in ms. */
+const SCAN_MS = 2000;
 const CNAME = Buffer.from(',"cname":"');
 const UNDERSCORE = 0x5f;
 
@@ -60,18 +62,26 @@ export class LogFollow {
   readonly #clock: Clock;
   readonly #clients: FollowClients;
   readonly #memory: PageMemory;
+  readonly #scanMs: number;
 
-  constructor(deps: { store: Store; clock: Clock; clients: FollowClients; memory: PageMemory }) {
+  /** @param options.scanMs how long one request may read what it does not want */
+  constructor(
+    deps: { store: Store; clock: Clock; clients: FollowClients; memory: PageMemory },
+    options: { scanMs?: number } = {},
+  ) {
     this.#store = deps.store;
     this.#clock = deps.clock;
     this.#clients = deps.clients;
     this.#memory = deps.memory;
+    this.#scanMs = options.scanMs ?? SCAN_MS;
   }
 
   /**
    * Reads the page after `from`: at least one line if there is one, in rising order of ticks and
    * never one that is not committed. Without a line it waits for one up to `waitMs`, holding no
-   * memory, and ends early with an empty page when the signal aborts.
+   * memory, and ends early with an empty page when the signal aborts. Where `from` is no longer
+   * there it does not wait: the answer is what the client must know. Where much is left out it ends
+   * after a while without a line, to be asked again from `lastScanned`.
    *
    * @throws ServiceError collectionNotFound, databaseNotFound when the database is dropped meanwhile,
    *   storageDamaged; the reason of `signal` when that aborts before the first reading
@@ -79,7 +89,7 @@ export class LogFollow {
   async read(database: Database, request: FollowRequest, signal: AbortSignal): Promise<FollowPage> {
     const { changelog } = database;
     const accept = acceptOf(database, request);
-    const until = performance.now() + request.waitMs;
+    const begunMs = performance.now();
     let position = request.from;
     for (;;) {
       let newest = 0n;
@@ -93,12 +103,16 @@ export class LogFollow {
       if (!page.more) {
         // Also where nothing is left of it the log is known up to here; else the wait would be none.
         position = larger(position, newest < request.to ? newest : request.to);
-        const leftMs = position < request.to ? until - performance.now() : 0;
+        const canCome = position < request.to && changelog.holds(request.from);
+        const leftMs = canCome ? begunMs + request.waitMs - performance.now() : 0;
         await changelog.waitAbove(position, leftMs, signal);
         const isOver = leftMs <= 0 || changelog.state.lastTick <= position;
         if (isOver) return this.#answer(database, request, position, { page, release });
       }
-      if (signal.aborted) return this.#answer(database, request, position, { page, release });
+      const isLong = page.more && performance.now() - begunMs >= this.#scanMs;
+      if (isLong || signal.aborted) {
+        return this.#answer(database, request, position, { page, release });
+      }
     }
   }
 

@@ -107,17 +107,38 @@ describe('make-follower', () => {
   const running = (available: string | null) => ({
     state: { running: true, lastAvailableContinuousTick: available, lastError: { errorNum: 0 } },
   });
-  const script: Script = {
-    ...SYNC,
-    [`PUT ${command('applier-config')}`]: () => ({ body: {} }),
-    [`PUT ${command('applier-start')}`]: () => ({ body: running(null) }),
-    [`GET ${command('applier-state')}`]: () => ({ body: running('9223372036854775807') }),
+  const stopped = {
+    state: { running: false, lastError: { errorNum: 1404, errorMessage: 'master change' } },
   };
+  /** An applier that runs after `applier-start` only, or, with `follows`, from the beginning. */
+  const applier = (follows = false): Script => {
+    let runs = follows;
+    return {
+      ...SYNC,
+      [`PUT ${command('applier-config')}`]: () =>
+        runs ? refusal(400, 1411, 'applier is running') : { body: {} },
+      [`PUT ${command('applier-start')}`]: () => {
+        runs = true;
+        return { body: running(null) };
+      },
+      [`PUT ${command('applier-stop')}`]: () => {
+        runs = false;
+        return { body: stopped };
+      },
+      [`GET ${command('applier-state')}`]: () => ({
+        body: runs ? running('9223372036854775807') : stopped,
+      }),
+    };
+  };
+  const configs = (server: ScriptedServer): unknown[] =>
+    server.requests
+      .filter(({ path }) => path === command('applier-config'))
+      .map(({ body }) => JSON.parse(body) as unknown);
   const make = (server: ScriptedServer, ...more: readonly string[]) =>
     runCli(['make-follower', LEADER, '--server.endpoint', server.endpoint, ...more]);
 
   test('sets up, copies, follows from where the copy ends, in this order, and says so', async () => {
-    await using server = await startScriptedServer(script);
+    await using server = await startScriptedServer(applier());
     const { code, stdout, stderr } = await make(server, '--leader.database', 'shop');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout.split('\n')).toEqual([
@@ -127,15 +148,16 @@ describe('make-follower', () => {
       '',
     ]);
     expect(server.requests.map(({ path }) => path.replace(command(''), ''))).toEqual([
-      ...['applier-config', 'sync', 'applier-start', 'applier-state'],
+      ...['applier-state', 'applier-config', 'sync', 'applier-config'],
+      ...['applier-start', 'applier-state'],
     ]);
-    expect(server.requests[2]?.query.get('from')).toBe('9223372036854775807');
+    expect(server.requests[4]?.query.get('from')).toBe('9223372036854775807');
   });
 
   test('leaves nothing of earlier settings: user and restriction are reset', async () => {
-    await using server = await startScriptedServer(script);
+    await using server = await startScriptedServer(applier());
     await make(server);
-    expect(bodyOf(server, 'applier-config')).toEqual({
+    expect(configs(server).at(-1)).toEqual({
       endpoint: LEADER,
       database: '_system',
       username: '',
@@ -147,7 +169,7 @@ describe('make-follower', () => {
   });
 
   test('copies and follows the same collections', async () => {
-    await using server = await startScriptedServer(script);
+    await using server = await startScriptedServer(applier());
     await make(server, '--collection', 'a', '--include-system-collections', 'false');
     const restriction = {
       restrictType: 'include',
@@ -159,11 +181,8 @@ describe('make-follower', () => {
   });
 
   test('an applier that stops at once is a failure, with its reason', async () => {
-    const stopped = {
-      state: { running: false, lastError: { errorNum: 1404, errorMessage: 'master change' } },
-    };
     await using server = await startScriptedServer({
-      ...script,
+      ...applier(),
       [`GET ${command('applier-state')}`]: () => ({ body: stopped }),
     });
     const { code, stderr } = await make(server);
@@ -171,13 +190,25 @@ describe('make-follower', () => {
     expect(stderr).toMatch(/stopped again: master change\n$/);
   });
 
-  test('without a copy nothing is followed', async () => {
+  test('an applier that follows is stopped first', async () => {
+    await using server = await startScriptedServer(applier(true));
+    const { code, stdout } = await make(server);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^tcp:[^ ]+: the applier is stopped\n/);
+    expect(server.requests.map(({ path }) => path.replace(command(''), ''))).toEqual([
+      ...['applier-state', 'applier-stop', 'applier-config', 'sync', 'applier-config'],
+      ...['applier-start', 'applier-state'],
+    ]);
+  });
+
+  test('without a copy nothing is followed, not even after a restart of the server', async () => {
     await using server = await startScriptedServer({
-      ...script,
+      ...applier(),
       [`PUT ${command('sync')}`]: () => refusal(500, 1402, 'master error'),
     });
     const { code } = await make(server);
     expect(code).toBe(1);
     expect(server.requests.map(({ path }) => path)).not.toContain(command('applier-start'));
+    expect(configs(server)).toEqual([expect.objectContaining({ autoStart: false })]);
   });
 });

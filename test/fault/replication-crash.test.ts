@@ -16,8 +16,8 @@ const IS_LONG = process.env['TICKLOG_LONG'] === '1';
 const SEED = Number(process.env['TICKLOG_SEED'] ?? Date.now() % 1_000_000);
 const SIZES = IS_LONG
   ? { writers: 8, kills: 50, documents: 600_000, compareEvery: 5 }
-  : { writers: 6, kills: 5, documents: 100_000, compareEvery: 3 };
-const IMPORTS = { documents: 1500, keys: 8000 };
+  : { writers: 6, kills: 5, documents: 100_000, compareEvery: 5 };
+const IMPORTS = { documents: 1500, keys: 5000 };
 const CHUNK_SIZES = [0, 16_384, 262_144];
 const TIMEOUT_MS = IS_LONG ? 30 * 60_000 : 120_000;
 const ERASED_MS = 20_000;
@@ -44,6 +44,11 @@ test(
       // What a single server leaves behind is the subject of other tests, too.
       if (IS_LONG) await expectWhole(pair.directory('leader'), replay);
       await expectWhole(pair.directory('follower'), replay);
+      const { leader, follower } = run.kills;
+      console.info(
+        `seed ${SEED}: killed the leader ${leader} and the follower ${follower} times; ` +
+          `${run.model.documentsWritten} documents written, ${replay.writes} writes in the log`,
+      );
     } catch (error) {
       console.error(`seed ${SEED}\n${pair.output}`);
       throw error;

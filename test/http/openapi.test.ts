@@ -53,6 +53,9 @@ const REFUSING: ReadonlySet<string> = new Set([
   ...['GET /_api/collection/*/*', 'PUT /_api/collection/*/*'],
 ]);
 
+/** The smallest limit that a server takes. */
+const MAX_BODY_BYTES = 4096;
+
 interface Node {
   readonly [name: string]: unknown;
 }
@@ -140,9 +143,15 @@ describe('the routes of the server', () => {
   beforeAll(async () => {
     const directory = await makeTempDir();
     closers.push(directory);
-    const flags = { 'database.directory': directory.path, 'server.endpoint': 'tcp://127.0.0.1:0' };
+    const flags = {
+      'database.directory': directory.path,
+      'server.endpoint': 'tcp://127.0.0.1:0',
+      'server.max-body': String(MAX_BODY_BYTES),
+    };
     const config = readConfig({ flags, env: {}, readFile: () => '' });
     server = await startServer({ logger: silentLogger }, config);
+    const { status } = await request('POST', '/_api/collection', '{"name":"c","type":3}');
+    expect(status).toBe(200);
   });
   afterAll(async () => {
     await server.stop();
@@ -160,13 +169,14 @@ describe('the routes of the server', () => {
     return all.filter((route) => !route.includes('/_api/replication'));
   }
 
-  async function request(method: string, path: string): Promise<CheckedAnswer> {
-    const answer = await fetch(server.url + path, {
-      method,
-      ...(method === 'GET' ? {} : { body: '{}' }),
-    });
-    const { status, headers } = answer;
-    return { status, headers: Object.fromEntries(headers), text: await answer.text() };
+  /** Sends a request and checks the answer. */
+  async function request(method: string, path: string, body = '{}'): Promise<CheckedAnswer> {
+    const init = method === 'GET' ? { method } : { method, body };
+    const response = await fetch(server.url + path, init);
+    const headers = Object.fromEntries(response.headers);
+    const answer = { status: response.status, headers, text: await response.text() };
+    checkAnswer(method, path, answer);
+    return answer;
   }
 
   test('are those of the document', () => {
@@ -193,20 +203,34 @@ describe('the routes of the server', () => {
   });
 
   test('that are left out refuse what is sent there', async () => {
-    const created = await fetch(`${server.url}/_api/collection`, {
-      method: 'POST',
-      body: '{"name":"c"}',
-    });
-    expect(created.status).toBe(200);
     const left = routes().filter((route) => REFUSING.has(route) || route.includes('*rest'));
     expect(left).toEqual(expect.arrayContaining([...REFUSING]));
     for (const route of left) {
       const [method = '', pattern = ''] = route.split(' ');
       const path = pattern.replace('*rest', 'x/y').replace('*', 'c').replaceAll('*', 'nonsense');
       expect(findOperation(method, path)).toBeUndefined();
-      const answer = await request(method, path);
-      expect([400, 404, 501]).toContain(answer.status);
-      checkAnswer(method, path, answer);
+      expect([400, 404, 501]).toContain((await request(method, path)).status);
+    }
+  });
+
+  test('all say so when the database is unknown', async () => {
+    for (const { name } of allOperations()) {
+      const [method = '', path = ''] = name.replace(/\{[^}]*\}/g, 'c').split(' ');
+      const { status, text } = await request(method, `/_db/none${path}`);
+      expect([status, JSON.parse(text)], name).toMatchObject([404, { errorNum: 1228 }]);
+    }
+  });
+
+  test('that read a body refuse one that is too large', async () => {
+    const body = `{}${' '.repeat(MAX_BODY_BYTES)}`;
+    const reading = allOperations().filter(
+      ({ operation }) => operation.requestBody && operation.operationId !== 'importDocuments',
+    );
+    expect(reading.length).toBeGreaterThan(10);
+    for (const { name } of reading) {
+      const [method = '', path = ''] = name.replace(/\{[^}]*\}/g, 'c').split(' ');
+      const { status } = await request(method, `${path}?collection=c&from=c/c&to=c/c`, body);
+      expect(status, name).toBe(413);
     }
   });
 });

@@ -1,6 +1,8 @@
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Collection } from '../../src/documents/collection.ts';
+import { FollowClients } from '../../src/leader/clients.ts';
+import { type FollowPage, LogFollow } from '../../src/leader/follow.ts';
 import { type Answer, type LeaderServer, openLeaderServer } from '../support/leader-server.ts';
 
 let server: LeaderServer;
@@ -322,5 +324,43 @@ describe('the list of clients', () => {
     await server.get('logger-follow?serverId=4711');
     const other = await server.call('GET', '/_db/other/_api/replication/logger-state');
     expect(other.json['clients']).toEqual([]);
+  });
+});
+
+describe('a log that is mostly left out', () => {
+  test('is read in several requests, each going on where the one before ended', async () => {
+    await server.put('logger-start');
+    const others = await create('others');
+    const people = await create('people');
+    const from = BigInt(await lastLogTick());
+    // One block each, more than one reading takes.
+    for (let i = 0; i < 4200; i++) await insert(others, `k${i}`);
+    await insert(people, 'a');
+    const { store, clock, leader, database } = server;
+    const deps = { store, clock, clients: new FollowClients(), memory: leader.pageMemory };
+    const follow = new LogFollow(deps, { scanMs: 0 });
+    const { signal } = new AbortController();
+    const read = (position: bigint, reader: LogFollow): Promise<FollowPage> =>
+      reader.read(
+        database,
+        {
+          ...{ from: position, to: 2n ** 63n, chunkSize: 16_384, waitMs: 0 },
+          ...{ includeSystem: true, collection: 'people', serverId: 0n },
+        },
+        signal,
+      );
+    const first = await read(from, follow);
+    first.release();
+    expect([first.body.length, first.lastIncluded, first.checkMore]).toEqual([0, 0n, false]);
+    expect(first.lastScanned).toBeGreaterThan(from);
+    expect(first.lastScanned).toBeLessThan(first.lastTick);
+    const second = await read(first.lastScanned, follow);
+    second.release();
+    expect(second.body.toString()).toContain('"key":"a"');
+    expect(second.lastScanned).toBe(second.lastTick);
+    // With more time it is all one.
+    const whole = await read(from, leader.follow);
+    whole.release();
+    expect(whole.body.equals(second.body)).toBe(true);
   });
 });

@@ -56,6 +56,22 @@ describe('logger-follow with wait', () => {
     expect(performance.now() - startedMs).toBeLessThan(10_000);
   });
 
+  test('is not held where something is missing after from: that is told at once', async () => {
+    await server.put('logger-start');
+    const people = await create('people');
+    const from = await lastLogTick();
+    await server.put('logger-stop');
+    const last = await lastLogTick();
+    await insert(people, 'unlogged');
+    const startedMs = performance.now();
+    for (const position of [last, from]) {
+      const query = `from=${position}&collection=people&wait=30`;
+      const { status, headers } = await server.get(`logger-follow?${query}`);
+      expect([status, headers['x-arango-replication-frompresent']]).toEqual([204, 'false']);
+    }
+    expect(performance.now() - startedMs).toBeLessThan(10_000);
+  });
+
   test('a filter that matches nothing goes on waiting, and does not read the log in circles', async () => {
     await server.put('logger-start');
     const people = await create('people');

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { systemClock } from '../../src/base/clock.ts';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import type { Collection } from '../../src/documents/collection.ts';
 import { startLogger } from '../../src/documents/databases.ts';
@@ -38,15 +38,18 @@ const DEADLINE_MS = 20_000;
 /** A follower: a core with its appliers, without HTTP of its own, that can be restarted. */
 export class ApplierFollower implements AsyncDisposable {
   readonly core: TestCore;
+  readonly #clock: Clock;
   #appliers: Appliers;
 
-  private constructor(core: TestCore) {
+  private constructor(core: TestCore, clock: Clock) {
     this.core = core;
+    this.#clock = clock;
     this.#appliers = this.#newAppliers();
   }
 
   static async open(options: TestCoreOptions = {}): Promise<ApplierFollower> {
-    return new ApplierFollower(await TestCore.open({ clock: systemClock, ...options }));
+    const { clock = systemClock } = options;
+    return new ApplierFollower(await TestCore.open({ ...options, clock }), clock);
   }
 
   get appliers(): Appliers {
@@ -116,7 +119,7 @@ export class ApplierFollower implements AsyncDisposable {
 
   #newAppliers(): Appliers {
     const { store, catalogue, collections, copies } = this.core;
-    const deps = { store, catalogue, collections, logger: silentLogger, clock: systemClock };
+    const deps = { store, catalogue, collections, logger: silentLogger, clock: this.#clock };
     return new Appliers(
       { ...deps, initialSyncer: new InitialSyncer({ ...deps, copies }) },
       { version: '1.4.3', transactionMaxBytes: 64 * 1024 * 1024 },
@@ -129,6 +132,8 @@ export interface Pair extends AsyncDisposable {
   readonly leader: LeaderServer;
   readonly follower: ApplierFollower;
   readonly endpoint: string;
+  /** From where on the leader's log is complete. */
+  readonly beginning: bigint;
   /** Newest tick of the leader's log. */
   readonly lastTick: () => bigint;
   /** Waits until the follower has applied all that the leader has logged by now. */
@@ -148,6 +153,7 @@ export async function openPair(options: TestCoreOptions = {}): Promise<Pair> {
     leader,
     follower,
     endpoint: `tcp://127.0.0.1:${leader.port}`,
+    beginning: BigInt(leader.database.id),
     lastTick,
     caughtUp: () => follower.caughtUp(lastTick()),
     create: (name) => leader.collections.create(leader.database, { name }),

@@ -115,7 +115,7 @@ describe('contract 9.6', () => {
     await startLogger(leader.store, leader.database);
     const c = await leader.collections.create(leader.database, { name: 'c' });
     await send('PUT', 'applier-config', { endpoint: `tcp://127.0.0.1:${leader.port}` });
-    await send('PUT', 'applier-start?from=1');
+    await send('PUT', `applier-start?from=${leader.database.id}`);
     for (let i = 0; i < 50; i++) await leader.documents.insert(leader.database, c, `{"i":${i}}`);
     const { lastTick } = leader.database.changelog.state;
     await until((state) => BigInt(state.lastAppliedContinuousTick ?? 0) >= lastTick);

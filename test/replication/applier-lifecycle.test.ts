@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { EndingRecord } from '../../src/follower/applier-ending.ts';
 import { isServiceError } from '../../src/model/errors.ts';
 import { documentsOf } from '../support/sync-follower.ts';
 import { ApplierFollower, expectEqual, openPair } from './applier-follower.ts';
@@ -19,7 +20,7 @@ describe('start and stop', () => {
   test('a stop keeps 1412 until the next start, and a second stop changes nothing', async () => {
     await using pair = await openPair();
     const { follower } = pair;
-    await follower.follow(pair.endpoint, 1n);
+    await follower.follow(pair.endpoint, pair.beginning);
     await pair.caughtUp();
     const stopped = (await follower.applier.stop()).state;
     expect(stopped).toMatchObject({
@@ -37,7 +38,7 @@ describe('start and stop', () => {
   test('a place to begin is kept from the start on, also when the leader cannot be asked', async () => {
     await using pair = await openPair();
     const { follower } = pair;
-    await follower.follow('tcp://127.0.0.1:1', 1n, { maxConnectRetries: 0 });
+    await follower.follow('tcp://127.0.0.1:1', pair.beginning, { maxConnectRetries: 0 });
     await follower.restart();
     await pair.create('c');
     await follower.follow(pair.endpoint, undefined);
@@ -55,7 +56,7 @@ describe('start and stop', () => {
   test('a start while it runs changes nothing, not even with another tick', async () => {
     await using pair = await openPair();
     const { follower } = pair;
-    await follower.follow(pair.endpoint, 1n);
+    await follower.follow(pair.endpoint, pair.beginning);
     const { lastAppliedContinuousTick } = await pair.caughtUp();
     await follower.applier.start({ from: 5n });
     await pair.caughtUp();
@@ -64,7 +65,7 @@ describe('start and stop', () => {
 
   test('a held request does not hold up a stop', async () => {
     await using pair = await openPair();
-    await pair.follower.follow(pair.endpoint, 1n);
+    await pair.follower.follow(pair.endpoint, pair.beginning);
     await pair.caughtUp();
     const beganMs = performance.now();
     await pair.follower.applier.stop();
@@ -74,7 +75,7 @@ describe('start and stop', () => {
   test('many starts, stops and configurations at once take effect one after another', async () => {
     await using pair = await openPair();
     const { applier } = pair.follower;
-    await pair.follower.follow(pair.endpoint, 1n);
+    await pair.follower.follow(pair.endpoint, pair.beginning);
     const calls = Array.from({ length: 30 }, async (_, i) => {
       if (i % 3 === 0) return applier.stop();
       if (i % 3 === 1) return applier.start();
@@ -96,7 +97,7 @@ describe('start and stop', () => {
   test('forgetting the state stops it and leaves nothing: no position, no configuration', async () => {
     await using pair = await openPair();
     const { follower } = pair;
-    await follower.follow(pair.endpoint, 1n, { autoStart: true });
+    await follower.follow(pair.endpoint, pair.beginning, { autoStart: true });
     await pair.caughtUp();
     const document = await follower.applier.forget();
     expect(document).not.toHaveProperty('endpoint');
@@ -121,7 +122,7 @@ describe('start and stop', () => {
   test('after a restart only those start that are to, at the place where they were', async () => {
     await using pair = await openPair();
     const { follower } = pair;
-    await follower.follow(pair.endpoint, 1n);
+    await follower.follow(pair.endpoint, pair.beginning);
     await pair.caughtUp();
     await follower.restart();
     expect(follower.applier.isRunning).toBe(false);
@@ -133,13 +134,60 @@ describe('start and stop', () => {
     expect(follower.state.totalEvents).toBe(1);
   });
 
+  test('why it stopped, and at which line, is still told after a restart, until it is started', async () => {
+    await using pair = await openPair();
+    const { follower } = pair;
+    const c = await pair.create('c');
+    const from = pair.lastTick();
+    await pair.put(c, 'a', 1);
+    await follower.follow(pair.endpoint, from);
+    const failed = await follower.stopped();
+    expect(failed).toMatchObject({
+      phase: 'failed',
+      whyStopped: { errorNum: 1203 },
+      lastProcessedContinuousTick: pair.lastTick().toString(),
+    });
+    const told = (state: object): object => {
+      const { phase, since, whyStopped, lastError, lastProcessedContinuousTick } = state as Record<
+        string,
+        unknown
+      >;
+      return { phase, since, whyStopped, lastError, lastProcessedContinuousTick };
+    };
+    for (let i = 0; i < 2; i++) {
+      await follower.restart();
+      expect(told(follower.state)).toEqual(told(failed));
+    }
+    await follower.applier.start();
+    await follower.applier.stop();
+    await follower.restart();
+    expect(follower.state).toMatchObject({ phase: 'stopped', whyStopped: { errorNum: 1412 } });
+    await follower.applier.forget();
+    await follower.restart();
+    expect(follower.state).not.toHaveProperty('whyStopped');
+    expect(follower.state.lastError).toEqual({ errorNum: 0 });
+  });
+
+  test('a run that was not ended in good order does not leave the reason of the one before', async () => {
+    await using pair = await openPair();
+    const { follower } = pair;
+    await follower.follow(pair.endpoint, pair.beginning);
+    await follower.applier.stop();
+    await follower.applier.start();
+    await pair.caughtUp();
+    // As a process that is killed leaves it.
+    const { store } = follower.core;
+    const { ending } = new EndingRecord({ store, database: follower.database });
+    expect(ending).toBeUndefined();
+  });
+
   test('the applier of a database that is dropped is stopped first', async () => {
     await using pair = await openPair();
     const { follower } = pair;
     const other = await follower.core.databases.create('other');
     const applier = follower.appliers.of(other);
     await applier.configure({ endpoint: pair.endpoint, database: '_system' });
-    await applier.start({ from: 1n });
+    await applier.start({ from: pair.beginning });
     await follower.appliers.release(other);
     expect(applier.isRunning).toBe(false);
     await follower.core.databases.drop('other');
@@ -192,13 +240,13 @@ describe('a leader that cannot be followed', () => {
     Object.defineProperty(follower.core.store.server, 'serverId', {
       value: leader.store.server.serverId,
     });
-    await follower.follow(pair.endpoint, 1n);
+    await follower.follow(pair.endpoint, pair.beginning);
     expect((await follower.stopped()).lastError.errorNum).toBe(1405);
   });
 
   test('whose database does not exist is refused with 1402', async () => {
     await using pair = await openPair();
-    await pair.follower.follow(pair.endpoint, 1n, { database: 'nosuchdb' });
+    await pair.follower.follow(pair.endpoint, pair.beginning, { database: 'nosuchdb' });
     expect((await pair.follower.stopped()).lastError).toMatchObject({
       errorNum: 1402,
       errorMessage: expect.stringContaining('HTTP 404: Not Found') as string,
@@ -209,7 +257,7 @@ describe('a leader that cannot be followed', () => {
     await using first = await openPair();
     await using second = await openPair();
     const { follower } = first;
-    await follower.follow(first.endpoint, 1n);
+    await follower.follow(first.endpoint, first.beginning);
     await first.caughtUp();
     await follower.applier.stop();
     await follower.follow(second.endpoint, undefined);
@@ -223,7 +271,7 @@ describe('a leader that cannot be followed', () => {
     await using first = await openPair();
     await using second = await openPair();
     const { follower } = first;
-    await follower.follow(first.endpoint, 1n, { autoResync: true });
+    await follower.follow(first.endpoint, first.beginning, { autoResync: true });
     await first.create('c');
     await first.caughtUp();
     await follower.applier.stop();

@@ -1,5 +1,6 @@
 import { onTestFinished } from 'vitest';
 import { LeaderScript, type ScriptAnswer, json, page } from '../support/leader-script.ts';
+import type { TestCoreOptions } from '../support/store.ts';
 import { documentsOf } from '../support/sync-follower.ts';
 import { ApplierFollower, type SeenState } from './applier-follower.ts';
 
@@ -15,9 +16,9 @@ export interface Scene {
 }
 
 /** A scripted leader, and a follower with the collection `c` of id 77. */
-export async function openScene(): Promise<Scene> {
+export async function openScene(options: TestCoreOptions = {}): Promise<Scene> {
   const script = await LeaderScript.open();
-  const follower = await ApplierFollower.open();
+  const follower = await ApplierFollower.open(options);
   onTestFinished(async () => {
     await follower[Symbol.asyncDispose]();
     await script[Symbol.asyncDispose]();

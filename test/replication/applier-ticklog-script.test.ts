@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { json } from '../support/leader-script.ts';
+import { type LeaderScript, json } from '../support/leader-script.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import {
   FOLLOW,
   STATE,
@@ -13,11 +14,11 @@ import {
   ticklogState,
 } from './applier-scene.ts';
 
-describe('a ticklog leader', () => {
-  const run1 = { 'x-ticklog-incarnation': 'run1' };
-  const run2 = { 'x-ticklog-incarnation': 'run2' };
+const run1 = { 'x-ticklog-incarnation': 'run1' };
+const run2 = { 'x-ticklog-incarnation': 'run2' };
 
-  test('is asked to hold the request, and for larger pages while it has more', async () => {
+describe('a ticklog leader', () => {
+  test('is asked to hold all requests but the first, and for larger pages while it has more', async () => {
     const scene = await openScene();
     const { script } = scene;
     script.always(STATE, ticklogState([run('run1', 0)]));
@@ -30,11 +31,72 @@ describe('a ticklog leader', () => {
     script.next(FOLLOW, log([put(16, 'last')], { lastTick: 16, ticklog: true, headers: run1 }));
     script.always(FOLLOW, { ...idle(16, run1), delayMs: 1500 });
     await scene.start(10n);
-    await scene.follower.until(({ totalRequests }) => totalRequests >= 8);
+    await scene.follower.until(() => script.seen(FOLLOW).length >= 7);
     const follows = script.seen(FOLLOW);
-    expect(follows.map(({ query }) => query.get('wait'))).toEqual(Array(7).fill('20'));
+    const waits = follows.map(({ query }) => query.get('wait'));
+    expect(waits).toEqual([null, ...Array<string>(6).fill('20')]);
     const mib = follows.map(({ query }) => Number(query.get('chunkSize')) / 1024 / 1024);
     expect(mib).toEqual([1, 2, 4, 8, 8, 8, 1]);
+  });
+
+  test('without news tells how far it is at once after a start, long before a held request ends', async () => {
+    const scene = await openScene();
+    const { script, follower } = scene;
+    script.always(STATE, ticklogState([run('run1', 0)]));
+    script.always(FOLLOW, ({ query }) => ({
+      ...log([], { lastTick: 10, lastIncluded: 0, ticklog: true, headers: run1 }),
+      delayMs: query.has('wait') ? 20_000 : 0,
+    }));
+    await scene.start(10n);
+    const state = await follower.until(({ ticksBehind }) => ticksBehind === 0);
+    expect(state).toMatchObject({ secondsBehind: 0, lastAvailableContinuousTick: '10' });
+    // And the next one is held, without a pause in between.
+    await follower.until(() => script.seen(FOLLOW).length === 2);
+    expect(script.seen(FOLLOW)[1]?.query.get('wait')).toBe('20');
+    expect(follower.state).toMatchObject({ ticksBehind: 0, secondsBehind: 0 });
+  });
+
+  test('that went away is not said to be caught up with, and is asked without a wait when it is back', async () => {
+    const scene = await openScene();
+    const { script, follower } = scene;
+    const page = log([put(11, 'a')], { lastTick: 11, ticklog: true, headers: run1 });
+    script
+      .always(STATE, ticklogState([run('run1', 0)]))
+      .next(FOLLOW, page)
+      .next(FOLLOW, { ...idle(11, run1), delayMs: 1100 })
+      .always(FOLLOW, { status: 503 });
+    await scene.start(10n, { maxConnectRetries: 0 });
+    await follower.until(({ ticksBehind }) => ticksBehind === 0);
+    const lost = await follower.until(({ phase }) => phase === 'backoff');
+    expect(lost.ticksBehind).toBeNull();
+    expect(lost.secondsBehind).not.toBe(0);
+    const later = await follower.until(({ secondsBehind }) => (secondsBehind ?? 0) > 0.3);
+    expect(later).toMatchObject({ ticksBehind: null, lastAvailableContinuousTick: '11' });
+    script.always(FOLLOW, idle(11, run1));
+    await follower.until(
+      ({ ticksBehind, secondsBehind }) => ticksBehind === 0 && secondsBehind === 0,
+    );
+    await follower.applier.stop();
+    const waits = script.seen(FOLLOW).map(({ query }) => query.has('wait'));
+    // The third is the one that found it gone; all attempts after it, and the one that found it back.
+    expect(waits.slice(0, 5)).toEqual([false, true, true, false, false]);
+  });
+
+  test('with requestTimeout 0 may take longer than it was asked to hold a request', async () => {
+    const scene = await openScene();
+    const { script, follower } = scene;
+    script
+      .always(STATE, ticklogState([run('run1', 0)]))
+      .next(FOLLOW, { ...idle(10, run1), delayMs: 0 })
+      .next(FOLLOW, {
+        ...log([put(11, 'late')], { lastTick: 11, ticklog: true, headers: run1 }),
+        delayMs: 4500,
+      })
+      .always(FOLLOW, idle(11, run1));
+    await scene.start(10n, { requestTimeout: 0, includeSystem: false });
+    const state = await follower.until(applied(11));
+    expect(script.seen(FOLLOW)[1]?.query.get('wait')).toBe('2');
+    expect(state.totalFailedConnects).toBe(0);
   });
 
   test('whose page fails its checksum is asked again, and nothing of that page is applied', async () => {
@@ -141,26 +203,77 @@ describe('a ticklog leader', () => {
 });
 
 describe('auto-resync', () => {
-  test('is given up after autoResyncRetries in short succession', async () => {
-    const scene = await openScene();
-    const headers = {
-      'x-arango-replication-frompresent': 'false',
-      'x-ticklog-incarnation': 'run1',
-    };
-    const inventory = json({
-      collections: [],
-      state: { running: true, lastLogTick: '1000', totalEvents: 1, time: '' },
-      tick: '1000',
-    });
-    scene.script
+  const headers = { 'x-arango-replication-frompresent': 'false', 'x-ticklog-incarnation': 'run1' };
+  const inventory = json({
+    collections: [],
+    state: { running: true, lastLogTick: '1000', totalEvents: 1, time: '' },
+    tick: '1000',
+  });
+
+  /** A leader whose log never reaches back to where a copy ended. */
+  function loseAlways(script: LeaderScript): LeaderScript {
+    return script
       .always(STATE, ticklogState([run('run1', 0)]))
       .always(FOLLOW, log([put(2000, 'a')], { lastTick: 2000, ticklog: true, headers }))
       .always('GET inventory', inventory)
       .always('POST batch', json({ id: '5' }))
       .always('DELETE batch', { status: 204 });
+  }
+
+  test('is given up after autoResyncRetries in short succession', async () => {
+    const scene = await openScene();
+    loseAlways(scene.script);
     await scene.start(10n, { autoResync: true, autoResyncRetries: 2 });
     const state = await scene.follower.stopped();
     expect(state).toMatchObject({ totalResyncs: 2, lastError: { errorNum: 1414 } });
     expect(state.lastAppliedContinuousTick).toBe('1000');
+  });
+
+  test('is given up as well where every copy takes longer than the log of the leader lasts', async () => {
+    const clock = new ManualClock();
+    const scene = await openScene({ clock });
+    loseAlways(scene.script).always('GET inventory', () => {
+      clock.advance(600_000);
+      return inventory;
+    });
+    await scene.start(10n, { autoResync: true, autoResyncRetries: 2 });
+    // It may not go round for ever: the requests it makes are counted.
+    const state = await scene.follower.until(
+      ({ running, totalResyncs }) => !running || totalResyncs > 5,
+    );
+    expect(state).toMatchObject({ running: false, totalResyncs: 2 });
+  });
+
+  test('begins a new series when following went well for a while', async () => {
+    const clock = new ManualClock();
+    const scene = await openScene({ clock });
+    const { script, follower } = scene;
+    loseAlways(script);
+    const good = log([put(1001, 'a')], { lastTick: 1001, ticklog: true, headers: { ...run1 } });
+    const lost = log([put(2000, 'a')], { lastTick: 2000, ticklog: true, headers });
+    const afterAWhile = () => {
+      clock.advance(600_000);
+      return lost;
+    };
+    script.next(FOLLOW, lost, good, afterAWhile, good, afterAWhile, good);
+    script.always(FOLLOW, idle(1001, run1));
+    await scene.start(10n, { autoResync: true, autoResyncRetries: 1 });
+    await follower.until(({ running, totalResyncs }) => !running || totalResyncs === 3);
+    const state = await follower.until(({ running, phase }) => !running || phase === 'tailing');
+    expect(state).toMatchObject({ running: true, totalResyncs: 3 });
+  });
+
+  test('says all the while that the data is old', async () => {
+    const scene = await openScene();
+    const { script, follower } = scene;
+    loseAlways(script).always('GET inventory', { ...inventory, delayMs: 400 });
+    const good = log([put(11, 'a')], { lastTick: 11, ticklog: true, headers: run1 });
+    const lost = log([put(2000, 'a')], { lastTick: 2000, ticklog: true, headers });
+    script.next(FOLLOW, good, { ...lost, delayMs: 300 });
+    await scene.start(10n, { autoResync: true, autoResyncRetries: 1 });
+    await follower.until(({ secondsBehind }) => secondsBehind === 0);
+    const copying = await follower.until(({ phase }) => phase === 'syncing');
+    expect(copying.ticksBehind).toBeNull();
+    await follower.until(({ phase, secondsBehind }) => phase === 'syncing' && secondsBehind! > 0.2);
   });
 });

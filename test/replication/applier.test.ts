@@ -87,7 +87,7 @@ describe('a follower', () => {
     await using pair = await openPair();
     const c = await pair.create('c');
     await pair.put(c, 'a', 1);
-    await pair.follower.follow(pair.endpoint, 1n);
+    await pair.follower.follow(pair.endpoint, pair.beginning);
     const state = await pair.caughtUp();
     expect(state.totalEvents).toBe(3);
     const settled = await pair.follower.until(({ secondsBehind }) => secondsBehind === 0);
@@ -126,7 +126,7 @@ describe('a follower', () => {
     await using pair = await openPair();
     const { follower } = pair;
     await pair.create('c');
-    await follower.follow(pair.endpoint, 1n, { chunkSize: 1 });
+    await follower.follow(pair.endpoint, pair.beginning, { chunkSize: 1 });
     await pair.caughtUp();
     const collection = follower.database.get('c');
     const counts = new Set<number>();
@@ -143,7 +143,7 @@ describe('a follower', () => {
     await using pair = await openPair({ loggerConfig: { logRemoteChanges: true } });
     const { follower } = pair;
     await startLogger(follower.core.store, follower.database);
-    await follower.follow(pair.endpoint, 1n, { chunkSize: 200 });
+    await follower.follow(pair.endpoint, pair.beginning, { chunkSize: 200 });
     await pair.create('c');
     await putAll(pair, 'c', 0, 20);
     await pair.caughtUp();
@@ -159,7 +159,7 @@ describe('a follower', () => {
   test('that takes over from its leader makes keys that are not in use', async () => {
     await using pair = await openPair();
     const { leader, follower } = pair;
-    await follower.follow(pair.endpoint, 1n);
+    await follower.follow(pair.endpoint, pair.beginning);
     const numbered = await leader.collections.create(leader.database, {
       name: 'numbered',
       keyOptions: { type: 'autoincrement', allowUserKeys: true, offset: 0, increment: 1 },
@@ -175,7 +175,7 @@ describe('a follower', () => {
   test('follows only what it is told to', async () => {
     await using pair = await openPair();
     const { follower } = pair;
-    await follower.follow(pair.endpoint, 1n, {
+    await follower.follow(pair.endpoint, pair.beginning, {
       restrictType: 'include',
       restrictCollections: ['wanted'],
     });
@@ -191,7 +191,7 @@ describe('a follower', () => {
   test('without system collections moves on over changes of them', async () => {
     await using pair = await openPair();
     const { follower } = pair;
-    await follower.follow(pair.endpoint, 1n, { includeSystem: false });
+    await follower.follow(pair.endpoint, pair.beginning, { includeSystem: false });
     const graphs = await pair.create('_graphs');
     for (let i = 0; i < 5; i++) await pair.put(graphs, `g${i}`, i);
     await pair.caughtUp();
@@ -205,7 +205,7 @@ describe('the collections of a running applier', () => {
     const { follower } = pair;
     const { documents, collections } = follower.core;
     const own = await collections.create(follower.database, { name: 'own' });
-    await follower.follow(pair.endpoint, 1n, {
+    await follower.follow(pair.endpoint, pair.beginning, {
       restrictType: 'exclude',
       restrictCollections: ['own'],
     });
@@ -223,7 +223,7 @@ describe('the collections of a running applier', () => {
   test('take them when the configuration says so', async () => {
     await using pair = await openPair();
     const { follower } = pair;
-    await follower.follow(pair.endpoint, 1n, { allowWrites: true });
+    await follower.follow(pair.endpoint, pair.beginning, { allowWrites: true });
     await pair.create('c');
     await pair.caughtUp();
     const c = follower.database.get('c');
@@ -237,7 +237,7 @@ describe('a gap in the log of the leader', () => {
     const pair = await openPair();
     const { leader, follower } = pair;
     const c = await pair.create('c');
-    await follower.follow(pair.endpoint, 1n, config);
+    await follower.follow(pair.endpoint, pair.beginning, config);
     await pair.caughtUp();
     await follower.applier.stop();
     await stopLogger(leader.store, leader.database);

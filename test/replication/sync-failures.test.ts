@@ -13,6 +13,7 @@ import {
   ORDERS,
   PARAMETERS,
   expectRefused,
+  inRun,
   inventory,
   line,
   openScripted,
@@ -65,18 +66,18 @@ describe('a page that cannot be had', () => {
     const listed = { ...ORDERS, ticklog: { deletionsSince: '0' } };
     await using scripted = await openScripted(listed);
     const { script, follower } = scripted;
-    const headers = { 'x-ticklog-deletions-since': '1' };
+    const since = { 'x-ticklog-deletions-since': '1' };
     script.always('GET logger-state', ticklogState(['a']));
     script.next(
       'GET dump',
-      page([line(1, 'a')], { checkMore: true, headers }),
+      page([line(1, 'a')], { checkMore: true, ...inRun('a', since) }),
       (): ScriptAnswer => {
-        script.always('GET logger-state', ticklogState(['a', 'b'], '1000'));
+        script.always('GET logger-state', ticklogState(['a', 'b'], '1001'));
         script.next('PUT batch', refusal(400, 1202)).next('POST batch', json({ id: '77' }));
         return { body: '', cut: true };
       },
     );
-    script.next('GET dump', page([line(2, 'b')], { headers }));
+    script.next('GET dump', page([line(2, 'b')], inRun('b', since)));
     await follower.sync();
     expect(await keysOf(follower.core, 'orders')).toEqual(['a', 'b']);
     expect(script.seen('POST batch')).toHaveLength(2);
@@ -86,17 +87,139 @@ describe('a page that cannot be had', () => {
     const listed = { ...ORDERS, ticklog: { deletionsSince: '0' } };
     await using scripted = await openScripted(listed);
     const { script, follower } = scripted;
-    const headers = { 'x-ticklog-deletions-since': '2' };
+    const after = page([line(3, 'b')], inRun('a', { 'x-ticklog-deletions-since': '2' }));
     script.always('GET logger-state', ticklogState(['a']));
-    script.next('GET dump', page([line(1, 'gone')], { checkMore: true }), (): ScriptAnswer => {
-      script.next('PUT batch', refusal(404, 1202));
-      return refusal(503, 4);
-    });
-    script.next('GET dump', page([line(3, 'b')], { headers }), page([line(3, 'b')], { headers }));
+    script.next(
+      'GET dump',
+      page([line(1, 'gone')], { checkMore: true, ...inRun('a') }),
+      (): ScriptAnswer => {
+        script.next('PUT batch', refusal(404, 1202));
+        return refusal(503, 4);
+      },
+    );
+    script.next('GET dump', after, after);
     await follower.sync();
     expect(await keysOf(follower.core, 'orders')).toEqual(['b']);
     const froms = script.seen('GET dump').map(({ query }) => query.get('from'));
     expect(froms).toEqual(['0', '1', '1', '0']);
+    expect(follower.core.catalogue.hiddenOf(follower.database)).toEqual([]);
+  });
+});
+
+describe('a collection that the leader says it does not have', () => {
+  it('is asked for again while it is listed, and copied whole', async () => {
+    await using scripted = await openScripted();
+    const { script, follower } = scripted;
+    script.next('GET dump', page([line(1, 'a')], { checkMore: true }), refusal(404, 1203));
+    script.next('GET dump', page([line(2, 'b')]));
+    await follower.sync();
+    expect(await keysOf(follower.core, 'orders')).toEqual(['a', 'b']);
+  });
+
+  it('again and again though it is listed ends the sync: half a copy is never put in place', async () => {
+    await using scripted = await openScripted();
+    const { script } = scripted;
+    script.next('GET dump', page([line(1, 'a')], { checkMore: true }));
+    script.always('GET dump', refusal(404, 1203));
+    await expectRefused(scripted, 1402);
+  }, 20_000);
+
+  it('by the words of another server in its place ends the sync', async () => {
+    await using scripted = await openScripted();
+    const { script } = scripted;
+    script.next('GET dump', page([line(1, 'a')], { checkMore: true }), (): ScriptAnswer => {
+      script.always('GET logger-state', loggerState({ serverId: '4712' }));
+      script.always('GET inventory', inventory());
+      return refusal(404, 1203);
+    });
+    await expectRefused(scripted, 1404);
+  });
+
+  it('and no longer lists is left as it is, for the log to drop', async () => {
+    await using scripted = await openScripted();
+    const { script, follower } = scripted;
+    script.next('GET dump', page([line(1, 'a')], { checkMore: true }), (): ScriptAnswer => {
+      script.always('GET inventory', inventory());
+      return refusal(404, 1203);
+    });
+    await follower.sync();
+    expect(await keysOf(follower.core, 'orders')).toEqual(['a']);
+  });
+});
+
+describe('a ticklog leader that changes under the copy, without a request failing', () => {
+  const LISTED: Listed = { ...ORDERS, ticklog: { deletionsSince: '0' } };
+  const whole = { 'x-ticklog-deletions-since': '0' };
+
+  it('by a restart: another batch is opened, and what it still has goes on being copied', async () => {
+    await using scripted = await openScripted(LISTED);
+    const { script, follower } = scripted;
+    script.always('GET logger-state', ticklogState(['a']));
+    script.next(
+      'GET dump',
+      page([line(1, 'a')], { checkMore: true, ...inRun('a', whole) }),
+      (): ScriptAnswer => {
+        script.always('GET logger-state', ticklogState(['a', 'b'], '1001'));
+        script.next('PUT batch', refusal(404, 1202)).next('POST batch', json({ id: '78' }));
+        script.always('DELETE batch/78', { status: 204 });
+        return page([line(2, 'b')], inRun('b', whole));
+      },
+    );
+    await follower.sync();
+    expect(await keysOf(follower.core, 'orders')).toEqual(['a', 'b']);
+    expect(script.seen('POST batch')).toHaveLength(2);
+    expect(script.surprises).toEqual([]);
+  });
+
+  it('by being put back to a backup: the sync ends', async () => {
+    await using scripted = await openScripted(LISTED);
+    const { script } = scripted;
+    script.always('GET logger-state', ticklogState(['a']));
+    script.next(
+      'GET dump',
+      page([line(1, 'a')], { checkMore: true, ...inRun('a', whole) }),
+      (): ScriptAnswer => {
+        script.always('GET logger-state', ticklogState(['a', 'b'], '900'));
+        return page([line(2, 'b')], inRun('b', whole));
+      },
+    );
+    await expectRefused(scripted, 1404);
+  });
+
+  it('by compacting removals behind the position: the collection is copied anew', async () => {
+    await using scripted = await openScripted(LISTED);
+    const { script, follower } = scripted;
+    const later = inRun('a', { 'x-ticklog-deletions-since': '2' });
+    script.always('GET logger-state', ticklogState(['a']));
+    script.next(
+      'GET dump',
+      page([line(1, 'gone')], { checkMore: true, ...inRun('a', whole) }),
+      page([line(3, 'b')], later),
+      page([line(3, 'b')], { checkMore: true, ...later }),
+      page([line(4, 'c')], later),
+    );
+    await follower.sync();
+    expect(await keysOf(follower.core, 'orders')).toEqual(['b', 'c']);
+    expect(script.seen('POST batch')).toHaveLength(1);
+    expect(script.surprises).toEqual([]);
+  });
+
+  it('by putting another collection in place: everything is copied anew, to a new tick', async () => {
+    const links = { parameters: { ...PARAMETERS, cid: '502', name: 'links' }, indexes: [] };
+    await using scripted = await openScripted(links, LISTED);
+    const { script, follower } = scripted;
+    const replaced = inRun('a', { 'x-ticklog-deletions-since': '5000' });
+    script.always('GET logger-state', ticklogState(['a']));
+    script.next('GET dump', page([line(1, 'old')], inRun('a', whole)), (): ScriptAnswer => {
+      const state = { running: true, lastLogTick: '1000' };
+      script.always('GET inventory', json({ collections: [links, LISTED], state, tick: '6000' }));
+      return page([line(1, 'part')], replaced);
+    });
+    script.next('GET dump', page([line(5001, 'x')], replaced), page([line(5002, 'y')], replaced));
+    const result = await follower.sync();
+    expect(result.lastLogTick).toBe(6000n);
+    expect(await keysOf(follower.core, 'links')).toEqual(['x']);
+    expect(await keysOf(follower.core, 'orders')).toEqual(['y']);
     expect(follower.core.catalogue.hiddenOf(follower.database)).toEqual([]);
   });
 });
@@ -146,10 +269,10 @@ describe('an earlier sync', () => {
     await using scripted = await openScripted(links, ORDERS);
     const { script, follower } = scripted;
     script.always('GET logger-state', ticklogState(['a']));
-    script.next('GET dump', page([line(1, 'a')]), refusal(403, 11));
+    script.next('GET dump', page([line(1, 'a')], inRun('a')), refusal(403, 11));
     await expectRefused(scripted, 1402);
     script.always('GET logger-state', ticklogState(['a', 'b'], '900'));
-    script.next('GET dump', page([line(1, 'c')]), page([line(1, 'd')]));
+    script.next('GET dump', page([line(1, 'c')], inRun('b')), page([line(1, 'd')], inRun('b')));
     const result = await follower.sync();
     expect(result.incarnation).toBe('b');
     expect(await keysOf(follower.core, 'links')).toEqual(['c']);
@@ -161,17 +284,18 @@ describe('an earlier sync', () => {
     await using scripted = await openScripted(links, ORDERS);
     const { script, follower } = scripted;
     script.always('GET logger-state', ticklogState(['a']));
-    script.next('GET dump', page([line(1, 'a')]), refusal(403, 11));
+    script.next('GET dump', page([line(1, 'a')], inRun('a')), refusal(403, 11));
     await expectRefused(scripted, 1402);
-    script.always('GET logger-state', ticklogState(['a', 'b'], '1000'));
+    script.always('GET logger-state', ticklogState(['a', 'b'], '1001'));
     const present = { 'x-arango-replication-frompresent': 'true' };
     const headers = { ...present, 'x-arango-replication-lasttick': '1000' };
-    script.next('GET logger-follow', page([], { headers })).next('GET dump', page([line(1, 'd')]));
+    script.next('GET logger-follow', page([], { headers }));
+    script.next('GET dump', page([line(1, 'd')], inRun('b')));
     const result = await follower.sync();
     expect(result.incarnation).toBe('a');
     expect(await keysOf(follower.core, 'links')).toEqual(['a']);
     expect(await keysOf(follower.core, 'orders')).toEqual(['d']);
-    expect(script.seen('GET logger-follow')[0]?.query.get('from')).toBe('1000');
+    expect(script.seen('GET logger-follow')[0]?.query.get('from')).toBe('1001');
   });
 });
 

@@ -17,6 +17,7 @@ export interface Reference {
 
 export interface ApiOperation {
   readonly operationId: string;
+  readonly requestBody?: unknown;
   readonly responses: Readonly<Record<string, unknown>>;
 }
 

@@ -19,7 +19,7 @@ export async function buildForChild(directory: string, program: string): Promise
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, ROOT);
   for (const folder of ['src', 'test/support']) {
     const names = await readdir(join(ROOT, folder), { recursive: true });
-    for (const name of names.filter((each) => each.endsWith('.ts'))) {
+    for (const name of names.filter((each) => /(?<!\.d)\.ts$/.test(each))) {
       const source = await readFile(join(ROOT, folder, name), 'utf8');
       const { outputText } = ts.transpileModule(source, {
         // A file on its own does not say that it is a module.

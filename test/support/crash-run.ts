@@ -25,16 +25,12 @@ export interface CrashRunOptions {
   readonly compareEvery: number;
 }
 
-/** What is done to the two, and which are down at its end. */
-type Strike = 'leader' | 'follower' | 'both' | 'catching up';
+/** When who is killed: in the last two in the middle of catching up, and of a copy of everything. */
+type Strike = 'leader' | 'follower' | 'both' | 'catching up' | 'copying';
 
 const STRIKES: readonly Strike[] = [
-  'leader',
-  'follower',
-  'leader',
-  'follower',
-  'both',
-  'catching up',
+  ...(['leader', 'leader', 'follower', 'follower'] as const),
+  ...(['both', 'catching up', 'copying'] as const),
 ];
 const TERM_PERCENT = 15;
 const DOWN_MAX_MS = 400;
@@ -59,7 +55,9 @@ export class CrashRun {
   #arena: Arena | undefined;
   readonly #clients: HttpClient[] = [];
   #writing: { readonly stop: AbortController; readonly done: Promise<unknown> } | undefined;
-  #following: Promise<void> | undefined;
+  #following: Promise<void> = Promise.resolve();
+  /** The follower has a position that it must not lose. */
+  #hasPosition = false;
 
   constructor(deps: { pair: CrashPair }, options: CrashRunOptions) {
     this.#pair = deps.pair;
@@ -107,10 +105,18 @@ export class CrashRun {
     this.#startWriters();
     const { documents, kills } = this.#options;
     await this.#writeDocuments(documents / (kills + 1));
-    const following = this.#pair.makeFollower();
+    await this.#strikeAtCopy();
+  }
+
+  /** Kills one of the two while the follower copies everything, which then begins again or goes on. */
+  async #strikeAtCopy(): Promise<void> {
+    await this.#following;
+    this.#hasPosition = false;
+    this.#following = this.#pair.makeFollower().then(() => {
+      this.#hasPosition = true;
+    });
     // Looked at when it is waited for.
-    following.catch(() => undefined);
-    this.#following = following;
+    this.#following.catch(() => undefined);
     await sleep(this.#random.below(SYNC_KILL_MAX_MS));
     await this.#strikeAt([this.#random.percent(50) ? 'leader' : 'follower'], false);
   }
@@ -172,13 +178,27 @@ export class CrashRun {
     await sleep(this.#random.below(50));
   }
 
+  /** Whichever of the two was spared so far comes first. */
+  #nextStrike(): Strike {
+    if (this.kills.leader === 0) return 'leader';
+    if (this.kills.follower === 0) return 'follower';
+    return this.#random.pick(STRIKES) ?? 'both';
+  }
+
   async #strike(): Promise<void> {
-    const strike = this.#random.pick(STRIKES) ?? 'leader';
+    const strike = this.#nextStrike();
     if (strike === 'catching up') {
       await this.#strikeAt(['follower'], false, DOWN_MAX_MS * 2);
       await sleep(this.#random.below(CATCH_UP_KILL_MAX_MS));
       const side = this.#random.percent(30) ? 'leader' : 'follower';
       await this.#strikeAt([side], false);
+      return;
+    }
+    if (strike === 'copying') {
+      await this.#strikeAtCopy();
+      // P6: what it had is there until it has the new.
+      const count = await this.#pair.follower.count(SHARED_COLLECTION);
+      if (count === 0) throw new Error('the follower has lost what it had');
       return;
     }
     const orderly = strike !== 'both' && this.#random.percent(TERM_PERCENT);
@@ -187,7 +207,7 @@ export class CrashRun {
 
   /** Ends them, leaves them down for a moment, and starts them again; after that the writers write. */
   async #strikeAt(sides: readonly Side[], orderly: boolean, downMs = DOWN_MAX_MS): Promise<void> {
-    const before = sides.includes('follower') ? await this.#appliedTick() : 0n;
+    const before = this.#hasPosition ? await this.#appliedTick() : 0n;
     await Promise.all(sides.map((side) => this.#pair.end(side, orderly)));
     if (!orderly) for (const side of sides) this.kills[side]++;
     const hitsLeader = sides.includes('leader');
@@ -199,7 +219,7 @@ export class CrashRun {
       await this.#settle();
       this.#startWriters();
     }
-    if (sides.includes('follower')) await this.#expectPosition(before);
+    await this.#expectPosition(before);
   }
 
   /** P5: what the leader holds must be what it has acknowledged. The writers must be at rest. */

@@ -18,7 +18,25 @@ export const ORDERS: Listed = {
   indexes: [],
 };
 
-/** An inventory of a leader whose log is at tick 1000. */
+/** A page of the log of 1.4, of one event or none. */
+export function logFrom(tick: number | undefined): ScriptAnswer {
+  const headers = { 'x-arango-replication-lasttick': '1000' };
+  return page(tick === undefined ? [] : [`{"tick":"${tick}","type":1001,"lastTick":"0"}`], {
+    headers,
+  });
+}
+
+/** Headers of a page that our own leader wrote in this run. */
+export function inRun(
+  id: string,
+  headers: Readonly<Record<string, string>> = {},
+): {
+  headers: Record<string, string>;
+} {
+  return { headers: { 'x-ticklog-incarnation': id, ...headers } };
+}
+
+/** An inventory of a leader whose log is at tick 1000, and its last commit at 1001. */
 export function inventory(...collections: Listed[]): ScriptAnswer {
   return json({ collections, state: { running: true, lastLogTick: '1000' }, tick: '1001' });
 }
@@ -57,10 +75,7 @@ export async function openScripted(...listed: Listed[]): Promise<Scripted> {
     .always('PUT batch/77', { status: 204 })
     .always('DELETE batch/77', { status: 204 })
     .always('GET inventory', inventory(...(listed.length > 0 ? listed : [ORDERS])))
-    .always(
-      'GET logger-follow',
-      page([], { headers: { 'x-arango-replication-lasttick': '1000' } }),
-    );
+    .always('GET logger-follow', logFrom(1));
   const follower = await SyncFollower.open(script);
   const { collections, documents } = follower.core;
   const old = await collections.create(follower.database, { name: 'orders' });

@@ -221,7 +221,7 @@ describe('merging blocks', () => {
     await core.store.commit((tx) =>
       changelog.configure(tx, { ...changelog.config, maxEvents: 40 }),
     );
-    const commit = core.store.commit.bind(core.store) as Store['commit'];
+    const commit = core.store.commit.bind<Store['commit']>(core.store);
     vi.spyOn(core.store, 'commit').mockImplementationOnce(async (run, options) => {
       // Between the look at the first blocks and the batch that merges them.
       await enforceCaps(core.store, changelog);

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { startLogger } from '../../../src/documents/databases.ts';
+import { Restriction } from '../../../src/follower/restriction.ts';
 import { START, PageFollower, created, ddl, errorNum, put, uniqueIndex } from './page-follower.ts';
 
 describe('events about collections and indexes', () => {
@@ -104,5 +106,106 @@ describe('events about collections and indexes', () => {
     await expect(follower.apply([uniqueIndex(1003)])).rejects.toThrow(errorNum(1210));
     expect(follower.c.indexDefinitions).toEqual([]);
     expect(follower.applier.checkpoint.processedTick).toBe(1002n);
+  });
+
+  test('give an equal index that was made here the id of the leader, without building it again', async () => {
+    await using follower = await PageFollower.open();
+    const { core } = follower;
+    const local = { type: 'hash', unique: true, fields: ['v'] };
+    await core.collections.createIndex(core.system, follower.c, local);
+    const number = follower.c.record.indexes[0]?.number;
+    await follower.apply([put(1001, 'a', 1), uniqueIndex(1002, '991')]);
+    expect(follower.c.record.indexes).toMatchObject([{ number, definition: { id: '991' } }]);
+    await follower.restart();
+    expect(follower.applier.checkpoint.processedTick).toBe(1002n);
+    expect(follower.c.indexDefinitions).toMatchObject([{ id: '991' }]);
+    // It is still kept: the later of two documents wins.
+    await follower.apply([put(1003, 'b', 1)]);
+    expect(await follower.content()).toEqual({ b: 1 });
+    await follower.apply([ddl(1004, 2101, { id: '991' })]);
+    expect(follower.c.indexDefinitions).toEqual([]);
+  });
+
+  test('drop another index that has the id of the new one, whether or not an equal one is here', async () => {
+    await using follower = await PageFollower.open();
+    const { core } = follower;
+    const local = (id: string, field: string): Promise<unknown> =>
+      core.collections.createIndex(core.system, follower.c, {
+        ...{ id, type: 'hash', unique: true, fields: [field] },
+      });
+    await local('990', 'x');
+    await local('991', 'y');
+    await follower.apply([put(1001, 'a', 1), uniqueIndex(1002, '991')]);
+    const fields = (): unknown[] =>
+      follower.c.indexDefinitions.map((each) => [each.id, each.fields]);
+    expect(fields()).toEqual([
+      ['990', ['x']],
+      ['991', ['v']],
+    ]);
+    await follower.apply([uniqueIndex(1003, '990')]);
+    expect(fields()).toEqual([['990', ['v']]]);
+    await follower.apply([put(1004, 'b', 1)]);
+    expect(await follower.content()).toEqual({ b: 1 });
+  });
+
+  test('tell those who follow this server of a changed id as of a drop and a creation', async () => {
+    await using follower = await PageFollower.open(
+      {},
+      { loggerConfig: { logRemoteChanges: true } },
+    );
+    const { core } = follower;
+    await startLogger(core.store, core.system);
+    await core.collections.createIndex(core.system, follower.c, {
+      ...{ type: 'hash', unique: true, fields: ['v'] },
+    });
+    await follower.apply([uniqueIndex(1002, '991')]);
+    expect(await follower.logged()).toEqual([1001, 2100, 2101, 2100]);
+  });
+});
+
+describe('a collection renamed', () => {
+  const follow = (type: 'include' | 'exclude', names: string[]): Promise<PageFollower> =>
+    PageFollower.open({ restriction: new Restriction(type, names, true) });
+  const renamed = (tick: number, cname: string, name: string, cid: string): string =>
+    ddl(tick, 2002, { cname, collection: { name } }, cid);
+
+  test.each([
+    ['include', ['c', 'e', 'wanted']],
+    ['exclude', ['other']],
+  ] as const)('into what is followed (%s) is a place that is lost', async (type, names) => {
+    await using follower = await follow(type, [...names]);
+    const stopped = follower.apply([
+      put(1001, 'x', 1, { cid: '99', cname: 'other' }),
+      renamed(1002, 'other', 'wanted', '99'),
+    ]);
+    await expect(stopped).rejects.toThrow(errorNum(1414));
+    await expect(stopped).rejects.toThrow(/'other' is now 'wanted'.*sync anew/);
+    expect(follower.applier.checkpoint.processedTick).toBe(1001n);
+  });
+
+  test('out of what is followed stays as it is, and is lost when it comes back', async () => {
+    await using follower = await follow('include', ['c', 'e']);
+    await follower.apply([
+      put(1001, 'a', 1),
+      renamed(1002, 'c', 'out', '77'),
+      put(1003, 'b', 1, { cname: 'out' }),
+      renamed(1004, 'out', 'farther', '77'),
+    ]);
+    expect(await follower.content('out')).toEqual({ a: 1 });
+    await expect(follower.apply([renamed(1005, 'farther', 'c', '77')])).rejects.toThrow(
+      errorNum(1414),
+    );
+  });
+
+  test('within what is followed, or outside of it, is none of that', async () => {
+    await using follower = await follow('include', ['c', 'e', 'd']);
+    await follower.apply([
+      renamed(1001, 'c', 'd', '77'),
+      renamed(1002, 'other', 'another', '99'),
+      // Those that a leader of 1.4 sends again after a sync.
+      renamed(1003, 'other', 'd', '77'),
+    ]);
+    expect(follower.core.system.get('d').cid).toBe('77');
+    expect(follower.applier.checkpoint.processedTick).toBe(1003n);
   });
 });

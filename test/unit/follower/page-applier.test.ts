@@ -134,33 +134,45 @@ describe.each([
     expect(follower.c.stats.count).toBe(1);
   });
 
-  test('stops with 1210 when more documents are in the way than may be removed', async () => {
-    await using follower = await PageFollower.open();
-    const fields = Array.from({ length: 11 }, (_, i) => `f${i}`);
-    const indexes = fields.map((field, i) =>
-      ddl(1001 + i, 2100, {
-        index: { id: String(500 + i), type: 'hash', unique: true, fields: [field] },
-      }),
-    );
-    const doc = (tick: number, key: string, values: Record<string, unknown>): string =>
-      JSON.stringify({
-        tick: String(tick),
-        type: 2300,
-        cid: '77',
-        cname: 'c',
-        key,
-        rev: String(tick),
-        data: { _key: key, _rev: String(tick), ...values },
-      });
-    const holders = fields.map((field, i) => doc(1100 + i, `h${i}`, { [field]: 1 }));
-    const all = Object.fromEntries(fields.map((field) => [field, 1]));
-    await follower.apply([...indexes, ...holders], { verified });
-    await expect(follower.apply([doc(1200, 'new', all)], { verified })).rejects.toThrow(
-      errorNum(1210),
-    );
-    expect(await follower.content()).not.toHaveProperty('new');
-    expect(follower.applier.checkpoint.processedTick).toBe(1110n);
-  });
+  test.each([0, 1])(
+    'of more documents in the way than may be removed removes none; %i such lines are ignored',
+    async (ignoreErrors) => {
+      await using follower = await PageFollower.open({ ignoreErrors });
+      const fields = Array.from({ length: 11 }, (_, i) => `f${i}`);
+      const indexes = fields.map((field, i) =>
+        ddl(1001 + i, 2100, {
+          index: { id: String(500 + i), type: 'hash', unique: true, fields: [field] },
+        }),
+      );
+      const doc = (tick: number, key: string, values: Record<string, unknown>): string =>
+        JSON.stringify({
+          tick: String(tick),
+          type: 2300,
+          cid: '77',
+          cname: 'c',
+          key,
+          rev: String(tick),
+          data: { _key: key, _rev: String(tick), ...values },
+        });
+      const holders = fields.map((field, i) => doc(1100 + i, `h${i}`, { [field]: 1 }));
+      const all = Object.fromEntries(fields.map((field) => [field, 1]));
+      await follower.apply([...indexes, ...holders], { verified });
+      const held = Object.keys(await follower.content()).sort();
+      expect(held).toHaveLength(11);
+      const applied = follower.apply(
+        [put(1198, 'before', 1), doc(1200, 'new', all), put(1201, 'after', 1)],
+        { verified },
+      );
+      if (ignoreErrors === 0) await expect(applied).rejects.toThrow(errorNum(1210));
+      else await applied;
+      const more = ignoreErrors === 0 ? ['before'] : ['after', 'before'];
+      expect(Object.keys(await follower.content()).sort()).toEqual([...more, ...held]);
+      const tick = ignoreErrors === 0 ? 1198n : 1201n;
+      expect(follower.applier.checkpoint.processedTick).toBe(tick);
+      await follower.restart();
+      expect(Object.keys(await follower.content()).sort()).toEqual([...more, ...held]);
+    },
+  );
 
   test('with an edge for a document collection stops, and the other way round', async () => {
     await using follower = await PageFollower.open();
