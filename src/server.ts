@@ -46,14 +46,15 @@ export interface RunningServer {
 /**
  * Starts a server: store, catalogue, loggers, background work, appliers that start by themselves,
  * and last the listener.
+ * @param deps.version of this program, shown by `/_api/version?details=true`
  * @throws ServiceError storeLocked, storageDamaged or unknownFormat; a listen error with its `code`.
  * Nothing is left running then.
  */
 export async function startServer(
-  deps: { logger: Logger; clock?: Clock },
+  deps: { logger: Logger; clock?: Clock; version?: string },
   config: ServerConfig,
 ): Promise<RunningServer> {
-  const { logger } = deps;
+  const { logger, version = 'unknown' } = deps;
   const clock = deps.clock ?? systemClock;
   const stopping = new AbortController();
   const deadline = new AbortController();
@@ -71,7 +72,10 @@ export async function startServer(
     for (const close of closers.reverse()) await close();
   });
   try {
-    const app = await compose({ store, clock, logger, stopping, deadline, closers }, config);
+    const app = await compose(
+      { store, clock, logger, stopping, deadline, closers, version },
+      config,
+    );
     const server = createServer(app);
     server.keepAliveTimeout = KEEP_ALIVE_MS;
     // An import may take as long as its body does.
@@ -98,13 +102,14 @@ interface Parts {
   readonly logger: Logger;
   readonly stopping: AbortController;
   readonly deadline: AbortController;
+  readonly version: string;
   /** What a stop has to do, in the order of the start. */
   readonly closers: (() => Promise<void> | void)[];
 }
 
 /** Builds everything between store and listener. */
 async function compose(
-  { store, clock, logger, stopping, deadline, closers }: Parts,
+  { store, clock, logger, stopping, deadline, closers, version }: Parts,
   config: ServerConfig,
 ): Promise<RequestListener> {
   const defaultLoggerConfig = { ...DEFAULT_LOGGER_CONFIG, autoStart: config.loggerAutoStart };
@@ -169,7 +174,11 @@ async function compose(
         ),
       ],
     },
-    { version: COMPATIBLE_VERSION, maxBodyBytes: config.maxBodyBytes },
+    {
+      version: COMPATIBLE_VERSION,
+      versionDetails: { ticklog: version },
+      maxBodyBytes: config.maxBodyBytes,
+    },
   );
   const answer = app.callback();
   return (request, response) => void answer(request, response);

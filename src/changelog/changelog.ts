@@ -91,10 +91,10 @@ export class Changelog {
   /**
    * Whether nothing is missing between `from` and the first event that can be served. A position from
    * before the database was created belongs to another one of that name, unless it is from before there
-   * was this server: that stands for the beginning.
+   * was this server: that stands for the beginning. One above all that was ever committed is not ours.
    */
   holds(from: Tick): boolean {
-    if (from < this.holeAt) return false;
+    if (from < this.holeAt || from > this.#store.lastCommitted) return false;
     return from >= this.#bornTick || from < this.#store.firstTick;
   }
 

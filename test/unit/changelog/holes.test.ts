@@ -223,7 +223,11 @@ describe('rule 8: the hole before which a log is incomplete', () => {
     await startLogger(core.store, core.system);
     const { changelog } = core.system;
     const hole = core.store.lastCommitted + 500n;
-    await core.store.commit((tx) => changelog.noteHole(tx, hole));
+    await core.store.commit((tx) => {
+      tx.observeTick(hole);
+      tx.drawTick();
+      changelog.noteHole(tx, hole);
+    });
     expect([changelog.holds(hole - 1n), changelog.holds(hole)]).toEqual([false, true]);
     await core.store.commit((tx) => changelog.noteHole(tx, hole - 100n));
     expect(changelog.holeAt).toBe(hole);

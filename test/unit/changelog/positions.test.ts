@@ -73,3 +73,10 @@ test('a restart makes no hole where nothing went unlogged since', async () => {
   await core.reopen();
   expect(core.system.changelog.holds(position)).toBe(true);
 });
+
+test('a position above everything that was ever committed is none of this log', async () => {
+  await using core = await TestCore.open();
+  await startLogger(core.store, core.system);
+  expect(core.system.changelog.holds(core.store.lastCommitted)).toBe(true);
+  expect(core.system.changelog.holds(core.store.lastCommitted + 1n)).toBe(false);
+});
