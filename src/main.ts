@@ -48,6 +48,11 @@ function addServeCommand(program: Command, { io, done }: CliContext): void {
   });
 }
 
+/** The name under which commander hands over the value of an option. */
+function attributeOf({ flag }: ServerOption<unknown>): string {
+  return new Option(`--${flag} [VALUE]`).attributeName();
+}
+
 function flagOf({ flag, argument, help, fallback }: ServerOption<unknown>): Option {
   if (argument === undefined) return new Option(`--${flag}`, help);
   const hasDefault = fallback !== '';
@@ -73,7 +78,7 @@ async function serve(flags: ServeFlags, rest: readonly string[], io: CliIo): Pro
   const logger = newLogger(config.logLevel);
   let server: RunningServer;
   try {
-    server = await startServer({ logger }, config);
+    server = await startServer({ logger, version: readVersion() }, config);
   } catch (error) {
     const [message = '', ...more] = describeStartError(error);
     printProblems(io, [message]);
@@ -96,15 +101,17 @@ async function serve(flags: ServeFlags, rest: readonly string[], io: CliIo): Pro
 function readServeConfig(flags: ServeFlags, rest: readonly string[]): ServerConfig {
   const problems: string[] = [];
   const given: Record<string, string | boolean | undefined> = { ...flags };
-  for (const { key, flag, argument } of Object.values<ServerOption<unknown>>(OPTIONS)) {
-    if (argument === undefined || given[flag] !== true) continue;
+  for (const option of Object.values<ServerOption<unknown>>(OPTIONS)) {
+    const { key, flag, argument } = option;
+    const attribute = attributeOf(option);
+    if (argument === undefined || given[attribute] !== true) continue;
     problems.push(`${key}: a value is missing; allowed: --${flag} ${argument}`);
-    given[flag] = undefined;
+    given[attribute] = undefined;
   }
   for (const text of rest) {
     const [, name] = /^--?([^=]+)/.exec(text) ?? [];
-    if (name === undefined) problems.push(`${text}: serve takes options only`);
-    else given[name] = true;
+    if (name !== undefined) given[name] = true;
+    else if (!isValueOfUnknown(text, rest)) problems.push(`${text}: serve takes options only`);
   }
   const readFile = (path: string): string => readFileSync(path, 'utf8');
   try {
@@ -115,6 +122,12 @@ function readServeConfig(flags: ServeFlags, rest: readonly string[]): ServerConf
     problems.push(...error.problems);
   }
   throw new ConfigError(problems);
+}
+
+/** Whether the text stands behind a flag that is not known: then that is what is wrong. */
+function isValueOfUnknown(text: string, rest: readonly string[]): boolean {
+  const before = process.argv[process.argv.lastIndexOf(text) - 1] ?? '';
+  return before.startsWith('-') && !before.includes('=') && rest.includes(before);
 }
 
 function endpointOf({ endpoint: { host, port } }: RunningServer): string {

@@ -26,6 +26,8 @@ export interface CollectionResult {
   readonly name: string;
   /** Documents on A, or on B if A has no such collection. */
   readonly count: number;
+  /** The only server that has the collection; undefined when both have it. */
+  readonly onlyOn?: 'A' | 'B';
   /** One sentence each; empty when the two are equal. */
   readonly differences: readonly string[];
   /**
@@ -58,8 +60,9 @@ export async function compareCollection(
   if (!pair.a || !pair.b) {
     const side = pair.a ? sides.a : sides.b;
     const count = (pair.a ?? pair.b)?.count ?? (await side.count(name, signal));
-    const differences = [`the collection is only on ${pair.a ? 'A' : 'B'}`];
-    return { name, count, differences, keys: [] };
+    const onlyOn = pair.a ? 'A' : 'B';
+    const differences = [`the collection is only on ${onlyOn}`];
+    return { name, count, onlyOn, differences, keys: [] };
   }
   const structure = structureDifferences(pair.a, pair.b);
   try {
@@ -87,7 +90,10 @@ export async function differingKeys(
       ),
     ),
   );
-  const named = found.map(({ key, kind }) => `key ${key}: ${kind}`);
+  const named = found.map(({ key, kind, revisions }) => {
+    const which = revisions ? `: ${revisions.a} on A, ${revisions.b} on B` : '';
+    return `key ${key}: ${kind}${which}`;
+  });
   return found.length < DIFFERENCES_MAX ? named : [...named, 'the search ended here'];
 }
 

@@ -13,7 +13,9 @@ export function describeError(error: unknown): string[] {
   const refused = refusedAnswer(error);
   if (refused?.remote) {
     const { errorNum, errorMessage } = refused.remote;
-    return [`${errorMessage} (error ${errorNum})`, ...cureOf(errorNum)];
+    // Which of the servers it is about can not be seen from the command line of verify.
+    const where = errorNum === ERRORS.databaseNotFound.errorNum ? `${endpointIn(error)}: ` : '';
+    return [`${where}${errorMessage} (error ${errorNum})`, ...cureOf(errorNum)];
   }
   return [`${error.message} (error ${error.errorNum})`];
 }
@@ -31,10 +33,14 @@ export function describeStartError(error: unknown): string[] {
 
 /** The follower's message names the leader; here it is any server. */
 function unreachable(error: ServiceError): string {
-  const endpoint = /at (\S+): /.exec(error.message)?.[1] ?? 'the server';
   const { cause } = error;
   const reason = cause instanceof Error ? reasonOf(cause) : error.message;
-  return `no answer from ${endpoint}: ${reason}`;
+  return `no answer from ${endpointIn(error)}: ${reason}`;
+}
+
+/** Messages of LeaderHttp name whom they are about. */
+function endpointIn({ message }: ServiceError): string {
+  return /at (\S+): /.exec(message)?.[1] ?? 'the server';
 }
 
 function reasonOf(cause: Error): string {

@@ -77,7 +77,8 @@ export function addLeaderFlags(command: Command): Command {
     .option('--leader.password <TEXT>', 'Password of that user.', '')
     .option(
       '--restrict-type <TYPE>',
-      'Copy only (include) or all but (exclude) the collections named with --collection.',
+      'Copy only (include) or all but (exclude) the collections named with --collection; ' +
+        'include when that is given without this.',
       parseRestrictType,
     )
     .option('--collection <NAME>', 'A collection; may be given several times.', collect, [])

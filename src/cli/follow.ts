@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { sleep } from '../base/sleep.ts';
+import { refusedAnswer } from '../follower/classify.ts';
 import { ServiceError } from '../model/errors.ts';
 import { parseTick, type Tick } from '../model/tick.ts';
 import { Header } from '../protocol/headers.ts';
@@ -11,6 +12,7 @@ import {
   parseTickFlag,
 } from './flags.ts';
 import { type CliIo, ExitCode, note, OutputClosedError, writeOut } from './io.ts';
+import { tickAt } from './json.ts';
 import { type Connection, headerOf, type ServerClient, withServer } from './server-client.ts';
 
 const CHUNK_SIZE_BYTES = 1024 * 1024;
@@ -19,10 +21,26 @@ const WAIT_SECONDS = 30;
 /** A server that can not hold requests is asked this often. */
 const POLL_MS = 500;
 
+const EVENT_TYPES = `\
+What "type" says:
+  1000  the logger was stopped
+  1001  the logger was started
+  2000  a collection was created
+  2001  a collection was dropped
+  2002  a collection was renamed
+  2003  properties of a collection were changed
+  2100  an index was created
+  2101  an index was dropped
+  2200  a transaction of several events begins; they have the same "tid"
+  2201  a transaction is complete
+  2300  a document was inserted, or replaced by what "data" has
+  2301  an edge was inserted, or replaced by what "data" has
+  2302  a document or an edge was removed`;
+
 export interface FollowOptions {
   readonly server: Connection;
-  /** Exclusive. */
-  readonly from: Tick;
+  /** Exclusive; the log must reach back to it. When absent, what there is is good enough. */
+  readonly from?: Tick;
   /** Go on when the newest event is printed. */
   readonly wait: boolean;
   /** Name or id of the only collection whose events are wanted. */
@@ -30,7 +48,7 @@ export interface FollowOptions {
 }
 
 interface FollowFlags {
-  readonly from: Tick;
+  readonly from?: Tick;
   readonly wait?: boolean;
   readonly collection?: string;
 }
@@ -48,13 +66,20 @@ export function addFollowCommand(program: Command, { io, signal, done }: CliCont
   const command = program
     .command('follow')
     .description('Print the log of changes, one JSON object a line.')
-    .option('--from <TICK>', 'Only what came after this tick.', parseTickFlag, 0n)
+    .option(
+      '--from <TICK>',
+      'Only what came after this tick; a failure when the log does not reach back to it. ' +
+        'Without this, everything there is.',
+      parseTickFlag,
+    )
     .option('--wait', 'Go on with what comes, until interrupted.')
-    .option('--collection <NAME>', 'Only what concerns this collection.');
+    .option('--collection <NAME>', 'Only what concerns this collection.')
+    .addHelpText('after', `\n${EVENT_TYPES}`);
   addConnectionFlags(command).action(async (flags: ConnectionFlags & FollowFlags) => {
     const { from, wait = false, collection } = flags;
     const options = {
-      ...{ server: connectionOf(flags), from, wait },
+      ...{ server: connectionOf(flags), wait },
+      ...(from === undefined ? {} : { from }),
       ...(collection === undefined ? {} : { collection }),
     };
     done(await followVerb(options, io, signal));
@@ -64,14 +89,15 @@ export function addFollowCommand(program: Command, { io, signal, done }: CliCont
 /**
  * Prints log lines as they are served (contract 2.6). One page is in memory, and the next is asked
  * for when that has been taken from us. Without `wait` it ends with the event that is the newest at
- * the start. When it fails it says on the error stream where to go on.
+ * the start. When it fails it says on the error stream where to go on. Where events are missing, it
+ * says so and goes on behind the gap, but fails when it was told where to begin.
  */
 export async function followVerb(
   options: FollowOptions,
   io: CliIo,
   signal: AbortSignal,
 ): Promise<number> {
-  let { from } = options;
+  let from = options.from ?? 0n;
   let end: Tick | undefined;
   let toldOfGap = false;
   return withServer(options.server, async (client) => {
@@ -80,7 +106,8 @@ export async function followVerb(
         const startedMs = performance.now();
         const page = await readPage(client, from, options, signal);
         if (!page.fromPresent && !toldOfGap) {
-          note(io, `the log does not reach back to tick ${from}: events are missing here`);
+          note(io, await describeGap(client, from, page, signal));
+          if (options.from !== undefined) return ExitCode.failed;
           toldOfGap = true;
         }
         await writeOut(io.stdout, page.body, signal);
@@ -92,12 +119,36 @@ export async function followVerb(
       }
     } catch (error) {
       if (signal.aborted) return ExitCode.ok;
-      const isWorthTelling = from > options.from && !(error instanceof OutputClosedError);
+      const isWorthTelling = from > (options.from ?? 0n) && !(error instanceof OutputClosedError);
       if (isWorthTelling) note(io, `printed up to tick ${from}; to go on there: --from ${from}`);
       throw error;
     }
     return ExitCode.ok;
   });
+}
+
+async function describeGap(
+  client: ServerClient,
+  from: Tick,
+  { lastTick }: Page,
+  signal: AbortSignal,
+): Promise<string> {
+  if (from > lastTick) return `there is no tick ${from} in the log, which ends at tick ${lastTick}`;
+  const first = await firstTick(client, signal);
+  const begins = first === undefined ? '' : `; it begins at tick ${first}`;
+  return `the log does not reach back to tick ${from}: events are missing here${begins}`;
+}
+
+/** Undefined when the log is empty, or the server does not tell. */
+async function firstTick(client: ServerClient, signal: AbortSignal): Promise<Tick | undefined> {
+  try {
+    const answer = await client.replication('GET', 'logger-first-tick', signal);
+    return tickAt(answer, 'firstTick') || undefined;
+  } catch (error) {
+    // 1.4 does not have it.
+    if (refusedAnswer(error)) return undefined;
+    throw error;
+  }
 }
 
 async function readPage(

@@ -8,6 +8,8 @@ import type { DumpedPage } from './verify-side.ts';
 export interface KeyDifference {
   readonly key: string;
   readonly kind: 'only on A' | 'only on B' | 'revisions differ' | 'contents differ';
+  /** Where they are what differs. */
+  readonly revisions?: { readonly a: string; readonly b: string };
 }
 
 export interface KeySearchOptions {
@@ -94,8 +96,9 @@ function* compareStates(a: KeyStates, b: KeyStates): Generator<KeyDifference, vo
     const other = b.get(key);
     if (other === undefined) yield { key, kind: 'only on A' };
     else if (other !== state) {
-      const sameRevision = revisionOf(other) === revisionOf(state);
-      yield { key, kind: sameRevision ? 'contents differ' : 'revisions differ' };
+      const revisions = { a: revisionOf(state), b: revisionOf(other) };
+      if (revisions.a === revisions.b) yield { key, kind: 'contents differ' };
+      else yield { key, kind: 'revisions differ', revisions };
     }
   }
   for (const key of b.keys()) {

@@ -43,7 +43,10 @@ export function addLoggerCommand(program: Command, { io, signal, done }: CliCont
   add(
     logger
       .command('stop')
-      .description('Log no more changes. Followers will have to copy everything anew.'),
+      .description(
+        'Log no more changes. Followers have to copy everything anew if something is written ' +
+          'before the next start.',
+      ),
     () => ({ verb: 'stop' }),
   );
   add(

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help, type Option } from 'commander';
 import { addApplierCommand } from './applier.ts';
 import { describeError } from './describe-error.ts';
 import type { CliContext } from './flags.ts';
@@ -57,6 +57,16 @@ export async function runProgram(
   }
 }
 
+/** Width of a description below which it is no longer broken between words; the longest flags leave 39. */
+const MIN_WIDTH_TO_WRAP = 30;
+
+/** A default that is empty says nothing that the description does not say. */
+function describeOption(option: Option): string {
+  const fallback: unknown = option.defaultValue;
+  const isEmpty = fallback === '' || (Array.isArray(fallback) && fallback.length === 0);
+  return isEmpty ? option.description : Help.prototype.optionDescription(option);
+}
+
 function newProgram(io: CliIo, version: string): Command {
   return new Command('ticklog')
     .description('A document server whose centre is its replication log, and what drives it.')
@@ -64,6 +74,7 @@ function newProgram(io: CliIo, version: string): Command {
     .helpOption('-h, --help', 'Print this.')
     .helpCommand('help [command]', 'Print what a command does and takes.')
     .showHelpAfterError('(ticklog help COMMAND says more)')
+    .configureHelp({ minWidthToWrap: MIN_WIDTH_TO_WRAP, optionDescription: describeOption })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),

@@ -26,6 +26,8 @@ const LABEL_WIDTH = 12;
 interface Answers {
   readonly logger: unknown;
   readonly applier: unknown;
+  readonly applierConfig: unknown;
+  readonly version: unknown;
   readonly collections: readonly unknown[];
   /** Documents, in the order of `collections`. */
   readonly counts: readonly number[];
@@ -50,19 +52,21 @@ export async function statusVerb(
   await printLines(io, [
     labelled(io, 'Server', `${server.endpoint.text}, database ${server.database}`),
     labelled(io, 'Role', roleOf(answers)),
-    labelled(io, 'Version', versionOf(answers.logger)),
+    labelled(io, 'Version', versionOf(answers)),
     labelled(io, 'Collections', collectionsLine(answers)),
     ...section(io, 'Logger', loggerLines(answers.logger)),
     ...section(io, 'Clients', clientLines(answers.logger)),
-    ...section(io, 'Applier', applierLines(answers.applier)),
+    ...section(io, 'Applier', applierLines(answers)),
   ]);
   return ExitCode.ok;
 }
 
 async function ask(client: ServerClient, signal: AbortSignal): Promise<Answers> {
-  const [logger, applier, list] = await Promise.all([
+  const [logger, applier, applierConfig, version, list] = await Promise.all([
     client.replication('GET', 'logger-state', signal),
     client.replication('GET', 'applier-state', signal),
+    client.replication('GET', 'applier-config', signal),
+    client.get('/_api/version', signal, { details: true }),
     client.get('/_api/collection', signal, { excludeSystem: true }),
   ]);
   // 1.4 and 3.x call the list differently; who speaks both may send it twice.
@@ -78,7 +82,7 @@ async function ask(client: ServerClient, signal: AbortSignal): Promise<Answers> 
     });
     for (const answer of await Promise.all(some)) counts.push(numberAt(answer, 'count') ?? 0);
   }
-  return { logger, applier, collections, counts };
+  return { logger, applier, applierConfig, version, collections, counts };
 }
 
 function labelled(io: CliIo, label: string, text: string): string {
@@ -101,9 +105,11 @@ function roleOf({ logger, applier }: Answers): string {
   return roles.length === 0 ? 'on its own: follows nobody, followed by nobody' : roles.join(', ');
 }
 
-function versionOf(logger: unknown): string {
-  const version = textAt(logger, 'server', 'version') ?? 'unknown';
-  return `${version}, server id ${textAt(logger, 'server', 'serverId') ?? 'unknown'}`;
+function versionOf({ logger, version }: Answers): string {
+  const spoken = textAt(logger, 'server', 'version') ?? 'unknown';
+  const own = textAt(version, 'details', 'ticklog');
+  const versions = own === undefined ? spoken : `${own} (speaks ${spoken})`;
+  return `${versions}, server id ${textAt(logger, 'server', 'serverId') ?? 'unknown'}`;
 }
 
 function collectionsLine({ collections, counts }: Answers): string {
@@ -146,7 +152,7 @@ function clientLines(logger: unknown): string[] {
   return more > 0 ? [...lines, `and ${more} more`] : lines;
 }
 
-function applierLines(applier: unknown): string[] {
+function applierLines({ applier, applierConfig }: Answers): string[] {
   const endpoint = textAt(applier, 'endpoint');
   if (endpoint === undefined) return ['not set up'];
   const database = textAt(applier, 'database') ?? '_system';
@@ -154,11 +160,12 @@ function applierLines(applier: unknown): string[] {
   const phase = textAt(applier, 'state', 'phase');
   const since = textAt(applier, 'state', 'since');
   const isTelling = running && phase !== undefined && since !== undefined;
+  const telling = phase === 'backoff' ? 'but the leader can not be reached' : phase;
   const message = textAt(applier, 'state', 'progress', 'message');
   return [
-    `${running ? 'running' : 'STOPPED'}${isTelling ? `, ${phase} since ${since}` : ''}`,
+    `${running ? 'running' : 'STOPPED'}${isTelling ? `, ${telling} since ${since}` : ''}`,
     ...(running && message !== undefined ? [message] : []),
-    `leader ${endpoint}, database ${database}`,
+    `leader ${endpoint}, database ${database}${restrictionOf(applierConfig)}`,
     positionLine(applier),
     ...errorLines(applier),
   ];
@@ -169,11 +176,36 @@ function positionLine(applier: unknown): string {
   const available = tickAt(applier, 'state', 'lastAvailableContinuousTick');
   if (applied === undefined) return 'nothing applied yet';
   if (available === undefined) return `applied up to tick ${applied}; the leader's is unknown`;
+  const unreachable = unreachableOf(applier);
+  if (unreachable !== undefined) {
+    return `applied up to tick ${applied}; the leader's log was at ${available}${unreachable}`;
+  }
   const ticks = available > applied ? available - applied : 0n;
   const seconds = numberAt(applier, 'state', 'secondsBehind');
   const inSeconds = seconds === undefined ? '' : `, ${seconds.toFixed(1)} s`;
   const behind = ticks === 0n ? 'up to date' : `${ticks} ticks${inSeconds} behind`;
   return `applied up to tick ${applied} of ${available}: ${behind}`;
+}
+
+/** Why it can not be known how far behind the applier is; undefined when it can. */
+function unreachableOf(applier: unknown): string | undefined {
+  if (at(applier, 'state', 'running') !== true) return ' when the applier stopped';
+  const phase = textAt(applier, 'state', 'phase');
+  if (phase === 'backoff') return ' when it answered last';
+  // Other servers do not tell of phases, but count.
+  const failed = numberAt(applier, 'state', 'progress', 'failedConnects') ?? 0;
+  if (failed > 0) return `, and can not be reached: ${counted(failed, 'attempt')} failed`;
+  const isCurrent = at(applier, 'state', 'ticksBehind') !== null;
+  return isCurrent ? undefined : ', and has not answered since';
+}
+
+/** Which collections are followed, where not all are. */
+function restrictionOf(applierConfig: unknown): string {
+  const type = textAt(applierConfig, 'restrictType') ?? '';
+  const names = listAt(applierConfig, 'restrictCollections').join(', ');
+  const restriction = type === 'include' ? `, only collections ${names}` : `, without ${names}`;
+  const system = at(applierConfig, 'includeSystem') === false ? ', no system collections' : '';
+  return (type === '' ? '' : restriction) + system;
 }
 
 /** The first of these that there is, with what to do about it. */

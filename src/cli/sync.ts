@@ -28,7 +28,10 @@ export interface SyncOptions {
 export function addSyncCommand(program: Command, { io, signal, done }: CliContext): void {
   const command = program
     .command('sync')
-    .description('Copy a leader once. What was there is replaced when the copy is complete.')
+    .description(
+      'Copy a leader once. Collections that the leader has, too, are replaced when the copy is ' +
+        'complete; those that only this server has are kept.',
+    )
     .argument('<LEADER>', 'The endpoint of the leader.', parseEndpointFlag);
   addLeaderFlags(addConnectionFlags(command)).action(
     async (leader: Endpoint, flags: ConnectionFlags & LeaderFlags) => {
@@ -65,7 +68,10 @@ export interface SyncedCopy {
   readonly lastLogTick: string;
 }
 
-/** Runs a sync to its end; notes when its result can not be followed. @throws as ServerClient */
+/**
+ * Runs a sync to its end; notes when its result can not be followed, and which of the collections
+ * that were asked for by name were not copied. @throws as ServerClient
+ */
 export async function runSync(
   client: ServerClient,
   leader: LeaderSelection,
@@ -85,5 +91,10 @@ export async function runSync(
     id: textAt(each, 'id') ?? '',
     name: textAt(each, 'name') ?? '',
   }));
+  const copied = new Set(collections.map(({ name }) => name));
+  const missing = restrictCollections.filter((name) => !copied.has(name));
+  if (restrictType === 'include' && missing.length > 0) {
+    note(io, `not found among what ${leader.endpoint} lets be copied: ${missing.join(', ')}`);
+  }
   return { collections, lastLogTick: textAt(answer, 'lastLogTick') ?? '0' };
 }

@@ -37,9 +37,12 @@ export class VerifySide {
     return this.#leader.endpoint;
   }
 
-  /** Whether it computes checksums as we do. */
-  async isOfOurKind(signal: AbortSignal): Promise<boolean> {
-    return (await this.#leader.state(signal)).incarnations !== undefined;
+  /** Its id, and whether it is of our kind, which computes checksums as we do. */
+  async identity(
+    signal: AbortSignal,
+  ): Promise<{ readonly serverId: string; readonly isOfOurKind: boolean }> {
+    const { serverId, incarnations } = await this.#leader.state(signal);
+    return { serverId, isOfOurKind: incarnations !== undefined };
   }
 
   /** What it has, by name; collections that are never replicated are left out. */

@@ -57,7 +57,7 @@ export function addVerifyCommand(program: Command, { io, signal, done }: CliCont
     .option('--server.database <NAME>', 'The database on both.', '_system')
     .option('--collection <NAME>', 'Only this one; may be given several times.', collect, [])
     .option(
-      '--include-system-collections <BOOL>',
+      '--include-system-collections [BOOL]',
       'Whether collections whose names start with _ are compared, too.',
       parseBoolean,
       true,
@@ -90,8 +90,15 @@ export async function verifyVerb(
   const a = new VerifySide(options.a);
   const b = new VerifySide(options.b);
   try {
-    const ofOurKind = await Promise.all([a.isOfOurKind(signal), b.isOfOurKind(signal)]);
-    const sides = { a, b, checksums: ofOurKind.every(Boolean) };
+    const [ofA, ofB] = await Promise.all([a.identity(signal), b.identity(signal)]);
+    if (ofA.serverId === ofB.serverId) {
+      note(
+        io,
+        `A and B have the same server id, ${ofA.serverId}: they are one server, or one of them ` +
+          'runs on a copied directory and was not started once with --new-server-id',
+      );
+    }
+    const sides = { a, b, checksums: ofA.isOfOurKind && ofB.isOfOurKind };
     const results = await compareUntilEqual(sides, options, signal);
     return await report(sides, results, io, signal);
   } finally {
@@ -150,15 +157,16 @@ async function report(
   const { a, b } = sides;
   await printLines(io, [`A is ${a.name}, B is ${b.name}`]);
   if (!sides.checksums) note(io, 'one of the servers is of another kind: comparing key by key');
-  const different: string[] = [];
+  const different: CollectionResult[] = [];
   let documents = 0;
-  for (const { name, count, differences, keys } of results) {
+  for (const result of results) {
+    const { name, count, differences, keys } = result;
     documents += count;
     if (differences.length === 0) {
       await printLines(io, [`${name}: equal, ${counted(count, 'document')}`]);
       continue;
     }
-    different.push(name);
+    different.push(result);
     await printLines(io, [`${name}: DIFFERENT`, ...differences.map((each) => `  ${each}`)]);
     const found = keys === 'unknown' ? await searchKeys(sides, { name, count }, signal) : keys;
     await printLines(
@@ -171,7 +179,15 @@ async function report(
     await printLines(io, [`equal: ${total}, ${counted(documents, 'document')}`]);
     return ExitCode.ok;
   }
-  await printLines(io, [`different: ${different.join(', ')} (of ${total})`]);
+  const names = different.map(({ name }) => name).join(', ');
+  await printLines(io, [
+    `different: ${names} (of ${total})`,
+    ...(different.every(({ onlyOn }) => onlyOn === 'B')
+      ? [
+          `only B has ${names}, and all that A has is equal; a sync of B from A keeps what only B has`,
+        ]
+      : []),
+  ]);
   return ExitCode.different;
 }
 

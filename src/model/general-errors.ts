@@ -51,7 +51,7 @@ export const GENERAL_ERRORS = {
     httpStatus: 501,
     message: 'not implemented',
     cause: 'The call exists in other servers of this interface, but not in this one.',
-    cure: 'The table of compatibility in the documentation names what to use in its place.',
+    cure: "The README says under 'Limits' what is not offered; do without it, or use a server that has it.",
   },
   badParameter: {
     errorNum: 10,
@@ -143,14 +143,14 @@ export const GENERAL_ERRORS = {
     httpStatus: 501,
     message: 'not implemented',
     cause: 'The call exists in other servers of this interface, but not in this one.',
-    cure: 'The table of compatibility in the documentation names what to use in its place.',
+    cure: "The README says under 'Limits' what is not offered; do without it, or use a server that has it.",
   },
   invalidJson: {
     errorNum: 600,
     httpStatus: 400,
     message: 'invalid JSON object',
     cause: 'The body, or a line of it, is no JSON or not the kind of JSON value that is expected.',
-    cure: 'Correct the body; it must be UTF-8 and name each attribute once.',
+    cure: 'Correct the body: UTF-8, and an object or a list, as the endpoint wants it.',
   },
   superfluousSuffices: {
     errorNum: 601,

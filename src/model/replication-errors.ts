@@ -6,8 +6,12 @@ export const REPLICATION_ERRORS = {
     errorNum: 1400,
     httpStatus: 500,
     message: 'no response',
-    cause: 'The leader could not be reached. Normal while it restarts; the applier tries again.',
-    cure: 'Check the endpoint, that the leader runs, and the network between.',
+    cause:
+      'The leader could not be reached. Normal while it restarts: the applier tries again, and gives ' +
+      'up after maxConnectRetries attempts.',
+    cure:
+      'Check the endpoint, that the leader runs, and the network between. If the applier has given ' +
+      'up: ticklog applier start.',
   },
   invalidResponse: {
     errorNum: 1401,
@@ -72,15 +76,19 @@ export const REPLICATION_ERRORS = {
     httpStatus: 400,
     message: 'invalid replication logger configuration',
     cause:
-      'A cap (maxEvents, maxEventsSize) is below its minimum, or an attribute has a wrong type.',
+      'A cap (maxEvents, maxEventsSize) is below its minimum, or too large to be a whole number.',
     cure: 'Use 0 (no limit), or at least 4096 events and 1048576 bytes.',
   },
   invalidApplierConfiguration: {
     errorNum: 1410,
     httpStatus: 400,
     message: 'invalid replication applier configuration',
-    cause: 'There is no endpoint, or an attribute has a value it can not have.',
-    cure: 'PUT a complete configuration to /_api/replication/applier-config.',
+    cause:
+      'There is no endpoint, a number is negative or too large, or restrictType and ' +
+      'restrictCollections do not go together. Values of a wrong type are passed over.',
+    cure:
+      'ticklog make-follower LEADER sets everything up; or PUT a complete configuration to ' +
+      '/_api/replication/applier-config.',
   },
   applierRunning: {
     errorNum: 1411,
@@ -107,7 +115,12 @@ export const REPLICATION_ERRORS = {
     errorNum: 1414,
     httpStatus: 500,
     message: 'start tick not present',
-    cause: 'The log of the leader no longer reaches back to the position of this follower.',
-    cure: 'Sync anew. Let the leader keep more of its log (maxEvents, maxEventsSize).',
+    cause:
+      'The log of the leader does not reach back to the position of this follower without a gap: ' +
+      'its caps (maxEvents, maxEventsSize) are too small for the time the follower was away, or it ' +
+      'was written to while its logger was stopped.',
+    cure:
+      'Sync anew. ticklog make-follower LEADER does it all; or sync, then start the applier from ' +
+      'the lastLogTick of the answer. Let the leader keep more of its log.',
   },
 } as const satisfies Record<string, ErrorEntry>;

@@ -61,12 +61,17 @@ describe('sync', () => {
     });
   });
 
-  test('naming collections without more means only these', async () => {
+  test('naming collections without more means only these, and which are missing is said', async () => {
     await using server = await startScriptedServer(SYNC);
-    await runCli(['sync', LEADER, '--server.endpoint', server.endpoint, '--collection', 'a']);
+    const { code, stderr } = await runCli([
+      ...['sync', LEADER, '--server.endpoint', server.endpoint],
+      ...['--collection', 'a', '--collection', 'orders', '--collection', 'b'],
+    ]);
+    expect(code).toBe(0);
+    expect(stderr).toBe(`ticklog: not found among what ${LEADER} lets be copied: a, b\n`);
     expect(bodyOf(server, 'sync')).toMatchObject({
       restrictType: 'include',
-      restrictCollections: ['a'],
+      restrictCollections: ['a', 'orders', 'b'],
     });
   });
 

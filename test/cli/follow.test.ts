@@ -91,6 +91,27 @@ test('a gap in the log is told on the error stream', async () => {
   expect(stderr).toBe('ticklog: the log does not reach back to tick 0: events are missing here\n');
 });
 
+test('--from a tick before the log is a failure that says where the log begins', async () => {
+  await using server = await startScriptedServer({
+    [FOLLOW]: () => page(line(30), { last: 30, fromPresent: false }),
+    [`GET ${command('logger-first-tick')}`]: () => ({ body: { firstTick: '27' } }),
+  });
+  const args = ['follow', '--server.endpoint', server.endpoint, '--from'];
+  const missing = 'events are missing here; it begins at tick 27';
+  for (const wait of [[], ['--wait']]) {
+    expect(await runCli([...args, '5', ...wait])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `ticklog: the log does not reach back to tick 5: ${missing}\n`,
+    });
+  }
+  expect(await runCli([...args, '31'])).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'ticklog: there is no tick 31 in the log, which ends at tick 30\n',
+  });
+});
+
 test('--wait holds requests open and prints what comes, until interrupted', async () => {
   const ending = new AbortController();
   await using server = await startScriptedServer({

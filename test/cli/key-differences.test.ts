@@ -71,7 +71,7 @@ describe('differing keys', () => {
       { key: 'a', kind: 'only on A' },
       { key: 'b', kind: 'only on B' },
       { key: 'data', kind: 'contents differ' },
-      { key: 'rev', kind: 'revisions differ' },
+      { key: 'rev', kind: 'revisions differ', revisions: { a: expect.any(String), b: '8' } },
     ]);
   });
 

@@ -21,6 +21,40 @@ test('help of a command shows its flags with their defaults', async () => {
   expect(stdout).toMatch(/--server\.database <NAME>[^]*default: "_system"/);
 });
 
+const COMMANDS = [
+  ...['sync', 'make-follower', 'status', 'follow', 'verify', 'logger', 'applier'],
+  ...['start', 'stop', 'state', 'config'].map((action) => `logger ${action}`),
+  ...['start', 'stop', 'state', 'config', 'forget'].map((action) => `applier ${action}`),
+];
+
+test.each(COMMANDS)('help of %s fits 80 columns and shows no empty defaults', async (command) => {
+  const { code, stdout, stderr } = await runCli([...command.split(' '), '--help']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toContain(`Usage: ticklog ${command}`);
+  expect(stdout).not.toMatch(/default: (?:""|\[\])/);
+  const [, ...lines] = stdout.split('\n');
+  expect(lines.filter((line) => line.length > 80)).toEqual([]);
+});
+
+test('the list of commands to try is complete', async () => {
+  for (const parent of ['', 'logger', 'applier']) {
+    const { stdout } = await runCli([...(parent === '' ? [] : [parent]), '--help']);
+    const [, list = ''] = stdout.split('\nCommands:\n');
+    const names = [...list.matchAll(/^ {2}([a-z-]+)/gm)].map(([, name = '']) => name);
+    expect(names.length).toBeGreaterThan(3);
+    const known = names.filter((name) => name !== 'help');
+    expect(COMMANDS).toEqual(
+      expect.arrayContaining(known.map((name) => `${parent} ${name}`.trim())),
+    );
+  }
+});
+
+test('help of follow says what the types of events are', async () => {
+  const { stdout } = await runCli(['help', 'follow']);
+  const types = [1000, 1001, 2000, 2001, 2002, 2003, 2100, 2101, 2200, 2201, 2300, 2301, 2302];
+  for (const type of types) expect(stdout).toMatch(new RegExp(`^ {2}${type} {2}\\w+`, 'm'));
+});
+
 test('--version prints the version and ends with 0', async () => {
   expect(await runCli(['--version'])).toEqual({ code: 0, stdout: '9.8.7\n', stderr: '' });
 });
@@ -59,12 +93,12 @@ test('an error of the server is told with its number, and what to do about it', 
   expect(result.stderr).toMatch(/^ticklog: no start tick \(error 1413\)\n {2}Sync first/);
 });
 
-test('an error that is not about replication is told in one line', async () => {
+test('a database that does not exist is told in one line, with the server', async () => {
   await using server = await startScriptedServer({
     [`GET ${STATE}`]: () => refusal(404, 1228, 'database not found'),
   });
   const result = await runCli(['logger', 'state', '--server.endpoint', server.endpoint]);
-  expect(result.stderr).toBe('ticklog: database not found (error 1228)\n');
+  expect(result.stderr).toBe(`ticklog: ${server.endpoint}: database not found (error 1228)\n`);
 });
 
 test('a server that can not be reached is named', async () => {

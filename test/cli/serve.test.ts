@@ -146,6 +146,17 @@ test('everything that is wrong with the configuration is told at once, with 2', 
   expect(lines).toHaveLength(7);
 });
 
+test('a flag that is not known is told once, whatever its value; a missing value as such', async () => {
+  await using server = TicklogProcess.start([
+    ...['serve', '--storage.sync', 'always', '--server.max-body'],
+  ]);
+  expect(await server.ended()).toBe(2);
+  const lines = server.stderr.trimEnd().split('\n');
+  expect(lines).toHaveLength(2);
+  expect(lines[0]).toMatch(/^ticklog: server\.max-body: a value is missing; allowed: /);
+  expect(lines[1]).toMatch(/^ticklog: storage\.sync: no such flag/);
+});
+
 test.each(['tcp://0.0.0.0:0', 'tcp://192.168.1.1:8529', 'http://[::]:0', 'tcp://example.org:1'])(
   'a server does not listen on %s, which is not loopback',
   async (endpoint) => {

@@ -6,10 +6,14 @@ interface Scene {
   readonly logger?: object;
   readonly clients?: readonly object[];
   readonly applier?: object;
+  readonly applierConfig?: object;
+  readonly version?: object;
   readonly counts?: Readonly<Record<string, number>>;
 }
 
-function scriptOf({ logger, clients = [], applier = {}, counts = {} }: Scene): Script {
+function scriptOf(scene: Scene): Script {
+  const { logger, clients = [], applier = {}, applierConfig = {}, counts = {} } = scene;
+  const { version = { server: 'arango', version: '1.4.3' } } = scene;
   const names = Object.keys(counts);
   return {
     [`GET ${command('logger-state')}`]: () => ({
@@ -29,6 +33,11 @@ function scriptOf({ logger, clients = [], applier = {}, counts = {} }: Scene): S
     [`GET ${command('applier-state')}`]: () => ({
       body: { state: { running: false, lastError: { errorNum: 0 } }, ...applier },
     }),
+    [`GET ${command('applier-config')}`]: () => ({ body: applierConfig }),
+    'GET /_db/_system/_api/version': ({ query }) => {
+      expect(query.get('details')).toBe('true');
+      return { body: version };
+    },
     'GET /_db/_system/_api/collection': ({ query }) => {
       expect(query.get('excludeSystem')).toBe('true');
       const collections = names.map((name, i) => ({ name, type: i % 2 === 0 ? 2 : 3 }));
@@ -109,6 +118,55 @@ test('a follower shows leader, position and lag in ticks and seconds', async () 
   expect(text).not.toContain('last error');
 });
 
+test('the program has a version of its own, where the server tells', async () => {
+  const version = { server: 'arango', version: '1.4.3', details: { ticklog: '0.1.0' } };
+  expect(await status({ version })).toContain(
+    'Version     0.1.0 (speaks 1.4.3), server id 41200000000017\n',
+  );
+});
+
+const CAUGHT_UP = {
+  lastAppliedContinuousTick: '800',
+  lastAvailableContinuousTick: '800',
+  lastError: { errorNum: 0 },
+};
+
+test('only an applier that hears its leader is up to date', async () => {
+  const endpoint = 'tcp://10.1.2.3:8529';
+  const screen = (state: object) =>
+    status({ applier: { endpoint, state: { ...CAUGHT_UP, ...state } } });
+  const position = 'applied up to tick 800';
+  expect(await screen({ running: true, phase: 'tailing', since: 'T0', ticksBehind: 0 })).toContain(
+    `${position} of 800: up to date\n`,
+  );
+  // As other servers answer.
+  expect(await screen({ running: true })).toContain(`${position} of 800: up to date\n`);
+  expect(await screen({ running: true, progress: { failedConnects: 2 } })).toContain(
+    `${position}; the leader's log was at 800, and can not be reached: 2 attempts failed\n`,
+  );
+  const stopped = await screen({ running: false, phase: 'stopped', since: 'T0' });
+  expect(stopped).toContain(`${position}; the leader's log was at 800 when the applier stopped\n`);
+  const lost = await screen({ running: true, phase: 'backoff', since: 'T0', ticksBehind: null });
+  expect(lost).toContain('Applier     running, but the leader can not be reached since T0\n');
+  expect(lost).toContain(`${position}; the leader's log was at 800 when it answered last\n`);
+  const silent = await screen({ running: true, phase: 'tailing', since: 'T0', ticksBehind: null });
+  expect(silent).toContain(
+    `${position}; the leader's log was at 800, and has not answered since\n`,
+  );
+});
+
+test.each([
+  [{ restrictType: 'include', restrictCollections: ['a', 'b'] }, ', only collections a, b'],
+  [{ restrictType: 'exclude', restrictCollections: ['a', 'b'] }, ', without a, b'],
+  [{ restrictType: '', restrictCollections: [], includeSystem: false }, ', no system collections'],
+  [{ restrictType: '', restrictCollections: [], includeSystem: true }, ''],
+])('a follower shows what it is restricted to: %j', async (applierConfig, words) => {
+  const applier = { endpoint: 'tcp://10.1.2.3:8529', state: { ...CAUGHT_UP, running: true } };
+  expect(await status({ applier, applierConfig })).toContain(
+    `leader tcp://10.1.2.3:8529, database _system${words}\n`,
+  );
+});
+
 test('a follower that has stopped says why, in words, and what to do', async () => {
   const text = await status({
     applier: {
@@ -177,6 +235,6 @@ test('an unknown database is an error, not an empty screen', async () => {
   expect(await runCli(['status', '--server.endpoint', server.endpoint])).toEqual({
     code: 1,
     stdout: '',
-    stderr: 'ticklog: database not found (error 1228)\n',
+    stderr: `ticklog: ${server.endpoint}: database not found (error 1228)\n`,
   });
 });

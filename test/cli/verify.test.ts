@@ -20,11 +20,12 @@ interface Scene {
   readonly collections: Readonly<Record<string, Collection>>;
   /** Whether it claims to be of our kind. */
   readonly isTicklog?: boolean;
+  readonly serverId?: string;
 }
 
 /** A server of another kind, or one that pretends to be of ours, by the lines of its dumps. */
-function scriptOf({ collections, isTicklog = false }: Scene): Script {
-  const server = { version: '1.4.3', serverId: '17' };
+function scriptOf({ collections, isTicklog = false, serverId = '17' }: Scene): Script {
+  const server = { version: '1.4.3', serverId };
   const batch = `${command('batch')}/5`;
   return {
     [`GET ${command('logger-state')}`]: () => ({
@@ -80,7 +81,7 @@ const removal = (key: string): string => `"type":2302,"key":"${key}","rev":"99"}
 
 async function verify(a: Scene, b: Scene, ...flags: readonly string[]) {
   await using serverA = await startScriptedServer(scriptOf(a));
-  await using serverB = await startScriptedServer(scriptOf(b));
+  await using serverB = await startScriptedServer(scriptOf({ serverId: '18', ...b }));
   const result = await runCli(['verify', serverA.endpoint, serverB.endpoint, ...flags]);
   return { ...result, requests: [...serverA.requests, ...serverB.requests] };
 }
@@ -188,6 +189,30 @@ test('a different collection type is a difference', async () => {
   );
   expect(code).toBe(3);
   expect(stdout).toContain('  type is 2 on A, 3 on B\n');
+});
+
+test('what only B has is a difference that a sync leaves, and that is said', async () => {
+  const c = { lines: [doc('x', '1', '1')] };
+  const { code, stdout } = await verify(
+    { collections: { c } },
+    { collections: { c, old: { lines: [], count: 0 }, older: { lines: [], count: 0 } } },
+  );
+  expect(code).toBe(3);
+  expect(stdout).toMatch(
+    /\ndifferent: old, older \(of 3 collections\)\nonly B has old, older, .* keeps what only B has\n$/,
+  );
+  const more = await verify(
+    { collections: { c, mine: { lines: [], count: 0 } } },
+    { collections: { c, old: { lines: [], count: 0 } } },
+  );
+  expect(more.code).toBe(3);
+  expect(more.stdout).toMatch(/\ndifferent: mine, old \(of 3 collections\)\n$/);
+});
+
+test('servers with the same id are remarked upon', async () => {
+  const { code, stderr } = await verify({ collections: {} }, { collections: {}, serverId: '17' });
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/^ticklog: A and B have the same server id, 17: /);
 });
 
 test('a collection that is dropped meanwhile is a difference, not a failure', async () => {

@@ -19,7 +19,7 @@ const SIZES = IS_LONG
   : { writers: 6, kills: 5, documents: 100_000, compareEvery: 5 };
 const IMPORTS = { documents: 1500, keys: 5000 };
 const CHUNK_SIZES = [0, 16_384, 262_144];
-const TIMEOUT_MS = IS_LONG ? 30 * 60_000 : 120_000;
+const TIMEOUT_MS = IS_LONG ? 30 * 60_000 : 180_000;
 const ERASED_MS = 20_000;
 
 test(
