@@ -37,8 +37,8 @@ function addServeCommand(program: Command, { io, done }: CliContext): void {
     .description('Run a server until it is told to end (SIGTERM, SIGINT).')
     .addHelpText(
       'after',
-      '\nEach option but --configuration and --new-server-id can also stand in the file that\n' +
-        '--configuration names, or in the environment, as in TICKLOG_SERVER_ENDPOINT.',
+      '\nEach option but --configuration and --new-server-id can also stand in the file\n' +
+        'that --configuration names, or in the environment: TICKLOG_SERVER_ENDPOINT.',
     )
     .allowUnknownOption()
     .allowExcessArguments();

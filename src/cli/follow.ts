@@ -72,7 +72,11 @@ export function addFollowCommand(program: Command, { io, signal, done }: CliCont
         'Without this, everything there is.',
       parseTickFlag,
     )
-    .option('--wait', 'Go on with what comes, until interrupted.')
+    .option(
+      '--wait',
+      'Go on with what comes, until interrupted, or until there is something to print and nobody ' +
+        'reads it any more.',
+    )
     .option('--collection <NAME>', 'Only what concerns this collection.')
     .addHelpText('after', `\n${EVENT_TYPES}`);
   addConnectionFlags(command).action(async (flags: ConnectionFlags & FollowFlags) => {

@@ -94,7 +94,7 @@ export async function runSync(
   const copied = new Set(collections.map(({ name }) => name));
   const missing = restrictCollections.filter((name) => !copied.has(name));
   if (restrictType === 'include' && missing.length > 0) {
-    note(io, `not found among what ${leader.endpoint} lets be copied: ${missing.join(', ')}`);
+    note(io, `not copied, as not found on ${leader.endpoint}: ${missing.join(', ')}`);
   }
   return { collections, lastLogTick: textAt(answer, 'lastLogTick') ?? '0' };
 }

@@ -32,7 +32,7 @@ export const REPLICATION_ERRORS = {
     httpStatus: 500,
     message: 'master incompatible',
     cause: 'The leader is of a version that this follower does not understand.',
-    cure: 'Use a leader of a version the documentation lists.',
+    cure: 'Use a leader of a version that ticklog can follow: 1.4, 2.x or 3.0 to 3.3.',
   },
   leaderChanged: {
     errorNum: 1404,
@@ -55,7 +55,7 @@ export const REPLICATION_ERRORS = {
     httpStatus: 500,
     message: 'unexpected marker',
     cause: 'An event or a dump line is of an unknown type, or lacks something its type needs.',
-    cure: 'Check that the leader is of a version the documentation lists, then sync anew.',
+    cure: 'Check that the leader is of a version that ticklog can follow: 1.4, 2.x or 3.0 to 3.3, then sync anew.',
   },
   invalidApplierState: {
     errorNum: 1407,
@@ -87,7 +87,7 @@ export const REPLICATION_ERRORS = {
       'There is no endpoint, a number is negative or too large, or restrictType and ' +
       'restrictCollections do not go together. Values of a wrong type are passed over.',
     cure:
-      'ticklog make-follower LEADER sets everything up; or PUT a complete configuration to ' +
+      'Have ticklog make-follower LEADER set everything up, or PUT a complete configuration to ' +
       '/_api/replication/applier-config.',
   },
   applierRunning: {

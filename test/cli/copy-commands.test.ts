@@ -68,7 +68,7 @@ describe('sync', () => {
       ...['--collection', 'a', '--collection', 'orders', '--collection', 'b'],
     ]);
     expect(code).toBe(0);
-    expect(stderr).toBe(`ticklog: not found among what ${LEADER} lets be copied: a, b\n`);
+    expect(stderr).toBe(`ticklog: not copied, as not found on ${LEADER}: a, b\n`);
     expect(bodyOf(server, 'sync')).toMatchObject({
       restrictType: 'include',
       restrictCollections: ['a', 'orders', 'b'],

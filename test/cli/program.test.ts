@@ -18,7 +18,7 @@ test('help of a command shows its flags with their defaults', async () => {
   const { code, stdout } = await runCli(['help', 'sync']);
   expect(code).toBe(0);
   expect(stdout).toMatch(/--server\.endpoint <ENDPOINT>[^]*default: tcp:\/\/127\.0\.0\.1:8529/);
-  expect(stdout).toMatch(/--server\.database <NAME>[^]*default: "_system"/);
+  expect(stdout).toMatch(/--server\.database <NAME>[^]*default:\s+"_system"/);
 });
 
 const COMMANDS = [
