@@ -119,27 +119,7 @@ async function compose(
   closers.push(() => collections.close());
   const databases = new Databases({ store, catalogue, collections }, { defaultLoggerConfig });
   await databases.open();
-  const leader = new Leader(
-    { store, clock },
-    {
-      version: COMPATIBLE_VERSION,
-      maxPageBytes: config.pageMaxBytes,
-      pageBudgetBytes: config.pageBudgetBytes,
-    },
-  );
-  closers.push(() => {
-    leader.close();
-  });
-  const maintenance = new Maintenance(
-    { store, catalogue, clock, logger },
-    {
-      intervalMs: MAINTENANCE_INTERVAL_MS,
-      removalAgeMs: REMOVAL_AGE_MS,
-      horizon: () => leader.batches.horizon,
-    },
-  );
-  maintenance.start();
-  closers.push(() => maintenance.stop());
+  const leader = startLeader({ store, clock, logger, closers, catalogue }, config);
   const copies = new CollectionCopies({ store, catalogue, collections });
   const syncer = new InitialSyncer({ store, catalogue, copies, logger, clock });
   const appliers = new Appliers(
@@ -182,6 +162,41 @@ async function compose(
   );
   const answer = app.callback();
   return (request, response) => void answer(request, response);
+}
+
+/** What serves followers, and the background work that heeds their dump batches. */
+function startLeader(
+  {
+    store,
+    clock,
+    logger,
+    closers,
+    catalogue,
+  }: Pick<Parts, 'store' | 'clock' | 'logger' | 'closers'> & { catalogue: Catalogue },
+  config: ServerConfig,
+): Leader {
+  const leader = new Leader(
+    { store, clock },
+    {
+      version: COMPATIBLE_VERSION,
+      maxPageBytes: config.pageMaxBytes,
+      pageBudgetBytes: config.pageBudgetBytes,
+    },
+  );
+  closers.push(() => {
+    leader.close();
+  });
+  const maintenance = new Maintenance(
+    { store, catalogue, clock, logger },
+    {
+      intervalMs: MAINTENANCE_INTERVAL_MS,
+      removalAgeMs: REMOVAL_AGE_MS,
+      horizon: () => leader.batches.horizon,
+    },
+  );
+  maintenance.start();
+  closers.push(() => maintenance.stop());
+  return leader;
 }
 
 function listen(server: Server, endpoint: ServerConfig['endpoint']): Promise<void> {

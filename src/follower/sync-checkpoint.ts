@@ -43,7 +43,11 @@ function coversApplier(store: Store, database: Database, copied: Restriction): b
 }
 
 /** Whether the copies are older than the applier's position: they need what came in between again. */
-function isBehind(store: Store, database: Database, { leaderId, tick }: SyncPosition): boolean {
+export function isBehind(
+  store: Store,
+  database: Database,
+  { leaderId, tick }: Pick<SyncPosition, 'leaderId' | 'tick'>,
+): boolean {
   const stored = readable(store, database);
   if (!stored || stored.processedTick <= tick) return false;
   return stored.leaderId === leaderId || stored.leaderId === UNKNOWN_LEADER;

@@ -20,7 +20,7 @@ import type { LeaderInventory, LeaderState } from './leader-answers.ts';
 import { checkLeader, holdsHistory } from './leader-check.ts';
 import type { LeaderClient } from './leader-client.ts';
 import type { Restriction } from './restriction.ts';
-import { moveCheckpoint } from './sync-checkpoint.ts';
+import { isBehind, moveCheckpoint } from './sync-checkpoint.ts';
 import { discardCopies } from './sync-discard.ts';
 import { deletionsSinceOf, isContinuable, keptCopies, makePlan } from './sync-plan.ts';
 import { type SyncPlan, SyncProgress } from './sync-progress.ts';
@@ -171,7 +171,10 @@ export class SyncRun {
     signal: AbortSignal,
   ): Promise<boolean> {
     if (!isContinuable(plan, situation)) return false;
-    const { client } = this.#deps;
+    const { client, store } = this.#deps;
+    // An applier that has run since is ahead of the plan, also with collections that the plan does not
+    // know: what came in between cannot be replayed over those.
+    if (isBehind(store, this.#options.database, plan)) return false;
     const { tick: from } = plan;
     const { fromPresent } = await client.follow(
       { from, chunkSizeBytes: 1, waitSeconds: 0 },

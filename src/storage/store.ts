@@ -64,6 +64,7 @@ export class Store {
   readonly #chain: CommitChain;
   readonly #directory: string;
   readonly #abort = new AbortController();
+  #closed: Promise<void> | undefined;
 
   private constructor(
     deps: { level: Level; queue: CommitQueue; chain: CommitChain; logger: Logger },
@@ -205,11 +206,21 @@ export class Store {
   }
 
   /** Waits for what is under way, notes the last commit, and closes. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     this.#abort.abort();
     await this.eraser.stopped();
     await this.#queue.drain();
-    await this.level.close();
+    try {
+      // Fsynced, so that a power cut after the stop cannot take back what is noted then.
+      if (!this.#queue.failure) await this.#queue.commit(() => undefined, { sync: true });
+    } finally {
+      await this.level.close();
+    }
     if (!this.#queue.failure) await this.#noteLastCommit();
   }
 

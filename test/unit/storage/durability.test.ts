@@ -87,6 +87,26 @@ describe('writing batches', () => {
     expect(store.level.getSync(KEY)).toBeUndefined();
   });
 
+  test('P5: what a stop notes as the last commit is fsynced before', async () => {
+    await using dir = await makeTempDir();
+    const store = await openStoreAt(dir.path);
+    await store.commit((tx) => putDocument(tx, 'a'));
+    const synced = watchSync(store);
+    await store.close();
+    expect(synced).toEqual([true]);
+  });
+
+  test('a store that could not be written can be closed, and opened again', async () => {
+    await using dir = await makeTempDir();
+    const store = await openStoreAt(dir.path);
+    await store.commit((tx) => putDocument(tx, 'a'));
+    failNextWrite(store);
+    await expect(store.close()).rejects.toMatchObject({ kind: 'storageFailed' });
+    const again = await openStoreAt(dir.path);
+    expect(again.readLine(1, 'a')).toBeDefined();
+    await again.close();
+  });
+
   test('closing waits for everything that was handed in', async () => {
     await using dir = await makeTempDir();
     const store = await openStoreAt(dir.path);

@@ -112,7 +112,7 @@ describe('opening a data directory', () => {
     await using raw = await RawStore.open();
     await raw.store.close();
     const path = join(raw.directory, 'last-commit');
-    expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ sequence: 1 });
+    expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ sequence: 2 });
     for (const text of ['', '{', 'null', '{"sequence":"1"}']) {
       await writeFile(path, text);
       await expect(openStoreAt(raw.directory), text).rejects.toMatchObject({
