@@ -43,8 +43,10 @@ export interface ChangedProperties {
   readonly journalSize?: number;
 }
 
-/** Tick, transaction, ids and two revisions of a removal's log line, in bytes. */
-const REMOVAL_LINE_BYTES = 190;
+/** What a removal counts towards the size of its transaction: its lines, and its place in memory. */
+const REMOVAL_BYTES = 512;
+/** Size of the transactions of a truncate that is too large for one. */
+const GROUP_BYTES = 8 * 1024 * 1024;
 const CID_MIN = 2 ** 40;
 const CID_MAX = 2 ** 47;
 const KEYS_PER_READ = 10_000;
@@ -234,8 +236,8 @@ export class Collections {
   }
 
   /**
-   * Removes all documents, each with its removal logged. Up to `transaction.max-size` it is one
-   * transaction, above several whole ones (design, rule 6).
+   * Removes all documents, each with its removal logged. Up to `transaction.max-size`, of which a
+   * removal takes 512 bytes, it is one transaction, above several whole ones (design, rule 6).
    */
   async truncate(
     database: Database,
@@ -246,10 +248,13 @@ export class Collections {
     database.assertWritable(collection.name);
     const sync = settings.waitForSync === true || collection.parameters.waitForSync;
     const { start, end } = numberRange(Space.primary, collection.number);
+    const max = this.#transactionMaxBytes;
+    const isOne = collection.stats.count * REMOVAL_BYTES <= max;
+    const groupCount = Math.ceil((isOne ? max : Math.min(max, GROUP_BYTES)) / REMOVAL_BYTES);
     const keys = this.#store.level.keys({ gt: start, lt: end });
     try {
       for (;;) {
-        const group = await this.#nextKeys(keys, collection);
+        const group = await nextKeys(keys, groupCount);
         if (group.length === 0) return;
         await this.#store.commit((tx) => removeAll(tx, database, collection, group), { sync });
       }
@@ -257,25 +262,21 @@ export class Collections {
       await keys.close();
     }
   }
-
-  /** As many keys as one transaction can remove. */
-  async #nextKeys(keys: KeyReader, collection: Collection): Promise<Buffer[]> {
-    const group: Buffer[] = [];
-    // The log's line is the longest of what a removal writes.
-    const lineBytes = REMOVAL_LINE_BYTES + collection.name.length;
-    let bytes = 0;
-    while (bytes < this.#transactionMaxBytes) {
-      const some = await keys.nextv(KEYS_PER_READ);
-      if (some.length === 0) break;
-      for (const key of some) bytes += key.length + lineBytes;
-      group.push(...some);
-    }
-    return group;
-  }
 }
 
 interface KeyReader {
   nextv(count: number): Promise<Buffer[]>;
+}
+
+/** The next keys, `count` of them unless there are fewer. */
+async function nextKeys(keys: KeyReader, count: number): Promise<Buffer[]> {
+  const group: Buffer[] = [];
+  while (group.length < count) {
+    const some = await keys.nextv(Math.min(KEYS_PER_READ, count - group.length));
+    if (some.length === 0) break;
+    group.push(...some);
+  }
+  return group;
 }
 
 /** One group of removals; keys that are gone by now do not matter. */

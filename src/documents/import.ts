@@ -36,10 +36,10 @@ const GROUP_BYTES = 2 * 1024 * 1024;
 const PART_BYTES = 64 * 1024;
 /** Other requests are let in at least this often. */
 const STEP_MS = 5;
-/** About what a line of the log has besides the document: tick, ids, revision. */
-const LINE_EXTRA_BYTES = 150;
-/** About what the log needs for the removal of one document. */
-const REMOVAL_BYTES = 256;
+/** What a document counts towards the size of its transaction besides its own length: the rest of its lines. */
+const LINE_EXTRA_BYTES = 250;
+/** What the removal of one document counts. */
+const REMOVAL_BYTES = 512;
 
 /**
  * Writes many documents from one body (contract 9.5). They are checked while the body comes in. Up to

@@ -1,5 +1,6 @@
 import { ServiceError } from '../model/errors.ts';
 import type { Clock } from '../base/clock.ts';
+import { collectGarbage } from '../base/collect-garbage.ts';
 import type { Tick } from '../model/tick.ts';
 import { BlockBuffers } from './block-writer.ts';
 import type { CommitChain } from './commit-chain.ts';
@@ -198,6 +199,8 @@ export class CommitQueue {
       (key, value) => batch.put(key, value),
       (key) => batch.del(key),
     );
+    // The blocks are in the batch now; the store needs as much again for its own copy.
+    if (group.isLarge) collectGarbage();
     const ceiling = this.#ticks.ceilingToWrite;
     if (ceiling !== undefined) {
       const payload = Buffer.allocUnsafe(8);
