@@ -194,13 +194,16 @@ export class CommitQueue {
   }
 
   async #write(group: CommitGroup): Promise<void> {
+    const { isLarge } = group;
+    // What the requests of a large group left behind makes room for the batch.
+    if (isLarge) collectGarbage();
     const batch = this.#level.batch();
     let bytes = group.fill(
       (key, value) => batch.put(key, value),
       (key) => batch.del(key),
     );
     // The blocks are in the batch now; the store needs as much again for its own copy.
-    if (group.isLarge) collectGarbage();
+    if (isLarge) collectGarbage();
     const ceiling = this.#ticks.ceilingToWrite;
     if (ceiling !== undefined) {
       const payload = Buffer.allocUnsafe(8);
