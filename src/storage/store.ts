@@ -20,7 +20,7 @@ import type { WriteTx } from './write-tx.ts';
 /** Version of the layout of the whole store; a directory with another one is refused. */
 export const STORE_FORMAT = 1;
 
-const WRITE_BUFFER_BYTES = 8 * 1024 * 1024;
+const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
 const CACHE_BYTES = 16 * 1024 * 1024;
 const MAX_FILE_BYTES = 8 * 1024 * 1024;
 const INCARNATIONS_KEPT = 1000;
@@ -97,6 +97,7 @@ export class Store {
       writeBufferSize: WRITE_BUFFER_BYTES,
       cacheSize: CACHE_BYTES,
       maxFileSize: MAX_FILE_BYTES,
+      compression: false,
     });
     await openLevel(level, options.directory);
     try {
