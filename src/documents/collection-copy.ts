@@ -2,10 +2,10 @@ import type { CollectionParameters, IndexDefinition } from '../model/collection.
 import { CollectionType } from '../model/collection.ts';
 import { MarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
-import { documentHead, documentTail } from '../protocol/line.ts';
-import type { LineData } from '../storage/block-writer.ts';
-import { Space, numberRange, primaryKey } from '../storage/keys.ts';
-import { encodePointer } from '../storage/pointer.ts';
+import { documentHead, documentTail, journalHead } from '../protocol/line.ts';
+import type { CutLine } from '../storage/block-writer.ts';
+import { Space, numberRange } from '../storage/keys.ts';
+import { OpenPointer } from '../storage/pointer.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Catalogue } from './catalogue.ts';
@@ -196,18 +196,22 @@ export class CopyWriter {
     this.#copy = copy;
   }
 
-  upsert(key: string, rev: string, data: LineData): void {
+  /** @param data the document's text, or a line of a page of our own shape, which is copied */
+  upsert(key: string, rev: string, data: string | CutLine): void {
     const { number } = this.#copy;
     const edge = this.#copy.type === CollectionType.edge;
     const type = edge ? MarkerType.edge : MarkerType.document;
     const tick = this.#tx.drawTick();
-    const pointer = encodePointer(tick, rev);
-    this.#tx.putBlind(primaryKey(number, key), pointer);
+    const pointer = new OpenPointer(tick, rev);
+    this.#tx.putBlind(this.#copy.primaryPrefix + key, pointer);
     const entry = { tick, type, collection: number, transaction: 0n };
-    const head = documentHead({ type, key, rev });
     const journal = this.#tx.journal(number);
     const before = journal.bytes;
-    journal.appendData(entry, head, data, pointer);
+    if (typeof data === 'string') {
+      journal.appendData(entry, documentHead({ type, key, rev }), data, pointer);
+    } else {
+      journal.appendCut(entry, journalHead(type), data, pointer);
+    }
     this.#count(tick, journal.bytes - before);
     if (this.#copy.parameters.keyOptions?.type === 'autoincrement' && /^[0-9]{1,15}$/.test(key)) {
       this.#lastKey = Math.max(this.#lastKey, Number(key));
@@ -218,7 +222,7 @@ export class CopyWriter {
     const { number } = this.#copy;
     const type = MarkerType.remove;
     const tick = this.#tx.drawTick();
-    this.#tx.putBlind(primaryKey(number, key), null);
+    this.#tx.putBlind(this.#copy.primaryPrefix + key, null);
     const entry = { tick, type, collection: number, transaction: 0n };
     this.#count(tick, this.#tx.journal(number).append(entry, documentTail({ type, key, rev })));
   }

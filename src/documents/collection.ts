@@ -2,7 +2,7 @@ import type { CollectionParameters, CollectionType, IndexDefinition } from '../m
 import { ServiceError } from '../model/errors.ts';
 import { isExcludedFromReplication, isSystemName } from '../model/names.ts';
 import type { Tick } from '../model/tick.ts';
-import { metaKey } from '../storage/keys.ts';
+import { metaKey, primaryPrefix } from '../storage/keys.ts';
 import { encodeRecord } from '../storage/record.ts';
 import { StoredState } from '../storage/stored-state.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
@@ -36,6 +36,8 @@ export interface CollectionRecord {
 export class Collection {
   readonly number: number;
   readonly databaseNumber: number;
+  /** See the function of this name. */
+  readonly primaryPrefix: string;
   #record: CollectionRecord;
   readonly #stats: StoredState<CollectionStats>;
   #indexes: readonly SecondaryIndex[];
@@ -44,6 +46,7 @@ export class Collection {
   constructor(number: number, record: CollectionRecord, stats: CollectionStats) {
     this.number = number;
     this.databaseNumber = record.database;
+    this.primaryPrefix = primaryPrefix(number);
     this.#record = record;
     this.#stats = new StoredState({ key: statsKey(number), committed: stats, encode: encodeStats });
     this.#indexes = enforcedIndexes(record);

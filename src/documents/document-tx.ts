@@ -4,10 +4,9 @@ import { CollectionType } from '../model/collection.ts';
 import { MarkerType, type UpsertMarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
 import { buildData } from '../protocol/json-text.ts';
-import { documentHead, documentTail } from '../protocol/line.ts';
-import type { LineData } from '../storage/block-writer.ts';
-import { primaryKey } from '../storage/keys.ts';
-import { type Pointer, decodePointer, encodePointer } from '../storage/pointer.ts';
+import { documentHead, documentTail, journalHead } from '../protocol/line.ts';
+import type { CutLine } from '../storage/block-writer.ts';
+import { OpenPointer, type Pointer } from '../storage/pointer.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionStats } from './collection-stats.ts';
@@ -15,7 +14,7 @@ import type { Database } from './database.ts';
 import { DocumentLog } from './document-log.ts';
 import type { IndexedDocument } from './secondary-index.ts';
 import { StatsChanges } from './stats-changes.ts';
-import { documentOfData, documentOfLine } from './stored-document.ts';
+import { documentOfCut, documentOfLine } from './stored-document.ts';
 
 /** A document to be written, apart from key and revision. */
 export interface DocumentContent {
@@ -36,7 +35,6 @@ export class DocumentTx {
   readonly #tx: WriteTx;
   readonly #stats: StatsChanges;
   readonly #log: DocumentLog;
-  #lastKey: { collection: Collection; key: string; primary: Buffer } | undefined;
 
   /** @param options.grouped log all writes as one transaction, 2200 .. 2201, even a single one */
   constructor(
@@ -50,8 +48,7 @@ export class DocumentTx {
   }
 
   pointer(collection: Collection, key: string): Pointer | undefined {
-    const stored = this.#tx.get(this.#primaryKey(collection, key));
-    return stored && decodePointer(stored);
+    return this.#tx.pointer(collection.primaryPrefix + key);
   }
 
   /** The whole document a pointer of this transaction refers to, parsed. */
@@ -104,20 +101,20 @@ export class DocumentTx {
   }
 
   /**
-   * As `upsert`, with the document's text as it stands in a page: `_key` and `_rev` first, these two
-   * being `key` and `rev`. The bytes are copied, not parsed, unless there are indexes.
+   * As `upsert`, with a line as it stands in a page of our own shape, whose key and revision are `key` and
+   * `rev`. The bytes are copied, not parsed, unless there are indexes.
    */
-  upsertData(
+  upsertCut(
     collection: Collection,
     key: string,
     rev: string,
-    data: LineData,
+    line: CutLine,
     old: Pointer | undefined,
   ): void {
     if (collection.indexes.length > 0) {
-      this.#reindex(collection, key, documentOfData(data), old);
+      this.#reindex(collection, key, documentOfCut(line), old);
     }
-    this.#write(collection, this.#tx.drawTick(), key, rev, old, data);
+    this.#write(collection, this.#tx.drawTick(), key, rev, old, line);
   }
 
   /** Key of a document that holds a unique value this one needs; undefined when none does. */
@@ -138,7 +135,7 @@ export class DocumentTx {
     const tick = this.#tx.drawTick();
     const newRev = rev ?? tick.toString();
     const type = MarkerType.remove;
-    this.#tx.del(this.#primaryKey(collection, key));
+    this.#tx.putPointer(collection.primaryPrefix + key, null);
     const bytes = this.#tx
       .journal(collection.number)
       .append(
@@ -162,30 +159,24 @@ export class DocumentTx {
     key: string,
     rev: string,
     old: Pointer | undefined,
-    data: LineData,
+    data: string | CutLine,
   ): void {
     assert(old === undefined || old.tick < tick, 'a newer entry supersedes an older one');
     const type: UpsertMarkerType =
       collection.type === CollectionType.edge ? MarkerType.edge : MarkerType.document;
-    const pointer = encodePointer(tick, rev);
-    this.#tx.put(this.#primaryKey(collection, key), pointer);
+    const pointer = new OpenPointer(tick, rev);
+    this.#tx.putPointer(collection.primaryPrefix + key, pointer);
     const entry = { tick, type, collection: collection.number, transaction: 0n };
     const journal = this.#tx.journal(collection.number);
     const before = journal.bytes;
-    const stored = journal.appendData(entry, documentHead({ type, key, rev }), data, pointer);
+    const stored =
+      typeof data === 'string'
+        ? journal.appendData(entry, documentHead({ type, key, rev }), data, pointer)
+        : journal.appendCut(entry, journalHead(type), data, pointer);
     const bytes = journal.bytes - before;
     this.#stats.count(collection, { tick, bytes, live: old ? 0 : 1, dead: old ? 1 : 0 });
     // The log copies the bytes of the journal: the text need not be kept, nor encoded again.
     this.#log.add(collection, tick, { type, key, rev, oldRev: old?.rev }, stored);
-  }
-
-  /** A write follows the look at its pointer, so the key made for one serves the other. */
-  #primaryKey(collection: Collection, key: string): Buffer {
-    const last = this.#lastKey;
-    if (last?.key === key && last.collection === collection) return last.primary;
-    const primary = primaryKey(collection.number, key);
-    this.#lastKey = { collection, key, primary };
-    return primary;
   }
 
   #reindex(

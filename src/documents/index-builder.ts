@@ -1,5 +1,4 @@
-import { Space, primaryKey } from '../storage/keys.ts';
-import { pointerTick } from '../storage/pointer.ts';
+import { Space } from '../storage/keys.ts';
 import type { Block } from '../storage/block.ts';
 import { readBlocks } from '../storage/block-reader.ts';
 import type { Store } from '../storage/store.ts';
@@ -48,8 +47,8 @@ function indexEntry(
   const document = documentOfLine(line);
   const key = document['_key'];
   if (typeof key !== 'string') return;
-  const pointer = tx.get(primaryKey(collection.number, key));
-  if (!pointer || pointerTick(pointer) !== block.tick(i)) return;
+  const pointer = tx.pointer(collection.primaryPrefix + key);
+  if (pointer?.tick !== block.tick(i)) return;
   index.check(tx, document, key);
   index.insert(tx, document, key);
 }

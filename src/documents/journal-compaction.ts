@@ -11,7 +11,7 @@ import {
 } from '../storage/block-merge.ts';
 import { readBlocks } from '../storage/block-reader.ts';
 import { Space, primaryKey } from '../storage/keys.ts';
-import { pointerTick } from '../storage/pointer.ts';
+import { OpenPointer, pointerTick } from '../storage/pointer.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
@@ -189,10 +189,10 @@ class JournalCompaction {
 
   #kept(tx: WriteTx, { key, isRemoval }: Verdict, tick: Tick): KeptEntry {
     if (isRemoval) return {};
-    const pointerKey = primaryKey(this.#collection.number, key);
-    const value = tx.get(pointerKey);
-    if (!value || pointerTick(value) !== tick) return {};
-    return { pointer: { key: pointerKey, value: Buffer.from(value) } };
+    const pointerKey = this.#collection.primaryPrefix + key;
+    const pointer = tx.pointer(pointerKey);
+    if (pointer?.tick !== tick) return {};
+    return { pointer: { key: pointerKey, value: new OpenPointer(tick, pointer.rev) } };
   }
 
   #account(tx: WriteTx, verdicts: readonly Verdict[], bytes: number, removalGone: Tick): void {

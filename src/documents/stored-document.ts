@@ -1,9 +1,11 @@
 import { ServiceError } from '../model/errors.ts';
 import { readRest } from '../protocol/json-text.ts';
-import type { LineData } from '../storage/block-writer.ts';
+import type { CutLine } from '../storage/block-writer.ts';
 import type { IndexedDocument } from './secondary-index.ts';
 
 const DATA = ',"data":';
+/** Behind the document. */
+const LINE_END = '}\n';
 
 /**
  * The source text of the document in a stored line. `,"data":` cannot stand inside a JSON string,
@@ -16,10 +18,9 @@ export function dataOfLine(line: string): string {
   return line.slice(at + DATA.length, line.lastIndexOf('}'));
 }
 
-/** A document that is about to be written, parsed. */
-export function documentOfData(data: LineData): IndexedDocument {
-  const text = typeof data === 'string' ? data : data.source.toString('utf8', data.start, data.end);
-  return JSON.parse(text) as IndexedDocument;
+/** The document in a line of a page, parsed. */
+export function documentOfCut({ page, dataStart, lineEnd }: CutLine): IndexedDocument {
+  return JSON.parse(page.toString('utf8', dataStart, lineEnd - LINE_END.length)) as IndexedDocument;
 }
 
 /** The document in a stored line, parsed. */

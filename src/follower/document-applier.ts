@@ -155,7 +155,7 @@ export class DocumentApplier {
     let removed = 0;
     try {
       for (;;) {
-        const conflict = this.#tryWrite(collection, lines, body);
+        const conflict = this.#tryWrite(collection, lines);
         if (!conflict) return;
         if (removed >= CONFLICTS_MAX || !this.#removeConflict(collection, lines, body)) {
           throw conflict;
@@ -169,9 +169,9 @@ export class DocumentApplier {
   }
 
   /** Writes a document, or says that others have unique values that it needs. */
-  #tryWrite(collection: Collection, lines: PageLines, body: Buffer): ServiceError | undefined {
+  #tryWrite(collection: Collection, lines: PageLines): ServiceError | undefined {
     try {
-      this.#write(collection, lines, body);
+      this.#write(collection, lines);
     } catch (error) {
       if (isServiceError(error, 'uniqueConstraintViolated')) return error;
       throw error;
@@ -180,12 +180,11 @@ export class DocumentApplier {
     return undefined;
   }
 
-  #write(collection: Collection, lines: PageLines, body: Buffer): void {
+  #write(collection: Collection, lines: PageLines): void {
     const { key, rev } = lines;
     const old = this.#documents.pointer(collection, key);
     if (lines.exact) {
-      const data = { source: body, start: lines.dataStart, end: lines.dataEnd };
-      this.#documents.upsertData(collection, key, rev, data, old);
+      this.#documents.upsertCut(collection, key, rev, lines, old);
       return;
     }
     const { value, from, to, rest } = lines.parsed();

@@ -27,14 +27,12 @@ export class DumpPageWriter {
   readonly #edges: boolean;
   readonly #cutter: LineCutter | undefined;
   readonly #lines: Generator<ForeignLine, void, undefined> | undefined;
-  readonly #body: Buffer;
   #done = false;
   #documents = 0;
   #removals = 0;
 
   constructor(page: LeaderPage, copy: Collection) {
     this.#edges = copy.type === CollectionType.edge;
-    this.#body = page.body;
     if (page.verified) this.#cutter = new LineCutter(page.body);
     else this.#lines = parsePage(page.body);
   }
@@ -84,11 +82,7 @@ export class DumpPageWriter {
       const { type, key, rev } = cutter;
       revisions.add(rev);
       if (type === upsertType) {
-        writer.upsert(key, rev, {
-          source: this.#body,
-          start: cutter.dataStart,
-          end: cutter.dataEnd,
-        });
+        writer.upsert(key, rev, cutter);
         this.#documents++;
       } else if (type === MarkerType.remove) {
         writer.remove(key, rev);

@@ -14,7 +14,7 @@ import type { Checkpoint } from './checkpoint.ts';
 import { DdlApplier } from './ddl-applier.ts';
 import { DocumentApplier, offending } from './document-applier.ts';
 import type { LogPage } from './leader-client.ts';
-import { openPage, wholeTransactions } from './page-lines.ts';
+import { openPage } from './page-lines.ts';
 import { GroupFailure, PageCursor, PageStep, type StepEnd } from './page-step.ts';
 import type { Restriction } from './restriction.ts';
 import { dropStaged, readStaged } from './staging.ts';
@@ -111,8 +111,7 @@ export class PageApplier {
     signal: AbortSignal,
   ): Promise<void> {
     const { body, verified, scannedTo } = page;
-    const whole = wholeTransactions(body, verified);
-    const cursor = new PageCursor({ body, verified, whole });
+    const cursor = new PageCursor({ body, verified });
     try {
       while (!signal.aborted) {
         const end = await this.#step(cursor, scannedTo);

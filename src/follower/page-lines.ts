@@ -3,14 +3,15 @@ import { ServiceError } from '../model/errors.ts';
 import { MarkerType, isDocumentMarker } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
 import { LineCutter } from '../protocol/line-cutter.ts';
+import type { CutLine } from '../storage/block-writer.ts';
 import { type ForeignLine, malformedLine, parseLine } from '../protocol/line-parser.ts';
 
 /**
  * The lines of a page, one after another; the getters describe the line last moved to. Offsets are
  * bytes into the page. See LineCutter, which is the fast way to be one.
  */
-export interface PageLines {
-  /** Whether `dataStart` and `dataEnd` hold; else the document is in `parsed()`. */
+export interface PageLines extends CutLine {
+  /** Whether the offsets within the line hold; else the document is in `parsed()`. */
   readonly exact: boolean;
   readonly type: number;
   readonly tick: Tick;
@@ -23,9 +24,6 @@ export interface PageLines {
   readonly key: string;
   readonly rev: string;
   readonly lineStart: number;
-  /** Behind the newline. */
-  readonly lineEnd: number;
-  readonly dataStart: number;
   readonly dataEnd: number;
   /** @throws ServiceError invalidJson, invalidResponse, unexpectedMarker */
   parsed(): ForeignLine;
@@ -53,19 +51,23 @@ interface ParsedEntry {
 }
 
 const NEWLINE = 0x0a;
+const TICK_HEAD = /\n\{"tick":"[0-9]+",$/;
+const TICK_HEAD_BYTES_MAX = 40;
 
 /** Lines of a leader of any kind. */
 class ParsedLines implements PageLines {
   readonly exact = false;
+  readonly keyStart = -1;
+  readonly revEnd = -1;
   readonly dataStart = -1;
   readonly dataEnd = -1;
-  readonly #page: Buffer;
+  readonly page: Buffer;
   #end = 0;
   #entry: ParsedEntry | undefined;
 
   constructor(page: Buffer) {
     if (!isUtf8(page)) throw new ServiceError('invalidResponse', 'page is not valid UTF-8');
-    this.#page = page;
+    this.page = page;
   }
 
   get type(): number {
@@ -110,7 +112,7 @@ class ParsedLines implements PageLines {
   }
 
   next(): boolean {
-    const page = this.#page;
+    const page = this.page;
     const start = this.#end;
     while (this.#end < page.length) {
       const newline = page.indexOf(NEWLINE, this.#end);
@@ -139,17 +141,48 @@ function parseEntry(text: string): { line: ForeignLine; tick: Tick } {
 }
 
 /**
- * Finds the transactions that are wholly inside a page with no foreign line between their 2200 and
- * 2201: they can be applied as they come.
+ * Tells which transactions are wholly inside a page with no foreign line between their 2200 and 2201:
+ * they can be applied as they come.
+ */
+export class WholeTransactions {
+  readonly #body: Buffer;
+  readonly #verified: boolean;
+  #parsed: ReadonlySet<Tick> | undefined;
+
+  constructor(body: Buffer, verified: boolean) {
+    this.#body = body;
+    this.#verified = verified;
+  }
+
+  /** @param lines at the 2200 of the transaction */
+  has(lines: PageLines): boolean {
+    if (this.#verified) return endsInPage(this.#body, lines);
+    this.#parsed ??= wholeTransactions(this.#body);
+    return this.#parsed.has(lines.tick);
+  }
+}
+
+/**
+ * Whether the 2201 is in the page. A server like ours never puts a foreign line between; the text of a
+ * 2201 inside a document does not stand at the beginning of a line.
+ */
+function endsInPage(body: Buffer, { tid, lineEnd }: PageLines): boolean {
+  const tail = `"type":${MarkerType.transactionCommit},"tid":${JSON.stringify(tid)}`;
+  for (let at = body.indexOf(tail, lineEnd); at >= 0; at = body.indexOf(tail, at + 1)) {
+    const head = body.toString('latin1', Math.max(lineEnd - 1, at - TICK_HEAD_BYTES_MAX), at);
+    if (TICK_HEAD.test(head)) return true;
+  }
+  return false;
+}
+
+/**
+ * The transactions of a page that has to be parsed.
  *
  * @returns the ticks of their 2200 lines
  */
-export function wholeTransactions(body: Buffer, verified: boolean): ReadonlySet<Tick> {
+function wholeTransactions(body: Buffer): ReadonlySet<Tick> {
   const whole = new Set<Tick>();
-  // Spelled with blanks it is only in pages that are parsed.
-  if (!body.includes(verified ? `"type":${MarkerType.transactionStart}` : '2200')) return whole;
-  if (!body.includes('"tid"')) return whole;
-  const lines = openPage(body, verified);
+  const lines = new ParsedLines(body);
   let begun: { tid: string; tick: Tick } | undefined;
   try {
     while (lines.next()) {

@@ -5,7 +5,7 @@ import { MAX_TICK, type Tick } from '../model/tick.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Draft } from './applier-draft.ts';
 import { DocumentApplier, offending, refuse } from './document-applier.ts';
-import { type PageLines, openPage } from './page-lines.ts';
+import { type PageLines, WholeTransactions, openPage } from './page-lines.ts';
 import type { Restriction } from './restriction.ts';
 import { StagingWriter } from './staging.ts';
 
@@ -47,16 +47,16 @@ export class GroupFailure extends Error {
 export class PageCursor {
   readonly body: Buffer;
   readonly verified: boolean;
-  readonly whole: ReadonlySet<Tick>;
+  readonly whole: WholeTransactions;
   lines: PageLines;
   held = false;
   /** The step that comes to this offset ends before it. */
   stopAt = Number.MAX_SAFE_INTEGER;
 
-  constructor(page: { body: Buffer; verified: boolean; whole: ReadonlySet<Tick> }) {
+  constructor(page: { body: Buffer; verified: boolean }) {
     this.body = page.body;
     this.verified = page.verified;
-    this.whole = page.whole;
+    this.whole = new WholeTransactions(page.body, page.verified);
     this.lines = openPage(page.body, page.verified);
   }
 
@@ -215,7 +215,7 @@ export class PageStep {
   #begin(lines: PageLines, tid: string, tick: Tick): void {
     const draft = this.#draft;
     if (!this.#interleaved) this.#abort(draft.open.keys());
-    if (this.#cursor.whole.has(tick)) {
+    if (this.#cursor.whole.has(lines)) {
       this.#applyWhole(lines);
       return;
     }
@@ -236,12 +236,16 @@ export class PageStep {
   /** Applies a transaction that is all in this page. Its lines follow each other. */
   #applyWhole(lines: PageLines): void {
     const { body } = this.#cursor;
+    const { tid } = lines;
     const groupStart = lines.lineStart;
     this.#draft.processed(lines.tick);
     this.#documents.beginGroup();
     try {
       while (this.#cursor.advance() && lines.type !== MarkerType.transactionCommit) {
         if (lines.tick <= this.#draft.processedTick) continue;
+        if (lines.tid !== tid || !isDocumentMarker(lines.type)) {
+          throw new ServiceError('invalidTransaction');
+        }
         this.#documents.apply(lines, body);
         this.#draft.processed(lines.tick);
       }

@@ -36,7 +36,7 @@ const LAST_ASCII = 0x7e;
  * Texts may be slices that keep the whole page in memory: what is stored for long must be copied.
  */
 export class LineCutter {
-  readonly #page: Buffer;
+  readonly page: Buffer;
   /** One character a byte, so that its offsets are those of the page. */
   readonly #text: string;
 
@@ -62,7 +62,7 @@ export class LineCutter {
   #hasCollection = false;
 
   constructor(page: Buffer) {
-    this.#page = page;
+    this.page = page;
     this.#text = page.toString('latin1');
   }
 
@@ -321,6 +321,6 @@ export class LineCutter {
   }
 
   #lineText(): string {
-    return this.#page.toString('utf8', this.#lineStart, this.#lineEnd - 1);
+    return this.page.toString('utf8', this.#lineStart, this.#lineEnd - 1);
   }
 }

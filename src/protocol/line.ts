@@ -3,7 +3,12 @@ import {
   type IndexDefinition,
   parametersToWire,
 } from '../model/collection.ts';
-import { type DocumentMarkerType, type LoggerMarkerType, MarkerType } from '../model/marker.ts';
+import {
+  type DocumentMarkerType,
+  type LoggerMarkerType,
+  MarkerType,
+  type UpsertMarkerType,
+} from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
 import { jsonString } from './json-text.ts';
 
@@ -67,6 +72,11 @@ export function documentTail(line: DocumentLine): string {
 /** Tail of a 2300 or 2301 up to where the document begins; `}` and a newline end it. */
 export function documentHead(line: Omit<DocumentLine, 'data'>): string {
   return `${documentFields(line)},"data":`;
+}
+
+/** What stands before the key of a document in a journal: with the bytes of a line from there on, a tail. */
+export function journalHead(type: UpsertMarkerType): string {
+  return `"type":${type},`;
 }
 
 function documentFields(line: Omit<DocumentLine, 'data'>): string {

@@ -2,6 +2,7 @@ import type { Block } from './block.ts';
 import { BLOCK_LINES_FILL_BYTES } from './block.ts';
 import { BlockBuffers, BlockWriter } from './block-writer.ts';
 import { type BlockSpace, blockKey } from './keys.ts';
+import type { OpenPointer } from './pointer.ts';
 import type { WriteTx } from './write-tx.ts';
 
 /** Blocks with fewer bytes of lines than this are worth merging with their neighbours. */
@@ -9,8 +10,8 @@ export const SMALL_BLOCK_BYTES = 16 * 1024;
 
 /** What becomes of one entry of a rewritten block. */
 export interface KeptEntry {
-  /** The document's pointer, to be told where the entry's block ends now. */
-  readonly pointer?: { readonly key: Buffer; readonly value: Buffer };
+  /** The document's pointer under its primary key, to be told where the entry's block ends now. */
+  readonly pointer?: { readonly key: string; readonly value: OpenPointer };
 }
 
 /** Groups neighbouring blocks into runs that fit into one block; a full block is a run of its own. */
@@ -46,7 +47,7 @@ export function rewriteBlocks(
   keep: (block: Block, i: number) => KeptEntry | undefined,
 ): void {
   const writer = new BlockWriter({ buffers: new BlockBuffers({ keepCount: 0 }) }, log);
-  const pointers: { key: Buffer; value: Buffer }[] = [];
+  const pointers: { key: string; value: OpenPointer }[] = [];
   for (const block of blocks) {
     tx.putBlind(blockKey(log.space, log.number, block.lastTick), null);
     for (let i = 0; i < block.count; i++) {
@@ -70,5 +71,5 @@ export function rewriteBlocks(
   }
   const timeMs = blocks.at(-1)?.timeMs ?? tx.timeMs;
   writer.seal(timeMs, (key, value) => tx.putBlind(key, value));
-  for (const { key, value } of pointers) tx.put(key, value);
+  for (const { key, value } of pointers) tx.putPointer(key, value);
 }

@@ -11,13 +11,14 @@ import {
   directoryBytes,
 } from './block.ts';
 import { type BlockSpace, blockKey } from './keys.ts';
-import { setPointerDistance } from './pointer.ts';
+import type { OpenPointer } from './pointer.ts';
 
 const ENTRY_MAX_BYTES = directoryBytes(1, FLAG_COLLECTIONS | FLAG_TRANSACTIONS);
 const STANDARD_BYTES =
   BLOCK_HEADER_BYTES + BLOCK_LINES_FILL_BYTES + BLOCK_ENTRIES_MAX * ENTRY_MAX_BYTES;
 const SPAN_MAX = 0xffff_ffffn;
 const LINE_END_BYTES = 2;
+const DATA_NAME_BYTES = ',"data":'.length;
 const CLOSE_BRACE = 0x7d;
 const NEWLINE = 0x0a;
 
@@ -31,6 +32,19 @@ export interface ByteSlice {
 
 /** The source text of a document, as a string or where it stands in a page. */
 export type LineData = string | ByteSlice;
+
+/**
+ * A document's line as it stands in a page of our own shape; offsets are bytes into the page.
+ * `revEnd` is behind the quote that ends the revision, `dataStart` where the document begins.
+ */
+export interface CutLine {
+  readonly page: Buffer;
+  readonly keyStart: number;
+  readonly revEnd: number;
+  readonly dataStart: number;
+  /** Behind the newline. */
+  readonly lineEnd: number;
+}
 
 /** One entry to be appended. The line is `{"tick":"<tick>",` followed by the tail. */
 export interface Entry {
@@ -70,7 +84,7 @@ class OpenBlock {
   readonly types: number[] = [];
   readonly collections: number[] = [];
   readonly transactions: bigint[] = [];
-  readonly pointers: (Buffer | undefined)[] = [];
+  readonly pointers: (OpenPointer | undefined)[] = [];
   length = 0;
 
   constructor(buffer: Buffer) {
@@ -128,8 +142,8 @@ class OpenBlock {
     }
     const key = blockKey(space, number, last);
     value.writeUInt32LE(blockCrc(key, value), 0);
-    this.pointers.forEach((pointer, i) => {
-      if (pointer) setPointerDistance(pointer, Number(last - (this.ticks[i] ?? last)));
+    this.pointers.forEach((pointer) => {
+      if (pointer) pointer.distance = Number(last - pointer.tick);
     });
     return { key, value };
   }
@@ -168,7 +182,7 @@ export class BlockWriter {
   }
 
   /** Appends a line given as text. Returns its length in bytes. */
-  append(entry: Entry, tail: string, pointer?: Buffer): number {
+  append(entry: Entry, tail: string, pointer?: OpenPointer): number {
     const head = `{"tick":"${entry.tick}",`;
     const bytes = head.length + Buffer.byteLength(tail);
     const block = this.#reserve(entry, bytes);
@@ -183,7 +197,7 @@ export class BlockWriter {
    * Appends a line whose tail is `prefix`, the data, and the end of the object. Data that stands in a
    * page is copied, not decoded. Returns where the data stands now; valid until the commit is written.
    */
-  appendData(entry: Entry, prefix: string, data: LineData, pointer?: Buffer): ByteSlice {
+  appendData(entry: Entry, prefix: string, data: LineData, pointer?: OpenPointer): ByteSlice {
     const head = `{"tick":"${entry.tick}",${prefix}`;
     const headBytes = Buffer.byteLength(head);
     const dataBytes = typeof data === 'string' ? Buffer.byteLength(data) : data.end - data.start;
@@ -201,8 +215,38 @@ export class BlockWriter {
     return { source: buffer, start, end };
   }
 
+  /**
+   * Appends the line of a page, from its key on, behind a tick of our own and `prefix`, an ASCII text;
+   * `oldRev` is left out. Returns as `appendData`.
+   */
+  appendCut(entry: Entry, prefix: string, line: CutLine, pointer?: OpenPointer): ByteSlice {
+    const { page, keyStart, revEnd, dataStart, lineEnd } = line;
+    const head = `{"tick":"${entry.tick}",${prefix}`;
+    const restStart = dataStart - DATA_NAME_BYTES;
+    const bytes = head.length + (revEnd - keyStart) + (lineEnd - restStart);
+    const block = this.#reserve(entry, bytes);
+    const { buffer } = block;
+    const at = BLOCK_HEADER_BYTES + block.length;
+    const end = at + bytes;
+    buffer.write(head, at, 'latin1');
+    if (revEnd === restStart) {
+      page.copy(buffer, at + head.length, keyStart, lineEnd);
+    } else {
+      page.copy(buffer, at + head.length, keyStart, revEnd);
+      page.copy(buffer, end - (lineEnd - restStart), restStart, lineEnd);
+    }
+    this.#push(block, entry, bytes, pointer);
+    return { source: buffer, start: end - (lineEnd - dataStart), end: end - LINE_END_BYTES };
+  }
+
   /** Appends a whole stored line as it is: what merging blocks does. */
-  appendLine(entry: Entry, source: Buffer, start: number, end: number, pointer?: Buffer): void {
+  appendLine(
+    entry: Entry,
+    source: Buffer,
+    start: number,
+    end: number,
+    pointer?: OpenPointer,
+  ): void {
     const bytes = end - start;
     const block = this.#reserve(entry, bytes);
     source.copy(block.buffer, BLOCK_HEADER_BYTES + block.length, start, end);
@@ -279,7 +323,7 @@ export class BlockWriter {
     return BLOCK_HEADER_BYTES + block.length + bytes + (block.count + 1) * ENTRY_MAX_BYTES;
   }
 
-  #push(block: OpenBlock, entry: Entry, bytes: number, pointer: Buffer | undefined): void {
+  #push(block: OpenBlock, entry: Entry, bytes: number, pointer: OpenPointer | undefined): void {
     this.#bytes += bytes;
     block.length += bytes;
     block.ticks.push(entry.tick);

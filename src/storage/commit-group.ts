@@ -4,7 +4,8 @@ import type { Tick } from '../model/tick.ts';
 import { Block } from './block.ts';
 import { type BlockBuffers, BlockWriter } from './block-writer.ts';
 import { type BlockSpace, Space, blockKey } from './keys.ts';
-import type { Pointer } from './pointer.ts';
+import { OpenPointer, type Pointer, encodePointer } from './pointer.ts';
+import type { Scratch } from './scratch.ts';
 import type { StateOwner, States } from './stored-state.ts';
 import type { TickSource } from './tick-source.ts';
 import type { GroupView, Overlay } from './write-tx.ts';
@@ -14,9 +15,12 @@ export type Level = LevelDatabase<Buffer, Buffer>;
 /** Lines of a group, in bytes, above which it is sealed and not looked into while it is written. */
 const LARGE_BYTES = 16 * 1024 * 1024;
 
-interface Change {
-  readonly key: Buffer;
-  readonly value: Buffer | null;
+type Value = Buffer | OpenPointer;
+
+/** A key and a value are in use together, so each has its own. */
+export interface GroupScratch {
+  readonly keys: Scratch;
+  readonly values: Scratch;
 }
 
 /**
@@ -32,10 +36,12 @@ export class CommitGroup implements GroupView {
   readonly #level: Level;
   readonly #ticks: TickSource;
   readonly #buffers: BlockBuffers;
+  readonly #scratch: GroupScratch;
   #below: CommitGroup | undefined;
   #overlay: Overlay = new Map();
   readonly #states: States = new Map();
-  readonly #blind: Change[] = [];
+  readonly #blindKeys: (Buffer | string)[] = [];
+  readonly #blindValues: (Value | null)[] = [];
   readonly #writers = new Map<number, BlockWriter>();
 
   constructor(
@@ -43,6 +49,7 @@ export class CommitGroup implements GroupView {
       level: Level;
       ticks: TickSource;
       buffers: BlockBuffers;
+      scratch: GroupScratch;
       below: CommitGroup | undefined;
     },
     options: { timeMs: number },
@@ -50,15 +57,17 @@ export class CommitGroup implements GroupView {
     this.#level = deps.level;
     this.#ticks = deps.ticks;
     this.#buffers = deps.buffers;
+    this.#scratch = deps.scratch;
     this.#below = deps.below;
     this.timeMs = options.timeMs;
     this.lastTick = deps.ticks.last;
   }
 
-  get(keyText: string, key: Buffer): Buffer | undefined {
+  get(keyText: string): Value | undefined {
     let value = this.#overlay.get(keyText);
     if (value === undefined) value = this.#below?.changeOf(keyText);
-    return value === undefined ? this.#level.getSync(key) : (value ?? undefined);
+    if (value === undefined) return this.#level.getSync(this.#scratch.keys.bytes(keyText));
+    return value ?? undefined;
   }
 
   pendingState(owner: StateOwner): object | undefined {
@@ -71,16 +80,18 @@ export class CommitGroup implements GroupView {
     else for (const [keyText, value] of changes) this.#overlay.set(keyText, value);
   }
 
-  putBlind(key: Buffer, value: Buffer | null): void {
-    this.#blind.push({ key, value });
+  putBlind(key: Buffer | string, value: Value | null): void {
+    this.#blindKeys.push(key);
+    this.#blindValues.push(value);
   }
 
   blindCount(): number {
-    return this.#blind.length;
+    return this.#blindKeys.length;
   }
 
   truncateBlind(count: number): void {
-    this.#blind.length = count;
+    this.#blindKeys.length = count;
+    this.#blindValues.length = count;
   }
 
   writer(space: BlockSpace, number: number): BlockWriter {
@@ -127,17 +138,22 @@ export class CommitGroup implements GroupView {
     // What is put is copied, so a large group gives its blocks back one by one.
     const release = this.isLarge;
     for (const writer of this.#writers.values()) writer.seal(this.timeMs, count, { release });
-    const change = (key: Buffer, value: Buffer | null): void => {
+    const { keys, values } = this.#scratch;
+    // `put` and `del` copy what they are given, so that one buffer serves all keys of its length.
+    const change = (name: Buffer | string, value: Value | null): void => {
+      const key = typeof name === 'string' ? keys.bytes(name) : name;
       if (value) {
-        count(key, value);
+        count(key, value instanceof OpenPointer ? encodePointer(value, values) : value);
       } else {
         bytes += key.length;
         del(key);
       }
     };
     for (const [owner, value] of this.#states) count(owner.key, owner.encode(value));
-    for (const [keyText, value] of this.#overlay) change(Buffer.from(keyText, 'latin1'), value);
-    for (const { key, value } of this.#blind) change(key, value);
+    for (const [keyText, value] of this.#overlay) change(keyText, value);
+    this.#blindKeys.forEach((key, i) => {
+      change(key, this.#blindValues[i] ?? null);
+    });
     return bytes;
   }
 
@@ -149,7 +165,7 @@ export class CommitGroup implements GroupView {
   }
 
   /** What this group alone does to a key. */
-  changeOf(keyText: string): Buffer | null | undefined {
+  changeOf(keyText: string): Value | null | undefined {
     return this.#overlay.get(keyText);
   }
 

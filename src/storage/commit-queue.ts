@@ -7,6 +7,7 @@ import type { CommitChain } from './commit-chain.ts';
 import { CommitGroup, type Level } from './commit-group.ts';
 import { metaKey } from './keys.ts';
 import { protect } from './record.ts';
+import { Scratch } from './scratch.ts';
 import type { TickSource } from './tick-source.ts';
 import { WriteTx } from './write-tx.ts';
 
@@ -49,6 +50,7 @@ export class CommitQueue {
   readonly #clock: Clock;
   readonly #alwaysSync: boolean;
   readonly #buffers = new BlockBuffers({ keepCount: BUFFERS_KEPT });
+  readonly #scratch = { keys: new Scratch(), values: new Scratch() };
   readonly #waiting: Waiting[] = [];
   #open: { group: CommitGroup; accepted: Accepted[]; exclusive: boolean } | undefined;
   #writing: { group: CommitGroup; exclusive: boolean } | undefined;
@@ -151,6 +153,7 @@ export class CommitQueue {
           level: this.#level,
           ticks: this.#ticks,
           buffers: this.#buffers,
+          scratch: this.#scratch,
           below: this.#writing?.group,
         },
         { timeMs: this.#clock.nowMs() },

@@ -50,6 +50,14 @@ export function primaryKey(number: number, documentKey: string): Buffer {
   return key;
 }
 
+/**
+ * What the primary keys of a collection begin with, as latin1 text. With the key of a document, which is
+ * ASCII (contract 9.3), behind it, it is the latin1 text of a primary key.
+ */
+export function primaryPrefix(number: number): string {
+  return primaryKey(number, '').toString('latin1');
+}
+
 /** The document key in a primary key. */
 export function primaryKeyDocument(key: Buffer): string {
   return key.toString('utf8', 5);

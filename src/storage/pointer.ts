@@ -1,4 +1,5 @@
 import type { Tick } from '../model/tick.ts';
+import type { Scratch } from './scratch.ts';
 
 /** What the primary space says of a live document. */
 export interface Pointer {
@@ -12,20 +13,33 @@ export interface Pointer {
 const FLAG_REV_IS_TICK = 1;
 const HEAD_BYTES = 13;
 
+/** A pointer to an entry whose block is still open: `distance` is set when that is closed. */
+export class OpenPointer implements Pointer {
+  readonly tick: Tick;
+  readonly rev: string;
+  distance = 0;
+
+  constructor(tick: Tick, rev: string) {
+    this.tick = tick;
+    this.rev = rev;
+  }
+}
+
 /*
- * u8 flags, u64 tick, u32 distance, and the revision unless it is the tick in decimal. The distance
- * is known only when the block is closed, so it is filled in then.
+ * u8 flags, u64 tick, u32 distance, and the revision unless it is the tick in decimal.
  */
 
-/** A pointer to an entry of a block that is still open. */
-export function encodePointer(tick: Tick, rev: string, distance = 0): Buffer {
+/** The stored form. @param scratch where it is put, if it is copied at once */
+export function encodePointer(pointer: Pointer, scratch?: Scratch): Buffer {
+  const { tick, rev, distance } = pointer;
   const own = rev === tick.toString();
-  const pointer = Buffer.allocUnsafe(own ? HEAD_BYTES : HEAD_BYTES + Buffer.byteLength(rev));
-  pointer[0] = own ? FLAG_REV_IS_TICK : 0;
-  pointer.writeBigUInt64BE(tick, 1);
-  pointer.writeUInt32BE(distance, 9);
-  if (!own) pointer.write(rev, HEAD_BYTES);
-  return pointer;
+  const bytes = own ? HEAD_BYTES : HEAD_BYTES + Buffer.byteLength(rev);
+  const value = scratch ? scratch.take(bytes) : Buffer.allocUnsafe(bytes);
+  value[0] = own ? FLAG_REV_IS_TICK : 0;
+  value.writeBigUInt64BE(tick, 1);
+  value.writeUInt32BE(distance, 9);
+  if (!own) value.write(rev, HEAD_BYTES);
+  return value;
 }
 
 export function decodePointer(value: Buffer): Pointer {
@@ -41,9 +55,4 @@ export function decodePointer(value: Buffer): Pointer {
 /** The tick alone, for loops that need nothing else. */
 export function pointerTick(value: Buffer): Tick {
   return value.readBigUInt64BE(1);
-}
-
-/** Fills in where the block ends. */
-export function setPointerDistance(value: Buffer, distance: number): void {
-  value.writeUInt32BE(distance, 9);
 }

@@ -1,17 +1,17 @@
 import type { Tick } from '../model/tick.ts';
 import type { BlockMark, BlockWriter } from './block-writer.ts';
 import { type BlockSpace, Space } from './keys.ts';
-import type { Pointer } from './pointer.ts';
+import { OpenPointer, type Pointer, decodePointer, encodePointer } from './pointer.ts';
 import type { StateOwner, States } from './stored-state.ts';
 
 /** What a group of requests has put together so far; see CommitQueue. */
 export interface GroupView {
   readonly timeMs: number;
-  get(keyText: string, key: Buffer): Buffer | undefined;
+  get(keyText: string): Buffer | OpenPointer | undefined;
   /** Takes over the changes of a request that has succeeded. */
   adopt(changes: Overlay, states: States | undefined): void;
   pendingState(owner: StateOwner): object | undefined;
-  putBlind(key: Buffer, value: Buffer | null): void;
+  putBlind(key: Buffer | string, value: Buffer | OpenPointer | null): void;
   blindCount(): number;
   truncateBlind(count: number): void;
   writer(space: BlockSpace, number: number): BlockWriter;
@@ -24,7 +24,7 @@ export interface GroupView {
  * Values of single keys that are to be written, by the bytes of the key as latin1 text; null removes.
  * The keys are made buffers again when they are written: kept as such they would weigh more.
  */
-export type Overlay = Map<string, Buffer | null>;
+export type Overlay = Map<string, Buffer | OpenPointer | null>;
 
 /**
  * The view one request has of the store while it runs inside the commit queue: it sees everything
@@ -47,9 +47,8 @@ export class WriteTx {
   }
 
   get(key: Buffer): Buffer | undefined {
-    const keyText = key.toString('latin1');
-    const change = this.#changes.get(keyText);
-    return change === undefined ? this.#group.get(keyText, key) : (change ?? undefined);
+    const value = this.#get(key.toString('latin1'));
+    return value instanceof OpenPointer ? encodePointer(value) : value;
   }
 
   put(key: Buffer, value: Buffer): void {
@@ -58,6 +57,17 @@ export class WriteTx {
 
   del(key: Buffer): void {
     this.#changes.set(key.toString('latin1'), null);
+  }
+
+  /** The pointer under a primary key, given as latin1 text. */
+  pointer(keyText: string): Pointer | undefined {
+    const value = this.#get(keyText);
+    return value instanceof OpenPointer ? value : value && decodePointer(value);
+  }
+
+  /** Points a primary key to an entry of this batch; `null` removes. */
+  putPointer(keyText: string, pointer: OpenPointer | null): void {
+    this.#changes.set(keyText, pointer);
   }
 
   /** What this transaction, or one not yet committed before it, made of a state; used by StoredState. */
@@ -74,8 +84,9 @@ export class WriteTx {
   /**
    * Writes a key that no request of the queue reads back before it is committed: the indexes of a
    * copy that nobody sees yet. Cheaper than `put`. `null` removes.
+   * @param key a primary key as latin1 text where the value is a pointer
    */
-  putBlind(key: Buffer, value: Buffer | null): void {
+  putBlind(key: Buffer | string, value: Buffer | OpenPointer | null): void {
     this.#group.putBlind(key, value);
   }
 
@@ -126,6 +137,11 @@ export class WriteTx {
   rollback(): void {
     for (const [writer, mark] of this.#marks) writer.rollback(mark);
     this.#group.truncateBlind(this.#blindCount);
+  }
+
+  #get(keyText: string): Buffer | OpenPointer | undefined {
+    const change = this.#changes.get(keyText);
+    return change === undefined ? this.#group.get(keyText) : (change ?? undefined);
   }
 
   #writer(space: BlockSpace, number: number): BlockWriter {

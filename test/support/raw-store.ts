@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { silentLogger } from '../../src/base/logger.ts';
 import type { Tick } from '../../src/model/tick.ts';
-import { primaryKey } from '../../src/storage/keys.ts';
-import { encodePointer } from '../../src/storage/pointer.ts';
+import { primaryPrefix } from '../../src/storage/keys.ts';
+import { OpenPointer } from '../../src/storage/pointer.ts';
 import { Store, type StoreOptions } from '../../src/storage/store.ts';
 import type { WriteTx } from '../../src/storage/write-tx.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -59,8 +59,8 @@ export function openStoreAt(
 export function putDocument(tx: WriteTx, key: string, rev?: string): Tick {
   const tick = tx.drawTick();
   const revision = rev ?? tick.toString();
-  const pointer = encodePointer(tick, revision);
-  tx.put(primaryKey(1, key), pointer);
+  const pointer = new OpenPointer(tick, revision);
+  tx.putPointer(primaryPrefix(1) + key, pointer);
   const entry = { tick, type: 2300, collection: 1, transaction: 0n };
   const tail = `"type":2300,"key":"${key}","rev":"${revision}","data":{"_key":"${key}"}}\n`;
   tx.journal(1).append(entry, tail, pointer);
