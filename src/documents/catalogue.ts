@@ -1,7 +1,7 @@
 import { Changelog } from '../changelog/changelog.ts';
 import type { LoggerConfig } from '../model/logger-config.ts';
 import { ServiceError } from '../model/errors.ts';
-import { metaKey, metaKeyNumber } from '../storage/keys.ts';
+import { Space, metaKey, metaKeyNumber, numberRange, primaryKeyDocument } from '../storage/keys.ts';
 import { decodeRecord, encodeRecord } from '../storage/record.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
@@ -56,7 +56,9 @@ export class Catalogue {
       const number = metaKeyNumber(key);
       const stored = store.level.getSync(statsKey(number));
       const stats = stored ? decodeStats(statsKey(number), stored) : EMPTY_STATS;
-      const collection = new Collection(number, record, stats);
+      // To a copy in the making keys are added without a word.
+      const largestKey = record.hidden ? undefined : await largestKeyOf(store, number);
+      const collection = new Collection(number, record, stats, largestKey);
       const database = byNumber.get(record.database);
       if (!database) {
         throw new ServiceError(
@@ -104,7 +106,8 @@ export class Catalogue {
 
   /** Writes a new collection, seen once committed. Needs a batch of its own. */
   addCollection(tx: WriteTx, database: Database, record: CollectionRecord): Collection {
-    const collection = new Collection(this.drawNumber(tx), record, EMPTY_STATS);
+    const largestKey = record.hidden ? undefined : '';
+    const collection = new Collection(this.drawNumber(tx), record, EMPTY_STATS, largestKey);
     collection.writeRecord(tx, record);
     tx.afterCommit(() => {
       if (record.hidden) this.#hidden.set(collection.number, collection);
@@ -141,4 +144,11 @@ export class Catalogue {
       database.markDropped();
     });
   }
+}
+
+/** The last key of a collection in byte order, empty when it has none. */
+async function largestKeyOf(store: Store, number: number): Promise<string> {
+  const { start, end } = numberRange(Space.primary, number);
+  const [last] = await store.level.keys({ gte: start, lt: end, reverse: true, limit: 1 }).all();
+  return last === undefined ? '' : primaryKeyDocument(last);
 }

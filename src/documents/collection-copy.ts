@@ -4,7 +4,7 @@ import { MarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
 import { documentHead, documentTail, journalHead } from '../protocol/line.ts';
 import type { CutLine } from '../storage/block-writer.ts';
-import { Space, numberRange } from '../storage/keys.ts';
+import { Space, numberRange, primaryKeyDocument } from '../storage/keys.ts';
 import { OpenPointer } from '../storage/pointer.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
@@ -166,16 +166,20 @@ export class CollectionCopies {
     const { start, end } = numberRange(Space.primary, copy.number);
     const keys = this.#store.level.keys({ gte: start, lt: end });
     let count = 0;
+    let largest: Buffer | undefined;
     try {
       for (;;) {
         signal.throwIfAborted();
         const found = await keys.nextv(COUNT_STEP);
-        if (found.length === 0) return count;
+        if (found.length === 0) break;
         count += found.length;
+        largest = found.at(-1) ?? largest;
       }
     } finally {
       await keys.close();
     }
+    copy.setLargestKey(largest === undefined ? '' : primaryKeyDocument(largest));
+    return count;
   }
 }
 

@@ -7,6 +7,7 @@ import { encodeRecord } from '../storage/record.ts';
 import { StoredState } from '../storage/stored-state.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import { type CollectionStats, encodeStats, statsKey } from './collection-stats.ts';
+import { KeyFrontier } from './key-frontier.ts';
 import { SecondaryIndex } from './secondary-index.ts';
 
 /** What the catalogue stores of an index. */
@@ -38,15 +39,23 @@ export class Collection {
   readonly databaseNumber: number;
   /** See the function of this name. */
   readonly primaryPrefix: string;
+  #frontier: KeyFrontier;
   #record: CollectionRecord;
   readonly #stats: StoredState<CollectionStats>;
   #indexes: readonly SecondaryIndex[];
   #dropped = false;
 
-  constructor(number: number, record: CollectionRecord, stats: CollectionStats) {
+  /** @param largestKey no key is above it, in byte order; undefined if that is not known */
+  constructor(
+    number: number,
+    record: CollectionRecord,
+    stats: CollectionStats,
+    largestKey: string | undefined,
+  ) {
     this.number = number;
     this.databaseNumber = record.database;
     this.primaryPrefix = primaryPrefix(number);
+    this.#frontier = new KeyFrontier(largestKey);
     this.#record = record;
     this.#stats = new StoredState({ key: statsKey(number), committed: stats, encode: encodeStats });
     this.#indexes = enforcedIndexes(record);
@@ -74,6 +83,16 @@ export class Collection {
 
   get stats(): CollectionStats {
     return this.#stats.committed;
+  }
+
+  /** What is known of its keys. Whoever writes a new one must add it. */
+  get frontier(): KeyFrontier {
+    return this.#frontier;
+  }
+
+  /** Says what the largest key of a copy is, to which nothing will be appended any more. */
+  setLargestKey(key: string): void {
+    this.#frontier = new KeyFrontier(key);
   }
 
   get isSystem(): boolean {

@@ -48,6 +48,7 @@ export class DocumentTx {
   }
 
   pointer(collection: Collection, key: string): Pointer | undefined {
+    if (collection.frontier.lacks(key)) return undefined;
     return this.#tx.pointer(collection.primaryPrefix + key);
   }
 
@@ -164,6 +165,7 @@ export class DocumentTx {
     assert(old === undefined || old.tick < tick, 'a newer entry supersedes an older one');
     const type: UpsertMarkerType =
       collection.type === CollectionType.edge ? MarkerType.edge : MarkerType.document;
+    if (!old) collection.frontier.add(key);
     const pointer = new OpenPointer(tick, rev);
     this.#tx.putPointer(collection.primaryPrefix + key, pointer);
     const entry = { tick, type, collection: collection.number, transaction: 0n };

@@ -28,8 +28,8 @@ export interface ImportSettings {
 }
 
 /**
- * Size of the transactions of an import that is too large for one, in bytes of lines. Larger ones are
- * not faster and cost 15 times their size in memory.
+ * Size of the transactions of an import that may be several, in bytes of lines: it is written while its
+ * body comes in. Larger ones are not faster and cost 15 times their size in memory.
  */
 const GROUP_BYTES = 2 * 1024 * 1024;
 /** Large chunks are worked on in parts of this size. */
@@ -117,6 +117,8 @@ class ImportRun {
   readonly #collection: Collection;
   readonly #settings: ImportSettings;
   readonly #transactionMaxBytes: number;
+  /** What must be all or nothing may be larger than what is only to be written. */
+  readonly #oneTransactionMaxBytes: number;
   readonly #cutter: BodyCutter;
   readonly #parser: ImportParser;
   readonly #tally: ImportTally;
@@ -143,7 +145,12 @@ class ImportRun {
     this.#cutter = bodyCutter(type, options.transactionMaxBytes);
     this.#parser = new ImportParser({ type, fromPrefix, toPrefix });
     this.#tally = new ImportTally({ withDetails: details });
-    if (announcedBytes > options.transactionMaxBytes) this.#giveUpOneTransaction();
+    const { complete, overwrite } = options.settings;
+    this.#oneTransactionMaxBytes =
+      complete || overwrite
+        ? options.transactionMaxBytes
+        : Math.min(GROUP_BYTES, options.transactionMaxBytes);
+    if (announcedBytes > this.#oneTransactionMaxBytes) this.#giveUpOneTransaction();
   }
 
   /** Resolves when nothing of the import is being written any more, whether that went well or not. */
@@ -154,7 +161,7 @@ class ImportRun {
   async add(chunk: Buffer): Promise<void> {
     if (this.#failure) return;
     for (const text of this.#cutter.cut(chunk)) this.#take(text);
-    if (!this.#inGroups && this.#bytes > this.#transactionMaxBytes) this.#giveUpOneTransaction();
+    if (!this.#inGroups && this.#bytes > this.#oneTransactionMaxBytes) this.#giveUpOneTransaction();
     if (this.#inGroups && this.#bytes >= GROUP_BYTES) await this.#flushGroups();
   }
 

@@ -100,8 +100,9 @@ export class PageApplier {
   }
 
   /**
-   * Applies a page and resolves when all of it is stored; or, after an abort, when what was begun
-   * is. Nothing before a line that fails is lost.
+   * Applies a page and resolves when all of it is handed to the store, so that the next one can be
+   * begun; `settled` tells when it is stored. After an abort or a failure what was begun is stored.
+   * Nothing before a line that fails is lost.
    *
    * @param page its `scannedTo` is what the log is known up to when all its lines are applied
    * @throws ServiceError what stopped it, with the start of the line (contract 6.7, 6.8)
@@ -115,12 +116,22 @@ export class PageApplier {
     try {
       while (!signal.aborted) {
         const end = await this.#step(cursor, scannedTo);
-        if (end.kind === 'page') break;
+        if (end.kind === 'page') return;
         if (end.kind !== 'more') await this.#resume(cursor, end);
       }
-    } finally {
-      await this.#writing;
+    } catch (error) {
+      await this.#settle(this.#writing);
+      throw error;
     }
+    await this.#writing;
+  }
+
+  /**
+   * Resolves when all that was applied is stored.
+   * @throws ServiceError what kept it from being stored
+   */
+  settled(): Promise<void> {
+    return this.#writing;
   }
 
   /** Runs one step; while its batch is being written the next one may be put together. */

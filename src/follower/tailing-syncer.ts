@@ -178,11 +178,14 @@ export class TailingSyncer {
         if (next > position || page.body.length > 0) {
           await applier.apply({ ...page, scannedTo: next }, signal);
         }
+        if (isEnd) await applier.settled();
         signal.throwIfAborted();
         this.#deps.progress.applied({ isEnd, committedAtMs: page.committedAtMs });
         position = next;
       }
     } finally {
+      // A store that failed says so to whatever comes next.
+      await applier.settled().catch(() => undefined);
       signal.removeEventListener('abort', stop);
       fetching.abort();
       // It ends at once; what it says no longer matters.

@@ -6,8 +6,8 @@ import type { Tick } from '../model/tick.ts';
  * and never used again (design: numbers, not cids, in keys).
  */
 export const Space = {
-  /** `c` sequence -> commit chain record. */
-  commit: 0x63,
+  /** `z` sequence -> commit chain record. */
+  commit: 0x7a,
   /** `i` index number, encoded values [, key] -> key or nothing. */
   secondary: 0x69,
   /** `j` collection number, last tick -> block of dump lines. */

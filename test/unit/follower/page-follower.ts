@@ -48,12 +48,12 @@ export class PageFollower implements AsyncDisposable {
   }
 
   /** Applies one page; without `verified` its lines are parsed. */
-  apply(
+  async apply(
     lines: readonly string[],
     page: { verified?: boolean; scannedTo?: bigint; from?: bigint } = {},
   ): Promise<void> {
     if (page.from !== undefined) this.applier = this.#newApplier(page.from);
-    return this.applier.apply(
+    await this.applier.apply(
       {
         body: Buffer.from(lines.map((line) => `${line}\n`).join('')),
         verified: page.verified ?? false,
@@ -61,6 +61,7 @@ export class PageFollower implements AsyncDisposable {
       },
       new AbortController().signal,
     );
+    await this.applier.settled();
   }
 
   /** Closes everything and opens it again, as a restart does. */
