@@ -8,12 +8,12 @@ import { Space, numberRange, primaryKeyDocument } from '../storage/keys.ts';
 import { OpenPointer } from '../storage/pointer.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
+import { CapList } from './cap-list.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Collection } from './collection.ts';
 import type { Collections } from './collections.ts';
 import type { Database } from './database.ts';
-import { fillIndex } from './index-builder.ts';
-import { SecondaryIndex } from './secondary-index.ts';
+import { fillIndex, fillableIndex } from './index-builder.ts';
 
 const COUNT_STEP = 50_000;
 
@@ -94,17 +94,22 @@ export class CollectionCopies {
         );
         const added = missing.map((definition) => {
           tx.observeTick(BigInt(definition.id));
-          return { number: this.#catalogue.drawNumber(tx), definition };
+          const number = this.#catalogue.drawNumber(tx);
+          CapList.from(number, definition)?.create(tx);
+          return { number, definition };
         });
         copy.writeRecord(tx, { ...copy.record, indexes: [...copy.record.indexes, ...added] });
       },
       { exclusive: true },
     );
     for (const { number, definition } of copy.record.indexes) {
-      const index = SecondaryIndex.from(number, definition);
+      const index = fillableIndex(number, definition);
       if (index) await fillIndex(this.#store, copy, index, signal);
     }
-    await this.#store.commit(also);
+    await this.#store.commit((tx) => {
+      for (const cap of copy.caps) cap.complete(tx);
+      also(tx);
+    });
   }
 
   /**

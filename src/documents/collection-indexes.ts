@@ -4,6 +4,8 @@ import { ServiceError } from '../model/errors.ts';
 import { MarkerType } from '../model/marker.ts';
 import { Space, numberRange } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
+import { enforceCaps } from './cap-enforcement.ts';
+import { CapList } from './cap-list.ts';
 import type { Catalogue } from './catalogue.ts';
 import {
   type ChangeContext,
@@ -14,8 +16,7 @@ import {
 import type { Collection } from './collection.ts';
 import type { Database } from './database.ts';
 import { newIndexDefinition, sameIndex } from './index-definition.ts';
-import { fillIndex } from './index-builder.ts';
-import { SecondaryIndex } from './secondary-index.ts';
+import { fillIndex, fillableIndex } from './index-builder.ts';
 
 /** What came of asking for an index: a number to build it under, or the equal one that was there before. */
 type Reservation =
@@ -38,8 +39,10 @@ export class CollectionIndexes {
 
   /**
    * Creates an index, or finds the equal one. It is kept up to date by writers from the start, filled
-   * with what exists in bounded steps, and shown and logged when it is complete.
-   * @throws ServiceError httpBadParameter for a bad definition, uniqueConstraintViolated
+   * with what exists in bounded steps, and shown and logged when it is complete. What a new cap of a
+   * client has no room for is removed then, the oldest documents first.
+   * @throws ServiceError httpBadParameter for a bad definition, uniqueConstraintViolated,
+   *   capAlreadyDefined when a client asks for a second cap
    */
   async create(
     database: Database,
@@ -65,7 +68,7 @@ export class CollectionIndexes {
           return { definition: reservation.definition, isNew: false };
         case 'reserved': {
           const { number } = reservation;
-          const build = this.#build(database, collection, context, { number, definition });
+          const build = this.#make(database, collection, context, { number, definition });
           this.#builds.set(
             number,
             build.catch(() => undefined),
@@ -113,12 +116,13 @@ export class CollectionIndexes {
     await Promise.all(this.#builds.values());
   }
 
-  /** Removes what earlier runs left half-built. */
+  /** Removes what earlier runs left half-built, and fills caps of which only the definition was kept. */
   async removeUnfinished(): Promise<void> {
     for (const database of this.#catalogue.databases) {
       for (const collection of database.collections) {
         const unfinished = collection.record.indexes.filter(({ building }) => building);
         for (const { number } of unfinished) await this.#abandon(collection, number);
+        for (const cap of collection.caps) await this.#keep(collection, cap);
       }
     }
   }
@@ -138,12 +142,29 @@ export class CollectionIndexes {
       if (record.indexes.some((each) => each.definition.id === definition.id)) {
         throw new ServiceError('duplicateName', `index id ${definition.id} is taken`);
       }
+      const isCap = definition.type === 'cap';
+      // A leader's is not questioned: the own one is in its way only until the leader's word is applied.
+      if (isCap && origin === 'local' && collection.caps.length > 0) {
+        throw new ServiceError('capAlreadyDefined');
+      }
       tx.observeTick(BigInt(definition.id));
       const number = this.#catalogue.drawNumber(tx);
       const indexes = [...record.indexes, { number, definition, building: true }];
       collection.writeRecord(tx, { ...record, indexes });
+      CapList.from(number, definition)?.create(tx);
       return { kind: 'reserved', number };
     });
+  }
+
+  async #make(
+    database: Database,
+    collection: Collection,
+    context: ChangeContext,
+    index: { number: number; definition: IndexDefinition },
+  ): Promise<void> {
+    await this.#build(database, collection, context, index);
+    if (context.origin !== 'local' || index.definition.type !== 'cap') return;
+    await enforceCaps(this.#store, database, collection, this.#signal(context));
   }
 
   async #build(
@@ -153,14 +174,14 @@ export class CollectionIndexes {
     { number, definition }: { number: number; definition: IndexDefinition },
   ): Promise<void> {
     try {
-      const index = SecondaryIndex.from(number, definition);
-      const signals = [this.#abort.signal, ...(context.signal ? [context.signal] : [])];
-      if (index) await fillIndex(this.#store, collection, index, AbortSignal.any(signals));
+      const index = fillableIndex(number, definition);
+      if (index) await fillIndex(this.#store, collection, index, this.#signal(context));
       await changeCatalogue(this.#store, database, context, (tx) => {
         assertChangeable(database, collection, context);
         const { record } = collection;
         const others = record.indexes.filter((each) => each.number !== number);
         collection.writeRecord(tx, { ...record, indexes: [...others, { number, definition }] });
+        CapList.from(number, definition)?.complete(tx);
         logChange(tx, database, collection, context, {
           type: MarkerType.indexCreate,
           cid: collection.cid,
@@ -172,6 +193,21 @@ export class CollectionIndexes {
       if (!collection.dropped) await this.#abandon(collection, number);
       throw error;
     }
+  }
+
+  async #keep(collection: Collection, cap: CapList): Promise<void> {
+    const progress = await this.#store.commit((tx) => {
+      const found = cap.progress(tx);
+      if (!found) cap.create(tx);
+      return found;
+    });
+    if (progress === 'complete') return;
+    await fillIndex(this.#store, collection, cap, this.#abort.signal);
+    await this.#store.commit((tx) => cap.complete(tx));
+  }
+
+  #signal({ signal }: ChangeContext): AbortSignal {
+    return signal ? AbortSignal.any([this.#abort.signal, signal]) : this.#abort.signal;
   }
 
   #abandon(collection: Collection, number: number): Promise<void> {

@@ -7,6 +7,7 @@ import { encodeRecord } from '../storage/record.ts';
 import { StoredState } from '../storage/stored-state.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import { type CollectionStats, encodeStats, statsKey } from './collection-stats.ts';
+import { CapList } from './cap-list.ts';
 import { KeyFrontier } from './key-frontier.ts';
 import { SecondaryIndex } from './secondary-index.ts';
 
@@ -43,6 +44,7 @@ export class Collection {
   #record: CollectionRecord;
   readonly #stats: StoredState<CollectionStats>;
   #indexes: readonly SecondaryIndex[];
+  #caps: readonly CapList[];
   #dropped = false;
 
   /** @param largestKey no key is above it, in byte order; undefined if that is not known */
@@ -59,6 +61,7 @@ export class Collection {
     this.#record = record;
     this.#stats = new StoredState({ key: statsKey(number), committed: stats, encode: encodeStats });
     this.#indexes = enforcedIndexes(record);
+    this.#caps = capsOf(record);
   }
 
   get cid(): string {
@@ -122,6 +125,11 @@ export class Collection {
     return this.#indexes;
   }
 
+  /** The caps; one at most, unless it is a copy of a collection that had others of its own. */
+  get caps(): readonly CapList[] {
+    return this.#caps;
+  }
+
   /** @throws ServiceError collectionNotFound when it was dropped since it was looked up. */
   assertAlive(): void {
     if (this.#dropped) throw new ServiceError('collectionNotFound');
@@ -144,6 +152,7 @@ export class Collection {
     tx.afterCommit(() => {
       this.#record = record;
       this.#indexes = enforcedIndexes(record);
+      this.#caps = capsOf(record);
     });
   }
 
@@ -160,5 +169,11 @@ export class Collection {
 function enforcedIndexes(record: CollectionRecord): SecondaryIndex[] {
   return record.indexes.flatMap(
     ({ number, definition }) => SecondaryIndex.from(number, definition) ?? [],
+  );
+}
+
+function capsOf(record: CollectionRecord): CapList[] {
+  return record.indexes.flatMap(
+    ({ number, definition }) => CapList.from(number, definition) ?? [],
   );
 }

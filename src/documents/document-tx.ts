@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts';
 import type { Origin } from '../changelog/changelog.ts';
 import { CollectionType } from '../model/collection.ts';
+import { ServiceError } from '../model/errors.ts';
 import { MarkerType, type UpsertMarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
 import { buildData } from '../protocol/json-text.ts';
@@ -8,13 +9,17 @@ import { documentHead, documentTail, journalHead } from '../protocol/line.ts';
 import type { CutLine } from '../storage/block-writer.ts';
 import { OpenPointer, type Pointer } from '../storage/pointer.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
+import type { CappedDocument } from './cap-list.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionStats } from './collection-stats.ts';
 import type { Database } from './database.ts';
 import { DocumentLog } from './document-log.ts';
 import type { IndexedDocument } from './secondary-index.ts';
 import { StatsChanges } from './stats-changes.ts';
-import { documentOfCut, documentOfLine } from './stored-document.ts';
+import { cutBytes, documentOfCut, documentOfLine } from './stored-document.ts';
+
+/** So many documents are removed at most by one write into a capped collection; the next goes on. */
+const CAP_REMOVALS_MAX = 1000;
 
 /** A document to be written, apart from key and revision. */
 export interface DocumentContent {
@@ -35,6 +40,7 @@ export class DocumentTx {
   readonly #tx: WriteTx;
   readonly #stats: StatsChanges;
   readonly #log: DocumentLog;
+  readonly #enforcesCaps: boolean;
 
   /** @param options.grouped log all writes as one transaction, 2200 .. 2201, even a single one */
   constructor(
@@ -44,6 +50,8 @@ export class DocumentTx {
     this.#tx = deps.tx;
     this.#stats = new StatsChanges({ tx: deps.tx });
     this.#log = new DocumentLog(deps, { origin: options.origin });
+    // The leader's removals do it for what comes from a leader (design, section 5).
+    this.#enforcesCaps = options.origin === 'local';
     if (options.grouped) this.#log.beginGroup();
   }
 
@@ -76,8 +84,10 @@ export class DocumentTx {
   }
 
   /**
-   * Inserts, or replaces what `old` points to. The revision is the entry's tick unless one is given.
-   * @throws ServiceError uniqueConstraintViolated by a secondary index.
+   * Inserts, or replaces what `old` points to. The revision is the entry's tick unless one is given. Where
+   * a client writes into a capped collection, what there is no more room for is removed.
+   * @throws ServiceError uniqueConstraintViolated by a secondary index; documentTooLarge for a document
+   *   that alone is above the bytes of a cap.
    */
   upsert(
     collection: Collection,
@@ -86,6 +96,11 @@ export class DocumentTx {
     old: Pointer | undefined,
     rev?: string,
   ): string {
+    const tick = this.#tx.drawTick();
+    const newRev = rev ?? tick.toString();
+    const data = buildData(key, newRev, content.from, content.to, content.rest);
+    const isCapped = this.#enforcesCaps && collection.caps.length > 0;
+    if (isCapped) assertAdmitted(collection, data);
     if (collection.indexes.length > 0) {
       const after: IndexedDocument = {
         ...content.value,
@@ -94,11 +109,29 @@ export class DocumentTx {
       };
       this.#reindex(collection, key, after, old);
     }
-    const tick = this.#tx.drawTick();
-    const newRev = rev ?? tick.toString();
-    const data = buildData(key, newRev, content.from, content.to, content.rest);
     this.#write(collection, tick, key, newRev, old, data);
+    if (isCapped) this.enforceCaps(collection, CAP_REMOVALS_MAX);
     return newRev;
+  }
+
+  /**
+   * Removes the oldest documents of a capped collection until it is within its bounds.
+   * @param max removals at most
+   * @returns whether that was not enough
+   */
+  enforceCaps(collection: Collection, max: number): boolean {
+    for (let removed = 0; ; removed++) {
+      const oldest = this.#excess(collection);
+      if (!oldest || removed >= max) return oldest !== undefined;
+      const pointer = this.pointer(collection, oldest.key);
+      if (pointer?.tick !== oldest.tick) {
+        throw new ServiceError(
+          'storageDamaged',
+          `the list of a cap of collection '${collection.name}' does not fit its documents`,
+        );
+      }
+      this.remove(collection, oldest.key, pointer);
+    }
   }
 
   /**
@@ -133,6 +166,7 @@ export class DocumentTx {
       const before = this.document(collection, old);
       for (const index of collection.indexes) index.remove(this.#tx, before, key);
     }
+    for (const cap of collection.caps) cap.remove(this.#tx, old.tick);
     const tick = this.#tx.drawTick();
     const newRev = rev ?? tick.toString();
     const type = MarkerType.remove;
@@ -177,8 +211,22 @@ export class DocumentTx {
         : journal.appendCut(entry, journalHead(type), data, pointer);
     const bytes = journal.bytes - before;
     this.#stats.count(collection, { tick, bytes, live: old ? 0 : 1, dead: old ? 1 : 0 });
+    for (const cap of collection.caps) {
+      if (old) cap.remove(this.#tx, old.tick);
+      cap.append(this.#tx, { tick, key, bytes: bytesOf(data) });
+    }
     // The log copies the bytes of the journal: the text need not be kept, nor encoded again.
     this.#log.add(collection, tick, { type, key, rev, oldRev: old?.rev }, stored);
+  }
+
+  /** The document that a cap wants removed first. */
+  #excess(collection: Collection): CappedDocument | undefined {
+    const { count } = this.stats(collection);
+    for (const cap of collection.caps) {
+      const oldest = cap.excess(this.#tx, count);
+      if (oldest) return oldest;
+    }
+    return undefined;
   }
 
   #reindex(
@@ -194,4 +242,19 @@ export class DocumentTx {
       index.insert(this.#tx, after, key);
     }
   }
+}
+
+/** @throws ServiceError documentTooLarge */
+function assertAdmitted(collection: Collection, data: string): void {
+  const bytes = Buffer.byteLength(data);
+  if (collection.caps.every((cap) => cap.admits(bytes))) return;
+  throw new ServiceError(
+    'documentTooLarge',
+    `the document has ${bytes} bytes, more than the cap of collection '${collection.name}' allows for all`,
+  );
+}
+
+/** Length of a document's text in bytes. */
+function bytesOf(data: string | CutLine): number {
+  return typeof data === 'string' ? Buffer.byteLength(data) : cutBytes(data);
 }

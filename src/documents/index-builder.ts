@@ -1,13 +1,40 @@
+import type { IndexDefinition } from '../model/collection.ts';
+import type { Tick } from '../model/tick.ts';
 import { Space } from '../storage/keys.ts';
 import type { Block } from '../storage/block.ts';
 import { readBlocks } from '../storage/block-reader.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
-import type { SecondaryIndex } from './secondary-index.ts';
-import { documentOfLine } from './stored-document.ts';
+import { CapList } from './cap-list.ts';
+import { type IndexedDocument, SecondaryIndex } from './secondary-index.ts';
+import { dataOfLine } from './stored-document.ts';
 
 const ENTRIES_PER_STEP = 1000;
+
+/** A document that is to be put into an index. */
+export interface IndexEntry {
+  /** Tick of its live entry. */
+  readonly tick: Tick;
+  readonly key: string;
+  /** Length of its text. */
+  readonly bytes: number;
+  readonly document: IndexedDocument;
+}
+
+/** What can be filled with the documents that exist. */
+export interface FillableIndex {
+  /** @throws ServiceError uniqueConstraintViolated */
+  fill(tx: WriteTx, entry: IndexEntry): void;
+}
+
+/** The entries behind a definition; undefined for one that is only kept. */
+export function fillableIndex(
+  number: number,
+  definition: IndexDefinition,
+): FillableIndex | undefined {
+  return SecondaryIndex.from(number, definition) ?? CapList.from(number, definition);
+}
 
 /**
  * Puts the documents that exist into an index, in the order of ticks and in bounded steps. Writers
@@ -19,7 +46,7 @@ const ENTRIES_PER_STEP = 1000;
 export async function fillIndex(
   store: Store,
   collection: Collection,
-  index: SecondaryIndex,
+  index: FillableIndex,
   signal?: AbortSignal,
 ): Promise<void> {
   const range = { space: Space.journal, number: collection.number, from: 0n } as const;
@@ -38,17 +65,18 @@ export async function fillIndex(
 function indexEntry(
   tx: WriteTx,
   collection: Collection,
-  index: SecondaryIndex,
+  index: FillableIndex,
   block: Block,
   i: number,
 ): void {
   const line = block.lineText(i);
   if (!line.includes(',"data":')) return;
-  const document = documentOfLine(line);
+  const data = dataOfLine(line);
+  const document = JSON.parse(data) as IndexedDocument;
   const key = document['_key'];
   if (typeof key !== 'string') return;
+  const tick = block.tick(i);
   const pointer = tx.pointer(collection.primaryPrefix + key);
-  if (pointer?.tick !== block.tick(i)) return;
-  index.check(tx, document, key);
-  index.insert(tx, document, key);
+  if (pointer?.tick !== tick) return;
+  index.fill(tx, { tick, key, bytes: Buffer.byteLength(data), document });
 }

@@ -51,6 +51,8 @@ export function sameIndex(existing: IndexDefinition, wanted: IndexDefinition): b
       definition['byteSize'] ?? null,
       definition['minLength'] ?? null,
       definition['geoJson'] ?? false,
+      definition['ignoreNull'] ?? false,
+      definition['undefined'] ?? false,
     ]);
   return rules(existing) === rules(wanted);
 }

@@ -65,6 +65,12 @@ export class SecondaryIndex {
     if (entry) tx.put(entry, this.definition.unique ? Buffer.from(key) : NOTHING);
   }
 
+  /** Adds a document that was there before the index. @throws ServiceError uniqueConstraintViolated */
+  fill(tx: WriteTx, { document, key }: { document: IndexedDocument; key: string }): void {
+    this.check(tx, document, key);
+    this.insert(tx, document, key);
+  }
+
   /** Removes what `insert` added. While an index is being filled the entry may be another's. */
   remove(tx: WriteTx, document: IndexedDocument, key: string): void {
     const entry = this.#entryKey(document, key);

@@ -23,6 +23,11 @@ export function documentOfCut({ page, dataStart, lineEnd }: CutLine): IndexedDoc
   return JSON.parse(page.toString('utf8', dataStart, lineEnd - LINE_END.length)) as IndexedDocument;
 }
 
+/** Length of the text of the document in a line of a page. */
+export function cutBytes({ dataStart, lineEnd }: CutLine): number {
+  return lineEnd - LINE_END.length - dataStart;
+}
+
 /** The document in a stored line, parsed. */
 export function documentOfLine(line: string): IndexedDocument {
   return JSON.parse(dataOfLine(line)) as IndexedDocument;

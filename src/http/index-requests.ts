@@ -1,5 +1,4 @@
 import type { Collection } from '../documents/collection.ts';
-import { sameIndex } from '../documents/index-definition.ts';
 import { CollectionType, type IndexDefinition } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
 
@@ -33,17 +32,6 @@ export function wantedIndex(body: Json): Json {
     default:
       return wanted;
   }
-}
-
-/**
- * A collection has one cap at most; asking for an equal one again is fine.
- * @throws ServiceError capAlreadyDefined
- */
-export function assertNoOtherCap(collection: Collection, wanted: Json): void {
-  if (wanted['type'] !== 'cap') return;
-  const cap = collection.indexDefinitions.find(({ type }) => type === 'cap');
-  const asDefinition = { ...wanted, id: cap?.id ?? '', type: 'cap', unique: false };
-  if (cap && !sameIndex(cap, asDefinition)) throw new ServiceError('capAlreadyDefined');
 }
 
 /** All indexes of a collection as the API shows them: with the collection's name in their ids. */

@@ -5,7 +5,6 @@ import { textParam } from '../protocol/params.ts';
 import { readJsonObject } from './body.ts';
 import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
 import {
-  assertNoOtherCap,
   isBuiltIn,
   shownIndex,
   shownIndexes,
@@ -26,7 +25,6 @@ export function indexRoutes(deps: { readonly collections: Collections }): ApiRou
   router.post('/', async (ctx) => {
     const collection = collectionOfQuery(ctx);
     const wanted = wantedIndex(await readJsonObject(ctx));
-    assertNoOtherCap(collection, wanted);
     const { database } = ctx.state;
     const { definition, isNew } = await conflictAsBadRequest(
       deps.collections.createIndex(database, collection, wanted),

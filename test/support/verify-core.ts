@@ -207,6 +207,7 @@ export async function verifyCollection(
     `figures of ${what}`,
   ).toEqual({ count: read.size, entries, dead: entries - read.size, bytes });
   await verifyIndexes(core, collection, expected.documents);
+  await verifyCaps(core, collection);
 }
 
 /** The entries of each index are exactly those its documents call for. */
@@ -227,5 +228,40 @@ async function verifyIndexes(
     const stored = await core.store.level.iterator({ gte: start, lt: end }).all();
     const actual = new Map(stored.map(([key, value]) => [key.toString('hex'), value.toString()]));
     expect(actual, `index ${index.definition.id} of ${collection.name}`).toEqual(expected);
+  }
+}
+
+/** The list of each cap holds every document once, in the order of ticks, with its size. */
+export async function verifyCaps(
+  { store }: OpenCore,
+  { number, name, record }: Collection,
+): Promise<void> {
+  const { start: first, end: last } = numberRange(Space.primary, number);
+  const primaries = await store.level.keys({ gte: first, lt: last }).all();
+  const expected = primaries
+    .map((primary) => {
+      const key = primaryKeyDocument(primary);
+      const { pointer, line } = store.readLine(number, key)!;
+      return { tick: pointer.tick, key, bytes: Buffer.byteLength(dataOfLine(line)) };
+    })
+    .sort((a, b) => (a.tick < b.tick ? -1 : 1));
+  for (const cap of record.indexes.filter(({ definition }) => definition.type === 'cap')) {
+    const { start, end } = numberRange(Space.secondary, cap.number);
+    const [ends, ...links] = await store.level.iterator({ gte: start, lt: end }).all();
+    const actual = links.map(([key, value], i) => {
+      const tick = key.readBigUInt64BE(5);
+      // The checksum comes first.
+      expect(value.readBigUInt64BE(4)).toBe(links[i - 1]?.[0].readBigUInt64BE(5) ?? 0n);
+      expect(value.readBigUInt64BE(12)).toBe(links[i + 1]?.[0].readBigUInt64BE(5) ?? 0n);
+      return { tick, key: value.toString('utf8', 28), bytes: value.readDoubleBE(20) };
+    });
+    expect(actual, `cap of ${name}`).toEqual(expected);
+    const [, figures] = ends!;
+    expect([figures.readBigUInt64BE(4), figures.readBigUInt64BE(12)]).toEqual([
+      expected[0]?.tick ?? 0n,
+      expected.at(-1)?.tick ?? 0n,
+    ]);
+    const bytes = expected.reduce((sum, each) => sum + each.bytes, 0);
+    expect(figures.readDoubleBE(28), `bytes of the cap of ${name}`).toBe(bytes);
   }
 }
