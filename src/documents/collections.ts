@@ -25,6 +25,7 @@ import type { Collection } from './collection.ts';
 import { CollectionIndexes } from './collection-indexes.ts';
 import type { Database } from './database.ts';
 import { DocumentTx } from './document-tx.ts';
+import { REMOVAL_BYTES } from './transaction-size.ts';
 
 /** What a client says of a collection it wants; the rest gets its default. */
 export interface NewCollection {
@@ -43,8 +44,6 @@ export interface ChangedProperties {
   readonly journalSize?: number;
 }
 
-/** What a removal counts towards the size of its transaction: its lines, and its place in memory. */
-const REMOVAL_BYTES = 512;
 /** Size of the transactions of a truncate that is too large for one. */
 const GROUP_BYTES = 8 * 1024 * 1024;
 const CID_MIN = 2 ** 40;

@@ -9,6 +9,7 @@ import { type BodyCutter, type ImportType, bodyCutter } from './import-lines.ts'
 import { type ImportDocument, ImportParser } from './import-parser.ts';
 import { ImportTally, completeFailure } from './import-tally.ts';
 import { type OnDuplicate, writeGroup } from './import-writer.ts';
+import { LINE_EXTRA_BYTES, REMOVAL_BYTES } from './transaction-size.ts';
 
 export interface ImportSettings {
   readonly type: ImportType;
@@ -36,10 +37,6 @@ const GROUP_BYTES = 2 * 1024 * 1024;
 const PART_BYTES = 64 * 1024;
 /** Other requests are let in at least this often. */
 const STEP_MS = 5;
-/** What a document counts towards the size of its transaction besides its own length: the rest of its lines. */
-const LINE_EXTRA_BYTES = 250;
-/** What the removal of one document counts. */
-const REMOVAL_BYTES = 512;
 
 /**
  * Writes many documents from one body (contract 9.5). They are checked while the body comes in. Up to

@@ -1,5 +1,6 @@
 import type { Collection } from '../documents/collection.ts';
-import type { Documents, EdgeEnds } from '../documents/documents.ts';
+import type { EdgeEnds } from '../documents/document-operations.ts';
+import type { Documents } from '../documents/documents.ts';
 import { ServiceError } from '../model/errors.ts';
 import { readText } from './body.ts';
 import { type Context, pathParam } from './context.ts';

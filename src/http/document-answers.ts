@@ -1,5 +1,6 @@
 import type { Collection } from '../documents/collection.ts';
 import type { Database } from '../documents/database.ts';
+import type { Written } from '../documents/document-operations.ts';
 import type { WriteResult } from '../documents/documents.ts';
 import { jsonString } from '../protocol/json-text.ts';
 import type { Context } from './context.ts';
@@ -39,16 +40,27 @@ export function sendWritten(
   const { key, rev } = result;
   setDataHeader(ctx, 'location', documentLocation(ctx.state.database, collection, key));
   setEtag(ctx, rev);
-  sendJson(ctx, answer.status, answer.silent ? '{}' : writtenJson(collection, result, answer));
+  const body = answer.silent
+    ? '{}'
+    : `{"error":false,${writtenMembers(collection, result, answer)}}`;
+  sendJson(ctx, answer.status, body);
 }
 
-function writtenJson(collection: Collection, result: WriteResult, answer: WriteAnswer): string {
+/**
+ * The members by which a write is answered, without braces: `_id`, `_rev`, `_key`, then what there is of
+ * `_oldRev`, `new` and `old`.
+ */
+export function writtenMembers(
+  collection: Collection,
+  result: Written,
+  answer: { readonly withOldRev: boolean },
+): string {
   const { key, rev, oldRev, newText, oldText } = result;
   let json =
-    `{"error":false,"_id":${jsonString(`${collection.name}/${key}`)}` +
+    `"_id":${jsonString(`${collection.name}/${key}`)}` +
     `,"_rev":${jsonString(rev)},"_key":${jsonString(key)}`;
   if (answer.withOldRev && oldRev !== undefined) json += `,"_oldRev":${jsonString(oldRev)}`;
   if (newText !== undefined) json += `,"new":${newText}`;
   if (oldText !== undefined) json += `,"old":${oldText}`;
-  return `${json}}`;
+  return json;
 }

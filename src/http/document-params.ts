@@ -1,4 +1,5 @@
-import type { MergeSettings, OverwriteMode, WriteSettings } from '../documents/documents.ts';
+import type { MergeSettings, OverwriteMode } from '../documents/document-operations.ts';
+import type { WriteSettings } from '../documents/documents.ts';
 import { ServiceError } from '../model/errors.ts';
 import { type Query, booleanParam, textParam } from '../protocol/params.ts';
 import type { Context } from './context.ts';

@@ -1,4 +1,5 @@
 import type { Collections } from '../documents/collections.ts';
+import type { DocumentArrays } from '../documents/document-arrays.ts';
 import type { Documents } from '../documents/documents.ts';
 import { CollectionType } from '../model/collection.ts';
 import { ServiceError, isServiceError } from '../model/errors.ts';
@@ -7,15 +8,18 @@ import { readText } from './body.ts';
 import { collectionForWrite } from './collection-requests.ts';
 import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
 import { DocumentActions } from './document-actions.ts';
+import { DocumentArrayActions } from './document-array-actions.ts';
 
 export interface DocumentRoutesDeps {
   readonly documents: Documents;
+  readonly arrays: DocumentArrays;
   readonly collections: Collections;
 }
 
-/** `/_api/document`: the forms of 1.4 and those of 3.x for single documents (contract 9.3). */
+/** `/_api/document`: the forms of 1.4, and those of 3.x, also for several documents (contract 9.3). */
 export function documentRoutes(deps: DocumentRoutesDeps): ApiRouter {
   const actions = new DocumentActions(deps);
+  const arrays = new DocumentArrayActions(deps);
   const router = apiRouter('/_api/document');
 
   // First, because it is what is called most.
@@ -42,8 +46,8 @@ export function documentRoutes(deps: DocumentRoutesDeps): ApiRouter {
   router.post('/:collection', async (ctx) => {
     const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
     const body = await readText(ctx);
-    refuseArray(body);
-    await actions.insert(ctx, collection, body);
+    if (isArray(body)) await arrays.write(ctx, 'post', collection, body);
+    else await actions.insert(ctx, collection, body);
   });
 
   router.get('/', (ctx) => actions.list(ctx, ctx.state.database.get(collectionParam(ctx))));
@@ -51,8 +55,15 @@ export function documentRoutes(deps: DocumentRoutesDeps): ApiRouter {
 
   for (const method of ['put', 'patch', 'delete'] as const) {
     router[method]('/:collection', async (ctx) => {
-      refuseArray(await readText(ctx));
-      throw new ServiceError('httpBadParameter', 'expecting /_api/document/<collection>/<key>');
+      const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
+      const body = await readText(ctx);
+      if (!isArray(body)) {
+        throw new ServiceError(
+          'httpBadParameter',
+          'expecting /_api/document/<collection>/<key>, or an array as the body',
+        );
+      }
+      await arrays.write(ctx, method, collection, body);
     });
   }
   router.post('/:collection/*rest', () => {
@@ -84,11 +95,7 @@ export function collectionParam(ctx: Context): string {
   return name;
 }
 
-/** Several documents at once come with the next version of this interface. */
-function refuseArray(body: string): void {
-  if (!/^\s*\[/.test(body)) return;
-  throw new ServiceError(
-    'notImplemented',
-    'this server takes one document a request; send several through /_api/import?type=array',
-  );
+/** Whether the body has several documents (3.x), be it good or bad. */
+function isArray(body: string): boolean {
+  return /^\s*\[/.test(body);
 }

@@ -1,6 +1,6 @@
 import type { Collection } from '../documents/collection.ts';
 import type { Database } from '../documents/database.ts';
-import type { EdgeEnds } from '../documents/documents.ts';
+import type { EdgeEnds } from '../documents/document-operations.ts';
 import { CollectionType } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
 import { parseHandle } from '../model/names.ts';
@@ -13,7 +13,7 @@ import { DocumentActions } from './document-actions.ts';
 import { type DocumentRoutesDeps, addKeyRoutes, collectionParam } from './document-routes.ts';
 
 /** `/_api/edge` of 1.4: the ends of a new edge come in the query (contract 9.3). */
-export function edgeRoutes(deps: DocumentRoutesDeps): ApiRouter {
+export function edgeRoutes(deps: Omit<DocumentRoutesDeps, 'arrays'>): ApiRouter {
   const actions = new DocumentActions(deps);
   const router = apiRouter('/_api/edge');
 
@@ -38,6 +38,11 @@ export function edgeRoutes(deps: DocumentRoutesDeps): ApiRouter {
 
   router.get('/', (ctx) => actions.list(ctx, edgeCollection(ctx)));
   addKeyRoutes(router, actions);
+  for (const method of ['put', 'patch', 'delete'] as const) {
+    router[method]('/:collection', () => {
+      throw new ServiceError('httpBadParameter', 'expecting /_api/edge/<collection>/<key>');
+    });
+  }
   router.post('/*rest', () => {
     throw new ServiceError('superfluousSuffices', 'expecting POST /_api/edge?collection=<name>');
   });

@@ -375,13 +375,4 @@ describe('the forms of 3.x', () => {
     expect((await put('', { _rev: '1' })).status).toBe(202);
     expect((await put('?ignoreRevs=false', {})).status).toBe(202);
   });
-
-  test('several documents in one request are refused with a hint', async () => {
-    await using server = await openWithCollection();
-    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
-      const answer = await server.request(method, '/_api/document/c', { body: '  [{"_key":"a"}]' });
-      expectError(answer, 501, 9);
-      expect(answer.json['errorMessage']).toContain('/_api/import');
-    }
-  });
 });

@@ -72,6 +72,18 @@ describe('/_api/edge', () => {
     expectError(await server.request('GET', '/_api/collection/n'), 404, 1203);
   });
 
+  test('paths that lack a key, or have more than one, are told apart from unknown edges', async () => {
+    await using server = await openWithEdges();
+    expectError(await server.request('GET', '/_api/edge/e'), 400, 1205);
+    for (const method of ['PUT', 'PATCH', 'DELETE']) {
+      expectError(await server.request(method, '/_api/edge/e', { body: {} }), 400, 400);
+      expectError(await server.request(method, '/_api/edge/e/none', { body: {} }), 404, 1202);
+      expectError(await server.request(method, '/_api/edge/none/k', { body: {} }), 404, 1203);
+      expectError(await server.request(method, '/_api/edge/e/k/x', { body: {} }), 400, 400);
+      expectError(await server.request(method, '/_api/edge', { body: {} }), 405, 405);
+    }
+  });
+
   test('createCollection makes an edge collection', async () => {
     await using server = await openWithEdges();
     const answers = await Promise.all(

@@ -1,0 +1,243 @@
+import { CollectionType } from '../model/collection.ts';
+import { ServiceError } from '../model/errors.ts';
+import { parseHandle } from '../model/names.ts';
+import { type ParsedDocument, mergeDocuments, parseDocument } from '../protocol/json-text.ts';
+import type { Pointer } from '../storage/pointer.ts';
+import type { WriteTx } from '../storage/write-tx.ts';
+import type { Collection } from './collection.ts';
+import type { DocumentContent, DocumentTx } from './document-tx.ts';
+import { newKey } from './key-generator.ts';
+import { dataOfLine, restOfData, withId } from './stored-document.ts';
+
+/** What a write did. */
+export interface Written {
+  readonly key: string;
+  readonly rev: string;
+  /** The revision replaced or removed. */
+  readonly oldRev?: string | undefined;
+  /** Texts of the whole document, `_id` included, where asked for. */
+  readonly newText?: string | undefined;
+  readonly oldText?: string | undefined;
+}
+
+/** What a write answers besides revisions. */
+export interface ReturnSettings {
+  readonly returnOld?: boolean;
+  readonly returnNew?: boolean;
+}
+
+export interface Precondition {
+  /** The revision the document must have; anything goes when absent. */
+  readonly rev?: string | undefined;
+}
+
+/** What an insert does when the key exists (3.x `overwriteMode`). */
+export type OverwriteMode = 'conflict' | 'ignore' | 'replace' | 'update';
+
+export interface MergeSettings {
+  readonly keepNull: boolean;
+  readonly mergeObjects: boolean;
+}
+
+/** Ends of an edge where they come apart from the body (1.4: query parameters). */
+export interface EdgeEnds {
+  readonly from: string;
+  readonly to: string;
+}
+
+export type InsertSettings = ReturnSettings & {
+  readonly overwriteMode?: OverwriteMode;
+  readonly ends?: EdgeEnds;
+} & Partial<MergeSettings>;
+
+/** Where an operation works: a transaction of the commit queue, and what writes documents in it. */
+export interface OperationTarget {
+  readonly tx: WriteTx;
+  readonly writes: DocumentTx;
+  readonly collection: Collection;
+}
+
+/**
+ * One write of one document, ready to be run inside the commit queue. Checks come before writes: one that
+ * throws has changed nothing, unless it is the server's fault (500).
+ */
+export type DocumentOperation = (target: OperationTarget) => Written;
+
+/**
+ * Inserts a document; with an overwrite mode, what exists under its key is kept, replaced or merged. The
+ * operation throws uniqueConstraintViolated when the key, or a value in a unique index, exists;
+ * illegalDocumentKey, unexpectedDocumentKey, outOfKeys, edgeAttributeMissing, illegalDocumentHandle,
+ * documentTooLarge.
+ * @throws ServiceError invalidJson, invalidDocumentType
+ */
+export function insertOperation(body: string, settings: InsertSettings): DocumentOperation {
+  const parsed = parseDocument(body);
+  return (target) => {
+    const { tx, writes, collection } = target;
+    const content = contentOf(collection, parsed, settings.ends);
+    const given = parsed.key;
+    const key = newKey(writes, collection, given, () => tx.drawTick());
+    const old = writes.pointer(collection, key);
+    if (!old) return put(target, key, content, undefined, settings);
+    switch (settings.overwriteMode ?? 'conflict') {
+      case 'conflict':
+        throw new ServiceError(
+          'uniqueConstraintViolated',
+          given === undefined ? undefined : `unique constraint violated: key '${key}' exists`,
+        );
+      case 'ignore':
+        return { key, rev: old.rev, oldRev: undefined };
+      case 'replace':
+        return put(target, key, content, old, settings);
+      case 'update':
+        return put(
+          target,
+          key,
+          merge(target, old, { ...parsed, ...settings.ends }, settings),
+          old,
+          settings,
+        );
+    }
+  };
+}
+
+/**
+ * Replaces a document; the ends of an edge stay unless the body names others. The operation throws
+ * documentNotFound, conflict when the precondition does not hold, and what an insert does.
+ * @throws ServiceError invalidJson, invalidDocumentType
+ */
+export function replaceOperation(
+  key: string,
+  body: string,
+  settings: ReturnSettings & Precondition,
+): DocumentOperation {
+  const parsed = parseDocument(body);
+  return (target) => {
+    const old = expectOld(target, key, settings);
+    const content = contentOf(target.collection, parsed, endsAsStored(target, old));
+    return put(target, key, content, old, settings);
+  };
+}
+
+/**
+ * Merges a patch into a document. Attributes the patch does not name keep their spelling. The operation
+ * throws as that of a replacement.
+ * @throws ServiceError invalidJson, invalidDocumentType
+ */
+export function updateOperation(
+  key: string,
+  body: string,
+  settings: ReturnSettings & Precondition & MergeSettings,
+): DocumentOperation {
+  const patch = parseDocument(body);
+  return (target) => {
+    const old = expectOld(target, key, settings);
+    return put(target, key, merge(target, old, patch, settings), old, settings);
+  };
+}
+
+/**
+ * Removes a document; `rev` of the result is the revision removed. The operation throws documentNotFound,
+ * and conflict when the precondition does not hold.
+ */
+export function removeOperation(
+  key: string,
+  settings: ReturnSettings & Precondition,
+): DocumentOperation {
+  return (target) => {
+    const old = expectOld(target, key, settings);
+    const oldText = settings.returnOld ? textOf(target, key, old) : undefined;
+    target.writes.remove(target.collection, key, old);
+    return { key, rev: old.rev, oldRev: old.rev, oldText };
+  };
+}
+
+function put(
+  target: OperationTarget,
+  key: string,
+  content: DocumentContent,
+  old: Pointer | undefined,
+  settings: ReturnSettings,
+): Written {
+  const { writes, collection } = target;
+  const oldText = old && settings.returnOld ? textOf(target, key, old) : undefined;
+  const rev = writes.upsert(collection, key, content, old);
+  const pointer = settings.returnNew ? writes.pointer(collection, key) : undefined;
+  const newText = pointer && textOf(target, key, pointer);
+  return { key, rev, oldRev: old?.rev, oldText, newText };
+}
+
+function expectOld(
+  { writes, collection }: OperationTarget,
+  key: string,
+  { rev }: Precondition,
+): Pointer {
+  const old = writes.pointer(collection, key);
+  if (!old) throw new ServiceError('documentNotFound');
+  if (rev !== undefined && rev !== old.rev) {
+    throw new ServiceError('conflict', 'precondition failed', {
+      fields: { _id: `${collection.name}/${key}`, _rev: old.rev, _key: key },
+    });
+  }
+  return old;
+}
+
+function merge(
+  target: OperationTarget,
+  old: Pointer,
+  patch: ParsedDocument,
+  settings: Partial<MergeSettings>,
+): DocumentContent {
+  const { tx, collection } = target;
+  const data = dataOfLine(tx.readLine(collection.number, old));
+  const rest = mergeDocuments(restOfData(data), patch.rest, {
+    keepNull: settings.keepNull ?? true,
+    mergeObjects: settings.mergeObjects ?? true,
+  });
+  const value =
+    collection.indexes.length > 0
+      ? (JSON.parse(`{${rest}}`) as Record<string, unknown>)
+      : patch.value;
+  return { ...endsOf(collection, patch, endsAsStored(target, old)), value, rest };
+}
+
+function endsAsStored({ tx, collection }: OperationTarget, old: Pointer): EdgeEnds | undefined {
+  if (collection.type !== CollectionType.edge) return undefined;
+  const data = JSON.parse(dataOfLine(tx.readLine(collection.number, old))) as {
+    _from: string;
+    _to: string;
+  };
+  return { from: data._from, to: data._to };
+}
+
+function textOf({ tx, collection }: OperationTarget, key: string, pointer: Pointer): string {
+  return withId(collection.name, key, dataOfLine(tx.readLine(collection.number, pointer)));
+}
+
+/** What is stored of a body: its attributes, and the ends if the collection holds edges. */
+export function contentOf(
+  collection: Collection,
+  parsed: ParsedDocument,
+  ends: EdgeEnds | undefined,
+): DocumentContent {
+  return { ...endsOf(collection, parsed, ends), value: parsed.value, rest: parsed.rest };
+}
+
+function endsOf(
+  collection: Collection,
+  parsed: ParsedDocument,
+  fallback: EdgeEnds | undefined,
+): { from?: string; to?: string } {
+  if (collection.type !== CollectionType.edge) return {};
+  return {
+    from: handleOf(parsed.from ?? fallback?.from),
+    to: handleOf(parsed.to ?? fallback?.to),
+  };
+}
+
+/** @throws ServiceError edgeAttributeMissing, illegalDocumentHandle */
+function handleOf(value: unknown): string {
+  if (typeof value !== 'string') throw new ServiceError('edgeAttributeMissing');
+  if (!parseHandle(value)) throw new ServiceError('illegalDocumentHandle');
+  return value;
+}
