@@ -7,6 +7,7 @@ import { Catalogue } from './documents/catalogue.ts';
 import { Checksums } from './documents/checksum.ts';
 import { Collections } from './documents/collections.ts';
 import { Databases } from './documents/databases.ts';
+import { DocumentArrays } from './documents/document-arrays.ts';
 import { Documents } from './documents/documents.ts';
 import { CollectionCopies } from './documents/collection-copy.ts';
 import { Importer } from './documents/import.ts';
@@ -134,9 +135,11 @@ async function compose(
       databases,
       collections,
       documents: new Documents({ store }),
+      arrays: new DocumentArrays({ store }, { transactionMaxBytes }),
       importer: new Importer({ store, collections }, { transactionMaxBytes }),
       checksums: new Checksums({ store }),
       clock,
+      flush: () => store.flush(),
       logger,
       signal: stopping.signal,
       deadline: deadline.signal,

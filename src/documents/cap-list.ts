@@ -128,8 +128,7 @@ export class CapList {
     const ends = this.#ends(tx);
     if (!ends || ends.filled !== undefined || ends.oldest === 0n) return undefined;
     const isOver =
-      (this.#size > 0 && count > this.#size) ||
-      (this.#byteSize > 0 && ends.bytes > this.#byteSize);
+      (this.#size > 0 && count > this.#size) || (this.#byteSize > 0 && ends.bytes > this.#byteSize);
     if (!isOver) return undefined;
     const { key, bytes } = this.#neighbour(tx, ends.oldest);
     return { tick: ends.oldest, key, bytes };

@@ -46,6 +46,7 @@ export class Collection {
   #indexes: readonly SecondaryIndex[];
   #caps: readonly CapList[];
   #dropped = false;
+  #unloaded = false;
 
   /** @param largestKey no key is above it, in byte order; undefined if that is not known */
   constructor(
@@ -130,9 +131,22 @@ export class Collection {
     return this.#caps;
   }
 
-  /** @throws ServiceError collectionNotFound when it was dropped since it was looked up. */
+  /** Whether a client has unloaded it and nobody has used it since; nothing else comes of that. */
+  get unloaded(): boolean {
+    return this.#unloaded;
+  }
+
+  unload(): void {
+    this.#unloaded = true;
+  }
+
+  /**
+   * Comes before every use, and loads it.
+   * @throws ServiceError collectionNotFound when it was dropped since it was looked up.
+   */
   assertAlive(): void {
     if (this.#dropped) throw new ServiceError('collectionNotFound');
+    this.#unloaded = false;
   }
 
   /** The figures as of a transaction. */
@@ -142,6 +156,7 @@ export class Collection {
 
   /** Writes the figures, shown once committed. */
   writeStats(tx: WriteTx, stats: CollectionStats): void {
+    this.#unloaded = false;
     this.#stats.write(tx, stats);
   }
 
@@ -173,7 +188,5 @@ function enforcedIndexes(record: CollectionRecord): SecondaryIndex[] {
 }
 
 function capsOf(record: CollectionRecord): CapList[] {
-  return record.indexes.flatMap(
-    ({ number, definition }) => CapList.from(number, definition) ?? [],
-  );
+  return record.indexes.flatMap(({ number, definition }) => CapList.from(number, definition) ?? []);
 }

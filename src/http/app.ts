@@ -7,6 +7,7 @@ import type { Checksums } from '../documents/checksum.ts';
 import type { Collections } from '../documents/collections.ts';
 import { type Database, SYSTEM_DATABASE } from '../documents/database.ts';
 import type { Databases } from '../documents/databases.ts';
+import type { DocumentArrays } from '../documents/document-arrays.ts';
 import type { Documents } from '../documents/documents.ts';
 import type { Importer } from '../documents/import.ts';
 import { ServiceError } from '../model/errors.ts';
@@ -19,16 +20,26 @@ import { edgeRoutes } from './edge-routes.ts';
 import { ErrorAnswers } from './errors.ts';
 import { importRoutes } from './import-routes.ts';
 import { indexRoutes } from './index-routes.ts';
-import { timeRoutes, versionRoutes } from './server-routes.ts';
+import { refuseNotOffered } from './not-offered.ts';
+import {
+  serverRoutes,
+  statisticsRoutes,
+  timeRoutes,
+  versionRoutes,
+  walRoutes,
+} from './server-routes.ts';
 
 export interface AppDeps {
   readonly catalogue: Catalogue;
   readonly databases: Databases;
   readonly collections: Collections;
   readonly documents: Documents;
+  readonly arrays: DocumentArrays;
   readonly importer: Importer;
   readonly checksums: Checksums;
   readonly clock: Clock;
+  /** Resolves when all that is committed would survive a power cut. */
+  readonly flush: () => Promise<void>;
   readonly logger: Logger;
   /** Aborted when the server is to stop; ends long polls. */
   readonly signal: AbortSignal;
@@ -79,6 +90,9 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): Koa {
       details: options.versionDetails ?? {},
     }),
     timeRoutes(deps),
+    statisticsRoutes(deps),
+    serverRoutes(),
+    walRoutes(deps),
     databaseRoutes(deps),
     collectionRoutes(deps),
     documentRoutes(deps),
@@ -115,7 +129,8 @@ async function dispatch(
   ctx.state.database = catalogue.get(name);
   if (rest !== undefined) ctx.url = rest + ctx.search;
   const path = rest ?? ctx.path;
-  const handlers = apis.get(prefixOf(path)) ?? [];
+  const prefix = prefixOf(path);
+  const handlers = apis.get(prefix) ?? [];
   for (const handler of handlers) {
     const outcome = { passed: false };
     await handler(ctx, () => {
@@ -124,6 +139,7 @@ async function dispatch(
     });
     if (!outcome.passed) return;
   }
+  refuseNotOffered(ctx.method, path, prefix);
   const pathIsKnown = ctx.matched?.some(({ methods }) => methods.length > 0) ?? false;
   if (pathIsKnown) throw new ServiceError('methodNotSupported');
   throw new ServiceError('notFound', `unknown path '${path}'`);

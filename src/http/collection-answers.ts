@@ -1,21 +1,24 @@
 import type { Collection } from '../documents/collection.ts';
 import type { Database } from '../documents/database.ts';
 
-/** `status` of every collection: there is nothing to load (contract 9.2). */
-const LOADED = 3;
-/** What the answer to `unload` says, as 1.4 does; the next answer says loaded again. */
-const BEING_UNLOADED = 4;
+/**
+ * Values of `status` (contract 9.2). There is nothing to load here: what a client unloads is said to be
+ * unloaded until it is used, since clients wait for that.
+ */
+const Status = { unloaded: 2, loaded: 3, beingUnloaded: 4 } as const;
 
 const DEFAULT_KEY_OPTIONS = { type: 'traditional', allowUserKeys: true };
 
 /** What every answer about a collection holds. */
 export function baseAnswer(collection: Collection): Record<string, unknown> {
   const { cid, name, isSystem, type } = collection;
-  return { id: cid, name, isSystem, status: LOADED, type };
+  const status = collection.unloaded ? Status.unloaded : Status.loaded;
+  return { id: cid, name, isSystem, status, type };
 }
 
+/** The collection is then on its way out, as 1.4 says. */
 export function unloadAnswer(collection: Collection): Record<string, unknown> {
-  return { ...baseAnswer(collection), status: BEING_UNLOADED };
+  return { ...baseAnswer(collection), status: Status.beingUnloaded };
 }
 
 export function createdAnswer(collection: Collection): Record<string, unknown> {

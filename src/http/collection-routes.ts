@@ -55,6 +55,8 @@ export function collectionRoutes(deps: CollectionRoutesDeps): ApiRouter {
   for (const [action, read] of readActions(deps)) {
     router.get(`/:name/${action}`, async (ctx) => {
       const collection = collectionOf(ctx);
+      // What is told of its inside has it loaded, as in 1.4.
+      collection.assertAlive();
       await read(ctx, collection);
       ctx.set('location', collectionLocation(ctx.state.database, collection));
     });
@@ -117,7 +119,13 @@ function changeActions(deps: CollectionRoutesDeps): ReadonlyMap<string, Action> 
   const { collections } = deps;
   return new Map<string, Action>([
     ['load', (ctx, collection) => sendLoaded(ctx, collection)],
-    ['unload', (ctx, collection) => sendResult(ctx, 200, unloadAnswer(collection))],
+    [
+      'unload',
+      (ctx, collection) => {
+        collection.unload();
+        sendResult(ctx, 200, unloadAnswer(collection));
+      },
+    ],
     [
       'truncate',
       async (ctx, collection) => {
@@ -157,6 +165,7 @@ function changeActions(deps: CollectionRoutesDeps): ReadonlyMap<string, Action> 
 
 /** A count comes with it unless the body says `{"count":false}`. */
 async function sendLoaded(ctx: Context, collection: Collection): Promise<void> {
+  collection.assertAlive();
   const hasBody = (announcedBytes(ctx) ?? 0) > 0;
   const withCount = !hasBody || (await readJsonObject(ctx))['count'] !== false;
   const { count } = collection.stats;

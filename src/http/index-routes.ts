@@ -4,12 +4,7 @@ import { ServiceError, isServiceError } from '../model/errors.ts';
 import { textParam } from '../protocol/params.ts';
 import { readJsonObject } from './body.ts';
 import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
-import {
-  isBuiltIn,
-  shownIndex,
-  shownIndexes,
-  wantedIndex,
-} from './index-requests.ts';
+import { isBuiltIn, shownIndex, shownIndexes, wantedIndex } from './index-requests.ts';
 import { sendResult } from './respond.ts';
 
 /** `/_api/index` (contract 9.4); ids are `<collection>/<digits>` here. */

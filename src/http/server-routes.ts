@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { booleanParam } from '../protocol/params.ts';
+import { announcedBytes, readJsonObject } from './body.ts';
 import { type ApiRouter, apiRouter } from './context.ts';
 import { sendJson, sendResult } from './respond.ts';
 
@@ -23,6 +24,44 @@ export function timeRoutes(deps: { readonly clock: Clock }): ApiRouter {
   const router = apiRouter('/_admin/time');
   router.get('/', (ctx) => {
     sendResult(ctx, 200, { time: deps.clock.nowMs() / 1000 });
+  });
+  return router;
+}
+
+/**
+ * GET `/_admin/statistics` (contract 9.1): of what other servers measure, the clock and how long this one
+ * has been up, in seconds.
+ */
+export function statisticsRoutes(deps: { readonly clock: Clock }): ApiRouter {
+  const router = apiRouter('/_admin/statistics');
+  const startedMs = performance.now();
+  router.get('/', (ctx) => {
+    const uptime = (performance.now() - startedMs) / 1000;
+    sendResult(ctx, 200, { time: deps.clock.nowMs() / 1000, server: { uptime } });
+  });
+  return router;
+}
+
+/** GET `/_admin/server/role` and `/availability`, which drivers of 3.x ask for: one server on its own, that answers. */
+export function serverRoutes(): ApiRouter {
+  const router = apiRouter('/_admin/server');
+  router.get('/role', (ctx) => sendResult(ctx, 200, { role: 'SINGLE' }));
+  router.get('/availability', (ctx) => sendResult(ctx, 200, { mode: 'default' }));
+  return router;
+}
+
+/**
+ * PUT `/_admin/wal/flush` (contract 9.5), which tools send before a dump. There is nothing to flush for
+ * readers, who see what is committed; with `waitForSync`, in the query or the body, it is fsynced.
+ */
+export function walRoutes(deps: { readonly flush: () => Promise<void> }): ApiRouter {
+  const router = apiRouter('/_admin/wal');
+  router.put('/flush', async (ctx) => {
+    const hasBody = (announcedBytes(ctx) ?? 0) > 0;
+    const { waitForSync } = hasBody ? await readJsonObject(ctx) : {};
+    const isWanted = booleanParam(ctx.query, 'waitForSync', waitForSync === true);
+    if (isWanted) await deps.flush();
+    sendResult(ctx, 200, {});
   });
   return router;
 }

@@ -135,6 +135,11 @@ export class Store {
     return this.#queue.commit(run, options);
   }
 
+  /** Resolves when all that is committed by now would survive a power cut. */
+  flush(): Promise<void> {
+    return this.commit(() => undefined, { sync: true });
+  }
+
   /** A tick that may be shown at once; see CommitQueue.drawTick. */
   drawTick(): Promise<Tick> {
     return this.#queue.drawTick();
@@ -218,7 +223,7 @@ export class Store {
     await this.#queue.drain();
     try {
       // Fsynced, so that a power cut after the stop cannot take back what is noted then.
-      if (!this.#queue.failure) await this.#queue.commit(() => undefined, { sync: true });
+      if (!this.#queue.failure) await this.flush();
     } finally {
       await this.level.close();
     }

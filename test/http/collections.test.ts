@@ -163,6 +163,34 @@ describe('PUT /_api/collection/<name>/<action>', () => {
     expect(short.json).toEqual({ ...base, status: 3 });
   });
 
+  test('what was unloaded is said to be so until it is used', async () => {
+    await using server = await openTestServer();
+    await create(server, { name: 'a' });
+    const status = async (): Promise<unknown> =>
+      (await server.request('GET', '/_api/collection/a')).json['status'];
+    const uses: (() => Promise<unknown>)[] = [
+      () => server.request('PUT', '/_api/collection/a/load'),
+      () => server.request('GET', '/_api/collection/a/count'),
+      () => server.request('GET', '/_api/collection/a/checksum'),
+      () => server.request('GET', '/_api/document/a/none'),
+      () => server.request('POST', '/_api/document?collection=a', { body: {} }),
+      () => server.request('PUT', '/_api/collection/a/truncate'),
+    ];
+    for (const use of uses) {
+      expect(await status()).toBe(3);
+      await server.request('PUT', '/_api/collection/a/unload');
+      expect(await status()).toBe(2);
+      const { json } = await server.request('GET', '/_api/collection');
+      expect(json['names']).toMatchObject({ a: { status: 2 } });
+      await use();
+    }
+    expect(await status()).toBe(3);
+    expectError(await server.request('PUT', '/_api/collection/none/unload'), 404, 1203);
+    expectError(await server.request('PUT', '/_api/collection/none/load'), 404, 1203);
+    expectError(await server.request('PUT', '/_api/collection/none/rotate'), 404, 1203);
+    expectError(await server.request('POST', '/_api/collection/a/unload'), 405, 405);
+  });
+
   test('truncate removes every document', async () => {
     await using server = await openTestServer();
     const id = await create(server, { name: 'a' });

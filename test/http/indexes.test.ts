@@ -115,6 +115,39 @@ describe('POST /_api/index', () => {
     await using server = await openWithCollection();
     await post(server, { type: 'cap', size: 3 });
     expectError(await post(server, { type: 'cap', size: 4 }), 400, 1215);
+    const answers = await Promise.all([5, 6].map((size) => post(server, { type: 'cap', size })));
+    for (const answer of answers) expectError(answer, 400, 1215);
+  });
+
+  test('of two caps asked for at once one is made and the other is 400/1215', async () => {
+    await using server = await openWithCollection();
+    const sizes = [3, 4, 5];
+    const answers = await Promise.all(sizes.map((size) => post(server, { type: 'cap', size })));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 400, 400]);
+    const list = await server.request('GET', '/_api/index?collection=c');
+    expect(list.json['indexes']).toHaveLength(2);
+  });
+
+  test('a cap leaves the newest documents, and refuses one that is above its bytes', async () => {
+    await using server = await openWithCollection();
+    for (const _key of ['a', 'b', 'd']) {
+      await server.request('POST', '/_api/document?collection=c', { body: { _key } });
+    }
+    await post(server, { type: 'cap', size: 2, byteSize: 16384 });
+    const keys = async (): Promise<unknown> =>
+      (await server.request('GET', '/_api/document?collection=c')).json['documents'];
+    expect(await keys()).toEqual(['/_api/document/c/b', '/_api/document/c/d']);
+    await server.request('POST', '/_api/document?collection=c', { body: { _key: 'e' } });
+    const large = { _key: 'f', pad: 'x'.repeat(16384) };
+    for (const [method, path] of [
+      ['POST', '/_api/document?collection=c'],
+      ['POST', '/_api/document/c'],
+      ['PUT', '/_api/document/c/e'],
+      ['PATCH', '/_api/document/c/e'],
+    ] as const) {
+      expectError(await server.request(method, path, { body: large }), 400, 1216);
+    }
+    expect(await keys()).toEqual(['/_api/document/c/d', '/_api/document/c/e']);
   });
 
   test('documents that cannot be in a unique index make it 400/1210, and it is not there', async () => {

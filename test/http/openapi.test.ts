@@ -48,8 +48,9 @@ vi.mock(import('../../src/http/replication-dispatch.ts'), async (importOriginal)
 
 /** Routes that are there to say what is wrong with a path; the document has them as refusals. */
 const REFUSING: ReadonlySet<string> = new Set([
-  ...['GET', 'PUT', 'PATCH', 'DELETE'].map((method) => `${method} /_api/document/*`),
-  ...['GET /_api/edge/*', 'GET /_api/index/*', 'DELETE /_api/index/*'],
+  'GET /_api/document/*',
+  ...['GET', 'PUT', 'PATCH', 'DELETE'].map((method) => `${method} /_api/edge/*`),
+  ...['GET /_api/index/*', 'DELETE /_api/index/*'],
   ...['GET /_api/collection/*/*', 'PUT /_api/collection/*/*'],
 ]);
 

@@ -8,6 +8,7 @@ import { Catalogue } from '../../src/documents/catalogue.ts';
 import { Checksums } from '../../src/documents/checksum.ts';
 import { Collections } from '../../src/documents/collections.ts';
 import { Databases } from '../../src/documents/databases.ts';
+import { DocumentArrays } from '../../src/documents/document-arrays.ts';
 import { Documents } from '../../src/documents/documents.ts';
 import { Importer } from '../../src/documents/import.ts';
 import { type AppDeps, type AppOptions, createApp } from '../../src/http/app.ts';
@@ -40,9 +41,11 @@ export interface ServerParts {
   readonly databases: Databases;
   readonly collections: Collections;
   readonly documents: Documents;
+  readonly arrays: DocumentArrays;
   readonly importer: Importer;
   readonly checksums: Checksums;
   readonly clock: Clock;
+  readonly flush: () => Promise<void>;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
@@ -133,9 +136,11 @@ async function openParts(
     databases,
     collections,
     documents: new Documents({ store }),
+    arrays: new DocumentArrays({ store }, { transactionMaxBytes }),
     importer: new Importer({ store, collections }, { transactionMaxBytes }),
     checksums: new Checksums({ store }),
     clock,
+    flush: () => store.flush(),
     logger,
     signal,
   };

@@ -1,0 +1,86 @@
+import { describe, expect, test, vi } from 'vitest';
+import { openTestServer } from '../support/http-server.ts';
+import { expectError } from './expect-error.ts';
+
+describe('/_admin', () => {
+  test('statistics: the clock, and how long the server has been up', async () => {
+    await using server = await openTestServer({ clock: { nowMs: () => 1_500_000_000_250 } });
+    const { json } = await server.request('GET', '/_admin/statistics');
+    expect(json).toEqual({
+      time: 1_500_000_000.25,
+      server: { uptime: expect.any(Number) as number },
+      error: false,
+      code: 200,
+    });
+  });
+
+  test('role and availability are those of a server on its own', async () => {
+    await using server = await openTestServer();
+    const role = await server.request('GET', '/_admin/server/role');
+    expect(role.json).toEqual({ role: 'SINGLE', error: false, code: 200 });
+    const availability = await server.request('GET', '/_db/_system/_admin/server/availability');
+    expect(availability.json).toEqual({ mode: 'default', error: false, code: 200 });
+    expectError(await server.request('GET', '/_admin/server/mode'), 404, 404);
+  });
+
+  test('wal/flush does an fsync where one is wanted, in the query or the body', async () => {
+    await using server = await openTestServer();
+    const fsync = vi.spyOn(server.store, 'flush');
+    const flush = async (query: string, body?: unknown): Promise<number> => {
+      fsync.mockClear();
+      const answer = await server.request('PUT', `/_admin/wal/flush${query}`, { body });
+      expect([answer.status, answer.json]).toEqual([200, { error: false, code: 200 }]);
+      return fsync.mock.calls.length;
+    };
+    expect(await flush('')).toBe(0);
+    expect(await flush('?waitForSync=true&waitForCollector=true')).toBe(1);
+    expect(await flush('', { waitForSync: true, waitForCollector: true })).toBe(1);
+    expect(await flush('?waitForSync=no', { waitForSync: true })).toBe(0);
+    expectError(await server.request('PUT', '/_admin/wal/flush', { body: '{' }), 400, 600);
+    expectError(await server.request('PUT', '/_admin/wal/flush', { body: '[]' }), 400, 600);
+    expectError(await server.request('GET', '/_admin/wal/properties'), 404, 404);
+  });
+
+  test('other methods are 405/405', async () => {
+    await using server = await openTestServer();
+    for (const path of ['statistics', 'server/role', 'server/availability']) {
+      expectError(await server.request('PUT', `/_admin/${path}`, { body: '{}' }), 405, 405);
+    }
+    expectError(await server.request('GET', '/_admin/wal/flush'), 405, 405);
+    expectError(await server.request('POST', '/_admin/wal/flush', { body: '{}' }), 405, 405);
+  });
+});
+
+describe('what other servers have and this one has not', () => {
+  test.each([
+    ['POST', '/_api/cursor', '/_api/document'],
+    ['PUT', '/_api/cursor/123', '/_api/document'],
+    ['DELETE', '/_api/cursor/123', '/_api/document'],
+    ['POST', '/_api/query', '/_api/document'],
+    ['POST', '/_api/explain', '/_api/document'],
+    ['POST', '/_api/aqlfunction', '/_api/document'],
+    ['PUT', '/_api/simple/all', '/_api/replication/dump'],
+    ['PUT', '/_api/simple/remove-by-example', '/_api/document'],
+    ['POST', '/_api/batch', '/_api/import'],
+    ['GET', '/_api/user', 'authentication'],
+    ['POST', '/_api/user', 'authentication'],
+    ['PUT', '/_api/user/root', 'authentication'],
+    ['POST', '/_api/graph', '/_api/edge'],
+    ['POST', '/_api/gharial', '/_api/edge'],
+    ['POST', '/_api/traversal', '/_api/edge'],
+    ['GET', '/_api/edges/e', '/_api/edge'],
+    ['POST', '/_api/transaction', '/_api/transaction/begin'],
+    ['POST', '/_db/_system/_api/transaction/', '/_api/transaction/begin'],
+  ])('%s %s is 501/9 and says what to use', async (method, path, instead) => {
+    await using server = await openTestServer();
+    const body = method === 'GET' ? undefined : '{"query":"FOR d IN c RETURN d"}';
+    const answer = await server.request(method, path, { body });
+    expectError(answer, 501, 9);
+    expect(answer.json['errorMessage']).toContain(instead);
+  });
+
+  test('of a database that is not there it is 404/1228', async () => {
+    await using server = await openTestServer();
+    expectError(await server.request('POST', '/_db/none/_api/cursor', { body: '{}' }), 404, 1228);
+  });
+});
