@@ -124,6 +124,7 @@ export class Changelog {
     if (!state.unlogged) this.#state.write(tx, { ...state, unlogged: true, holeAt: tick });
     tx.afterCommit(() => {
       if (tick > this.#lastUnlogged) this.#lastUnlogged = tick;
+      this.#wake();
     });
   }
 
@@ -131,6 +132,7 @@ export class Changelog {
   noteHole(tx: WriteTx, tick: Tick): void {
     const state = this.#state.read(tx);
     if (tick > state.holeAt) this.#state.write(tx, { ...state, holeAt: tick });
+    tx.afterCommit(() => this.#wake());
   }
 
   /** Starts logging: one event 1001 with the last tick before (contract 2.2). Needs a batch of its own. */
@@ -218,7 +220,7 @@ export class Changelog {
   /** Says that the database is gone: nothing may be written any more, and nobody need wait. */
   markDropped(): void {
     this.#dropped = true;
-    for (const wake of [...this.#waiters]) wake();
+    this.#wake();
   }
 
   /** Reads a page of events that are committed; see readPage. */
@@ -234,11 +236,11 @@ export class Changelog {
   }
 
   /**
-   * Resolves when an event above `tick` is there, the time is over, the signal aborts, or the database
-   * is dropped.
+   * Resolves when an event above `tick` is there or one that is missing is known, the time is over, the
+   * signal aborts, or the database is dropped.
    */
   waitAbove(tick: Tick, timeoutMs: number, signal: AbortSignal): Promise<void> {
-    const isOver = (): boolean => this.state.lastTick > tick || this.#dropped;
+    const isOver = (): boolean => this.state.lastTick > tick || this.holeAt > tick || this.#dropped;
     if (isOver() || timeoutMs <= 0 || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const done = (): void => {
@@ -254,6 +256,10 @@ export class Changelog {
       signal.addEventListener('abort', done);
       this.#waiters.add(check);
     });
+  }
+
+  #wake(): void {
+    for (const check of [...this.#waiters]) check();
   }
 
   #appendLoggerEvent(tx: WriteTx, type: number, lastTick: Tick): void {
@@ -277,7 +283,7 @@ export class Changelog {
     tx.afterCommit(() => {
       this.#totalEvents += addition.events;
       this.#commitsSinceMerge++;
-      for (const wake of [...this.#waiters]) wake();
+      this.#wake();
     });
   }
 }

@@ -16,8 +16,14 @@ import { tickAt } from './json.ts';
 import { type Connection, headerOf, type ServerClient, withServer } from './server-client.ts';
 
 const CHUNK_SIZE_BYTES = 1024 * 1024;
+const NEWLINE = 0x0a;
 /** How long the server holds a request while there is no news. */
 const WAIT_SECONDS = 30;
+/**
+ * A reader that had enough is gone after this time. Only a write can tell, so the last line of a page is
+ * written this much later.
+ */
+const PARTING_MS = 50;
 /** A server that can not hold requests is asked this often. */
 const POLL_MS = 500;
 
@@ -72,11 +78,7 @@ export function addFollowCommand(program: Command, { io, signal, done }: CliCont
         'Without this, everything there is.',
       parseTickFlag,
     )
-    .option(
-      '--wait',
-      'Go on with what comes, until interrupted, or until there is something to print and nobody ' +
-        'reads it any more.',
-    )
+    .option('--wait', 'Go on with what comes, until interrupted or nobody reads it any more.')
     .option('--collection <NAME>', 'Only what concerns this collection.')
     .addHelpText('after', `\n${EVENT_TYPES}`);
   addConnectionFlags(command).action(async (flags: ConnectionFlags & FollowFlags) => {
@@ -114,7 +116,8 @@ export async function followVerb(
           if (options.from !== undefined) return ExitCode.failed;
           toldOfGap = true;
         }
-        await writeOut(io.stdout, page.body, signal);
+        const isWaiting = options.wait && page.position >= page.lastTick;
+        await writePage(page.body, isWaiting, io, signal);
         end ??= page.lastTick;
         const isNews = page.position > from;
         if (isNews) from = page.position;
@@ -129,6 +132,26 @@ export async function followVerb(
     }
     return ExitCode.ok;
   });
+}
+
+/**
+ * Writes a page. Where there will be a wait behind it, the last of its lines comes after a pause: when the
+ * reader took only some of them, that is noticed now and not when there is news.
+ */
+async function writePage(
+  body: Buffer,
+  isWaiting: boolean,
+  io: CliIo,
+  signal: AbortSignal,
+): Promise<void> {
+  const lastLine = body.lastIndexOf(NEWLINE, -2) + 1;
+  if (!isWaiting || io.isTty || lastLine === 0) {
+    await writeOut(io.stdout, body, signal);
+    return;
+  }
+  await writeOut(io.stdout, body.subarray(0, lastLine), signal);
+  await sleep(PARTING_MS, signal);
+  await writeOut(io.stdout, body.subarray(lastLine), signal);
 }
 
 async function describeGap(

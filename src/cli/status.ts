@@ -154,7 +154,7 @@ function clientLines(logger: unknown): string[] {
 
 function applierLines({ applier, applierConfig }: Answers): string[] {
   const endpoint = textAt(applier, 'endpoint');
-  if (endpoint === undefined) return ['not set up'];
+  if (endpoint === undefined) return ['not set up', ...syncLines(applier)];
   const database = textAt(applier, 'database') ?? '_system';
   const running = at(applier, 'state', 'running') === true;
   const phase = textAt(applier, 'state', 'phase');
@@ -163,12 +163,28 @@ function applierLines({ applier, applierConfig }: Answers): string[] {
   const telling = phase === 'backoff' ? 'but the leader can not be reached' : phase;
   const message = textAt(applier, 'state', 'progress', 'message');
   return [
-    `${running ? 'running' : 'STOPPED'}${isTelling ? `, ${telling} since ${since}` : ''}`,
+    `${running ? 'running' : stoppedWord(phase)}${isTelling ? `, ${telling} since ${since}` : ''}`,
     ...(running && message !== undefined ? [message] : []),
+    ...syncLines(applier),
     `leader ${endpoint}, database ${database}${restrictionOf(applierConfig)}`,
     positionLine(applier),
     ...errorLines(applier),
   ];
+}
+
+/** Stopping it is nobody's choice while a sync holds its place. */
+function stoppedWord(phase: string | undefined): string {
+  return phase === 'syncing' ? 'not running during a sync' : 'STOPPED';
+}
+
+/** What a sync does that somebody asked for: nothing is followed meanwhile. */
+function syncLines(applier: unknown): string[] {
+  const isSync =
+    at(applier, 'state', 'running') !== true && textAt(applier, 'state', 'phase') === 'syncing';
+  if (!isSync) return [];
+  const since = textAt(applier, 'state', 'since') ?? 'an unknown time';
+  const message = textAt(applier, 'state', 'progress', 'message');
+  return [`a sync runs since ${since}`, ...(message === undefined ? [] : [message])];
 }
 
 function positionLine(applier: unknown): string {

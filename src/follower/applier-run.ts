@@ -12,6 +12,7 @@ import type { ApplierEvent, Reason } from './applier-machine.ts';
 import type { ApplierProgress } from './applier-progress.ts';
 import { type Checkpoint, checkpointAt, writeCheckpoint } from './checkpoint.ts';
 import { classify } from './classify.ts';
+import { FailureLog, errorFields } from './failure-log.ts';
 import type { InitialSyncer } from './initial-syncer.ts';
 import { LeaderClient } from './leader-client.ts';
 import type { Restriction } from './restriction.ts';
@@ -66,6 +67,7 @@ export class ApplierRun {
   readonly #deps: ApplierRunDeps;
   readonly #options: ApplierRunOptions;
   readonly #client: LeaderClient;
+  readonly #failureLog: FailureLog;
   #tailing: TailingSyncer | undefined;
   #events = 0;
   #excluded = 0;
@@ -77,6 +79,7 @@ export class ApplierRun {
   constructor(deps: ApplierRunDeps, options: ApplierRunOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#failureLog = new FailureLog(deps);
     const { endpoint = '', database, username, password, ...config } = options.config;
     this.#client = new LeaderClient(deps, {
       endpoint,
@@ -122,7 +125,10 @@ export class ApplierRun {
       for (;;) {
         const lost = await this.#tail(signal);
         if (!lost) return;
-        this.#deps.logger.warn({ err: lost }, 'the position is lost; everything is copied anew');
+        this.#deps.logger.warn(
+          errorFields(lost),
+          'the position is lost; everything is copied anew',
+        );
         if (!(await this.#resync(lost, signal))) return;
       }
     } finally {
@@ -133,17 +139,18 @@ export class ApplierRun {
   /** Follows; resolves after an abort, and with an error that a copy of everything cures. */
   async #tail(signal: AbortSignal): Promise<ServiceError | undefined> {
     this.#forgetTailing();
-    const { onEvent, logger, store } = this.#deps;
+    const { onEvent, store } = this.#deps;
     this.#tailing = new TailingSyncer(
       {
         ...this.#deps,
         client: this.#client,
         onContact: () => {
+          this.#failureLog.reached();
           onEvent({ type: 'contacted' });
         },
         onLost: (error) => {
           onEvent({ type: 'lost', why: reasonFor(error) });
-          logger.warn({ err: error }, 'the leader cannot be reached; trying again');
+          this.#failureLog.failed(error);
         },
       },
       { ...this.#options, ownServerId: store.server.serverId },
@@ -183,6 +190,7 @@ export class ApplierRun {
         this.#resyncs++;
         // Not its beginning: a copy that takes long must not make the next loss look like a new series.
         this.#series.lastMs = this.#deps.clock.nowMs();
+        this.#failureLog.reached();
         onEvent({ type: 'synced' });
         return true;
       } catch (error) {
@@ -191,6 +199,7 @@ export class ApplierRun {
         if (verdict !== 'retry') throw error;
         progress.failed();
         if (maxConnectRetries > 0 && failures > maxConnectRetries) throw error;
+        this.#failureLog.failed(error);
         onEvent({ type: 'lost', why: reasonFor(error) });
         await sleep(backoff.nextMs(), signal);
         if (signal.aborted) return false;

@@ -41,6 +41,7 @@ import {
   readCheckpoint,
   writeCheckpoint,
 } from './checkpoint.ts';
+import { errorFields } from './failure-log.ts';
 import type { InitialSyncer } from './initial-syncer.ts';
 import { Restriction } from './restriction.ts';
 import { removeOrphans } from './staging.ts';
@@ -135,7 +136,8 @@ export class Applier {
    *
    * @param options.from begin after this tick and forget the stored position
    * @throws ServiceError invalidApplierConfiguration (1410) without an endpoint, applierRunning (1411)
-   *   while a sync of this database runs, badParameter (10) for a tick above 2^63
+   *   while a sync of this database runs, badParameter (10) for tick 0, which is also what no number is
+   *   read as, and for one above 2^63: then the stored position stays
    */
   start(options: { from?: Tick | undefined } = {}): Promise<ApplierStateDocument> {
     return this.#inTurn(async () => {
@@ -241,6 +243,12 @@ export class Applier {
 
   /** Forgets the position for one that is given; whose it is shows when the leader is asked. */
   async #moveTo(tick: Tick): Promise<void> {
+    if (tick === 0n) {
+      throw new ServiceError(
+        'badParameter',
+        "'from' must be a tick above 0; leave it out to go on from the stored position",
+      );
+    }
     if (tick >= MAX_TICK) {
       throw new ServiceError('badParameter', `tick ${tick} is above the largest one, 2^63`);
     }
@@ -304,7 +312,7 @@ export class Applier {
     } catch (error) {
       this.#noteError(reasonFor(error));
       this.#event({ type: 'broke', why: reasonFor(error) });
-      this.#logger.error({ err: error }, 'applier stopped by an error');
+      this.#logger.error(errorFields(error), 'applier stopped by an error');
     } finally {
       this.#takeFigures(run);
       this.#progress.say('applier stopped');

@@ -1,6 +1,7 @@
 import type { Logger } from '../base/logger.ts';
 import { sleep } from '../base/sleep.ts';
 import { classify, refusedAnswer } from './classify.ts';
+import { errorFields } from './failure-log.ts';
 import type { LeaderClient } from './leader-client.ts';
 
 export interface BatchLeaseOptions {
@@ -68,7 +69,7 @@ export class BatchLease {
       if (!refused || !UNKNOWN_BATCH.has(refused.status)) throw error;
       this.#id = await this.#client.createBatch(ttlSeconds, signal);
       this.#openings++;
-      this.#logger.warn({ err: error }, 'the leader lost the dump batch; opened another');
+      this.#logger.warn(errorFields(error), 'the leader lost the dump batch; opened another');
     }
   }
 
@@ -79,7 +80,7 @@ export class BatchLease {
     try {
       await this.#client.deleteBatch(this.#id, AbortSignal.timeout(DELETE_TIMEOUT_MS));
     } catch (error) {
-      this.#logger.debug({ err: error }, 'the dump batch could not be deleted; it will expire');
+      this.#logger.debug(errorFields(error), 'the dump batch could not be deleted; it will expire');
     }
   }
 
@@ -95,7 +96,7 @@ export class BatchLease {
       } catch (error) {
         if (classify(error, signal) === 'abort') return;
         waitMs = Math.min(RETRY_MS, waitMs);
-        this.#logger.warn({ err: error }, 'the dump batch could not be extended; trying again');
+        this.#logger.warn(errorFields(error), 'the dump batch could not be extended; trying again');
       }
     }
   }

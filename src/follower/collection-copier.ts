@@ -9,6 +9,7 @@ import type { Tick } from '../model/tick.ts';
 import type { BatchLease } from './batch-lease.ts';
 import { classify, refusedAnswer } from './classify.ts';
 import { DumpPageWriter } from './dump-page-writer.ts';
+import { errorFields } from './failure-log.ts';
 import type { DumpPage, LeaderClient } from './leader-client.ts';
 import type { CopyPosition, PlannedCollection, SyncPlan, SyncProgress } from './sync-progress.ts';
 
@@ -232,7 +233,7 @@ export class CollectionCopier {
         if (!gone && classify(error, signal) !== 'retry') throw error;
         if (attempt > this.#options.fetchRetries) throw error;
         logger.warn(
-          { err: error, collection: name, attempt },
+          { ...errorFields(error), collection: name, attempt },
           'a page could not be had; trying again',
         );
         await sleep(backoff.nextMs(), signal);

@@ -16,6 +16,7 @@ import type {
   SyncRequest,
   SyncResult,
 } from './initial-syncer.ts';
+import { errorFields } from './failure-log.ts';
 import type { LeaderInventory, LeaderState } from './leader-answers.ts';
 import { checkLeader, holdsHistory } from './leader-check.ts';
 import type { LeaderClient } from './leader-client.ts';
@@ -91,7 +92,7 @@ export class SyncRun {
         // Going on with these copies would end here again.
         await this.#discardAll();
         if (unfit && !start.continued && lease.openings === 1) throw error;
-        logger.warn({ err: error }, 'what was copied does not fit together; copying anew');
+        logger.warn(errorFields(error), 'what was copied does not fit together; copying anew');
       }
       const now = await this.#leaderState(signal);
       const anew = await this.#start(now, await this.#inventory(now, signal), signal);

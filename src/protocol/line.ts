@@ -89,20 +89,6 @@ function documentFields(line: Omit<DocumentLine, 'data'>): string {
   return fields;
 }
 
-/**
- * What stands in a changelog line of a document before `"key":`. Joined to the bytes of a journal
- * line from there on it makes a changelog line without `oldRev`.
- */
-export function changelogPrefix(
-  type: DocumentMarkerType,
-  tid: string | undefined,
-  cid: string,
-  cname: string,
-): string {
-  const open = tid === undefined ? '' : `"tid":${jsonString(tid)},`;
-  return `"type":${type},${open}"cid":${jsonString(cid)},"cname":${jsonString(cname)},`;
-}
-
 /** Tail of a 2000 to 2003, 2100 or 2101. */
 export function ddlTail(line: DdlLine): string {
   const head = `"type":${line.type},"cid":${jsonString(line.cid)},"cname":${jsonString(line.cname)}`;

@@ -137,7 +137,7 @@ export class Store {
 
   /** Resolves when all that is committed by now would survive a power cut. */
   flush(): Promise<void> {
-    return this.commit(() => undefined, { sync: true });
+    return this.#queue.commit(() => undefined, { sync: true });
   }
 
   /** A tick that may be shown at once; see CommitQueue.drawTick. */

@@ -175,6 +175,25 @@ test('a pipe that is closed ends it quietly with 0', async () => {
   expect(result).toMatchObject({ code: 0, stderr: '' });
 });
 
+test('a reader that took only some of the lines is noticed before the wait for more', async () => {
+  await using server = await startScriptedServer({
+    [FOLLOW]: () => page(line(10) + line(20) + line(30), { last: 30 }),
+  });
+  const written: string[] = [];
+  const stdout = new Writable({
+    write: (chunk: Buffer, _encoding, callback) => {
+      const closed = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' });
+      callback(written.length > 0 ? closed : null);
+      written.push(chunk.toString());
+    },
+  });
+  stdout.on('error', () => undefined);
+  const argv = ['follow', '--wait', '--server.endpoint', server.endpoint];
+  expect(await runCli(argv, { stdout })).toMatchObject({ code: 0, stderr: '' });
+  expect(written).toEqual([line(10) + line(20), line(30)]);
+  expect(server.requests).toHaveLength(1);
+});
+
 test('a failure on the way says where to go on', async () => {
   await using server = await startScriptedServer({
     [FOLLOW]: (request) =>

@@ -184,6 +184,25 @@ test('a follower that has stopped says why, in words, and what to do', async () 
   expect(text).toContain('what to do: Sync anew.');
 });
 
+test('a sync that somebody asked for is shown, with or without a leader to follow', async () => {
+  const state = {
+    running: false,
+    phase: 'syncing',
+    since: 'T0',
+    progress: { message: 'sync: fetching (1 of 3 collections done, 7 documents copied)' },
+    lastError: { errorNum: 0 },
+  };
+  const lines =
+    'a sync runs since T0\n' +
+    '            sync: fetching (1 of 3 collections done, 7 documents copied)\n';
+  expect(await status({ applier: { state } })).toContain(
+    `Applier     not set up\n            ${lines}`,
+  );
+  const text = await status({ applier: { state, endpoint: 'tcp://10.1.2.3:8529' } });
+  expect(text).toContain(`Applier     not running during a sync\n            ${lines}`);
+  expect(text).not.toContain('STOPPED');
+});
+
 test.each([
   ['whyStopped', false, 'stopped because: no response (error 1400, T3)\n'],
   ['whyWaiting', true, 'waiting because: no response (error 1400, T3)\n'],

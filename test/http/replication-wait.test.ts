@@ -72,6 +72,27 @@ describe('logger-follow with wait', () => {
     expect(performance.now() - startedMs).toBeLessThan(10_000);
   });
 
+  test.each(['a write that is not logged', 'a sync that replaces data'])(
+    'is ended by %s: what was waited for is missing',
+    async (what) => {
+      await server.put('logger-start');
+      const people = await create('people');
+      await server.put('logger-stop');
+      const from = await lastLogTick();
+      const waiting = vi.spyOn(server.database.changelog, 'waitAbove');
+      const held = server.get(`logger-follow?from=${from}&wait=60`);
+      await vi.waitFor(() => expect(waiting).toHaveBeenCalled());
+      const startedMs = performance.now();
+      if (what.startsWith('a write')) await insert(people, 'unlogged');
+      else {
+        await server.store.commit((tx) => server.database.changelog.noteHole(tx, tx.drawTick()));
+      }
+      const { status, headers } = await held;
+      expect([status, headers['x-arango-replication-frompresent']]).toEqual([204, 'false']);
+      expect(performance.now() - startedMs).toBeLessThan(10_000);
+    },
+  );
+
   test('a filter that matches nothing goes on waiting, and does not read the log in circles', async () => {
     await server.put('logger-start');
     const people = await create('people');

@@ -4,6 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { CollectionCopies } from '../../src/documents/collection-copy.ts';
 import { startLogger } from '../../src/documents/databases.ts';
 import { Appliers } from '../../src/follower/appliers.ts';
+import { readCheckpoint } from '../../src/follower/checkpoint.ts';
 import { InitialSyncer } from '../../src/follower/initial-syncer.ts';
 import { applierCommands } from '../../src/http/replication-applier.ts';
 import { replicationDispatch } from '../../src/http/replication-dispatch.ts';
@@ -66,6 +67,20 @@ async function openHttpFollower(): Promise<HttpFollower> {
 function error(code: number, errorNum: number): object {
   return expect.objectContaining({ error: true, code, errorNum }) as object;
 }
+
+test('a position that is none is 400/10, and the stored one stays', async () => {
+  const { server, send } = await openHttpFollower();
+  const { number } = server.catalogue.get('_system');
+  await send('PUT', 'applier-config', { endpoint: UNREACHABLE, maxConnectRetries: 0 });
+  await send('PUT', 'applier-start?from=17');
+  await send('PUT', 'applier-stop');
+  for (const from of ['abc', '', '0', '-', '9223372036854775808', '99999999999999999999']) {
+    expect((await send('PUT', `applier-start?from=${from}`)).json, from).toEqual(error(400, 10));
+    const { state } = (await send('GET', 'applier-state')).json as { state: WireState };
+    expect(state.running).toBe(false);
+    expect(readCheckpoint(server.store, number)?.processedTick).toBe(17n);
+  }
+});
 
 describe('contract 9.6', () => {
   test('11: no start without configuration, none without endpoint, no change while it runs', async () => {

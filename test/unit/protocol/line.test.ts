@@ -3,7 +3,6 @@ import { expect, test } from 'vitest';
 import { MarkerType } from '../../../src/model/marker.ts';
 import { buildData, parseDocument } from '../../../src/protocol/json-text.ts';
 import {
-  changelogPrefix,
   ddlTail,
   documentTail,
   loggerTail,
@@ -59,16 +58,6 @@ test('changelog lines have exactly the stored shape', () => {
   expect(
     documentTail({ type: 2302, cid: '88', cname: 'links', key: 'e', rev: '9', oldRev: '7' }),
   ).toBe('"type":2302,"cid":"88","cname":"links","key":"e","rev":"9","oldRev":"7"}\n');
-});
-
-test('a journal line behind a changelog prefix is the changelog line', () => {
-  const line = { type: 2300, key: 'a', rev: '1', data: '{"_key":"a","_rev":"1"}' } as const;
-  const journal = documentTail(line);
-  for (const tid of [undefined, '7']) {
-    expect(
-      changelogPrefix(2300, tid, '88', 'ord"ers') + journal.slice(journal.indexOf('"key"')),
-    ).toBe(documentTail({ ...line, tid, cid: '88', cname: 'ord"ers' }));
-  }
 });
 
 test('collection and index events have the shape of 1.4', () => {
