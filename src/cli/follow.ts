@@ -23,7 +23,7 @@ const WAIT_SECONDS = 30;
  * A reader that had enough is gone after this time. Only a write can tell, so the last line of a page is
  * written this much later.
  */
-const PARTING_MS = 50;
+const PARTING_MS = 200;
 /** A server that can not hold requests is asked this often. */
 const POLL_MS = 500;
 

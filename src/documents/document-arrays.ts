@@ -54,7 +54,7 @@ export class DocumentArrays {
           collection.assertAlive();
           database.assertWritable(collection.name);
           const writes = new DocumentTx({ tx, database }, { origin: 'local', grouped: true });
-          const outcomes = group.map(({ operation }) => run(operation, { tx, writes, collection }));
+          const outcomes = group.map(({ operation }) => run(operation, { writes, collection }));
           writes.finish();
           return outcomes;
         },

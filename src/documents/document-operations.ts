@@ -3,11 +3,10 @@ import { ServiceError } from '../model/errors.ts';
 import { parseHandle } from '../model/names.ts';
 import { type ParsedDocument, mergeDocuments, parseDocument } from '../protocol/json-text.ts';
 import type { Pointer } from '../storage/pointer.ts';
-import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
 import type { DocumentContent, DocumentTx } from './document-tx.ts';
 import { newKey } from './key-generator.ts';
-import { dataOfLine, restOfData, withId } from './stored-document.ts';
+import { restOfData, withId } from './stored-document.ts';
 
 /** What a write did. */
 export interface Written {
@@ -50,9 +49,8 @@ export type InsertSettings = ReturnSettings & {
   readonly ends?: EdgeEnds;
 } & Partial<MergeSettings>;
 
-/** Where an operation works: a transaction of the commit queue, and what writes documents in it. */
+/** Where an operation works: what writes documents inside the commit queue, and into which collection. */
 export interface OperationTarget {
-  readonly tx: WriteTx;
   readonly writes: DocumentTx;
   readonly collection: Collection;
 }
@@ -73,10 +71,10 @@ export type DocumentOperation = (target: OperationTarget) => Written;
 export function insertOperation(body: string, settings: InsertSettings): DocumentOperation {
   const parsed = parseDocument(body);
   return (target) => {
-    const { tx, writes, collection } = target;
+    const { writes, collection } = target;
     const content = contentOf(collection, parsed, settings.ends);
     const given = parsed.key;
-    const key = newKey(writes, collection, given, () => tx.drawTick());
+    const key = newKey(writes, collection, given);
     const old = writes.pointer(collection, key);
     if (!old) return put(target, key, content, undefined, settings);
     switch (settings.overwriteMode ?? 'conflict') {
@@ -93,7 +91,7 @@ export function insertOperation(body: string, settings: InsertSettings): Documen
         return put(
           target,
           key,
-          merge(target, old, { ...parsed, ...settings.ends }, settings),
+          merge(target, key, old, { ...parsed, ...settings.ends }, settings),
           old,
           settings,
         );
@@ -114,7 +112,7 @@ export function replaceOperation(
   const parsed = parseDocument(body);
   return (target) => {
     const old = expectOld(target, key, settings);
-    const content = contentOf(target.collection, parsed, endsAsStored(target, old));
+    const content = contentOf(target.collection, parsed, endsAsStored(target, key, old));
     return put(target, key, content, old, settings);
   };
 }
@@ -132,7 +130,7 @@ export function updateOperation(
   const patch = parseDocument(body);
   return (target) => {
     const old = expectOld(target, key, settings);
-    return put(target, key, merge(target, old, patch, settings), old, settings);
+    return put(target, key, merge(target, key, old, patch, settings), old, settings);
   };
 }
 
@@ -184,12 +182,13 @@ function expectOld(
 
 function merge(
   target: OperationTarget,
+  key: string,
   old: Pointer,
   patch: ParsedDocument,
   settings: Partial<MergeSettings>,
 ): DocumentContent {
-  const { tx, collection } = target;
-  const data = dataOfLine(tx.readLine(collection.number, old));
+  const { writes, collection } = target;
+  const data = writes.text(collection, key, old);
   const rest = mergeDocuments(restOfData(data), patch.rest, {
     keepNull: settings.keepNull ?? true,
     mergeObjects: settings.mergeObjects ?? true,
@@ -198,20 +197,21 @@ function merge(
     collection.indexes.length > 0
       ? (JSON.parse(`{${rest}}`) as Record<string, unknown>)
       : patch.value;
-  return { ...endsOf(collection, patch, endsAsStored(target, old)), value, rest };
+  return { ...endsOf(collection, patch, endsAsStored(target, key, old)), value, rest };
 }
 
-function endsAsStored({ tx, collection }: OperationTarget, old: Pointer): EdgeEnds | undefined {
+function endsAsStored(
+  { writes, collection }: OperationTarget,
+  key: string,
+  old: Pointer,
+): EdgeEnds | undefined {
   if (collection.type !== CollectionType.edge) return undefined;
-  const data = JSON.parse(dataOfLine(tx.readLine(collection.number, old))) as {
-    _from: string;
-    _to: string;
-  };
+  const data = JSON.parse(writes.text(collection, key, old)) as { _from: string; _to: string };
   return { from: data._from, to: data._to };
 }
 
-function textOf({ tx, collection }: OperationTarget, key: string, pointer: Pointer): string {
-  return withId(collection.name, key, dataOfLine(tx.readLine(collection.number, pointer)));
+function textOf({ writes, collection }: OperationTarget, key: string, pointer: Pointer): string {
+  return withId(collection.name, key, writes.text(collection, key, pointer));
 }
 
 /** What is stored of a body: its attributes, and the ends if the collection holds edges. */

@@ -16,9 +16,9 @@ import type { Database } from './database.ts';
 import { DocumentLog } from './document-log.ts';
 import type { IndexedDocument } from './secondary-index.ts';
 import { StatsChanges } from './stats-changes.ts';
-import { cutBytes, documentOfCut, documentOfLine } from './stored-document.ts';
+import { cutBytes, dataOfLine, documentOfCut, documentOfLine } from './stored-document.ts';
 
-/** So many documents are removed at most by one write into a capped collection; the next goes on. */
+/** So many documents more than were written are removed at most with one request; the next goes on. */
 const CAP_REMOVALS_MAX = 1000;
 
 /** A document to be written, apart from key and revision. */
@@ -41,6 +41,8 @@ export class DocumentTx {
   readonly #stats: StatsChanges;
   readonly #log: DocumentLog;
   readonly #enforcesCaps: boolean;
+  /** Capped collections that clients have written into, and how often. */
+  readonly #grown = new Map<Collection, number>();
 
   /** @param options.grouped log all writes as one transaction, 2200 .. 2201, even a single one */
   constructor(
@@ -55,9 +57,19 @@ export class DocumentTx {
     if (options.grouped) this.#log.beginGroup();
   }
 
+  /** A tick that may be shown once the batch is in the store. */
+  drawTick(): Tick {
+    return this.#tx.drawTick();
+  }
+
   pointer(collection: Collection, key: string): Pointer | undefined {
     if (collection.frontier.lacks(key)) return undefined;
     return this.#tx.pointer(collection.primaryPrefix + key);
+  }
+
+  /** Source text of the live document that `pointer` found under this key: `_key` and `_rev` first, no `_id`. */
+  text(collection: Collection, _key: string, pointer: Pointer): string {
+    return dataOfLine(this.#tx.readLine(collection.number, pointer));
   }
 
   /** The whole document a pointer of this transaction refers to, parsed. */
@@ -84,8 +96,7 @@ export class DocumentTx {
   }
 
   /**
-   * Inserts, or replaces what `old` points to. The revision is the entry's tick unless one is given. Where
-   * a client writes into a capped collection, what there is no more room for is removed.
+   * Inserts, or replaces what `old` points to. The revision is the entry's tick unless one is given.
    * @throws ServiceError uniqueConstraintViolated by a secondary index; documentTooLarge for a document
    *   that alone is above the bytes of a cap.
    */
@@ -99,8 +110,7 @@ export class DocumentTx {
     const tick = this.#tx.drawTick();
     const newRev = rev ?? tick.toString();
     const data = buildData(key, newRev, content.from, content.to, content.rest);
-    const isCapped = this.#enforcesCaps && collection.caps.length > 0;
-    if (isCapped) assertAdmitted(collection, data);
+    this.#assertAdmitted(collection, data);
     if (collection.indexes.length > 0) {
       const after: IndexedDocument = {
         ...content.value,
@@ -110,7 +120,6 @@ export class DocumentTx {
       this.#reindex(collection, key, after, old);
     }
     this.#write(collection, tick, key, newRev, old, data);
-    if (isCapped) this.enforceCaps(collection, CAP_REMOVALS_MAX);
     return newRev;
   }
 
@@ -145,6 +154,7 @@ export class DocumentTx {
     line: CutLine,
     old: Pointer | undefined,
   ): void {
+    this.#assertAdmitted(collection, line);
     if (collection.indexes.length > 0) {
       this.#reindex(collection, key, documentOfCut(line), old);
     }
@@ -182,8 +192,14 @@ export class DocumentTx {
     return newRev;
   }
 
-  /** Writes figures and what is left to log. */
+  /**
+   * Removes what there is no more room for where a client has written into a capped collection, and writes
+   * figures and what is left to log. @throws ServiceError storageDamaged
+   */
   finish(): void {
+    for (const [collection, count] of this.#grown) {
+      this.enforceCaps(collection, count + CAP_REMOVALS_MAX);
+    }
     this.#log.finish();
     this.#stats.write();
   }
@@ -211,12 +227,31 @@ export class DocumentTx {
         : journal.appendCut(entry, journalHead(type), data, pointer);
     const bytes = journal.bytes - before;
     this.#stats.count(collection, { tick, bytes, live: old ? 0 : 1, dead: old ? 1 : 0 });
-    for (const cap of collection.caps) {
-      if (old) cap.remove(this.#tx, old.tick);
-      cap.append(this.#tx, { tick, key, bytes: bytesOf(data) });
+    if (collection.caps.length > 0) {
+      this.#keepCaps(collection, { tick, key, bytes: bytesOf(data) }, old);
     }
     // The log copies the bytes of the journal: the text need not be kept, nor encoded again.
     this.#log.add(collection, tick, { type, key, rev, oldRev: old?.rev }, stored);
+  }
+
+  #keepCaps(collection: Collection, document: CappedDocument, old: Pointer | undefined): void {
+    for (const cap of collection.caps) {
+      if (old) cap.remove(this.#tx, old.tick);
+      cap.append(this.#tx, document);
+    }
+    if (!this.#enforcesCaps) return;
+    this.#grown.set(collection, (this.#grown.get(collection) ?? 0) + 1);
+  }
+
+  /** @throws ServiceError documentTooLarge for one that alone is above the bytes of a cap */
+  #assertAdmitted(collection: Collection, data: string | CutLine): void {
+    if (!this.#enforcesCaps || collection.caps.length === 0) return;
+    const bytes = bytesOf(data);
+    if (collection.caps.every((cap) => cap.admits(bytes))) return;
+    throw new ServiceError(
+      'documentTooLarge',
+      `the document has ${bytes} bytes, more than the cap of collection '${collection.name}' allows for all`,
+    );
   }
 
   /** The document that a cap wants removed first. */
@@ -242,16 +277,6 @@ export class DocumentTx {
       index.insert(this.#tx, after, key);
     }
   }
-}
-
-/** @throws ServiceError documentTooLarge */
-function assertAdmitted(collection: Collection, data: string): void {
-  const bytes = Buffer.byteLength(data);
-  if (collection.caps.every((cap) => cap.admits(bytes))) return;
-  throw new ServiceError(
-    'documentTooLarge',
-    `the document has ${bytes} bytes, more than the cap of collection '${collection.name}' allows for all`,
-  );
 }
 
 /** Length of a document's text in bytes. */

@@ -119,7 +119,7 @@ export class Documents {
         collection.assertAlive();
         database.assertWritable(collection.name);
         const writes = new DocumentTx({ tx, database }, { origin: 'local', grouped: false });
-        const written = operation({ tx, writes, collection });
+        const written = operation({ writes, collection });
         writes.finish();
         return written;
       },

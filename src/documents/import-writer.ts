@@ -10,7 +10,7 @@ import { type DocumentContent, DocumentTx } from './document-tx.ts';
 import type { ImportDocument } from './import-parser.ts';
 import { type ImportTally, completeFailure } from './import-tally.ts';
 import { newKey } from './key-generator.ts';
-import { dataOfLine, restOfData } from './stored-document.ts';
+import { restOfData } from './stored-document.ts';
 
 /** What an import does with a document whose key exists. */
 export type OnDuplicate = 'error' | 'update' | 'replace' | 'ignore';
@@ -48,7 +48,7 @@ export function writeGroup(
     const old = writes.pointer(collection, key);
     if (old) writes.remove(collection, key, old);
   }
-  const writer = new GroupWriter({ tx, writes, collection }, { onDuplicate: group.onDuplicate });
+  const writer = new GroupWriter({ writes, collection }, { onDuplicate: group.onDuplicate });
   const { documents } = group;
   for (let i = 0; i < documents.length; i++) {
     const document = documents[i];
@@ -65,21 +65,17 @@ export function writeGroup(
 type Outcome = 'created' | 'updated' | 'ignored';
 
 class GroupWriter {
-  readonly #tx: WriteTx;
   readonly #writes: DocumentTx;
   readonly #collection: Collection;
   readonly #onDuplicate: OnDuplicate;
-  readonly #drawTick: () => bigint;
 
   constructor(
-    deps: { tx: WriteTx; writes: DocumentTx; collection: Collection },
+    deps: { writes: DocumentTx; collection: Collection },
     options: { onDuplicate: OnDuplicate },
   ) {
-    this.#tx = deps.tx;
     this.#writes = deps.writes;
     this.#collection = deps.collection;
     this.#onDuplicate = options.onDuplicate;
-    this.#drawTick = () => deps.tx.drawTick();
   }
 
   /** Writes one document, or returns what is wrong with it; then nothing of it is written. */
@@ -94,7 +90,7 @@ class GroupWriter {
   }
 
   #write(document: ImportDocument): Outcome | ServiceError {
-    const key = newKey(this.#writes, this.#collection, document.key, this.#drawTick);
+    const key = newKey(this.#writes, this.#collection, document.key);
     const old = this.#writes.pointer(this.#collection, key);
     if (!old) {
       this.#writes.upsert(this.#collection, key, this.#content(document, document.rest), undefined);
@@ -105,13 +101,13 @@ class GroupWriter {
     const content =
       this.#onDuplicate === 'replace'
         ? this.#content(document, document.rest)
-        : this.#merged(document, old);
+        : this.#merged(document, key, old);
     this.#writes.upsert(this.#collection, key, content, old);
     return 'updated';
   }
 
-  #merged(document: ImportDocument, old: Pointer): DocumentContent {
-    const data = dataOfLine(this.#tx.readLine(this.#collection.number, old));
+  #merged(document: ImportDocument, key: string, old: Pointer): DocumentContent {
+    const data = this.#writes.text(this.#collection, key, old);
     const rest = mergeDocuments(restOfData(data), document.rest, MERGE);
     if (this.#collection.type !== CollectionType.edge) return this.#content(document, rest);
     const { _from, _to } = JSON.parse(data) as { _from: string; _to: string };

@@ -31,12 +31,7 @@ export function validateKeyOptions(value: unknown): KeyOptions | undefined {
  * The key of a new document: the one given, or one made by the collection's generator.
  * @throws ServiceError illegalDocumentKey, unexpectedDocumentKey, outOfKeys
  */
-export function newKey(
-  writes: DocumentTx,
-  collection: Collection,
-  given: unknown,
-  drawTick: () => bigint,
-): string {
+export function newKey(writes: DocumentTx, collection: Collection, given: unknown): string {
   const options = collection.parameters.keyOptions;
   if (given !== undefined) {
     if (typeof given !== 'string' || !isValidKey(given))
@@ -45,7 +40,7 @@ export function newKey(
     trackGivenKey(writes, collection, given);
     return given;
   }
-  if (options?.type !== 'autoincrement') return drawTick().toString();
+  if (options?.type !== 'autoincrement') return writes.drawTick().toString();
   const next = nextNumber(options, writes.stats(collection).lastKey);
   writes.setLastKey(collection, next);
   return next.toString();

@@ -119,8 +119,9 @@ export const DOCUMENT_ERRORS = {
     errorNum: 1216,
     httpStatus: 400,
     message: 'document too large',
-    cause: 'The document alone is above what a body or a transaction may hold.',
-    cure: 'Split the document, or start the server with higher limits.',
+    cause:
+      'The document alone is above what a body, a transaction, or the cap of its collection may hold.',
+    cure: 'Split the document, start the server with higher limits, or make the cap anew with more bytes.',
   },
   collectionTypeInvalid: {
     errorNum: 1218,
