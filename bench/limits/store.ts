@@ -30,8 +30,9 @@ const level = new Level<Buffer, Buffer>(join(directory, 'limit-store'), {
   keyEncoding: 'buffer',
   valueEncoding: 'buffer',
   writeBufferSize: 16 * 1024 * 1024,
-  cacheSize: 32 * 1024 * 1024,
+  cacheSize: 16 * 1024 * 1024,
   maxFileSize: 8 * 1024 * 1024,
+  compression: false,
 });
 await level.open();
 const cpuBefore = process.cpuUsage();

@@ -39,9 +39,10 @@ const PART_BYTES = 64 * 1024;
 const STEP_MS = 5;
 
 /**
- * Writes many documents from one body (contract 9.5). They are checked while the body comes in. Up to
- * `transactionMaxBytes` all are one transaction, written when the body is over; a larger import is
- * written in several whole transactions (design, rule 6), and what was written stays if a later part fails.
+ * Writes many documents from one body (contract 9.5). They are checked while the body comes in. What
+ * must be all or nothing is one transaction of at most `transactionMaxBytes`, written when the body is
+ * over; any other import above 2 MiB is written in several whole transactions (design, rule 6) while its
+ * body comes in, and what was written stays if a later part fails.
  */
 export class Importer {
   readonly #store: Store;

@@ -24,7 +24,8 @@ const LOWER_U = 0x75;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
-const BARE_ESCAPES = new Set([...'"\\/bfnrt'].map((character) => character.charCodeAt(0)));
+/** `"`, `\`, `/`, b, f, n, r, t. */
+const BARE_ESCAPES: ReadonlySet<number> = new Set([0x22, 0x5c, 0x2f, 0x62, 0x66, 0x6e, 0x72, 0x74]);
 
 /** Hashes of the names of one document; used by one scan at a time. */
 const nameHashes = new Int32Array(MEMBERS_MAX);
