@@ -56,7 +56,7 @@ export class Catalogue {
       const number = metaKeyNumber(key);
       const stored = store.level.getSync(statsKey(number));
       const stats = stored ? decodeStats(statsKey(number), stored) : EMPTY_STATS;
-      // To a copy in the making keys are added without a word.
+      // A copy in the making is looked through when it is complete.
       const largestKey = record.hidden ? undefined : await largestKeyOf(store, number);
       const collection = new Collection(number, record, stats, largestKey);
       const database = byNumber.get(record.database);
@@ -106,8 +106,7 @@ export class Catalogue {
 
   /** Writes a new collection, seen once committed. Needs a batch of its own. */
   addCollection(tx: WriteTx, database: Database, record: CollectionRecord): Collection {
-    const largestKey = record.hidden ? undefined : '';
-    const collection = new Collection(this.drawNumber(tx), record, EMPTY_STATS, largestKey);
+    const collection = new Collection(this.drawNumber(tx), record, EMPTY_STATS, '');
     collection.writeRecord(tx, record);
     tx.afterCommit(() => {
       if (record.hidden) this.#hidden.set(collection.number, collection);

@@ -73,7 +73,7 @@ export class CollectionCopies {
   }
 
   /**
-   * Counts a copy by one scan of its keys, builds its indexes with the leader's ids, and notes with
+   * Counts a copy, if need be by one scan of its keys, builds its indexes with the leader's ids, and notes with
    * `also` that it is complete. Repeating it after a crash does no harm.
    * @throws ServiceError uniqueConstraintViolated when the documents do not satisfy an index
    */
@@ -83,7 +83,9 @@ export class CollectionCopies {
     also: (tx: WriteTx) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    const count = await this.#count(copy, signal);
+    // Where every entry was that of a new key, all of them are live.
+    const { entries, count: known } = copy.stats;
+    const count = known === entries ? known : await this.#count(copy, signal);
     await this.#store.commit(
       (tx) => {
         copy.assertAlive();
@@ -196,6 +198,7 @@ export class CopyWriter {
   readonly #tx: WriteTx;
   readonly #copy: Collection;
   #entries = 0;
+  #newKeys = 0;
   #bytes = 0;
   #lastTick: Tick = 0n;
   #lastKey = 0;
@@ -211,6 +214,8 @@ export class CopyWriter {
     const edge = this.#copy.type === CollectionType.edge;
     const type = edge ? MarkerType.edge : MarkerType.document;
     const tick = this.#tx.drawTick();
+    if (this.#copy.frontier.lacks(key)) this.#newKeys++;
+    this.#copy.frontier.add(key);
     const pointer = new OpenPointer(tick, rev);
     this.#tx.putBlind(this.#copy.primaryPrefix + key, pointer);
     const entry = { tick, type, collection: number, transaction: 0n };
@@ -236,11 +241,12 @@ export class CopyWriter {
     this.#count(tick, this.#tx.journal(number).append(entry, documentTail({ type, key, rev })));
   }
 
-  /** Adds to the figures; how many documents are live is counted when the copy is complete. */
+  /** Adds to the figures; what counts as live until the copy is complete are keys known to be new. */
   finish(): void {
     const stats = this.#copy.readStats(this.#tx);
     this.#copy.writeStats(this.#tx, {
       ...stats,
+      count: stats.count + this.#newKeys,
       entries: stats.entries + this.#entries,
       bytes: stats.bytes + this.#bytes,
       lastTick: this.#lastTick > stats.lastTick ? this.#lastTick : stats.lastTick,

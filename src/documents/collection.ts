@@ -94,7 +94,7 @@ export class Collection {
     return this.#frontier;
   }
 
-  /** Says what the largest key of a copy is, to which nothing will be appended any more. */
+  /** Says what the largest key of a copy is, after a look. */
   setLargestKey(key: string): void {
     this.#frontier = new KeyFrontier(key);
   }
