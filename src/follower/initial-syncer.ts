@@ -101,7 +101,7 @@ const CHUNK_SIZE_BYTES = 8 * 1024 * 1024;
 const DEFAULTS: Required<InitialSyncerOptions> = {
   acceptedVersions: ACCEPTED_VERSIONS,
   // 3 to 4 ms of work, which is what other requests wait; larger commits copy no faster.
-  sliceBytes: 256 * 1024,
+  sliceBytes: 1024 * 1024,
   fetchRetries: 3,
   batchTtlSeconds: 180,
   batchExtendMs: 120_000,
