@@ -114,6 +114,11 @@ export class TailingSyncer {
           ...options,
           ignoreErrors: config.ignoreErrors,
           interleaved: !this.#isTicklog && !this.#isClassic,
+          leader: {
+            id: state.serverId,
+            database: this.#deps.client.database,
+            isTicklog: this.#isTicklog,
+          },
         },
         checkpoint,
       );

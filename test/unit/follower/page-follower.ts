@@ -15,6 +15,7 @@ const OPTIONS: PageApplierOptions = {
   transactionMaxBytes: 64 * 1024 * 1024,
   ignoreErrors: 0,
   interleaved: false,
+  leader: { id: '1', database: '_system', isTicklog: false },
 };
 
 /** A database that follows a log made up by the test, with the leader's collections `c` and `e`. */
