@@ -151,4 +151,24 @@ describe('a repeated sync', () => {
     await follower.follow(leader);
     expect(await follower.differences(leader)).toEqual([]);
   });
+
+  test('of a part does not hide from the applier that its leader was put back to a backup', async () => {
+    await using leader = await LiveServer.start();
+    await using follower = await LiveServer.start();
+    await leader.create('aa');
+    await leader.create('bb');
+    await leader.backUp();
+    await follower.configure(leader);
+    await follower.sync(leader);
+    await leader.put('bb', ...Array.from({ length: 50 }, (_, i) => `lost${i}`));
+    await follower.follow(leader);
+    await leader.putBack();
+    await follower.configure(leader);
+    await follower.sync(leader, { restrictType: 'include', restrictCollections: ['aa'] });
+    await follower.api.startApplier();
+    expect(await follower.stopped()).toMatchObject({ errorNum: 1404 });
+    await follower.sync(leader);
+    await follower.follow(leader);
+    expect(await follower.differences(leader)).toEqual([]);
+  });
 });

@@ -1,3 +1,4 @@
+import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitUntilApplied } from '../../bench/support/catch-up.ts';
@@ -58,6 +59,16 @@ export class LiveServer implements AsyncDisposable {
     await this.#close();
     this.#server = await open(this.#dir);
     this.#api = apiOf(this.#server);
+  }
+
+  /** Makes a copy of its directory, for `putBack`; it is on another port then. */
+  async backUp(): Promise<void> {
+    await this.#exchange('data', 'backup');
+  }
+
+  /** Puts its directory back to what it was at `backUp`; it is on another port then. */
+  async putBack(): Promise<void> {
+    await this.#exchange('backup', 'data');
   }
 
   /** @returns its id */
@@ -154,6 +165,14 @@ export class LiveServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#close();
     await this.#dir[Symbol.asyncDispose]();
+  }
+
+  async #exchange(from: string, to: string): Promise<void> {
+    await this.#close();
+    await rm(join(this.#dir.path, to), { recursive: true, force: true });
+    await cp(join(this.#dir.path, from), join(this.#dir.path, to), { recursive: true });
+    this.#server = await open(this.#dir);
+    this.#api = apiOf(this.#server);
   }
 
   async #close(): Promise<void> {
