@@ -124,12 +124,13 @@ export class CollectionCopies {
    * Puts the copies in the place of whatever has their id or their name, in one batch with what `also`
    * writes. Readers see the old collections until then and the new ones from then on. What is gone at the
    * source goes in the same batch.
+   * @param also sees all those that go
    * @returns those that went without a replacement
    */
   switchIn(
     database: Database,
     copies: readonly Collection[],
-    also: (tx: WriteTx) => void,
+    also: (tx: WriteTx, going: readonly Collection[]) => void,
     source?: SwitchSource,
   ): Promise<readonly Collection[]> {
     return this.#store.commit(
@@ -145,9 +146,8 @@ export class CollectionCopies {
         const gone = database.collections.filter(
           (each) => !replaced.has(each) && source?.isGone(each),
         );
-        for (const old of [...replaced, ...gone]) {
-          this.#collections.dropSilently(tx, database, old);
-        }
+        const going = [...replaced, ...gone];
+        for (const old of going) this.#collections.dropSilently(tx, database, old);
         const tick = tx.drawTick();
         for (const copy of copies) {
           tx.observeTick(BigInt(copy.cid));
@@ -164,7 +164,7 @@ export class CollectionCopies {
         // Those who follow this server cannot replay a switch; they must copy anew.
         if (database.changelog.config.logRemoteChanges) database.changelog.noteHole(tx, tick);
         else database.changelog.noteUnlogged(tx, tick, 'remote');
-        also(tx);
+        also(tx, going);
         return gone;
       },
       { exclusive: true },

@@ -16,7 +16,7 @@ import type { ForeignLine } from '../protocol/line-parser.ts';
 import { Space, numberRange, primaryKeyDocument } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import { adoptIndex } from './index-adoption.ts';
-import { type FollowedLeader, LeaderCollections } from './leader-collections.ts';
+import type { LeaderCollections, NamedCollection } from './leader-collections.ts';
 import type { Restriction } from './restriction.ts';
 
 /**
@@ -40,19 +40,17 @@ export class DdlApplier {
   readonly #collections: Collections;
   readonly #database: Database;
   readonly #restriction: Restriction;
-  readonly #isTicklog: boolean;
   readonly #theirs: LeaderCollections;
 
   constructor(
     deps: { store: Store; collections: Collections; database: Database },
-    options: { restriction: Restriction; leader: FollowedLeader },
+    options: { restriction: Restriction; theirs: LeaderCollections },
   ) {
     this.#store = deps.store;
     this.#collections = deps.collections;
     this.#database = deps.database;
     this.#restriction = options.restriction;
-    this.#isTicklog = options.leader.isTicklog;
-    this.#theirs = new LeaderCollections(deps, options);
+    this.#theirs = options.theirs;
   }
 
   /**
@@ -72,10 +70,9 @@ export class DdlApplier {
       case MarkerType.collectionCreate:
         return this.#create(line, name);
       case MarkerType.collectionDrop:
-        if (!collection) return 'done';
-        return (context) => this.#collections.drop(this.#database, collection, context);
+        return collection ? this.#drop(collection, cid, tick) : 'done';
       default:
-        if (!collection && this.#theirs.isOutdated(cname, tick)) return 'done';
+        if (!collection && this.#theirs.isOutdated({ cid, name: cname }, tick)) return 'done';
         return this.#changeWithin(line, collection ?? this.#missing(line));
     }
   }
@@ -96,6 +93,17 @@ export class DdlApplier {
     }
   }
 
+  #drop(collection: Collection, cid: string, tick: Tick): DdlChange {
+    return (context) =>
+      this.#collections.drop(this.#database, collection, {
+        ...context,
+        also: (tx) => {
+          this.#theirs.noteDropped(tx, cid, tick);
+          context.also?.(tx);
+        },
+      });
+  }
+
   #create(line: ForeignLine, name: string): DdlPlan {
     const parameters = parametersFromWire({ cid: line.cid, name, ...line.payload });
     if (!parameters) throw new ServiceError('unexpectedMarker', 'collection is not described');
@@ -103,9 +111,11 @@ export class DdlApplier {
     const { tick = 0n } = line;
     const same = this.#database.byCid(parameters.cid);
     const named = this.#database.byName(parameters.name);
-    const existing = this.#isTicklog ? same : (same ?? named);
+    const existing = this.#theirs.isTicklog ? same : (same ?? named);
     if (existing?.type === parameters.type) return this.#adopt(existing, parameters, tick);
-    if (this.#theirs.isAhead(same, tick) || this.#theirs.isAhead(named, tick)) return 'done';
+    if (this.#theirs.isAhead(same, tick) || this.#theirs.isOutdated(parameters, tick)) {
+      return 'done';
+    }
     return (context) =>
       this.#collections.createWith(
         this.#database,
@@ -123,13 +133,9 @@ export class DdlApplier {
   }
 
   /** A context in which what has the id or the name of a ticklog leader's collection makes room for it. */
-  #replacing(
-    context: ChangeContext,
-    wanted: { readonly cid: string; readonly name: string },
-    tick: Tick,
-  ): ChangeContext {
+  #replacing(context: ChangeContext, wanted: NamedCollection, tick: Tick): ChangeContext {
     const followed = this.#theirs.followedAt(tick);
-    if (!this.#isTicklog) return { ...context, followed };
+    if (!this.#theirs.isTicklog) return { ...context, followed };
     return {
       ...context,
       followed,
@@ -149,6 +155,7 @@ export class DdlApplier {
     const { tick = 0n, cid = '' } = line;
     if (newName === collection?.name) return isFollowed ? 'done' : 'excluded';
     if (this.#theirs.isAhead(collection, tick)) return 'done';
+    if (!collection && this.#theirs.isDroppedAfter(cid, tick)) return 'done';
     // It may have been renamed out, and come back.
     const oldNames = [line.cname, collection?.name].filter((name) => name !== undefined);
     const wasFollowed = oldNames.every((name) => this.#restriction.accepts(name));
@@ -217,7 +224,7 @@ export class DdlApplier {
 
   /** @throws ServiceError collectionNotFound, always */
   #missing({ cid = '', cname = '' }: ForeignLine): never {
-    throw this.#theirs.missing(cid, cname);
+    throw this.#theirs.missing({ cid, name: cname });
   }
 
   /** Leaders of 3.4 on do not log the single removals. In steps; the last one has the position. */

@@ -9,7 +9,7 @@ import { MarkerType } from '../model/marker.ts';
 import { isValidKey } from '../model/names.ts';
 import { MAX_TICK, type Tick } from '../model/tick.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
-import { type FollowedLeader, LeaderCollections } from './leader-collections.ts';
+import type { LeaderCollections } from './leader-collections.ts';
 import { NumericRevisions } from './numeric-revisions.ts';
 import type { PageLines } from './page-lines.ts';
 import type { Restriction } from './restriction.ts';
@@ -62,12 +62,12 @@ export class DocumentApplier {
 
   constructor(
     deps: { tx: WriteTx; database: Database },
-    options: { restriction: Restriction; leader: FollowedLeader },
+    options: { restriction: Restriction; theirs: LeaderCollections },
   ) {
     this.#tx = deps.tx;
     this.#database = deps.database;
     this.#restriction = options.restriction;
-    this.#theirs = new LeaderCollections(deps, options);
+    this.#theirs = options.theirs;
   }
 
   /** Lines passed over because their collection is not followed. */
@@ -144,8 +144,9 @@ export class DocumentApplier {
       return undefined;
     }
     if (!found) {
-      if (this.#theirs.isOutdated(cname, lines.tick)) return undefined;
-      throw this.#theirs.missing(cid, cname);
+      const named = { cid, name: cname };
+      if (this.#theirs.isOutdated(named, lines.tick)) return undefined;
+      throw this.#theirs.missing(named);
     }
     this.#last = found;
     this.#lastCid = cid;

@@ -2,15 +2,27 @@ import type { Collection, Followed } from '../documents/collection.ts';
 import type { Database } from '../documents/database.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
+import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
+import { DroppedCollections } from './dropped-collections.ts';
+import type { LeaderIncarnation } from './leader-answers.ts';
 
 /** The leader that a log comes from. */
 export interface FollowedLeader {
   readonly id: string;
   /** Database on the leader. */
   readonly database: string;
-  /** It is one of ours: no two of its collections ever have one id, and its log tells of gaps. */
-  readonly isTicklog: boolean;
+  /**
+   * The runs of a leader that is one of ours: no two of its collections ever have one id, and its log
+   * tells of gaps. Undefined for others.
+   */
+  readonly incarnations: readonly LeaderIncarnation[] | undefined;
+}
+
+/** A collection as a line names it. */
+export interface NamedCollection {
+  readonly cid: string;
+  readonly name: string;
 }
 
 /**
@@ -19,20 +31,34 @@ export interface FollowedLeader {
  * leader's copy: a restored collection has an id of its own.
  */
 export class LeaderCollections {
+  readonly isTicklog: boolean;
   readonly #database: Database;
   readonly #leader: FollowedLeader;
+  readonly #dropped: DroppedCollections;
 
-  constructor(deps: { database: Database }, options: { leader: FollowedLeader }) {
+  /** @throws ServiceError storageDamaged when what is remembered of dropped ones cannot be read */
+  constructor(deps: { store: Store; database: Database }, leader: FollowedLeader) {
+    const { id: leaderId, database, incarnations } = leader;
+    this.isTicklog = incarnations !== undefined;
     this.#database = deps.database;
-    this.#leader = options.leader;
+    this.#leader = leader;
+    this.#dropped = new DroppedCollections(deps, {
+      databaseNumber: deps.database.number,
+      leader: { leaderId, database, incarnations: incarnations ?? [] },
+    });
+  }
+
+  /** Says that the leader is in another run. */
+  setIncarnation(incarnation: string | undefined): void {
+    this.#dropped.setIncarnation(incarnation);
   }
 
   /** By the leader's id first, by name only if that is unknown. */
-  find(cid: string, cname: string): Collection | undefined {
+  find(cid: string, name: string): Collection | undefined {
     const found = this.#database.byCid(cid);
     if (found) return found;
-    const named = this.#database.byName(cname);
-    return this.#leader.isTicklog && named?.followed ? undefined : named;
+    const named = this.#database.byName(name);
+    return this.isTicklog && named?.followed ? undefined : named;
   }
 
   /** Whether it is recorded as a copy of one of this leader's collections. */
@@ -45,16 +71,28 @@ export class LeaderCollections {
    * is being replayed, and what came of it is here.
    */
   isAhead(collection: Collection | undefined, tick: Tick): boolean {
-    if (!this.#leader.isTicklog || !collection?.followed) return false;
+    if (!this.isTicklog || !collection?.followed) return false;
     return this.isOurs(collection) && collection.followed.tick >= tick;
   }
 
   /**
-   * Whether a line about a collection that is not here may be passed over: at a later tick its name is
-   * another one's, so that the log goes on to say what became of it.
+   * Whether a line about a collection that is not here may be passed over: the leader has dropped it later,
+   * or another one has its name at a later tick, so that the log goes on to say what became of it.
    */
-  isOutdated(cname: string, tick: Tick): boolean {
-    return this.isAhead(this.#database.byName(cname), tick);
+  isOutdated({ cid, name }: NamedCollection, tick: Tick): boolean {
+    return (
+      this.#dropped.isDroppedAfter(cid, tick) || this.isAhead(this.#database.byName(name), tick)
+    );
+  }
+
+  /** Whether the leader is known to have dropped a collection behind `tick`. */
+  isDroppedAfter(cid: string, tick: Tick): boolean {
+    return this.#dropped.isDroppedAfter(cid, tick);
+  }
+
+  /** Remembers that the leader has dropped a collection. Needs a batch of its own. */
+  noteDropped(tx: WriteTx, cid: string, tick: Tick): void {
+    this.#dropped.add(tx, [cid], tick);
   }
 
   /** What a collection is recorded as that has its name by an event of this tick. */
@@ -68,11 +106,7 @@ export class LeaderCollections {
    * @param wanted the collection to come, for the message
    * @throws ServiceError duplicateName (1207) for one that has documents of its own
    */
-  assertReplaceable(
-    collection: Collection,
-    wanted: { readonly cid: string; readonly name: string },
-    tx: WriteTx,
-  ): true {
+  assertReplaceable(collection: Collection, wanted: NamedCollection, tx: WriteTx): true {
     if (this.isOurs(collection)) return true;
     const { count } = collection.readStats(tx);
     if (count === 0) return true;
@@ -87,12 +121,12 @@ export class LeaderCollections {
   }
 
   /** What to say of a collection that must be here, and is not. */
-  missing(cid: string, cname: string): ServiceError {
-    const named = this.#database.byName(cname);
+  missing({ cid, name }: NamedCollection): ServiceError {
+    const named = this.#database.byName(name);
     if (!named) return new ServiceError('collectionNotFound');
     return new ServiceError(
       'collectionNotFound',
-      `collection '${cname}', id ${cid}, of the leader is not here; that of the name here has the id ` +
+      `collection '${name}', id ${cid}, of the leader is not here; that of the name here has the id ` +
         `${named.cid} and is a copy of another one; sync anew`,
     );
   }

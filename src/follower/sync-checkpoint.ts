@@ -35,11 +35,13 @@ export interface SyncEnd {
  * Moves the position of the database's applier to where a sync ended, in the batch that puts the
  * copies in place (P3, P7): an applier that starts from its own position then neither passes over
  * what happened after the copy, nor misses what it still has to do for collections that were not copied.
+ * @returns false when it stays where it is
  */
-export function moveCheckpoint(tx: WriteTx, follower: Follower, end: SyncEnd): void {
-  if (!moves(follower, end)) return;
+export function moveCheckpoint(tx: WriteTx, follower: Follower, end: SyncEnd): boolean {
+  if (!moves(follower, end)) return false;
   // What is staged of open transactions has no owner now, and goes when the applier starts.
   writeCheckpoint(tx, follower.database.number, checkpointAt(end.position, tx.timeMs));
+  return true;
 }
 
 /**

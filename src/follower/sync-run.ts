@@ -16,6 +16,7 @@ import type {
   SyncResult,
 } from './initial-syncer.ts';
 import { errorFields } from './failure-log.ts';
+import { DroppedCollections } from './dropped-collections.ts';
 import type { LeaderIncarnation, LeaderInventory, LeaderState } from './leader-answers.ts';
 import { checkLeader, holdsHistory } from './leader-check.ts';
 import type { LeaderClient } from './leader-client.ts';
@@ -237,7 +238,7 @@ export class SyncRun {
     const gone = await copies.switchIn(
       database,
       finished,
-      (tx) => this.#endProgress(tx, finished, end),
+      (tx, going) => this.#endProgress(tx, finished, going, end),
       {
         followed: { leaderId, database: leaderDatabase, tick },
         isGone: (collection) => this.#isGone(collection, end),
@@ -260,13 +261,41 @@ export class SyncRun {
   }
 
   /** What is in the batch of the switch besides the switch. */
-  #endProgress(tx: WriteTx, finished: readonly Collection[], end: SyncEnd): void {
+  #endProgress(
+    tx: WriteTx,
+    finished: readonly Collection[],
+    going: readonly Collection[],
+    end: SyncEnd,
+  ): void {
     this.#progress.removePlan(tx);
     for (const copy of finished) this.#progress.removePosition(tx, copy);
     tx.observeTick(end.position.tick);
     const { database } = this.#options;
-    moveCheckpoint(tx, { store: this.#deps.store, database }, end);
+    if (moveCheckpoint(tx, { store: this.#deps.store, database }, end)) {
+      this.#noteDropped(tx, finished, going, end);
+    }
     this.#options.onSwitch(tx, end.position);
+  }
+
+  /** All that the applier is to follow was copied: what came from there and was not copied is gone. */
+  #noteDropped(
+    tx: WriteTx,
+    finished: readonly Collection[],
+    going: readonly Collection[],
+    { position, leaderDatabase, incarnations = [] }: SyncEnd,
+  ): void {
+    const { leaderId, tick } = position;
+    const copied = new Set(finished.map(({ cid }) => cid));
+    const gone = going.filter(
+      ({ cid, followed }) =>
+        !copied.has(cid) && followed?.leaderId === leaderId && followed.database === leaderDatabase,
+    );
+    const dropped = new DroppedCollections(this.#deps, {
+      databaseNumber: this.#options.database.number,
+      leader: { leaderId, database: leaderDatabase, incarnations },
+    });
+    const cids = gone.map(({ cid }) => cid);
+    dropped.add(tx, cids, tick);
   }
 
   /**

@@ -45,9 +45,15 @@ class Following {
   async forward(): Promise<void> {
     await this.#traffic.run(1 + this.#random.below(30));
     const share = this.#random.below(100);
-    if (share < 50) await this.#follow();
-    else if (share < 70) await this.#follower.restart();
+    if (share < 50) await this.#followOrSync();
+    else if (share < 65) await this.#follower.restart();
+    else if (share < 80) await this.#restartLeader();
     else await this.#follower.sync(this.#leader);
+  }
+
+  async #restartLeader(): Promise<void> {
+    await this.#leader.restart();
+    await this.#follower.configure(this.#leader);
   }
 
   /** Traffic, and then one of the things of which an applier may say that it lost its place. */
