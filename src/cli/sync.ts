@@ -9,7 +9,8 @@ export function addSyncCommand(program: Command, context: CliContext): void {
     name: 'sync',
     description:
       'Copy a leader once. Collections that the leader has, too, are replaced when the copy is ' +
-      'complete; those that only this server has are kept.',
+      'complete, and those that once came from it and are gone there are dropped; those of ' +
+      'this server are kept.',
     run: sync,
   });
 }

@@ -2,13 +2,20 @@ import type { Origin } from '../changelog/changelog.ts';
 import { type DdlLine, ddlTail } from '../protocol/line.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
-import type { Collection } from './collection.ts';
+import type { Collection, Followed } from './collection.ts';
 import type { Database } from './database.ts';
 
 /** Who makes a change, and what else must be in its batch: the applier's checkpoint (P3). */
 export interface ChangeContext {
   readonly origin: Origin;
   readonly also?: (tx: WriteTx) => void;
+  /** Whose copy the collection created or renamed is from then on. */
+  readonly followed?: Followed;
+  /**
+   * Asked about a collection whose name or id is wanted: whether it may be dropped in the same batch. May
+   * throw what is to be said instead of duplicateName.
+   */
+  readonly mayReplace?: (inTheWay: Collection, tx: WriteTx) => boolean;
   /** Ends a change that takes long, such as building an index; then nothing of it is left. */
   readonly signal?: AbortSignal;
 }

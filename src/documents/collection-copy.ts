@@ -10,10 +10,18 @@ import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import { CapList } from './cap-list.ts';
 import type { Catalogue } from './catalogue.ts';
-import type { Collection } from './collection.ts';
+import type { Collection, Followed } from './collection.ts';
 import type { Collections } from './collections.ts';
 import type { Database } from './database.ts';
 import { fillIndex, fillableIndex } from './index-builder.ts';
+
+/** What a switch knows of the server that the copies are of. */
+export interface SwitchSource {
+  /** What the copies are copies of. */
+  readonly followed: Followed;
+  /** Whether a collection that is here is gone there: then it goes with the switch. */
+  readonly isGone: (collection: Collection) => boolean;
+}
 
 const COUNT_STEP = 50_000;
 
@@ -116,13 +124,17 @@ export class CollectionCopies {
 
   /**
    * Puts the copies in the place of whatever has their id or their name, in one batch with what `also`
-   * writes. Readers see the old collections until then and the new ones from then on.
+   * writes. Readers see the old collections until then and the new ones from then on. What is gone at the
+   * source goes in the same batch.
+   * @param also sees all those that go
+   * @returns those that went without a replacement
    */
   switchIn(
     database: Database,
     copies: readonly Collection[],
-    also: (tx: WriteTx) => void,
-  ): Promise<void> {
+    also: (tx: WriteTx, going: readonly Collection[]) => void,
+    source?: SwitchSource,
+  ): Promise<readonly Collection[]> {
     return this.#store.commit(
       (tx) => {
         database.assertAlive();
@@ -133,11 +145,19 @@ export class CollectionCopies {
             if (old) replaced.add(old);
           }
         }
-        for (const old of replaced) this.#collections.dropSilently(tx, database, old);
+        const gone = database.collections.filter(
+          (each) => !replaced.has(each) && source?.isGone(each),
+        );
+        const going = [...replaced, ...gone];
+        for (const old of going) this.#collections.dropSilently(tx, database, old);
         const tick = tx.drawTick();
         for (const copy of copies) {
           tx.observeTick(BigInt(copy.cid));
-          copy.writeRecord(tx, { ...copy.record, hidden: false, deletionsSince: tick });
+          copy.writeRecord(tx, {
+            ...copy.record,
+            ...{ hidden: false, deletionsSince: tick },
+            ...(source ? { followed: source.followed } : {}),
+          });
           tx.afterCommit(() => {
             this.#catalogue.forgetHidden(copy);
             database.show(copy);
@@ -146,7 +166,8 @@ export class CollectionCopies {
         // Those who follow this server cannot replay a switch; they must copy anew.
         if (database.changelog.config.logRemoteChanges) database.changelog.noteHole(tx, tick);
         else database.changelog.noteUnlogged(tx, tick, 'remote');
-        also(tx);
+        also(tx, going);
+        return gone;
       },
       { exclusive: true },
     );

@@ -19,6 +19,16 @@ export interface IndexRecord {
   readonly building?: boolean;
 }
 
+/** Whose copy a collection is. */
+export interface Followed {
+  /** Server id of the leader. */
+  readonly leaderId: string;
+  /** Database on the leader. */
+  readonly database: string;
+  /** The leader's tick as of which it is known to have a collection of this id and name. */
+  readonly tick: Tick;
+}
+
 /** What the catalogue stores of a collection. */
 export interface CollectionRecord {
   readonly database: number;
@@ -29,6 +39,8 @@ export interface CollectionRecord {
   readonly createdTick: Tick;
   /** Removals of the journal are complete for positions at or above this tick (rule 7). */
   readonly deletionsSince: Tick;
+  /** Absent for what was made, restored or renamed here, and in stores of earlier versions. */
+  readonly followed?: Followed;
 }
 
 /**
@@ -83,6 +95,10 @@ export class Collection {
 
   get record(): CollectionRecord {
     return this.#record;
+  }
+
+  get followed(): Followed | undefined {
+    return this.#record.followed;
   }
 
   get stats(): CollectionStats {

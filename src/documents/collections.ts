@@ -86,7 +86,8 @@ export class Collections {
   }
 
   /**
-   * Creates a collection exactly as described, id included: what an applier or a restore does.
+   * Creates a collection exactly as described, id included: what an applier or a restore does. What the
+   * context lets be replaced goes in the same batch.
    * @throws ServiceError duplicateName when name or id is taken, readOnly
    */
   createWith(
@@ -96,9 +97,8 @@ export class Collections {
   ): Promise<Collection> {
     return changeCatalogue(this.#store, database, context, (tx) => {
       if (context.origin === 'local') database.assertWritable(parameters.name);
-      if (database.byName(parameters.name) ?? database.byCid(parameters.cid)) {
-        throw new ServiceError('duplicateName');
-      }
+      const inTheWay = [database.byName(parameters.name), database.byCid(parameters.cid)];
+      this.#makeRoom(tx, database, inTheWay, context);
       tx.observeTick(BigInt(parameters.cid));
       const createdTick = tx.drawTick();
       const collection = this.#catalogue.addCollection(tx, database, {
@@ -108,6 +108,7 @@ export class Collections {
         indexes: [],
         createdTick,
         deletionsSince: createdTick,
+        ...(context.followed ? { followed: context.followed } : {}),
       });
       const { cid, name } = parameters;
       logChange(tx, database, collection, context, {
@@ -124,12 +125,17 @@ export class Collections {
   drop(database: Database, collection: Collection, context: ChangeContext = LOCAL): Promise<void> {
     return changeCatalogue(this.#store, database, context, (tx) => {
       assertChangeable(database, collection, context);
-      logChange(tx, database, collection, context, {
-        type: MarkerType.collectionDrop,
-        cid: collection.cid,
-        cname: collection.name,
-      });
-      this.dropSilently(tx, database, collection);
+      this.#drop(tx, database, collection, context);
+    });
+  }
+
+  /** Notes whose copy a collection is, as the context says; not logged. @throws ServiceError collectionNotFound */
+  follow(database: Database, collection: Collection, context: ChangeContext): Promise<void> {
+    return changeCatalogue(this.#store, database, context, (tx) => {
+      collection.assertAlive();
+      const { record } = collection;
+      const { followed } = context;
+      collection.writeRecord(tx, { ...record, ...(followed ? { followed } : {}) });
     });
   }
 
@@ -147,7 +153,11 @@ export class Collections {
     });
   }
 
-  /** @throws ServiceError illegalName, duplicateName, readOnly */
+  /**
+   * A client's change of name makes a collection its own: what the leader does with the name is no longer
+   * its business. What the context lets be replaced goes in the same batch.
+   * @throws ServiceError illegalName, duplicateName, readOnly
+   */
   rename(
     database: Database,
     collection: Collection,
@@ -160,7 +170,9 @@ export class Collections {
         throw new ServiceError('illegalName');
       }
       if (context.origin === 'local') database.assertWritable(newName);
-      if (database.byName(newName)) throw new ServiceError('duplicateName');
+      const inTheWay = database.byName(newName);
+      if (inTheWay === collection) throw new ServiceError('duplicateName');
+      this.#makeRoom(tx, database, [inTheWay], context);
       const oldName = collection.name;
       logChange(tx, database, collection, context, {
         type: MarkerType.collectionRename,
@@ -168,9 +180,10 @@ export class Collections {
         cname: oldName,
         newName,
       });
-      const { record } = collection;
+      const { followed: before, ...record } = collection.record;
+      const followed = context.followed ?? (context.origin === 'remote' ? before : undefined);
       const parameters = { ...record.parameters, name: newName };
-      collection.writeRecord(tx, { ...record, parameters });
+      collection.writeRecord(tx, { ...record, parameters, ...(followed ? { followed } : {}) });
       tx.afterCommit(() => {
         database.show(collection, oldName);
       });
@@ -232,6 +245,29 @@ export class Collections {
   /** Removes what earlier runs left half-built. */
   removeUnfinishedIndexes(): Promise<void> {
     return this.#indexes.removeUnfinished();
+  }
+
+  /** Drops what is in the way. @throws ServiceError duplicateName where the context does not allow it */
+  #makeRoom(
+    tx: WriteTx,
+    database: Database,
+    inTheWay: readonly (Collection | undefined)[],
+    context: ChangeContext,
+  ): void {
+    for (const collection of new Set(inTheWay)) {
+      if (!collection) continue;
+      if (!context.mayReplace?.(collection, tx)) throw new ServiceError('duplicateName');
+      this.#drop(tx, database, collection, context);
+    }
+  }
+
+  #drop(tx: WriteTx, database: Database, collection: Collection, context: ChangeContext): void {
+    logChange(tx, database, collection, context, {
+      type: MarkerType.collectionDrop,
+      cid: collection.cid,
+      cname: collection.name,
+    });
+    this.dropSilently(tx, database, collection);
   }
 
   /**

@@ -8,7 +8,7 @@ import type { Collections } from './collections.ts';
 import { type Database, SYSTEM_DATABASE } from './database.ts';
 
 /** Kinds of meta records that belong to one database. */
-const DATABASE_KINDS = ['l', 'L', 'a', 'k', 'w', 'y'];
+const DATABASE_KINDS = ['l', 'L', 'a', 'k', 'w', 'x', 'y'];
 
 /** Create and drop of databases (contract 9.1); neither is logged. */
 export class Databases {

@@ -3,14 +3,20 @@ import type { Collection } from '../documents/collection.ts';
 import type { ChangedProperties, Collections } from '../documents/collections.ts';
 import type { Database } from '../documents/database.ts';
 import { DocumentTx } from '../documents/document-tx.ts';
-import { MIN_JOURNAL_SIZE, parametersFromWire } from '../model/collection.ts';
+import {
+  type CollectionParameters,
+  MIN_JOURNAL_SIZE,
+  parametersFromWire,
+} from '../model/collection.ts';
 import { ServiceError, isServiceError } from '../model/errors.ts';
 import { MarkerType } from '../model/marker.ts';
 import { isValidCollectionName } from '../model/names.ts';
+import type { Tick } from '../model/tick.ts';
 import type { ForeignLine } from '../protocol/line-parser.ts';
 import { Space, numberRange, primaryKeyDocument } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import { adoptIndex } from './index-adoption.ts';
+import type { LeaderCollections, NamedCollection } from './leader-collections.ts';
 import type { Restriction } from './restriction.ts';
 
 /**
@@ -26,22 +32,25 @@ const TRUNCATE_STEP_KEYS = 10_000;
 
 /**
  * Applies events that change collections and indexes (contract 6.7). Each may come a second time:
- * what is already so is left alone.
+ * what is already so is left alone. What stands in the way of a collection of a ticklog leader is
+ * dropped where nothing is lost by that (docs/adr/0009).
  */
 export class DdlApplier {
   readonly #store: Store;
   readonly #collections: Collections;
   readonly #database: Database;
   readonly #restriction: Restriction;
+  readonly #theirs: LeaderCollections;
 
   constructor(
     deps: { store: Store; collections: Collections; database: Database },
-    options: { restriction: Restriction },
+    options: { restriction: Restriction; theirs: LeaderCollections },
   ) {
     this.#store = deps.store;
     this.#collections = deps.collections;
     this.#database = deps.database;
     this.#restriction = options.restriction;
+    this.#theirs = options.theirs;
   }
 
   /**
@@ -52,8 +61,8 @@ export class DdlApplier {
    *   startTickNotPresent for a collection that comes to be followed by its new name
    */
   plan(line: ForeignLine): DdlPlan {
-    const collection =
-      this.#database.byCid(line.cid ?? '') ?? this.#database.byName(line.cname ?? '');
+    const { cid = '', cname = '', tick = 0n } = line;
+    const collection = this.#theirs.find(cid, cname);
     const name = line.cname ?? nameIn(line) ?? collection?.name ?? '';
     if (line.type === MarkerType.collectionRename) return this.#rename(line, collection);
     if (!this.#restriction.accepts(name)) return 'excluded';
@@ -61,42 +70,92 @@ export class DdlApplier {
       case MarkerType.collectionCreate:
         return this.#create(line, name);
       case MarkerType.collectionDrop:
-        if (!collection) return 'done';
-        return (context) => this.#collections.drop(this.#database, collection, context);
+        return collection ? this.#drop(collection, cid, tick) : 'done';
+      default:
+        if (!collection && this.#theirs.isOutdated({ cid, name: cname }, tick)) return 'done';
+        return this.#changeWithin(line, collection ?? this.#missing(line));
+    }
+  }
+
+  /** Changes that leave a collection under its name. */
+  #changeWithin(line: ForeignLine, collection: Collection): DdlPlan {
+    switch (line.type) {
       case MarkerType.collectionChange:
-        return this.#changeProperties(line, known(collection));
-      case MarkerType.collectionTruncate: {
-        const truncated = known(collection);
-        return (context) => this.#truncate(truncated, context);
-      }
+        return this.#changeProperties(line, collection);
+      case MarkerType.collectionTruncate:
+        return (context) => this.#truncate(collection, context);
       case MarkerType.indexCreate:
-        return this.#createIndex(line, known(collection));
+        return this.#createIndex(line, collection);
       case MarkerType.indexDrop:
-        return this.#dropIndex(line, known(collection));
+        return this.#dropIndex(line, collection);
       default:
         throw new ServiceError('unexpectedMarker');
     }
+  }
+
+  #drop(collection: Collection, cid: string, tick: Tick): DdlChange {
+    return (context) =>
+      this.#collections.drop(this.#database, collection, {
+        ...context,
+        also: (tx) => {
+          this.#theirs.noteDropped(tx, cid, tick);
+          context.also?.(tx);
+        },
+      });
   }
 
   #create(line: ForeignLine, name: string): DdlPlan {
     const parameters = parametersFromWire({ cid: line.cid, name, ...line.payload });
     if (!parameters) throw new ServiceError('unexpectedMarker', 'collection is not described');
     if (!isValidCollectionName(parameters.name, true)) throw new ServiceError('illegalName');
-    const existing = this.#database.byCid(parameters.cid) ?? this.#database.byName(parameters.name);
-    if (existing?.type === parameters.type) return 'done';
-    return (context) => this.#collections.createWith(this.#database, parameters, context);
+    const { tick = 0n } = line;
+    const same = this.#database.byCid(parameters.cid);
+    const named = this.#database.byName(parameters.name);
+    const existing = this.#theirs.isTicklog ? same : (same ?? named);
+    if (existing?.type === parameters.type) return this.#adopt(existing, parameters, tick);
+    if (this.#theirs.isAhead(same, tick) || this.#theirs.isOutdated(parameters, tick)) {
+      return 'done';
+    }
+    return (context) =>
+      this.#collections.createWith(
+        this.#database,
+        parameters,
+        this.#replacing(context, parameters, tick),
+      );
+  }
+
+  /** Same type, and same id or name: nothing is to be done but to note whose it is. */
+  #adopt(existing: Collection, { name }: CollectionParameters, tick: Tick): DdlPlan {
+    if (this.#theirs.isOurs(existing) || existing.name !== name) return 'done';
+    const followed = this.#theirs.followedAt(tick);
+    return (context) =>
+      this.#collections.follow(this.#database, existing, { ...context, followed });
+  }
+
+  /** A context in which what has the id or the name of a ticklog leader's collection makes room for it. */
+  #replacing(context: ChangeContext, wanted: NamedCollection, tick: Tick): ChangeContext {
+    const followed = this.#theirs.followedAt(tick);
+    if (!this.#theirs.isTicklog) return { ...context, followed };
+    return {
+      ...context,
+      followed,
+      mayReplace: (inTheWay, tx) => this.#theirs.assertReplaceable(inTheWay, wanted, tx),
+    };
   }
 
   /**
    * A collection that gets a name which is not followed keeps what it has, under that name, and is not
    * followed any more. One that gets a name which is followed cannot be made out of the log: what it
-   * holds was passed over before.
+   * holds was passed over before. Where later names are known already, the present one is of the past.
    */
   #rename(line: ForeignLine, collection: Collection | undefined): DdlPlan {
     const newName = line.payload?.['name'];
     if (typeof newName !== 'string') throw new ServiceError('unexpectedMarker', 'no new name');
     const isFollowed = this.#restriction.accepts(newName);
+    const { tick = 0n, cid = '' } = line;
     if (newName === collection?.name) return isFollowed ? 'done' : 'excluded';
+    if (this.#theirs.isAhead(collection, tick)) return 'done';
+    if (!collection && this.#theirs.isDroppedAfter(cid, tick)) return 'done';
     // It may have been renamed out, and come back.
     const oldNames = [line.cname, collection?.name].filter((name) => name !== undefined);
     const wasFollowed = oldNames.every((name) => this.#restriction.accepts(name));
@@ -108,8 +167,20 @@ export class DdlApplier {
           'before is not here; sync anew',
       );
     }
-    const followed = known(collection);
-    return (context) => this.#collections.rename(this.#database, followed, newName, context);
+    const renamed = collection ?? this.#missing(line);
+    if (!isFollowed) {
+      return (context) => this.#collections.rename(this.#database, renamed, newName, context);
+    }
+    if (this.#theirs.isAhead(this.#database.byName(newName), tick)) return 'done';
+    const isTheirs = renamed.cid === cid || this.#theirs.isOurs(renamed);
+    return (context) => {
+      const wanted = { cid: renamed.cid, name: newName };
+      const { followed, ...rest } = this.#replacing(context, wanted, tick);
+      return this.#collections.rename(this.#database, renamed, newName, {
+        ...rest,
+        ...(isTheirs && followed ? { followed } : {}),
+      });
+    };
   }
 
   #changeProperties(line: ForeignLine, collection: Collection): DdlPlan {
@@ -151,6 +222,11 @@ export class DdlApplier {
     };
   }
 
+  /** @throws ServiceError collectionNotFound, always */
+  #missing({ cid = '', cname = '' }: ForeignLine): never {
+    throw this.#theirs.missing({ cid, name: cname });
+  }
+
   /** Leaders of 3.4 on do not log the single removals. In steps; the last one has the position. */
   async #truncate(collection: Collection, context: ChangeContext): Promise<void> {
     const { start, end } = numberRange(Space.primary, collection.number);
@@ -184,9 +260,4 @@ export class DdlApplier {
 function nameIn(line: ForeignLine): string | undefined {
   const name = line.type === MarkerType.collectionCreate ? line.payload?.['name'] : undefined;
   return typeof name === 'string' ? name : undefined;
-}
-
-function known(collection: Collection | undefined): Collection {
-  if (!collection) throw new ServiceError('collectionNotFound');
-  return collection;
 }

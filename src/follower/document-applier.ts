@@ -9,6 +9,7 @@ import { MarkerType } from '../model/marker.ts';
 import { isValidKey } from '../model/names.ts';
 import { MAX_TICK, type Tick } from '../model/tick.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
+import type { LeaderCollections } from './leader-collections.ts';
 import { NumericRevisions } from './numeric-revisions.ts';
 import type { PageLines } from './page-lines.ts';
 import type { Restriction } from './restriction.ts';
@@ -49,6 +50,7 @@ export class DocumentApplier {
   readonly #tx: WriteTx;
   readonly #database: Database;
   readonly #restriction: Restriction;
+  readonly #theirs: LeaderCollections;
   readonly #revisions = new NumericRevisions();
   #writes: DocumentTx | undefined;
   #excluded = 0;
@@ -58,10 +60,14 @@ export class DocumentApplier {
   #lastCname = '';
   #last: Collection | undefined;
 
-  constructor(deps: { tx: WriteTx; database: Database }, options: { restriction: Restriction }) {
+  constructor(
+    deps: { tx: WriteTx; database: Database },
+    options: { restriction: Restriction; theirs: LeaderCollections },
+  ) {
     this.#tx = deps.tx;
     this.#database = deps.database;
     this.#restriction = options.restriction;
+    this.#theirs = options.theirs;
   }
 
   /** Lines passed over because their collection is not followed. */
@@ -96,10 +102,7 @@ export class DocumentApplier {
   apply(lines: PageLines, body: Buffer): void {
     try {
       const collection = this.#collection(lines);
-      if (!collection) {
-        this.#excluded++;
-        return;
-      }
+      if (!collection) return;
       this.#noteRevision(lines.rev);
       if (lines.type === MarkerType.remove) this.#remove(collection, lines);
       else this.#upsert(collection, lines, body);
@@ -130,14 +133,21 @@ export class DocumentApplier {
     ));
   }
 
-  /** By the leader's id first, by name only if that is unknown; undefined when it is not followed. */
+  /** Undefined when the line is to be passed over: not followed, or of what is gone by a later line. */
   #collection(lines: PageLines): Collection | undefined {
     const { cid, cname } = lines;
     if (this.#last && cid === this.#lastCid && cname === this.#lastCname) return this.#last;
-    const found = this.#database.byCid(cid) ?? this.#database.byName(cname);
+    const found = this.#theirs.find(cid, cname);
     // 3.x leaves the name out when the collection is gone by the time the line is served.
-    if (!this.#restriction.accepts(cname === '' ? (found?.name ?? '') : cname)) return undefined;
-    if (!found) throw new ServiceError('collectionNotFound');
+    if (!this.#restriction.accepts(cname === '' ? (found?.name ?? '') : cname)) {
+      this.#excluded++;
+      return undefined;
+    }
+    if (!found) {
+      const named = { cid, name: cname };
+      if (this.#theirs.isOutdated(named, lines.tick)) return undefined;
+      throw this.#theirs.missing(named);
+    }
     this.#last = found;
     this.#lastCid = cid;
     this.#lastCname = cname;

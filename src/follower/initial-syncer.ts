@@ -110,8 +110,8 @@ const DEFAULTS: Required<InitialSyncerOptions> = {
 /**
  * Makes the collections of a database equal to those of a leader (contract 6.2). Nothing that is
  * there is touched until everything has been copied; then all of it is replaced in one batch (P6).
- * Collections that the leader does not have are kept. A sync that fails, is stopped or killed is
- * gone on with by the next one.
+ * Collections that the leader does not have are kept, but for those that once came from it
+ * (docs/adr/0009). A sync that fails, is stopped or killed is gone on with by the next one.
  */
 export class InitialSyncer {
   readonly #deps: InitialSyncerDeps;

@@ -14,6 +14,7 @@ import type { Checkpoint } from './checkpoint.ts';
 import { DdlApplier } from './ddl-applier.ts';
 import { DocumentApplier, offending } from './document-applier.ts';
 import type { LogPage } from './leader-client.ts';
+import type { LeaderCollections } from './leader-collections.ts';
 import { openPage } from './page-lines.ts';
 import { GroupFailure, PageCursor, PageStep, type StepEnd } from './page-step.ts';
 import type { Restriction } from './restriction.ts';
@@ -28,6 +29,7 @@ export interface PageApplierDeps {
 
 export interface PageApplierOptions {
   readonly restriction: Restriction;
+  readonly theirs: LeaderCollections;
   /** A staged transaction with more bytes of lines is applied in several batches (design, rule 6). */
   readonly transactionMaxBytes: number;
   /** Events that may fail before the applier stops. */
@@ -97,6 +99,7 @@ export class PageApplier {
   /** Notes that the leader is in another run; stored with the next batch. */
   setIncarnation(incarnation: string | undefined): void {
     this.#incarnation = incarnation;
+    this.#options.theirs.setIncarnation(incarnation);
   }
 
   /**
@@ -234,9 +237,9 @@ export class PageApplier {
     const open = draft.open.get(tid);
     assert(open, 'the transaction is open');
     const { number } = this.#database;
-    const { transactionMaxBytes, restriction } = this.#options;
+    const { transactionMaxBytes } = this.#options;
     const whole = open.bytes <= transactionMaxBytes;
-    const documents = new DocumentApplier({ tx, database: this.#database }, { restriction });
+    const documents = new DocumentApplier({ tx, database: this.#database }, this.#options);
     let { appliedChunks, appliedLines } = open;
     documents.beginGroup();
     for (let bytes = 0; appliedChunks < open.chunks; appliedChunks++) {

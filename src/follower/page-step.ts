@@ -5,6 +5,7 @@ import { MAX_TICK, type Tick } from '../model/tick.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Draft } from './applier-draft.ts';
 import { DocumentApplier, offending, refuse } from './document-applier.ts';
+import type { LeaderCollections } from './leader-collections.ts';
 import { type PageLines, WholeTransactions, openPage } from './page-lines.ts';
 import type { Restriction } from './restriction.ts';
 import { StagingWriter } from './staging.ts';
@@ -93,6 +94,7 @@ export interface StepDeps {
 
 export interface StepOptions {
   readonly restriction: Restriction;
+  readonly theirs: LeaderCollections;
   /** Whether transactions of the leader may lie between each other's lines (2.x and later). */
   readonly interleaved: boolean;
 }
@@ -116,7 +118,7 @@ export class PageStep {
     this.#draft = deps.draft;
     this.#cursor = cursor;
     this.#interleaved = options.interleaved;
-    this.#documents = new DocumentApplier(deps, { restriction: options.restriction });
+    this.#documents = new DocumentApplier(deps, options);
     this.#staging = new StagingWriter(
       { tx: deps.tx, open: deps.draft.open },
       { databaseNumber: deps.database.number, verified: cursor.verified },

@@ -1,4 +1,5 @@
 import type { Database } from '../documents/database.ts';
+import type { ApplierConfig } from '../model/applier-config.ts';
 import { isServiceError } from '../model/errors.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
@@ -11,35 +12,83 @@ import {
   writeCheckpoint,
 } from './checkpoint.ts';
 import type { SyncPosition } from './initial-syncer.ts';
+import type { LeaderIncarnation } from './leader-answers.ts';
+import { holdsHistory } from './leader-check.ts';
 import { Restriction } from './restriction.ts';
+
+interface Follower {
+  readonly store: Store;
+  readonly database: Database;
+}
+
+/** What a sync has copied, and up to where. */
+export interface SyncEnd {
+  readonly position: SyncPosition;
+  /** Database on the leader. */
+  readonly leaderDatabase: string;
+  readonly restriction: Restriction;
+  /** Runs of a ticklog leader. */
+  readonly incarnations: readonly LeaderIncarnation[] | undefined;
+}
 
 /**
  * Moves the position of the database's applier to where a sync ended, in the batch that puts the
  * copies in place (P3, P7): an applier that starts from its own position then neither passes over
  * what happened after the copy, nor misses what it still has to do for collections that were not copied.
- *
- * @param restriction what was copied
+ * @returns false when it stays where it is
  */
-export function moveCheckpoint(
-  tx: WriteTx,
-  { store, database }: { store: Store; database: Database },
-  restriction: Restriction,
-  position: SyncPosition,
-): void {
-  if (coversApplier(store, database, restriction) || isBehind(store, database, position)) {
-    // What is staged of open transactions has no owner now, and goes when the applier starts.
-    writeCheckpoint(tx, database.number, checkpointAt(position, tx.timeMs));
-  }
+export function moveCheckpoint(tx: WriteTx, follower: Follower, end: SyncEnd): boolean {
+  if (!moves(follower, end)) return false;
+  // What is staged of open transactions has no owner now, and goes when the applier starts.
+  writeCheckpoint(tx, follower.database.number, checkpointAt(end.position, tx.timeMs));
+  return true;
+}
+
+/**
+ * Whether the applier, whose position a sync leaves where it is, has still to read what became of a
+ * collection: then it needs it as it is.
+ */
+export function isLeftToApplier(follower: Follower, end: SyncEnd, collectionName: string): boolean {
+  const { store, database } = follower;
+  const stored = readable(store, database);
+  if (!stored || moves(follower, end)) return false;
+  if (stored.leaderId !== UNKNOWN_LEADER && stored.leaderId !== end.position.leaderId) return false;
+  const config = loadApplierConfig(store, database.number);
+  return (
+    (config.database ?? database.name) === end.leaderDatabase &&
+    restrictionOf(config).accepts(collectionName)
+  );
+}
+
+/** Whether the position of the applier goes to where the sync ended. */
+function moves(
+  { store, database }: Follower,
+  { restriction, position, incarnations }: SyncEnd,
+): boolean {
+  if (coversApplier(store, database, restriction)) return true;
+  const stored = readable(store, database);
+  if (!stored || !isBehind(store, database, position)) return false;
+  // In a history that the leader no longer has, what was not copied is not the leader's: the
+  // applier must find that out.
+  return (
+    stored.incarnation === undefined ||
+    holdsHistory(incarnations ?? [], stored.incarnation, stored.processedTick)
+  );
 }
 
 /** Whether all that the applier is set to follow was copied, so that it has nothing older to do. */
 function coversApplier(store: Store, database: Database, copied: Restriction): boolean {
   const config = loadApplierConfig(store, database.number);
-  const { restrictType, restrictCollections, includeSystem } = config;
-  const isEverything = copied.type === '' && (copied.includeSystem || !includeSystem);
-  return (
-    isEverything || copied.equals(new Restriction(restrictType, restrictCollections, includeSystem))
-  );
+  const isEverything = copied.type === '' && (copied.includeSystem || !config.includeSystem);
+  return isEverything || copied.equals(restrictionOf(config));
+}
+
+function restrictionOf({
+  restrictType,
+  restrictCollections,
+  includeSystem,
+}: ApplierConfig): Restriction {
+  return new Restriction(restrictType, restrictCollections, includeSystem);
 }
 
 /** Whether the copies are older than the applier's position: they need what came in between again. */

@@ -12,16 +12,16 @@ import { type BegunCopy, CollectionCopier, ReplacedOnLeader } from './collection
 import type {
   InitialSyncerOptions,
   SyncFigures,
-  SyncPosition,
   SyncRequest,
   SyncResult,
 } from './initial-syncer.ts';
 import { errorFields } from './failure-log.ts';
-import type { LeaderInventory, LeaderState } from './leader-answers.ts';
+import { DroppedCollections } from './dropped-collections.ts';
+import type { LeaderIncarnation, LeaderInventory, LeaderState } from './leader-answers.ts';
 import { checkLeader, holdsHistory } from './leader-check.ts';
 import type { LeaderClient } from './leader-client.ts';
 import type { Restriction } from './restriction.ts';
-import { isBehind, moveCheckpoint } from './sync-checkpoint.ts';
+import { type SyncEnd, isBehind, isLeftToApplier, moveCheckpoint } from './sync-checkpoint.ts';
 import { discardCopies } from './sync-discard.ts';
 import { deletionsSinceOf, isContinuable, keptCopies, makePlan } from './sync-plan.ts';
 import { type SyncPlan, SyncProgress } from './sync-progress.ts';
@@ -47,7 +47,9 @@ interface Start {
   readonly plan: SyncPlan;
   readonly begun: ReadonlyMap<string, BegunCopy>;
   readonly continued: boolean;
-  /** The run that a ticklog leader is in. */
+  /** The runs of a ticklog leader. */
+  readonly incarnations: readonly LeaderIncarnation[] | undefined;
+  /** The one that it is in. */
   readonly run: string | undefined;
   /** From which tick on the leader's removals are complete, by the ids of its collections. */
   readonly deletionsSince: ReadonlyMap<string, Tick | undefined>;
@@ -163,7 +165,9 @@ export class SyncRun {
       );
     }
     const deletionsSince = deletionsSinceOf(inventory);
-    return { plan, begun, continued, run: state.incarnations?.at(-1)?.id, deletionsSince };
+    const { incarnations } = state;
+    const run = incarnations?.at(-1)?.id;
+    return { plan, begun, continued, incarnations, run, deletionsSince };
   }
 
   async #canContinue(
@@ -190,7 +194,6 @@ export class SyncRun {
   async #copyAll(start: Start, lease: BatchLease, signal: AbortSignal): Promise<SyncResult> {
     const { plan, begun } = start;
     const { client, copies, logger } = this.#deps;
-    const { database } = this.#options;
     const copier = new CollectionCopier(
       {
         client,
@@ -214,12 +217,7 @@ export class SyncRun {
     }
     this.#say(`putting ${finished.length} collections in place`);
     signal.throwIfAborted();
-    const position: SyncPosition = {
-      leaderId: plan.leaderId,
-      ...(plan.incarnation === undefined ? {} : { incarnation: plan.incarnation }),
-      tick: plan.tick,
-    };
-    await copies.switchIn(database, finished, (tx) => this.#endProgress(tx, finished, position));
+    await this.#switchIn(start, finished);
     return {
       collections: finished
         .map(({ cid, name }) => ({ id: cid, name }))
@@ -231,14 +229,73 @@ export class SyncRun {
     };
   }
 
+  async #switchIn({ plan, incarnations }: Start, finished: readonly Collection[]): Promise<void> {
+    const { copies, logger } = this.#deps;
+    const { database, restriction } = this.#options;
+    const { leaderId, incarnation, leaderDatabase, tick } = plan;
+    const position = { leaderId, ...(incarnation === undefined ? {} : { incarnation }), tick };
+    const end = { position, leaderDatabase, restriction, incarnations };
+    const gone = await copies.switchIn(
+      database,
+      finished,
+      (tx, going) => this.#endProgress(tx, finished, going, end),
+      {
+        followed: { leaderId, database: leaderDatabase, tick },
+        isGone: (collection) => this.#isGone(collection, end),
+      },
+    );
+    for (const { name, cid } of gone) {
+      logger.info({ collection: name, cid }, 'dropped, as the leader no longer has it');
+    }
+  }
+
+  /**
+   * Whether something that was not copied once came from the place that was copied, and would have been
+   * copied if it were still there. What no leader's copy is stays (contract 3.7).
+   */
+  #isGone({ name, followed }: Collection, end: SyncEnd): boolean {
+    if (followed?.leaderId !== end.position.leaderId) return false;
+    if (followed.database !== end.leaderDatabase || !end.restriction.accepts(name)) return false;
+    const { store } = this.#deps;
+    return !isLeftToApplier({ store, database: this.#options.database }, end, name);
+  }
+
   /** What is in the batch of the switch besides the switch. */
-  #endProgress(tx: WriteTx, finished: readonly Collection[], position: SyncPosition): void {
+  #endProgress(
+    tx: WriteTx,
+    finished: readonly Collection[],
+    going: readonly Collection[],
+    end: SyncEnd,
+  ): void {
     this.#progress.removePlan(tx);
     for (const copy of finished) this.#progress.removePosition(tx, copy);
-    tx.observeTick(position.tick);
-    const { database, restriction } = this.#options;
-    moveCheckpoint(tx, { store: this.#deps.store, database }, restriction, position);
-    this.#options.onSwitch(tx, position);
+    tx.observeTick(end.position.tick);
+    const { database } = this.#options;
+    if (moveCheckpoint(tx, { store: this.#deps.store, database }, end)) {
+      this.#noteDropped(tx, finished, going, end);
+    }
+    this.#options.onSwitch(tx, end.position);
+  }
+
+  /** All that the applier is to follow was copied: what came from there and was not copied is gone. */
+  #noteDropped(
+    tx: WriteTx,
+    finished: readonly Collection[],
+    going: readonly Collection[],
+    { position, leaderDatabase, incarnations = [] }: SyncEnd,
+  ): void {
+    const { leaderId, tick } = position;
+    const copied = new Set(finished.map(({ cid }) => cid));
+    const gone = going.filter(
+      ({ cid, followed }) =>
+        !copied.has(cid) && followed?.leaderId === leaderId && followed.database === leaderDatabase,
+    );
+    const dropped = new DroppedCollections(this.#deps, {
+      databaseNumber: this.#options.database.number,
+      leader: { leaderId, database: leaderDatabase, incarnations },
+    });
+    const cids = gone.map(({ cid }) => cid);
+    dropped.add(tx, cids, tick);
   }
 
   /**

@@ -15,6 +15,7 @@ import { idleWaitMs } from './idle-wait.ts';
 import type { LeaderState } from './leader-answers.ts';
 import { checkLeader, holdsHistory } from './leader-check.ts';
 import type { LeaderClient, LogPage } from './leader-client.ts';
+import { LeaderCollections } from './leader-collections.ts';
 import { PageApplier } from './page-applier.ts';
 import type { Restriction } from './restriction.ts';
 import { removeOrphans } from './staging.ts';
@@ -114,6 +115,11 @@ export class TailingSyncer {
           ...options,
           ignoreErrors: config.ignoreErrors,
           interleaved: !this.#isTicklog && !this.#isClassic,
+          theirs: new LeaderCollections(this.#deps, {
+            id: state.serverId,
+            database: this.#deps.client.database,
+            incarnations: state.incarnations,
+          }),
         },
         checkpoint,
       );

@@ -16,11 +16,6 @@ export interface CrashPairOptions {
   readonly leaderFlags?: readonly string[];
 }
 
-interface SyncAnswer {
-  readonly lastLogTick: string;
-  readonly collections: readonly { readonly id: string }[];
-}
-
 const CAUGHT_UP_MS = 90_000;
 const SYNC_ATTEMPTS_MAX = 100;
 const RETRY_MS = 100;
@@ -134,22 +129,7 @@ export class CrashPair implements AsyncDisposable {
       // A leader that is killed here is back in a moment.
       ...{ maxConnectRetries: 0, connectionRetryWaitTime: 0.1 },
     });
-    const { lastLogTick, collections } = await this.#sync(endpoint);
-    await this.#dropOthers(new Set(collections.map(({ id }) => id)));
+    const { lastLogTick } = await follower.sync(endpoint);
     await follower.startApplier(lastLogTick);
-  }
-
-  async #sync(endpoint: string): Promise<SyncAnswer> {
-    const body = JSON.stringify({ endpoint });
-    return (await this.follower.http.json('PUT', '/_api/replication/sync', body)) as SyncAnswer;
-  }
-
-  /** A sync keeps what the leader does not have (contract 3.7), also what once came from there. */
-  async #dropOthers(copied: ReadonlySet<string>): Promise<void> {
-    const { follower } = this;
-    for (const { parameters } of await follower.inventory()) {
-      const { cid } = parameters;
-      if (!copied.has(cid)) await follower.http.json('DELETE', `/_api/collection/${cid}`);
-    }
   }
 }

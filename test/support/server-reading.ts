@@ -21,9 +21,13 @@ const DIFFERENCES_MAX = 10;
 
 /**
  * Reads all collections of a server that nobody writes to.
+ * @param options.mayRepeat the same may have been written more than once
  * @throws Error when a dump names a revision twice: something was applied more than once
  */
-export async function readServer(api: ServerApi): Promise<FoundServer> {
+export async function readServer(
+  api: ServerApi,
+  options: { mayRepeat?: boolean } = {},
+): Promise<FoundServer> {
   const found = new Map<string, FoundCollection>();
   for (const entry of await api.inventory()) {
     const { cid, name } = entry.parameters;
@@ -34,7 +38,7 @@ export async function readServer(api: ServerApi): Promise<FoundServer> {
       parameters: entry.parameters,
       indexes: entry.indexes,
       count: ticklog.count,
-      documents: await readDocuments(api, name),
+      documents: await readDocuments(api, name, options.mayRepeat ?? false),
     });
   }
   return found;
@@ -83,12 +87,17 @@ function documentDifferences(leader: FoundCollection, follower: FoundCollection)
   return differences;
 }
 
-async function readDocuments(api: ServerApi, name: string): Promise<Map<string, DumpEntry>> {
+async function readDocuments(
+  api: ServerApi,
+  name: string,
+  mayRepeat: boolean,
+): Promise<Map<string, DumpEntry>> {
   const documents = new Map<string, DumpEntry>();
   const revisions = new Set<string>();
   for await (const line of dumpEntries(api.http, name)) {
     const { type, key, rev, data } = line;
-    if (revisions.has(rev)) throw new Error(`${name}: revision ${rev} of ${key} comes twice`);
+    if (!mayRepeat && revisions.has(rev))
+      throw new Error(`${name}: revision ${rev} of ${key} comes twice`);
     revisions.add(rev);
     if (isRemoval(line)) documents.delete(key);
     else documents.set(key, { type, key, rev, ...(data ? { data } : {}) });

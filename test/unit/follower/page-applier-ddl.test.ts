@@ -126,6 +126,27 @@ describe('events about collections and indexes', () => {
     expect(follower.c.indexDefinitions).toEqual([]);
   });
 
+  test('of a leader that is not ticklog take over what has the name, and note whose copy it is', async () => {
+    await using follower = await PageFollower.open();
+    const { system, collections } = follower.core;
+    const own = await collections.create(system, { name: 'own' });
+    expect(own.followed).toBeUndefined();
+    await follower.apply([created(1001, '900', 'own')]);
+    const followed = { leaderId: '1', database: '_system', tick: 1001n };
+    await follower.restart();
+    expect(system.get('own').cid).toBe(own.cid);
+    expect(follower.core.system.get('own').followed).toEqual(followed);
+    // A second time nothing is noted anew.
+    await follower.apply([created(1002, '900', 'own')]);
+    expect(follower.core.system.get('own').followed).toEqual(followed);
+    await follower.core.collections.rename(
+      follower.core.system,
+      follower.core.system.get('own'),
+      'renamed',
+    );
+    expect(follower.core.system.get('renamed').followed).toBeUndefined();
+  });
+
   test('drop another index that has the id of the new one, whether or not an equal one is here', async () => {
     await using follower = await PageFollower.open();
     const { core } = follower;

@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import { silentLogger } from '../../../src/base/logger.ts';
 import type { Collection } from '../../../src/documents/collection.ts';
 import { checkpointAt, readCheckpoint, writeCheckpoint } from '../../../src/follower/checkpoint.ts';
+import { LeaderCollections } from '../../../src/follower/leader-collections.ts';
 import { PageApplier, type PageApplierOptions } from '../../../src/follower/page-applier.ts';
 import { Restriction } from '../../../src/follower/restriction.ts';
 import { removeOrphans } from '../../../src/follower/staging.ts';
@@ -10,7 +11,7 @@ import { TestCore, type TestCoreOptions } from '../../support/store.ts';
 
 /** Where it begins. */
 export const START = 1000n;
-const OPTIONS: PageApplierOptions = {
+const OPTIONS: Omit<PageApplierOptions, 'theirs'> = {
   restriction: new Restriction('', [], true),
   transactionMaxBytes: 64 * 1024 * 1024,
   ignoreErrors: 0,
@@ -20,10 +21,10 @@ const OPTIONS: PageApplierOptions = {
 /** A database that follows a log made up by the test, with the leader's collections `c` and `e`. */
 export class PageFollower implements AsyncDisposable {
   readonly core: TestCore;
-  readonly options: PageApplierOptions;
+  readonly options: Omit<PageApplierOptions, 'theirs'>;
   applier: PageApplier;
 
-  private constructor(core: TestCore, options: PageApplierOptions) {
+  private constructor(core: TestCore, options: PageFollower['options']) {
     this.core = core;
     this.options = options;
     this.applier = this.#newApplier();
@@ -117,7 +118,13 @@ export class PageFollower implements AsyncDisposable {
       checkpointAt({ leaderId: '1', tick: from ?? START }, 0);
     return new PageApplier(
       { store, collections, database: system, logger: silentLogger },
-      this.options,
+      {
+        ...this.options,
+        theirs: new LeaderCollections(
+          { store, database: system },
+          { id: '1', database: '_system', incarnations: undefined },
+        ),
+      },
       checkpoint,
     );
   }

@@ -1,0 +1,92 @@
+import type { Tick } from '../model/tick.ts';
+import { metaKey } from '../storage/keys.ts';
+import { encodeRecord } from '../storage/record.ts';
+import type { Store } from '../storage/store.ts';
+import type { WriteTx } from '../storage/write-tx.ts';
+import type { LeaderIncarnation } from './leader-answers.ts';
+import { holdsHistory } from './leader-check.ts';
+
+/** A ticklog leader's database, and the history that its ticks belong to. */
+export interface LeaderHistory {
+  readonly leaderId: string;
+  /** Database on the leader. */
+  readonly database: string;
+  /** Its runs; empty for leaders that do not tell, of which nothing is remembered. */
+  readonly incarnations: readonly LeaderIncarnation[];
+}
+
+/** What is stored, of the leader followed last. */
+interface DroppedRecord {
+  readonly leaderId: string;
+  readonly database: string;
+  /** The run in which the newest of the ticks was given out, or a later one. */
+  readonly incarnation: string;
+  /** Ids, each with a tick as of which the leader does not have it any more; oldest first. */
+  readonly dropped: readonly (readonly [cid: string, tick: Tick])[];
+}
+
+const KIND = 'x';
+/** A record of that many is some 12 KiB. */
+const REMEMBERED_MAX = 500;
+
+/**
+ * The ids of collections that the leader of a database has dropped, so that a log which is replayed from
+ * an earlier place can be told from one that speaks of what is missing here.
+ */
+export class DroppedCollections {
+  readonly #key: Buffer;
+  readonly #leader: LeaderHistory;
+  /** The run that the leader is in. */
+  #incarnation: string | undefined;
+  #dropped: ReadonlyMap<string, Tick>;
+
+  /**
+   * Reads what is stored; nothing of it holds for another leader, or for one put back to a backup.
+   * @throws ServiceError storageDamaged
+   */
+  constructor(deps: { store: Store }, options: { databaseNumber: number; leader: LeaderHistory }) {
+    const { leader } = options;
+    this.#key = metaKey(KIND, options.databaseNumber);
+    this.#leader = leader;
+    this.#incarnation = leader.incarnations.at(-1)?.id;
+    const stored = deps.store.record<DroppedRecord>(this.#key);
+    this.#dropped = new Map(stored && isOf(stored, leader) ? stored.dropped : []);
+  }
+
+  /** Says that the leader is in another run. */
+  setIncarnation(incarnation: string | undefined): void {
+    this.#incarnation = incarnation;
+  }
+
+  /** Whether a collection is known to be dropped behind `tick`. */
+  isDroppedAfter(cid: string, tick: Tick): boolean {
+    const droppedTick = this.#dropped.get(cid);
+    return droppedTick !== undefined && droppedTick > tick;
+  }
+
+  /** Remembers collections that are gone as of a tick. Needs a batch of its own. */
+  add(tx: WriteTx, cids: readonly string[], tick: Tick): void {
+    const incarnation = this.#incarnation;
+    if (cids.length === 0 || incarnation === undefined) return;
+    const dropped = new Map(this.#dropped);
+    for (const cid of cids) {
+      const known = dropped.get(cid) ?? 0n;
+      dropped.delete(cid);
+      dropped.set(cid, known > tick ? known : tick);
+    }
+    const newest = [...dropped].slice(-REMEMBERED_MAX);
+    const { leaderId, database } = this.#leader;
+    const record: DroppedRecord = { leaderId, database, incarnation, dropped: newest };
+    tx.put(this.#key, encodeRecord(this.#key, record));
+    tx.afterCommit(() => {
+      this.#dropped = new Map(newest);
+    });
+  }
+}
+
+function isOf(record: DroppedRecord, leader: LeaderHistory): boolean {
+  const { leaderId, database, incarnation, dropped } = record;
+  if (leaderId !== leader.leaderId || database !== leader.database) return false;
+  const newest = dropped.reduce((max, [, tick]) => (tick > max ? tick : max), 0n);
+  return holdsHistory(leader.incarnations, incarnation, newest);
+}
