@@ -98,7 +98,9 @@ class GatheredLines {
   /** Takes as much of the chunk as there is room for. Returns how many bytes. */
   add(chunk: Buffer): number {
     if (this.#length === this.#buffer.length) this.#grow();
-    const taken = chunk.copy(this.#buffer, this.#length);
+    // A line that is longer than a piece may be is sent alone.
+    const lineEnd = this.#length < this.#sizeBytes ? 0 : chunk.indexOf(NEWLINE) + 1;
+    const taken = chunk.copy(this.#buffer, this.#length, 0, lineEnd > 0 ? lineEnd : chunk.length);
     const newlineAt = this.#buffer
       .subarray(this.#length, this.#length + taken)
       .lastIndexOf(NEWLINE);

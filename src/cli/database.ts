@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { addServerFlags, type CliContext, type ConnectionFlags, connectionTo } from './flags.ts';
 import { type CliIo, ExitCode, printLines } from './io.ts';
 import { listAt } from './json.ts';
-import type { ServerClient} from './server-client.ts';
+import type { ServerClient } from './server-client.ts';
 import { type Connection, withServer } from './server-client.ts';
 
 /** Databases are created, listed and dropped in this one (contract 9.1). */

@@ -54,6 +54,5 @@ export function isDumpFile(file: string): boolean {
 
 /** Whether a file can be named after the collection, on any system. */
 export function isSafeInFileName(collection: string): boolean {
-   
   return collection !== '' && !/[\x00-\x1f/\\:*?"<>|]/.test(collection) && collection[0] !== '.';
 }
