@@ -163,6 +163,9 @@ async function dumpAll(parts: DumpParts, signal: AbortSignal): Promise<void> {
       if (!options.force || batch.lost.aborted) throw error;
     }
   });
+  if (transfer.collections === 0 && chosen.length > 0) {
+    throw new Error('no collection could be dumped');
+  }
 }
 
 async function dumpData(
