@@ -37,23 +37,53 @@ export async function dumpedLines(directory: string, name: string): Promise<stri
   return text.split('\n').filter((line) => line !== '');
 }
 
-/** What a collection holds once its lines have been played, by key. */
+/** A document in a dump. */
+export interface DumpedDocument {
+  /** The line, as it stands in the file. */
+  readonly line: string;
+  /** With its own attributes. */
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** What a collection holds once the lines of its dump have been played, by key. */
 export async function dumpedDocuments(
   directory: string,
   name: string,
-): Promise<Map<string, Record<string, unknown>>> {
-  const documents = new Map<string, Record<string, unknown>>();
+): Promise<Map<string, DumpedDocument>> {
+  const documents = new Map<string, DumpedDocument>();
   for (const line of (await dumpedLines(directory, name)) ?? []) {
-    const { type, key, data } = JSON.parse(line) as {
-      type: number;
-      key?: string;
-      data?: Record<string, unknown>;
-    };
-    const found = (data?.['_key'] as string | undefined) ?? key ?? '';
-    if (type === 2302) documents.delete(found);
-    else documents.set(found, data ?? {});
+    const { type, key, data } = readLine(line);
+    if (type === 2302) documents.delete(key);
+    else documents.set(key, { line, data });
   }
   return documents;
+}
+
+/** The documents of a dump as they are compared where revisions and ids may differ. */
+export async function dumpedContents(
+  directory: string,
+  name: string,
+): Promise<Map<string, Record<string, unknown>>> {
+  const documents = await dumpedDocuments(directory, name);
+  return new Map(
+    [...documents].map(([key, { data }]) => {
+      const own = Object.entries(data).filter(([each]) => each !== '_rev' && each !== '_id');
+      return [key, Object.fromEntries(own)];
+    }),
+  );
+}
+
+function readLine(line: string): { type: number; key: string; data: Record<string, unknown> } {
+  const value = JSON.parse(line) as {
+    type?: number;
+    key?: string;
+    data?: Record<string, unknown>;
+    _key?: string;
+  };
+  // Of an envelope the key is never on top.
+  if (value._key !== undefined) return { type: 2300, key: value._key, data: { ...value } };
+  const { type = 0, key = '', data = {} } = value;
+  return { type, key: (data['_key'] as string | undefined) ?? key, data };
 }
 
 /** The structure of a collection in a dump directory. */
