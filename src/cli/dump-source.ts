@@ -1,6 +1,6 @@
 import { Backoff } from '../base/backoff.ts';
 import { sleep } from '../base/sleep.ts';
-import { classify } from '../follower/classify.ts';
+import { classify, refusedAnswer } from '../follower/classify.ts';
 import { type DumpPage, LeaderClient } from '../follower/leader-client.ts';
 import { type CollectionType, isCollectionType } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
@@ -45,6 +45,7 @@ export interface PagesOptions {
 }
 
 const BATCH: DumpBatchOptions = { ttlSeconds: 300, extendAfterMs: 100_000 };
+const UNKNOWN_COMMAND: ReadonlySet<number> = new Set([404, 405, 501]);
 const ATTEMPTS_MAX = 4;
 const RETRY_BASE_MS = 500;
 const RETRY_MAX_MS = 4000;
@@ -70,10 +71,17 @@ export class DumpSource {
     return serverVersion(this.#api, this.#leader.endpoint, signal);
   }
 
-  /** Has servers of 2.2 to 3.3 put what is in their log where dumps are made of (contract 8.2). */
+  /**
+   * Has servers of 2.2 to 3.3 put what is in their log where dumps are made of (contract 8.2). One
+   * that knows no such command has no such log.
+   */
   async flush(signal: AbortSignal): Promise<void> {
     const query = { waitForSync: true, waitForCollector: true };
-    await this.#api.call('PUT', '/_admin/wal/flush', signal, { query });
+    try {
+      await this.#api.call('PUT', '/_admin/wal/flush', signal, { query });
+    } catch (error) {
+      if (!UNKNOWN_COMMAND.has(refusedAnswer(error)?.status ?? 0)) throw error;
+    }
   }
 
   openBatch(signal: AbortSignal): Promise<DumpBatch> {

@@ -47,7 +47,8 @@ export interface RestoreOptions extends TransferFlags {
 
 type RestoreFlags = Omit<RestoreOptions, 'server'> & ConnectionFlags;
 
-const BATCH_SIZE_BYTES = 8 * 1024 * 1024;
+/** A piece is one transaction: servers take larger ones more slowly, and need more memory for them. */
+const BATCH_SIZE_BYTES = 2 * 1024 * 1024;
 
 export function addRestoreCommand(program: Command, { io, signal, done }: CliContext): void {
   const command = program

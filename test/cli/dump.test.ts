@@ -119,6 +119,15 @@ describe('what is asked for', () => {
     ]);
   });
 
+  test('a server without a log to flush is none the worse for it', async () => {
+    serve([PEOPLE], '3.0.3');
+    server.next('PUT /_db/_system/_admin/wal/flush', refusal(404, 404, 'unknown path'));
+    server.always('GET dump', page([]));
+    expect(await dump()).toMatchObject({ code: 0 });
+    server.next('PUT /_db/_system/_admin/wal/flush', refusal(403, 11, 'forbidden'));
+    expect(await dump(['--overwrite', 'true'])).toMatchObject({ code: 1 });
+  });
+
   test('only what is between --tick-start and --tick-end', async () => {
     serve([PEOPLE]);
     server.always('GET dump', page([]));
