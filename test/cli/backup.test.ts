@@ -45,7 +45,7 @@ const restore = (server: StartedServer, directory: string, ...flags: readonly st
 
 /** Documents that were changed and removed, edges, indexes, and all that JSON can hold. */
 async function fill(server: StartedServer): Promise<void> {
-  const { send } = server;
+  const send: StartedServer['send'] = (method, path, body) => server.send(method, path, body);
   await send('POST', '/_api/collection', { name: 'Orders', waitForSync: true });
   await send('POST', '/_api/collection', { name: 'links', type: 3 });
   await send('POST', '/_api/collection', { name: 'empty', keyOptions: { allowUserKeys: false } });

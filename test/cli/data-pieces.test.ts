@@ -85,7 +85,10 @@ test('reading ends with the signal', async () => {
   await writeFile(path, 'x\n'.repeat(1_000_000));
   const ending = new AbortController();
   const reading = (async () => {
-    for await (const _ of readDataFiles([path], ending.signal)) ending.abort(new Error('enough'));
+    for await (const chunk of readDataFiles([path], ending.signal)) {
+      expect(chunk.length).toBeGreaterThan(0);
+      ending.abort(new Error('enough'));
+    }
   })();
   await expect(reading).rejects.toThrow('enough');
 });

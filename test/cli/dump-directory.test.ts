@@ -20,15 +20,11 @@ afterEach(async () => {
 const STRICT: ReadDumpOptions = { allowUnfinished: false, allowOtherNames: false };
 const { signal } = new AbortController();
 
-function put(files: Readonly<Record<string, string | object>>): Promise<void[]> {
-  return Promise.all(
-    Object.entries(files).map(([name, content]) =>
-      writeFile(
-        join(dir.path, name),
-        typeof content === 'string' ? content : JSON.stringify(content),
-      ),
-    ),
-  );
+async function put(files: Readonly<Record<string, string | object>>): Promise<void> {
+  for (const [name, content] of Object.entries(files)) {
+    const text = typeof content === 'string' ? content : JSON.stringify(content);
+    await writeFile(join(dir.path, name), text);
+  }
 }
 
 function structure(name: string, more: object = {}): object {
