@@ -35,19 +35,50 @@ export interface LeaderFlags {
 
 type RestrictType = 'include' | 'exclude';
 
+/** Flags that dump and restore have in common; named as those of arangodump. */
+export interface TransferFlags {
+  /** Only these; all when empty. */
+  readonly collection: readonly string[];
+  readonly includeSystemCollections: boolean;
+  /** How many collections at a time. */
+  readonly threads: number;
+  /** Go on with the next collection when one fails. */
+  readonly force: boolean;
+  /** Say what is being done. */
+  readonly progress: boolean;
+}
+
 const DEFAULT_ENDPOINT = 'tcp://127.0.0.1:8529';
 const REQUEST_TIMEOUT_SECONDS = 1200;
 const CONNECTION_TIMEOUT_SECONDS = 5;
 const SECONDS_MAX = 1_000_000;
+const THREADS = 2;
+const THREADS_MAX = 64;
+/** Less would be a request for every few documents, more does not fit into one. */
+const BYTES_MIN = 1024;
+const BYTES_MAX = 128 * 1024 * 1024;
+const BYTE_UNITS: ReadonlyMap<string, number> = new Map([
+  ['', 1],
+  ['k', 1024],
+  ['m', 1024 * 1024],
+]);
 
 /** The flags of a verb that talks to one server. */
 export function addConnectionFlags(command: Command): Command {
+  return addServerFlags(command).option(
+    '--server.database <NAME>',
+    'The database on it.',
+    '_system',
+  );
+}
+
+/** The flags of a verb that talks to one server, but not about a database of it. */
+export function addServerFlags(command: Command): Command {
   const help = 'The server to talk to: tcp://, http://, ssl:// or https://, host and port.';
   const endpoint = new Option('--server.endpoint <ENDPOINT>', help)
     .argParser(parseEndpointFlag)
     .default(parseEndpointFlag(DEFAULT_ENDPOINT), DEFAULT_ENDPOINT);
-  command.addOption(endpoint).option('--server.database <NAME>', 'The database on it.', '_system');
-  return addAccessFlags(command);
+  return addAccessFlags(command.addOption(endpoint));
 }
 
 /** The flags of a verb that is given its servers as arguments. */
@@ -87,6 +118,43 @@ export function addLeaderFlags(command: Command): Command {
       'Whether collections whose names start with _ are copied; the server does so by default.',
       parseBoolean,
     );
+}
+
+/**
+ * The flag that names the directory of a dump.
+ * @param direction seen from this program
+ */
+export function addDirectoryFlag(
+  command: Command,
+  direction: 'input' | 'output',
+  help: string,
+): Command {
+  return command.option(`--${direction}-directory <DIRECTORY>`, help, 'dump');
+}
+
+/** The flags of dump and restore. @param done what is done to collections */
+export function addTransferFlags(command: Command, done: 'dumped' | 'restored'): Command {
+  return command
+    .option(
+      '--collection <NAME>',
+      `A collection that is ${done}, in place of all; may be given several times.`,
+      collect,
+      [],
+    )
+    .option(
+      '--include-system-collections [BOOL]',
+      'Also collections whose names start with _.',
+      parseBoolean,
+      false,
+    )
+    .option('--threads <NUMBER>', 'Collections at a time.', parseThreads, THREADS)
+    .option(
+      '--force [BOOL]',
+      `Go on when a collection can not be ${done}; the end is a failure all the same.`,
+      parseBoolean,
+      false,
+    )
+    .option('--progress [BOOL]', 'Say what is being done.', parseBoolean, true);
 }
 
 /** The connection that the flags describe. */
@@ -166,6 +234,20 @@ export function parseSeconds(value: string): number {
   const seconds = /^\d+(?:\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
   if (seconds <= SECONDS_MAX) return seconds;
   throw new InvalidArgumentError(`Expected a number of seconds up to ${SECONDS_MAX}.`);
+}
+
+/** A number of bytes; `k` and `m` behind it are for KiB and MiB. @throws InvalidArgumentError */
+export function parseByteCount(value: string): number {
+  const [, digits = '', unit = ''] = /^(\d{1,15})([km]?)$/i.exec(value) ?? [];
+  const bytes = digits === '' ? 0 : Number(digits) * (BYTE_UNITS.get(unit.toLowerCase()) ?? 1);
+  if (bytes >= BYTES_MIN && bytes <= BYTES_MAX) return bytes;
+  throw new InvalidArgumentError(`Expected a number of bytes from ${BYTES_MIN} to ${BYTES_MAX}.`);
+}
+
+function parseThreads(value: string): number {
+  const threads = /^\d{1,3}$/.test(value) ? Number(value) : 0;
+  if (threads >= 1 && threads <= THREADS_MAX) return threads;
+  throw new InvalidArgumentError(`Expected a number from 1 to ${THREADS_MAX}.`);
 }
 
 /** @throws InvalidArgumentError unless it is true or false */

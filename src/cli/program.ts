@@ -1,11 +1,15 @@
 import { Command, CommanderError, Help, type Option } from 'commander';
 import { addApplierCommand } from './applier.ts';
+import { addDatabaseCommand } from './database.ts';
 import { describeError } from './describe-error.ts';
+import { addDumpCommand } from './dump.ts';
 import type { CliContext } from './flags.ts';
 import { addFollowCommand } from './follow.ts';
 import { type CliIo, ExitCode, OutputClosedError, UsageError } from './io.ts';
 import { addLoggerCommand } from './logger.ts';
 import { addMakeFollowerCommand } from './make-follower.ts';
+import { addPromoteCommand } from './promote.ts';
+import { addRestoreCommand } from './restore.ts';
 import { addStatusCommand } from './status.ts';
 import { addSyncCommand } from './sync.ts';
 import { addVerifyCommand } from './verify.ts';
@@ -29,6 +33,10 @@ const VERBS: readonly AddCommand[] = [
   addStatusCommand,
   addFollowCommand,
   addVerifyCommand,
+  addPromoteCommand,
+  addDumpCommand,
+  addRestoreCommand,
+  addDatabaseCommand,
 ];
 
 /**

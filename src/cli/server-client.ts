@@ -19,12 +19,16 @@ export interface Connection {
   /** Longest silence of the server during a request. */
   readonly requestTimeoutMs: number;
   readonly connectTimeoutMs: number;
+  /** How many requests can be under way at a time; 4 by default. */
+  readonly connections?: number;
 }
 
 interface RequestOptions {
   readonly query?: QueryValues;
-  /** Sent as JSON. */
-  readonly body?: object;
+  /** Text and bytes are sent as they are, anything else as JSON. */
+  readonly body?: object | string | Buffer;
+  /** Of the body; JSON unless it says something else. */
+  readonly contentType?: string;
   /** Added to the request timeout. */
   readonly extraMs?: number;
 }
@@ -63,25 +67,46 @@ export class ServerClient {
     signal: AbortSignal,
     options: RequestOptions = {},
   ): Promise<HttpAnswer> {
-    const { query, body, extraMs } = options;
-    const request = {
-      method,
-      path: replicationPath(this.#database, command, query),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      ...(extraMs === undefined ? {} : { extraMs }),
-    };
-    return this.#http.send(request, signal);
+    const path = replicationPath(this.#database, command, options.query);
+    return this.#send(method, path, signal, options);
   }
 
   /** GET of any other path below the database, parsed. */
-  async get(path: string, signal: AbortSignal, query: QueryValues = {}): Promise<unknown> {
-    const request = { method: 'GET', path: databasePath(this.#database, path, query) } as const;
-    return this.#json(await this.#http.send(request, signal));
+  get(path: string, signal: AbortSignal, query: QueryValues = {}): Promise<unknown> {
+    return this.call('GET', path, signal, { query });
+  }
+
+  /** The answer to any other request below the database, parsed. */
+  async call(
+    method: HttpRequest['method'],
+    path: string,
+    signal: AbortSignal,
+    options: RequestOptions = {},
+  ): Promise<unknown> {
+    const full = databasePath(this.#database, path, options.query);
+    return this.#json(await this.#send(method, full, signal, options));
   }
 
   /** Ends the connections. */
   close(): Promise<void> {
     return this.#http.close();
+  }
+
+  #send(
+    method: HttpRequest['method'],
+    path: string,
+    signal: AbortSignal,
+    { body, contentType, extraMs }: RequestOptions,
+  ): Promise<HttpAnswer> {
+    const isPlain = body === undefined || typeof body === 'string' || Buffer.isBuffer(body);
+    const content = isPlain ? body : JSON.stringify(body);
+    const request = {
+      ...{ method, path },
+      ...(content === undefined ? {} : { body: content }),
+      ...(contentType === undefined ? {} : { contentType }),
+      ...(extraMs === undefined ? {} : { extraMs }),
+    };
+    return this.#http.send(request, signal);
   }
 
   #json({ body }: HttpAnswer): unknown {

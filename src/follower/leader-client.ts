@@ -3,7 +3,7 @@ import type { Logger } from '../base/logger.ts';
 import { silentLogger } from '../base/logger.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
-import { Header } from '../protocol/headers.ts';
+import { ContentType, Header } from '../protocol/headers.ts';
 import { type QueryValues, replicationItemPath, replicationPath } from '../protocol/paths.ts';
 import { DamagedBody } from './classify.ts';
 import { parseEndpoint } from './endpoint.ts';
@@ -33,6 +33,8 @@ export interface LeaderClientOptions {
   readonly ownServerId: string | undefined;
   /** A longer body is refused; 512 MiB by default. */
   readonly pageMaxBytes?: number;
+  /** How many requests can be under way at a time; 4 by default. */
+  readonly connections?: number;
 }
 
 /** What log and dump pages have in common. */
@@ -90,9 +92,14 @@ export interface DumpRequest {
   readonly chunkSizeBytes: number;
   /** Asks leaders of 2.2 to 3.3 to make what is in their log ready for dumping first. */
   readonly flush?: boolean;
+  /** Whether lines carry their ticks; they do by default. */
+  readonly ticks?: boolean;
+  /** Whether edges name the collections of their ends, and not only their ids; they do by default. */
+  readonly translateIds?: boolean;
 }
 
 const PAGE_MAX_BYTES = 512 * 1024 * 1024;
+const [DUMP_TYPE = ''] = ContentType.dump.split(';');
 /** How long such a leader may take for it, in seconds. */
 const FLUSH_WAIT_SECONDS = 5;
 
@@ -177,12 +184,14 @@ export class LeaderClient {
 
   /** A page of a collection (contract 3.4). */
   async dump(request: DumpRequest, signal: AbortSignal): Promise<DumpPage> {
-    const { collection, from, to, chunkSizeBytes, flush } = request;
+    const { collection, from, to, chunkSizeBytes, flush, ticks, translateIds } = request;
     const answer = await this.#get(
       'dump',
       {
         collection,
         chunkSize: chunkSizeBytes,
+        ticks,
+        translateIds,
         from,
         to,
         flush,
@@ -266,6 +275,11 @@ export class LeaderClient {
   }
 
   #page(answer: HttpAnswer): LeaderPage {
+    const type = textHeader(answer, 'content-type');
+    // Something in between may answer in the leader's place, with a page for people.
+    if (type !== undefined && !type.startsWith(DUMP_TYPE)) {
+      throw new BadAnswer(`it is of type ${type}, not ${DUMP_TYPE}`);
+    }
     const checkMore = requiredHeader(answer, Header.checkMore) === 'true';
     const included =
       checkMore || textHeader(answer, Header.lastIncluded) !== undefined

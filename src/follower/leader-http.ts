@@ -16,7 +16,9 @@ export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Path and query. */
   readonly path: string;
-  readonly body?: string;
+  readonly body?: string | Buffer;
+  /** Of the body; JSON unless it says something else. */
+  readonly contentType?: string;
   /** Added to the time the leader has to answer, in ms: what it was asked to wait. */
   readonly extraMs?: number;
 }
@@ -30,10 +32,12 @@ export interface LeaderHttpOptions {
   readonly connectTimeoutMs: number;
   /** A longer body is refused. */
   readonly bodyMaxBytes: number;
+  /** How many requests can be under way at a time; 4 by default. */
+  readonly connections?: number;
 }
 
 /** One request at a time on each: the page in hand, the next one, and something short. */
-const CONNECTIONS_MAX = 4;
+const CONNECTIONS = 4;
 const KEEP_ALIVE_MS = 30_000;
 /** A body is first given this much, whatever length its header promises. */
 const FIRST_BUFFER_BYTES = 16 * 1024 * 1024;
@@ -61,7 +65,7 @@ export class LeaderHttp {
     this.#endpoint = options.endpoint.text;
     this.#options = options;
     this.#pool = new Pool(options.endpoint.origin, {
-      connections: CONNECTIONS_MAX,
+      connections: options.connections ?? CONNECTIONS,
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
       connect: { timeout: options.connectTimeoutMs },
@@ -127,7 +131,9 @@ export class LeaderHttp {
           path: request.path,
           headers: {
             ...this.#headers,
-            ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+            ...(request.body === undefined
+              ? {}
+              : { 'content-type': request.contentType ?? 'application/json' }),
           },
           body: request.body ?? null,
           headersTimeout: timeoutMs,

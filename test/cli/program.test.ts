@@ -8,7 +8,11 @@ const STATE = command('logger-state');
 test('help names every command and ends with 0', async () => {
   const { code, stdout } = await runCli(['--help']);
   expect(code).toBe(0);
-  for (const verb of ['sync', 'make-follower', 'applier', 'logger', 'status', 'follow', 'verify']) {
+  const verbs = [
+    ...['sync', 'make-follower', 'applier', 'logger', 'status', 'follow', 'verify'],
+    ...['promote', 'dump', 'restore', 'database'],
+  ];
+  for (const verb of verbs) {
     expect(stdout).toContain(`\n  ${verb} `);
   }
   expect(await runCli(['help'])).toMatchObject({ code: 0, stdout });
@@ -23,6 +27,8 @@ test('help of a command shows its flags with their defaults', async () => {
 
 const COMMANDS = [
   ...['sync', 'make-follower', 'status', 'follow', 'verify', 'logger', 'applier'],
+  ...['promote', 'dump', 'restore', 'database'],
+  ...['create', 'list', 'drop'].map((action) => `database ${action}`),
   ...['start', 'stop', 'state', 'config'].map((action) => `logger ${action}`),
   ...['start', 'stop', 'state', 'config', 'forget'].map((action) => `applier ${action}`),
 ];
@@ -37,7 +43,7 @@ test.each(COMMANDS)('help of %s fits 80 columns and shows no empty defaults', as
 });
 
 test('the list of commands to try is complete', async () => {
-  for (const parent of ['', 'logger', 'applier']) {
+  for (const parent of ['', 'logger', 'applier', 'database']) {
     const { stdout } = await runCli([...(parent === '' ? [] : [parent]), '--help']);
     const [, list = ''] = stdout.split('\nCommands:\n');
     const names = [...list.matchAll(/^ {2}([a-z-]+)/gm)].map(([, name = '']) => name);

@@ -205,9 +205,11 @@ const FRAME = /\n?=== (?:>>> request|<<< response) +conn (\d+) t=[0-9.]+ len=(\d
 /** What our requests have that those of real followers have not, or have with other values. */
 const LOOSE = ['serverId', 'includeSystem', 'flush', 'flushWait', 'wait'];
 
-interface Exchange {
+/** A request of a capture and its answer. */
+export interface Exchange {
   readonly method: string;
   readonly url: URL;
+  readonly body: string;
   readonly answer: ScriptAnswer;
 }
 
@@ -258,10 +260,11 @@ function strictQuery(query: URLSearchParams, ignored: readonly string[]): string
     .join('&');
 }
 
-function readExchanges(capture: Buffer): Exchange[] {
+/** What a capture holds, in the order of the answers. */
+export function readExchanges(capture: Buffer): Exchange[] {
   const text = capture.toString('latin1');
   const exchanges: Exchange[] = [];
-  const open = new Map<string, { method: string; url: URL }>();
+  const open = new Map<string, Omit<Exchange, 'answer'>>();
   FRAME.lastIndex = 0;
   for (let frame = FRAME.exec(text); frame; frame = FRAME.exec(text)) {
     const [marker, connection = '', length = '0'] = frame;
@@ -270,7 +273,8 @@ function readExchanges(capture: Buffer): Exchange[] {
     FRAME.lastIndex = start + Number(length);
     if (marker.includes('>>> request')) {
       const [method = '', target = ''] = message.split(' ', 2);
-      open.set(connection, { method, url: new URL(target, 'http://capture') });
+      const body = message.slice(message.indexOf('\r\n\r\n') + 4);
+      open.set(connection, { method, url: new URL(target, 'http://capture'), body });
       continue;
     }
     const request = open.get(connection);

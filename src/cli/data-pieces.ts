@@ -1,0 +1,145 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { GZIP_END } from './dump-layout.ts';
+
+/** A longer line is taken for damage, or for a file that holds something else. */
+const LINE_MAX_BYTES = 128 * 1024 * 1024;
+const READ_BYTES = 256 * 1024;
+const NEWLINE = 0x0a;
+const LINE_BREAK = Buffer.from('\n');
+
+/**
+ * The content of data files one behind the other, uncompressed, with a newline between. Not more than
+ * a few hundred KiB are read ahead.
+ *
+ * @throws Error that names the file, when it can not be read or is cut off
+ */
+export async function* readDataFiles(
+  paths: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void, void> {
+  for (const [i, path] of paths.entries()) {
+    // A compressed file of nothing is not even a header.
+    if ((await stat(path)).size === 0) continue;
+    if (i > 0) yield LINE_BREAK;
+    const { content, done } = openDataFile(path, signal);
+    try {
+      for await (const chunk of content) yield chunk as Buffer;
+      await done;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
+    } finally {
+      content.destroy();
+      await done.catch(() => undefined);
+    }
+  }
+}
+
+function openDataFile(
+  path: string,
+  signal: AbortSignal,
+): { content: Readable; done: Promise<void> } {
+  const file = createReadStream(path, { highWaterMark: READ_BYTES, signal });
+  if (!path.endsWith(GZIP_END)) return { content: file, done: Promise.resolve() };
+  const content = createGunzip({ chunkSize: READ_BYTES });
+  const done = pipeline(file, content, { signal });
+  // It is awaited when the content has been read; until then its failure is not unexpected.
+  done.catch(() => undefined);
+  return { content, done };
+}
+
+/**
+ * Cuts lines into pieces that can be sent: as many whole lines as fit into `sizeBytes`, or one that
+ * is longer. The newline behind the last line of a piece is left out, empty pieces are, too.
+ *
+ * @throws Error for a line that is longer than any can be
+ */
+export async function* cutPieces(
+  chunks: AsyncIterable<Buffer>,
+  sizeBytes: number,
+): AsyncGenerator<Buffer, void, void> {
+  const gathered = new GatheredLines(sizeBytes);
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length;) {
+      at += gathered.add(chunk.subarray(at));
+      if (!gathered.isFull) continue;
+      const piece = gathered.takeLines();
+      if (piece !== undefined) yield piece;
+    }
+  }
+  const rest = gathered.takeRest();
+  if (rest !== undefined) yield rest;
+}
+
+/** A buffer of lines that ends, once it is full, in the middle of one. */
+class GatheredLines {
+  readonly #sizeBytes: number;
+  #buffer: Buffer;
+  #length = 0;
+  /** Of the last newline, -1 without one. */
+  #newlineAt = -1;
+
+  constructor(sizeBytes: number) {
+    this.#sizeBytes = sizeBytes;
+    this.#buffer = Buffer.allocUnsafeSlow(sizeBytes);
+  }
+
+  /** Whether there is as much as a piece may hold, and a whole line among it. */
+  get isFull(): boolean {
+    return this.#length >= this.#sizeBytes && this.#newlineAt >= 0;
+  }
+
+  /** Takes as much of the chunk as there is room for. Returns how many bytes. */
+  add(chunk: Buffer): number {
+    if (this.#length === this.#buffer.length) this.#grow();
+    // A line that is longer than a piece may be is sent alone.
+    const lineEnd = this.#length < this.#sizeBytes ? 0 : chunk.indexOf(NEWLINE) + 1;
+    const taken = chunk.copy(this.#buffer, this.#length, 0, lineEnd > 0 ? lineEnd : chunk.length);
+    const newlineAt = this.#buffer
+      .subarray(this.#length, this.#length + taken)
+      .lastIndexOf(NEWLINE);
+    if (newlineAt >= 0) this.#newlineAt = this.#length + newlineAt;
+    this.#length += taken;
+    return taken;
+  }
+
+  /** The whole lines; what is behind them stays. */
+  takeLines(): Buffer | undefined {
+    const full = this.#buffer;
+    const piece = full.subarray(0, this.#newlineAt);
+    const rest = full.subarray(this.#newlineAt + 1, this.#length);
+    // A new one: the piece is still needed when the next lines come.
+    this.#buffer = Buffer.allocUnsafeSlow(Math.max(this.#sizeBytes, rest.length));
+    this.#length = rest.copy(this.#buffer);
+    this.#newlineAt = -1;
+    return withoutBlankEnds(piece);
+  }
+
+  takeRest(): Buffer | undefined {
+    return withoutBlankEnds(this.#buffer.subarray(0, this.#length));
+  }
+
+  /** A line alone is longer than a piece. */
+  #grow(): void {
+    if (this.#buffer.length >= LINE_MAX_BYTES) {
+      throw new Error(`a line is longer than ${LINE_MAX_BYTES} bytes`);
+    }
+    const larger = Buffer.allocUnsafeSlow(Math.min(LINE_MAX_BYTES, this.#buffer.length * 2));
+    this.#buffer.copy(larger, 0, 0, this.#length);
+    this.#buffer = larger;
+  }
+}
+
+function withoutBlankEnds(lines: Buffer): Buffer | undefined {
+  let start = 0;
+  let end = lines.length;
+  while (start < end && lines[start] === NEWLINE) start++;
+  while (end > start && lines[end - 1] === NEWLINE) end--;
+  return start === end ? undefined : lines.subarray(start, end);
+}

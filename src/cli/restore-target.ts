@@ -1,0 +1,141 @@
+import { refusedAnswer } from '../follower/classify.ts';
+import { CollectionType } from '../model/collection.ts';
+import { ERRORS, ServiceError } from '../model/errors.ts';
+import { MarkerType } from '../model/marker.ts';
+import { ContentType } from '../protocol/headers.ts';
+import { createDatabase } from './database.ts';
+import type { DumpedCollection } from './dump-directory-reader.ts';
+import { at } from './json.ts';
+import { type Connection, ServerClient, withServer } from './server-client.ts';
+import { isAtLeast, serverVersion, type Version } from './server-version.ts';
+
+export interface RestoreTargetOptions {
+  readonly overwrite: boolean;
+  readonly recycleIds: boolean;
+  readonly force: boolean;
+}
+
+/** Before this version lines without an envelope are not understood. */
+const BARE_LINES_SINCE = [3, 8] as const;
+const NEWLINE = 0x0a;
+
+/** The requests of a restore (contract 4, 8.3). Methods reject as ServerClient does. */
+export class RestoreTarget {
+  readonly #connection: Connection;
+  readonly #client: ServerClient;
+  readonly #options: RestoreTargetOptions;
+  #takesBareLines = false;
+
+  constructor(connection: Connection, options: RestoreTargetOptions) {
+    this.#connection = connection;
+    this.#client = new ServerClient(connection);
+    this.#options = options;
+  }
+
+  /**
+   * Looks who answers; comes first.
+   * @param createMissing create the database if there is none
+   * @returns the version, and whether the database is new
+   */
+  async connect(
+    createMissing: boolean,
+    signal: AbortSignal,
+  ): Promise<{ version: Version; isNew: boolean }> {
+    const { endpoint, database } = this.#connection;
+    const ask = (): Promise<Version> => serverVersion(this.#client, endpoint.text, signal);
+    let isNew = false;
+    const version = await ask().catch(async (error: unknown) => {
+      const { errorNum } = refusedAnswer(error)?.remote ?? {};
+      if (!createMissing || errorNum !== ERRORS.databaseNotFound.errorNum) throw error;
+      isNew = true;
+      const system = { ...this.#connection, database: '_system' };
+      await withServer(system, (client) =>
+        createDatabase(client, database, signal, this.#connection),
+      );
+      return ask();
+    });
+    this.#takesBareLines = isAtLeast(version, ...BARE_LINES_SINCE);
+    return { version, isNew };
+  }
+
+  /** Creates the collection, in the place of the one that is there with `overwrite`. */
+  async restoreCollection({ structure }: DumpedCollection, signal: AbortSignal): Promise<void> {
+    const { overwrite, recycleIds } = this.#options;
+    const answer = await this.#client.replication('PUT', 'restore-collection', signal, {
+      query: { overwrite, recycleIds, ...this.#force() },
+      body: structure,
+    });
+    this.#assertDone(answer, 'restore-collection');
+  }
+
+  /**
+   * Puts lines into the collection; pieces of one collection must come in their order.
+   * @param hasEnvelope false: each line is a document
+   */
+  async restoreData(
+    { name, type }: DumpedCollection,
+    lines: Buffer,
+    hasEnvelope: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const isBare = !hasEnvelope && this.#takesBareLines;
+    const answer = await this.#client.replication('PUT', 'restore-data', signal, {
+      query: {
+        collection: name,
+        recycleIds: this.#options.recycleIds,
+        ...this.#force(),
+        ...(isBare ? { useEnvelope: false } : {}),
+      },
+      body: hasEnvelope || isBare ? lines : putIntoEnvelopes(lines, type),
+      contentType: ContentType.dump,
+    });
+    this.#assertDone(answer, 'restore-data');
+  }
+
+  /** Creates the indexes of the collection; nothing is asked where it has none. */
+  async restoreIndexes(
+    { structure, indexCount }: DumpedCollection,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (indexCount === 0) return;
+    const answer = await this.#client.replication('PUT', 'restore-indexes', signal, {
+      query: this.#force(),
+      body: structure,
+    });
+    this.#assertDone(answer, 'restore-indexes');
+  }
+
+  /** Ends the connections. */
+  close(): Promise<void> {
+    return this.#client.close();
+  }
+
+  /** 1.4 before 1.4.4 does not know it. */
+  #force(): { force?: boolean } {
+    return this.#options.force ? { force: true } : {};
+  }
+
+  #assertDone(answer: unknown, what: string): void {
+    if (at(answer, 'result') === true) return;
+    throw new ServiceError(
+      'invalidResponse',
+      `${this.#connection.endpoint.text}: the answer to ${what} is not that it was done`,
+    );
+  }
+}
+
+/** Lines of documents as lines that say what they are (contract 3.4). */
+function putIntoEnvelopes(lines: Buffer, type: CollectionType): Buffer {
+  const marker = type === CollectionType.edge ? MarkerType.edge : MarkerType.document;
+  const head = Buffer.from(`{"type":${marker},"data":`);
+  const end = Buffer.from('}\n');
+  const out: Buffer[] = [];
+  for (let start = 0; start < lines.length;) {
+    const newline = lines.indexOf(NEWLINE, start);
+    const stop = newline < 0 ? lines.length : newline;
+    // A blank line is none.
+    if (stop > start + 1) out.push(head, lines.subarray(start, stop), end);
+    start = stop + 1;
+  }
+  return Buffer.concat(out);
+}

@@ -1,0 +1,38 @@
+import { ServiceError } from '../model/errors.ts';
+import { textAt } from './json.ts';
+import type { ServerClient } from './server-client.ts';
+
+/** The version a server claims. */
+export interface Version {
+  readonly text: string;
+  readonly major: number;
+  readonly minor: number;
+}
+
+/**
+ * Asks a server for its version (contract 9.1).
+ *
+ * @param endpoint for the message
+ * @throws ServiceError invalidResponse (1401) when it is no server of this kind; as ServerClient
+ */
+export async function serverVersion(
+  client: ServerClient,
+  endpoint: string,
+  signal: AbortSignal,
+): Promise<Version> {
+  const answer = await client.get('/_api/version', signal);
+  const text = textAt(answer, 'version') ?? '';
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(text) ?? [];
+  if (textAt(answer, 'server') !== 'arango' || major === undefined || minor === undefined) {
+    throw new ServiceError(
+      'invalidResponse',
+      `what answers at ${endpoint} is no server of this kind`,
+    );
+  }
+  return { text, major: Number(major), minor: Number(minor) };
+}
+
+/** Whether a version is at least `major.minor`. */
+export function isAtLeast(version: Version, major: number, minor: number): boolean {
+  return version.major > major || (version.major === major && version.minor >= minor);
+}
