@@ -18,6 +18,7 @@ import { databaseRoutes } from './database-routes.ts';
 import { documentRoutes } from './document-routes.ts';
 import { edgeRoutes } from './edge-routes.ts';
 import { ErrorAnswers } from './errors.ts';
+import { generationOfVersion } from './generation.ts';
 import { importRoutes } from './import-routes.ts';
 import { indexRoutes } from './index-routes.ts';
 import { refuseNotOffered } from './not-offered.ts';
@@ -84,9 +85,11 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): Koa {
     signal: deps.signal,
     deadline: deps.deadline ?? deps.signal,
   };
+  const version = options.version ?? DEFAULT_VERSION;
+  const generation = generationOfVersion(version);
   const apis = byPrefix([
     versionRoutes({
-      version: options.version ?? DEFAULT_VERSION,
+      version,
       details: options.versionDetails ?? {},
     }),
     timeRoutes(deps),
@@ -110,6 +113,7 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): Koa {
     ctx.set('server', 'ArangoDB');
     try {
       ctx.state.limits = limits;
+      ctx.state.generation = generation;
       if (ctx.method === 'OPTIONS') sendOptions(ctx);
       else await dispatch(ctx, deps.catalogue, apis);
     } catch (error) {
