@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import Koa from 'koa';
 import { ByteBudget } from '../base/byte-budget.ts';
 import type { Clock } from '../base/clock.ts';
@@ -15,6 +16,7 @@ import { announcedBytes } from './body.ts';
 import { collectionRoutes } from './collection-routes.ts';
 import type { ApiRouter, Context, RequestLimits, RequestState } from './context.ts';
 import { databaseRoutes } from './database-routes.ts';
+import { answerDetached } from './detached-request.ts';
 import { documentRoutes } from './document-routes.ts';
 import { edgeRoutes } from './edge-routes.ts';
 import { ErrorAnswers } from './errors.ts';
@@ -29,6 +31,8 @@ import {
   versionRoutes,
   walRoutes,
 } from './server-routes.ts';
+import { isAsync, jobRoutes, runAsync } from './job-routes.ts';
+import { Jobs } from './jobs.ts';
 
 export interface AppDeps {
   readonly catalogue: Catalogue;
@@ -50,6 +54,8 @@ export interface AppDeps {
   readonly onDropDatabase?: (database: Database) => Promise<void>;
   /** Further APIs: the replication commands. */
   readonly routers?: readonly ApiRouter[];
+  /** Where requests run that nobody waits for; who stops the server waits for them. */
+  readonly jobs?: Jobs;
 }
 
 export interface AppOptions {
@@ -85,6 +91,7 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): Koa {
     signal: deps.signal,
     deadline: deps.deadline ?? deps.signal,
   };
+  const jobs = deps.jobs ?? new Jobs(deps);
   const version = options.version ?? DEFAULT_VERSION;
   const generation = generationOfVersion(version);
   const apis = byPrefix([
@@ -102,6 +109,7 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): Koa {
     edgeRoutes(deps),
     indexRoutes(deps),
     importRoutes(deps),
+    jobRoutes({ jobs }),
     ...(deps.routers ?? []),
   ]);
   const errors = new ErrorAnswers({ logger: deps.logger }, { signal: deps.signal });
@@ -115,12 +123,16 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): Koa {
       ctx.state.limits = limits;
       ctx.state.generation = generation;
       if (ctx.method === 'OPTIONS') sendOptions(ctx);
+      else if (isAsync(ctx))
+        await runAsync(ctx, jobs, (request) => answerDetached(listener, request));
       else await dispatch(ctx, deps.catalogue, apis);
     } catch (error) {
       errors.answer(ctx, error);
     }
     dropRestOfBody(ctx);
   });
+  const answer = app.callback();
+  const listener: RequestListener = (request, response) => void answer(request, response);
   return app;
 }
 

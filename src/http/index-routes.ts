@@ -5,6 +5,7 @@ import { textParam } from '../protocol/params.ts';
 import { readJsonObject } from './body.ts';
 import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
 import { isBuiltIn, shownIndex, shownIndexes, wantedIndex } from './index-requests.ts';
+import { generationOf } from './generation.ts';
 import { sendResult } from './respond.ts';
 
 /** `/_api/index` (contract 9.4); ids are `<collection>/<digits>` here. */
@@ -22,6 +23,7 @@ export function indexRoutes(deps: { readonly collections: Collections }): ApiRou
     const wanted = wantedIndex(await readJsonObject(ctx));
     const { database } = ctx.state;
     const { definition, isNew } = await conflictAsBadRequest(
+      ctx,
       deps.collections.createIndex(database, collection, wanted),
     );
     const shown = { ...shownIndex(collection, definition), isNewlyCreated: isNew };
@@ -66,12 +68,13 @@ function indexOfPath(ctx: Context): { collection: Collection; id: string } {
   return { collection, id };
 }
 
-/** Documents that cannot be in a unique index make it a bad request, not a conflict (contract 9.4). */
-async function conflictAsBadRequest<T>(creation: Promise<T>): Promise<T> {
+/** Documents that cannot be in a unique index are a bad request in 1.4, a conflict in 3.x (contract 9.4). */
+async function conflictAsBadRequest<T>(ctx: Context, creation: Promise<T>): Promise<T> {
   try {
     return await creation;
   } catch (error) {
     if (!isServiceError(error, 'uniqueConstraintViolated')) throw error;
+    if (generationOf(ctx) === '3.x') throw error;
     throw new ServiceError('uniqueConstraintViolated', error.message, {
       httpStatus: 400,
       cause: error,
