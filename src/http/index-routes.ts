@@ -1,6 +1,8 @@
 import type { Collection } from '../documents/collection.ts';
 import type { Collections } from '../documents/collections.ts';
+import type { IndexDefinition } from '../model/collection.ts';
 import { ServiceError, isServiceError } from '../model/errors.ts';
+import { indexOf3 } from '../protocol/page-of-3.ts';
 import { textParam } from '../protocol/params.ts';
 import { readJsonObject } from './body.ts';
 import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
@@ -13,8 +15,8 @@ export function indexRoutes(deps: { readonly collections: Collections }): ApiRou
   const router = apiRouter('/_api/index');
 
   router.get('/', (ctx) => {
-    const indexes = shownIndexes(collectionOfQuery(ctx));
-    const identifiers = Object.fromEntries(indexes.map((index) => [index.id, index]));
+    const indexes = shownIndexes(collectionOfQuery(ctx)).map((index) => inShape(ctx, index));
+    const identifiers = Object.fromEntries(indexes.map((index) => [String(index['id']), index]));
     sendResult(ctx, 200, { indexes, identifiers });
   });
 
@@ -26,7 +28,8 @@ export function indexRoutes(deps: { readonly collections: Collections }): ApiRou
       ctx,
       deps.collections.createIndex(database, collection, wanted),
     );
-    const shown = { ...shownIndex(collection, definition), isNewlyCreated: isNew };
+    const index = inShape(ctx, shownIndex(collection, definition));
+    const shown = { ...index, isNewlyCreated: isNew };
     sendResult(ctx, isNew ? 201 : 200, shown);
   });
 
@@ -35,7 +38,7 @@ export function indexRoutes(deps: { readonly collections: Collections }): ApiRou
     const wanted = `${collection.name}/${id}`;
     const index = shownIndexes(collection).find((each) => each.id === wanted);
     if (!index) throw new ServiceError('indexNotFound');
-    sendResult(ctx, 200, index);
+    sendResult(ctx, 200, inShape(ctx, index));
   });
 
   router.delete('/:collection/:id', async (ctx) => {
@@ -53,6 +56,11 @@ export function indexRoutes(deps: { readonly collections: Collections }): ApiRou
     });
   }
   return router;
+}
+
+/** The definition as clients of the request's generation know it. */
+function inShape(ctx: Context, index: IndexDefinition): Readonly<Record<string, unknown>> {
+  return generationOf(ctx) === '3.x' ? indexOf3(index) : index;
 }
 
 /** Without the parameter there is no collection either (contract 9.4). */

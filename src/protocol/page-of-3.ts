@@ -1,3 +1,4 @@
+import type { CollectionParameters } from '../model/collection.ts';
 import { isSystemName } from '../model/names.ts';
 import { MarkerType, isDocumentMarker, isTransactionMarker } from '../model/marker.ts';
 import { jsonString } from './json-text.ts';
@@ -29,9 +30,10 @@ export type PageOf3 =
 /** Storage format number that 3.0 shows in the parameters of a collection. */
 const COLLECTION_VERSION_OF_3 = 5;
 const INDEX_BUCKETS = 8;
-/** Index types that leave out documents without a value whatever their definition says. */
-const SPARSE_TYPES: ReadonlySet<unknown> = new Set(['geo1', 'geo2', 'fulltext']);
-const SPARSE_BY_CHOICE: ReadonlySet<unknown> = new Set(['hash', 'skiplist', 'persistent']);
+/** Index types that leave out documents without a value where their definition says so. */
+const SPARSE_BY_CHOICE: ReadonlySet<unknown> = new Set([
+  ...['hash', 'skiplist', 'persistent', 'primary', 'edge'],
+]);
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -41,19 +43,25 @@ type Json = Readonly<Record<string, unknown>>;
  * @param parameters in the shape of 1.4, see `parametersToWire`
  */
 export function parametersOf3(parameters: Json): Record<string, unknown> {
-  const { version, name, indexBuckets } = parameters;
+  const { version, name } = parameters;
   return {
     ...parameters,
     version: typeof version === 'number' ? Math.max(version, COLLECTION_VERSION_OF_3) : version,
     isSystem: typeof name === 'string' && isSystemName(name),
-    indexBuckets: indexBuckets ?? INDEX_BUCKETS,
+    indexBuckets: parameters['indexBuckets'] ?? INDEX_BUCKETS,
   };
 }
 
-/** An index definition as 3.0 has it: it says of every index whether it is sparse. */
+/** What 3.0 shows among the properties of a collection; a number without meaning here, kept as it came. */
+export function indexBucketsOf({ extra }: CollectionParameters): unknown {
+  return extra?.['indexBuckets'] ?? INDEX_BUCKETS;
+}
+
+/** An index definition as 3.0 has it: it says of each index whether it is sparse, and of geo that it ignores null. */
 export function indexOf3(definition: Json): Record<string, unknown> {
   const { type, sparse } = definition;
-  if (SPARSE_TYPES.has(type)) return { ...definition, sparse: true };
+  if (type === 'geo1' || type === 'geo2') return { ignoreNull: true, ...definition, sparse: true };
+  if (type === 'fulltext') return { ...definition, sparse: true };
   if (!SPARSE_BY_CHOICE.has(type)) return { ...definition };
   return { ...definition, sparse: sparse === true };
 }
