@@ -15,6 +15,7 @@ import { Maintenance } from './documents/maintenance.ts';
 import { Appliers } from './follower/appliers.ts';
 import { InitialSyncer } from './follower/initial-syncer.ts';
 import { createApp } from './http/app.ts';
+import { Jobs } from './http/jobs.ts';
 import { applierCommands } from './http/replication-applier.ts';
 import { replicationDispatch } from './http/replication-dispatch.ts';
 import { leaderCommands } from './http/replication-leader.ts';
@@ -23,9 +24,6 @@ import { Leader } from './leader/leader.ts';
 import { ServiceError } from './model/errors.ts';
 import { DEFAULT_LOGGER_CONFIG } from './model/logger-config.ts';
 import { Store } from './storage/store.ts';
-
-/** The version followers and tools are told; real ones check it (contract 6.1). */
-export const COMPATIBLE_VERSION = '1.4.3';
 
 const MAINTENANCE_INTERVAL_MS = 1000;
 const REMOVAL_AGE_MS = 60 * 60 * 1000;
@@ -114,7 +112,7 @@ async function compose(
   config: ServerConfig,
 ): Promise<RequestListener> {
   const defaultLoggerConfig = { ...DEFAULT_LOGGER_CONFIG, autoStart: config.loggerAutoStart };
-  const { transactionMaxBytes } = config;
+  const { transactionMaxBytes, compatibleVersion } = config;
   const catalogue = await Catalogue.load(store, { defaultLoggerConfig });
   const collections = new Collections({ store, catalogue }, { transactionMaxBytes });
   closers.push(() => collections.close());
@@ -125,10 +123,12 @@ async function compose(
   const syncer = new InitialSyncer({ store, catalogue, copies, logger, clock });
   const appliers = new Appliers(
     { store, catalogue, collections, initialSyncer: syncer, clock, logger },
-    { version: COMPATIBLE_VERSION, transactionMaxBytes },
+    { version: compatibleVersion, transactionMaxBytes },
   );
   closers.push(() => appliers.stopAll());
   await appliers.startOnBoot();
+  const jobs = new Jobs({ clock, logger });
+  closers.push(() => settleJobs(jobs, deadline));
   const app = createApp(
     {
       catalogue,
@@ -143,6 +143,7 @@ async function compose(
       logger,
       signal: stopping.signal,
       deadline: deadline.signal,
+      jobs,
       onDropDatabase: (database) => appliers.release(database),
       routers: [
         replicationDispatch(
@@ -158,7 +159,7 @@ async function compose(
       ],
     },
     {
-      version: COMPATIBLE_VERSION,
+      version: compatibleVersion,
       versionDetails: { ticklog: version },
       maxBodyBytes: config.maxBodyBytes,
     },
@@ -179,9 +180,9 @@ function startLeader(
   config: ServerConfig,
 ): Leader {
   const leader = new Leader(
-    { store, clock },
+    { store, clock, logger },
     {
-      version: COMPATIBLE_VERSION,
+      version: config.compatibleVersion,
       maxPageBytes: config.pageMaxBytes,
       pageBudgetBytes: config.pageBudgetBytes,
     },
@@ -195,6 +196,7 @@ function startLeader(
       intervalMs: MAINTENANCE_INTERVAL_MS,
       removalAgeMs: REMOVAL_AGE_MS,
       horizon: () => leader.batches.horizon,
+      logHorizon: (database) => leader.barriers.horizon(database),
     },
   );
   maintenance.start();
@@ -230,6 +232,15 @@ function closeServer(server: Server, hard: AbortController): Promise<void> {
       else resolve();
     });
   });
+}
+
+/** Lets requests end that nobody waits for; after a while they are told to. */
+async function settleJobs(jobs: Jobs, hard: AbortController): Promise<void> {
+  const timer = setTimeout(() => {
+    hard.abort(new ServiceError('shuttingDown'));
+  }, STOP_GRACE_MS);
+  await jobs.settled();
+  clearTimeout(timer);
 }
 
 /** Every call gets the promise of the first. */

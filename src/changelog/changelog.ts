@@ -1,6 +1,7 @@
 import type { LoggerConfig } from '../model/logger-config.ts';
 import { MarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
+import { readLastEntry } from '../storage/block-reader.ts';
 import { Space, metaKey } from '../storage/keys.ts';
 import { type Page, type PageRange, readPage } from '../storage/page.ts';
 import { encodeRecord } from '../storage/record.ts';
@@ -233,6 +234,17 @@ export class Changelog {
       from: range.from > removedTick ? range.from : removedTick,
       to: range.to < lastTick ? range.to : lastTick,
     });
+  }
+
+  /** The newest event up to `to`; undefined when there is none. @throws ServiceError storageDamaged */
+  async lastEntry(to: Tick): Promise<{ tick: Tick; type: number; transaction: Tick } | undefined> {
+    const { lastTick, removedTick } = this.state;
+    const number = this.#number;
+    const found = await readLastEntry(this.#store.level, {
+      ...{ space: Space.changelog, number },
+      to: to < lastTick ? to : lastTick,
+    });
+    return found && found.tick > removedTick ? found : undefined;
   }
 
   /**

@@ -19,15 +19,22 @@ interface Removal {
 /**
  * Removes the oldest events of a changelog that is over one of its caps, whole transactions only.
  * First the mark moves, in one batch; the blocks are erased in the background.
+ *
+ * @param keepAbove what is newer than this tick stays, even above the caps; absent for no such bound
  * @returns whether something was removed.
  */
-export async function enforceCaps(store: Store, changelog: Changelog): Promise<boolean> {
+export async function enforceCaps(
+  store: Store,
+  changelog: Changelog,
+  keepAbove?: Tick,
+): Promise<boolean> {
   const { maxEvents, maxEventsSize } = changelog.config;
   const { events, bytes } = changelog.state;
   const surplusEvents = maxEvents > 0 ? events - maxEvents : 0;
   const surplusBytes = maxEventsSize > 0 ? bytes - maxEventsSize : 0;
   if (surplusEvents <= 0 && surplusBytes <= 0) return false;
-  const removal = await planRemoval(store, changelog, surplusEvents, surplusBytes);
+  const surplus = { events: surplusEvents, bytes: surplusBytes };
+  const removal = await planRemoval(store, changelog, surplus, keepAbove);
   if (!removal) return false;
   return store.commit((tx) => {
     if (changelog.dropped || !changelog.noteRemoved(tx, removal)) return false;
@@ -43,8 +50,8 @@ export async function enforceCaps(store: Store, changelog: Changelog): Promise<b
 async function planRemoval(
   store: Store,
   changelog: Changelog,
-  surplusEvents: number,
-  surplusBytes: number,
+  surplus: { readonly events: number; readonly bytes: number },
+  keepAbove: Tick | undefined,
 ): Promise<Removal | undefined> {
   const { removedTick, lastTick } = changelog.state;
   const removal: Removal = {
@@ -58,6 +65,8 @@ async function planRemoval(
   let events = 0;
   let bytes = 0;
   let done = false;
+  /** First event of the transaction that is being passed, 0 outside of one. */
+  let begun: Tick = 0n;
   const range = {
     space: Space.changelog,
     number: changelog.databaseNumber,
@@ -67,13 +76,19 @@ async function planRemoval(
     for (let i = block.firstAbove(removedTick); i < block.count; i++) {
       const tick = block.tick(i);
       if (tick > lastTick) return removal.events > 0 ? removal : undefined;
-      if (done) return { ...removal, firstTick: tick };
+      if (done || (keepAbove !== undefined && tick > keepAbove)) {
+        return removal.events > 0
+          ? { ...removal, firstTick: begun > 0n ? begun : tick }
+          : undefined;
+      }
+      if (begun === 0n) begun = tick;
       events++;
       bytes += block.lineEnd(i) - block.lineStart(i);
       const whole = block.transaction(i) === 0n || block.type(i) === MarkerType.transactionCommit;
       if (!whole) continue;
+      begun = 0n;
       Object.assign(removal, { upTo: tick, events, bytes });
-      done = events >= surplusEvents && bytes >= surplusBytes;
+      done = events >= surplus.events && bytes >= surplus.bytes;
     }
   }
   return removal.events > 0 ? removal : undefined;

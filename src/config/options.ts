@@ -1,6 +1,7 @@
 import {
   booleanType,
   choiceType,
+  compatibleVersionType,
   listenEndpointType,
   onlyFalseType,
   sizeType,
@@ -65,6 +66,15 @@ export const OPTIONS = {
     type: onlyFalseType,
     fallback: 'false',
     help: 'Whether clients must say who they are; false is the only value for now.',
+  }),
+  compatibleVersion: option({
+    key: 'server.compatible-version',
+    argument: 'VERSION',
+    type: compatibleVersionType,
+    fallback: '1.4.3',
+    help:
+      'Which ArangoDB to claim to be: followers and tools check it, and get its answers where they ' +
+      'do not say which they want.',
   }),
   maxBodyBytes: option({
     key: 'server.max-body',

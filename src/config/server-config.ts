@@ -8,6 +8,8 @@ export interface ServerConfig {
   readonly databaseDirectory: string;
   readonly endpoint: ListenEndpoint;
   readonly authentication: false;
+  /** Such as `1.4.3` or `3.0.3`. */
+  readonly compatibleVersion: string;
   readonly maxBodyBytes: number;
   readonly loggerAutoStart: boolean;
   readonly logLevel: (typeof LOG_LEVELS)[number];
@@ -44,6 +46,7 @@ export function readConfig(sources: ConfigSources): ServerConfig {
     databaseDirectory: reader.value(OPTIONS.databaseDirectory),
     endpoint: Object.freeze(reader.value(OPTIONS.endpoint)),
     authentication: reader.value(OPTIONS.authentication),
+    compatibleVersion: reader.value(OPTIONS.compatibleVersion),
     maxBodyBytes: reader.value(OPTIONS.maxBodyBytes),
     loggerAutoStart: reader.value(OPTIONS.loggerAutoStart),
     logLevel: reader.value(OPTIONS.logLevel),

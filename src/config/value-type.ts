@@ -52,6 +52,12 @@ export const onlyFalseType: ValueType<false> = {
   parse: (text) => (booleanType.parse(text) === false ? false : undefined),
 };
 
+/** A version of ArangoDB whose answers this server knows. */
+export const compatibleVersionType: ValueType<string> = {
+  allowed: '1.4.N or 3.0.N, such as 1.4.3 and 3.0.3',
+  parse: (text) => (/^(?:1\.4|3\.0)\.\d{1,2}$/.test(text) ? text : undefined),
+};
+
 const UNIT_BYTES = new Map([
   ['', 1],
   ['b', 1],

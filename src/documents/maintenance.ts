@@ -6,6 +6,7 @@ import { enforceCaps } from '../changelog/retention.ts';
 import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import type { Catalogue } from './catalogue.ts';
+import type { Database } from './database.ts';
 import { type CompactionLimits, compactJournal } from './journal-compaction.ts';
 
 export interface MaintenanceOptions {
@@ -14,6 +15,8 @@ export interface MaintenanceOptions {
   readonly removalAgeMs: number;
   /** Smallest tick at which an open dump batch was created. */
   readonly horizon: () => Tick | undefined;
+  /** What is newer in the log of the database stays, even above its caps; absent for no bound. */
+  readonly logHorizon?: (database: Database) => Tick | undefined;
 }
 
 const RETRY_MS = 60 * 60 * 1000;
@@ -68,7 +71,7 @@ export class Maintenance {
       if (database.dropped) continue;
       const { changelog } = database;
       await this.#attempt({ database: database.name, step: 'caps of the log' }, () =>
-        enforceCaps(this.#store, changelog),
+        enforceCaps(this.#store, changelog, this.#options.logHorizon?.(database)),
       );
       await this.#attempt({ database: database.name, step: 'merging of the log' }, () =>
         mergeLogBlocks(this.#store, changelog, signal),

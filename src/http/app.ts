@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import Koa from 'koa';
 import { ByteBudget } from '../base/byte-budget.ts';
 import type { Clock } from '../base/clock.ts';
@@ -15,9 +16,11 @@ import { announcedBytes } from './body.ts';
 import { collectionRoutes } from './collection-routes.ts';
 import type { ApiRouter, Context, RequestLimits, RequestState } from './context.ts';
 import { databaseRoutes } from './database-routes.ts';
+import { answerDetached } from './detached-request.ts';
 import { documentRoutes } from './document-routes.ts';
 import { edgeRoutes } from './edge-routes.ts';
 import { ErrorAnswers } from './errors.ts';
+import { generationOfVersion } from './generation.ts';
 import { importRoutes } from './import-routes.ts';
 import { indexRoutes } from './index-routes.ts';
 import { refuseNotOffered } from './not-offered.ts';
@@ -28,6 +31,8 @@ import {
   versionRoutes,
   walRoutes,
 } from './server-routes.ts';
+import { isAsync, jobRoutes, runAsync } from './job-routes.ts';
+import { Jobs } from './jobs.ts';
 
 export interface AppDeps {
   readonly catalogue: Catalogue;
@@ -49,6 +54,8 @@ export interface AppDeps {
   readonly onDropDatabase?: (database: Database) => Promise<void>;
   /** Further APIs: the replication commands. */
   readonly routers?: readonly ApiRouter[];
+  /** Where requests run that nobody waits for; who stops the server waits for them. */
+  readonly jobs?: Jobs;
 }
 
 export interface AppOptions {
@@ -84,9 +91,12 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): Koa {
     signal: deps.signal,
     deadline: deps.deadline ?? deps.signal,
   };
+  const jobs = deps.jobs ?? new Jobs(deps);
+  const version = options.version ?? DEFAULT_VERSION;
+  const generation = generationOfVersion(version);
   const apis = byPrefix([
     versionRoutes({
-      version: options.version ?? DEFAULT_VERSION,
+      version,
       details: options.versionDetails ?? {},
     }),
     timeRoutes(deps),
@@ -99,6 +109,7 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): Koa {
     edgeRoutes(deps),
     indexRoutes(deps),
     importRoutes(deps),
+    jobRoutes({ jobs }),
     ...(deps.routers ?? []),
   ]);
   const errors = new ErrorAnswers({ logger: deps.logger }, { signal: deps.signal });
@@ -110,13 +121,18 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): Koa {
     ctx.set('server', 'ArangoDB');
     try {
       ctx.state.limits = limits;
+      ctx.state.generation = generation;
       if (ctx.method === 'OPTIONS') sendOptions(ctx);
+      else if (isAsync(ctx))
+        await runAsync(ctx, jobs, (request) => answerDetached(listener, request));
       else await dispatch(ctx, deps.catalogue, apis);
     } catch (error) {
       errors.answer(ctx, error);
     }
     dropRestOfBody(ctx);
   });
+  const answer = app.callback();
+  const listener: RequestListener = (request, response) => void answer(request, response);
   return app;
 }
 

@@ -1,5 +1,6 @@
 import type { Collection } from '../documents/collection.ts';
 import type { Database } from '../documents/database.ts';
+import { indexBucketsOf } from '../protocol/page-of-3.ts';
 
 /**
  * Values of `status` (contract 9.2). There is nothing to load here: what a client unloads is said to be
@@ -33,7 +34,8 @@ export function createdAnswer(collection: Collection): Record<string, unknown> {
 
 export function propertiesAnswer(collection: Collection): Record<string, unknown> {
   const { doCompact, maximalSize } = collection.parameters;
-  return { ...createdAnswer(collection), doCompact, journalSize: maximalSize };
+  const indexBuckets = indexBucketsOf(collection.parameters);
+  return { ...createdAnswer(collection), doCompact, journalSize: maximalSize, indexBuckets };
 }
 
 export function countAnswer(collection: Collection): Record<string, unknown> {

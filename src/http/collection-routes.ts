@@ -16,6 +16,7 @@ import {
 } from './collection-answers.ts';
 import { newCollectionOf, propertiesOf } from './collection-requests.ts';
 import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
+import { generationOf } from './generation.ts';
 import { sendResult } from './respond.ts';
 
 export interface CollectionRoutesDeps {
@@ -109,7 +110,9 @@ function readActions(deps: CollectionRoutesDeps): ReadonlyMap<string, Action> {
           },
           ctx.state.limits.deadline,
         );
-        sendResult(ctx, 200, { ...baseAnswer(collection), checksum, revision });
+        // 1.4 has a number, 3.x the same in a string.
+        const shown = generationOf(ctx) === '3.x' ? String(checksum) : checksum;
+        sendResult(ctx, 200, { ...baseAnswer(collection), checksum: shown, revision });
       },
     ],
   ]);

@@ -1,6 +1,7 @@
 import Router, { type RouterContext } from '@koa/router';
 import type { ByteBudget } from '../base/byte-budget.ts';
 import type { Database } from '../documents/database.ts';
+import type { Generation } from './generation.ts';
 
 /** What every request is bound by. */
 export interface RequestLimits {
@@ -19,6 +20,8 @@ export interface RequestState {
   /** The database that the path names, `_system` without a prefix (contract 1.1). */
   database: Database;
   limits: RequestLimits;
+  /** Shapes of the version that this server claims to be; `generationOf` says those of an answer. */
+  generation: Generation;
 }
 
 export type Context = RouterContext<RequestState>;

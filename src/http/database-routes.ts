@@ -4,6 +4,7 @@ import type { Databases } from '../documents/databases.ts';
 import { ServiceError } from '../model/errors.ts';
 import { readJsonObject } from './body.ts';
 import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
+import { generationOf } from './generation.ts';
 import { sendResult } from './respond.ts';
 
 /** What the API shows as the path of a database: it has no directory of its own. */
@@ -43,7 +44,7 @@ export function databaseRoutes(deps: DatabaseRoutesDeps): ApiRouter {
     }
     checkUsers(users);
     await databases.create(name);
-    sendResult(ctx, 200, { result: true });
+    sendResult(ctx, generationOf(ctx) === '3.x' ? 201 : 200, { result: true });
   });
 
   router.delete('/:name', async (ctx) => {

@@ -9,6 +9,7 @@ import { collectionForWrite } from './collection-requests.ts';
 import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
 import { DocumentActions } from './document-actions.ts';
 import { DocumentArrayActions } from './document-array-actions.ts';
+import { generationOf } from './generation.ts';
 
 export interface DocumentRoutesDeps {
   readonly documents: Documents;
@@ -39,6 +40,7 @@ export function documentRoutes(deps: DocumentRoutesDeps): ApiRouter {
     } catch (error) {
       // In 1.4 edges come in at /_api/edge only; here also with both ends in the body, as in 3.0.
       if (!isServiceError(error, 'edgeAttributeMissing')) throw error;
+      if (generationOf(ctx) === '3.x') throw error;
       throw new ServiceError('collectionTypeInvalid', undefined, { cause: error });
     }
   });

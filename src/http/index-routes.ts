@@ -1,10 +1,13 @@
 import type { Collection } from '../documents/collection.ts';
 import type { Collections } from '../documents/collections.ts';
+import type { IndexDefinition } from '../model/collection.ts';
 import { ServiceError, isServiceError } from '../model/errors.ts';
+import { indexOf3 } from '../protocol/page-of-3.ts';
 import { textParam } from '../protocol/params.ts';
 import { readJsonObject } from './body.ts';
 import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
 import { isBuiltIn, shownIndex, shownIndexes, wantedIndex } from './index-requests.ts';
+import { generationOf } from './generation.ts';
 import { sendResult } from './respond.ts';
 
 /** `/_api/index` (contract 9.4); ids are `<collection>/<digits>` here. */
@@ -12,8 +15,8 @@ export function indexRoutes(deps: { readonly collections: Collections }): ApiRou
   const router = apiRouter('/_api/index');
 
   router.get('/', (ctx) => {
-    const indexes = shownIndexes(collectionOfQuery(ctx));
-    const identifiers = Object.fromEntries(indexes.map((index) => [index.id, index]));
+    const indexes = shownIndexes(collectionOfQuery(ctx)).map((index) => inShape(ctx, index));
+    const identifiers = Object.fromEntries(indexes.map((index) => [String(index['id']), index]));
     sendResult(ctx, 200, { indexes, identifiers });
   });
 
@@ -22,9 +25,11 @@ export function indexRoutes(deps: { readonly collections: Collections }): ApiRou
     const wanted = wantedIndex(await readJsonObject(ctx));
     const { database } = ctx.state;
     const { definition, isNew } = await conflictAsBadRequest(
+      ctx,
       deps.collections.createIndex(database, collection, wanted),
     );
-    const shown = { ...shownIndex(collection, definition), isNewlyCreated: isNew };
+    const index = inShape(ctx, shownIndex(collection, definition));
+    const shown = { ...index, isNewlyCreated: isNew };
     sendResult(ctx, isNew ? 201 : 200, shown);
   });
 
@@ -33,7 +38,7 @@ export function indexRoutes(deps: { readonly collections: Collections }): ApiRou
     const wanted = `${collection.name}/${id}`;
     const index = shownIndexes(collection).find((each) => each.id === wanted);
     if (!index) throw new ServiceError('indexNotFound');
-    sendResult(ctx, 200, index);
+    sendResult(ctx, 200, inShape(ctx, index));
   });
 
   router.delete('/:collection/:id', async (ctx) => {
@@ -53,6 +58,11 @@ export function indexRoutes(deps: { readonly collections: Collections }): ApiRou
   return router;
 }
 
+/** The definition as clients of the request's generation know it. */
+function inShape(ctx: Context, index: IndexDefinition): Readonly<Record<string, unknown>> {
+  return generationOf(ctx) === '3.x' ? indexOf3(index) : index;
+}
+
 /** Without the parameter there is no collection either (contract 9.4). */
 function collectionOfQuery(ctx: Context): Collection {
   return ctx.state.database.get(textParam(ctx.query, 'collection') ?? '');
@@ -66,12 +76,13 @@ function indexOfPath(ctx: Context): { collection: Collection; id: string } {
   return { collection, id };
 }
 
-/** Documents that cannot be in a unique index make it a bad request, not a conflict (contract 9.4). */
-async function conflictAsBadRequest<T>(creation: Promise<T>): Promise<T> {
+/** Documents that cannot be in a unique index are a bad request in 1.4, a conflict in 3.x (contract 9.4). */
+async function conflictAsBadRequest<T>(ctx: Context, creation: Promise<T>): Promise<T> {
   try {
     return await creation;
   } catch (error) {
     if (!isServiceError(error, 'uniqueConstraintViolated')) throw error;
+    if (generationOf(ctx) === '3.x') throw error;
     throw new ServiceError('uniqueConstraintViolated', error.message, {
       httpStatus: 400,
       cause: error,

@@ -1,8 +1,17 @@
+import type { Database } from '../documents/database.ts';
+import type { DumpRequest } from '../leader/dump.ts';
 import type { Leader } from '../leader/leader.ts';
-import { ServiceError } from '../model/errors.ts';
+import { ServiceError, isServiceError } from '../model/errors.ts';
 import { Header } from '../protocol/headers.ts';
-import { booleanParam, chunkSizeParam, textParam, tickRangeParams } from '../protocol/params.ts';
+import {
+  type Query,
+  booleanParam,
+  chunkSizeParam,
+  textParam,
+  tickRangeParams,
+} from '../protocol/params.ts';
 import type { Context } from './context.ts';
+import { generationOf } from './generation.ts';
 import {
   type PageAnswerOptions,
   answerEmpty,
@@ -13,9 +22,6 @@ import {
 import { readReplicationBody } from './replication-body.ts';
 import type { ReplicationCommands, ReplicationRequest } from './replication-dispatch.ts';
 
-/** `chunkSize` of 1.4 (contract 3.4). */
-const DEFAULT_CHUNK_SIZE = 16_384;
-
 /** The commands of the dump group (contract 3.1 to 3.4). */
 export function dumpCommands(leader: Leader, options: PageAnswerOptions): ReplicationCommands {
   const { batches, logger } = leader;
@@ -24,8 +30,10 @@ export function dumpCommands(leader: Leader, options: PageAnswerOptions): Replic
     inventory: {
       methods: {
         GET: ({ ctx, database, query }) => {
-          const includeSystem = booleanParam(query, 'includeSystem', false);
-          answerJson(ctx, leader.inventory(database, { includeSystem }));
+          const shapeOf3 = generationOf(ctx) === '3.x';
+          if (shapeOf3) assertServable(leader, database, query);
+          const includeSystem = booleanParam(query, 'includeSystem', shapeOf3);
+          answerJson(ctx, leader.inventory(database, { includeSystem, shapeOf3 }));
         },
       },
     },
@@ -37,12 +45,21 @@ export function dumpCommands(leader: Leader, options: PageAnswerOptions): Replic
         },
         PUT: async ({ ctx, database, more }) => {
           const id = batchId(more);
-          batches.extend(database, id, await readTtl(ctx));
+          const ttl = await readTtl(ctx);
+          knownBatch(ctx, () => batches.extend(database, id, ttl));
           answerEmpty(ctx);
         },
         DELETE: ({ ctx, database, more }) => {
-          batches.remove(database, batchId(more));
+          const id = batchId(more);
+          knownBatch(ctx, () => batches.remove(database, id));
           answerEmpty(ctx);
+        },
+      },
+    },
+    clusterInventory: {
+      methods: {
+        GET: () => {
+          throw new ServiceError('coordinatorOnly');
         },
       },
     },
@@ -50,16 +67,53 @@ export function dumpCommands(leader: Leader, options: PageAnswerOptions): Replic
   };
 }
 
+/**
+ * What 3.x can ask of an inventory besides (contract 3.2): `global=true` would be for all databases at once,
+ * and a batch that is named must be open.
+ * @throws ServiceError forbidden (403/11) for `global` outside of `_system`, notImplemented in it,
+ *   cursorNotFound (404/1600)
+ */
+function assertServable(leader: Leader, database: Database, query: Query): void {
+  if (booleanParam(query, 'global', false)) {
+    if (!database.isSystem) throw new ServiceError('forbidden');
+    throw new ServiceError(
+      'notImplemented',
+      'an inventory is of one database; ask in each for its own',
+    );
+  }
+  const batch = textParam(query, 'batchId');
+  if (batch !== undefined && !leader.batches.has(database, batch)) {
+    throw new ServiceError('cursorNotFound', 'context was not found');
+  }
+}
+
+/** Of a batch that is unknown 1.4 says 400, and later versions 404 (contract 3.3). */
+function knownBatch(ctx: Context, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    if (!isServiceError(error, 'documentNotFound') || generationOf(ctx) === '3.x') throw error;
+    throw new ServiceError('documentNotFound', undefined, { httpStatus: 400, cause: error });
+  }
+}
+
 async function dump(
   leader: Leader,
   options: PageAnswerOptions,
   { ctx, database, query }: ReplicationRequest,
 ): Promise<void> {
-  const wanted = {
+  const isOf3 = generationOf(ctx) === '3.x';
+  const collection = textParam(query, 'collection') ?? '';
+  // In 1.4 no name is an unknown one (contract 0).
+  if (isOf3 && collection === '') {
+    throw new ServiceError('httpBadParameter', 'invalid collection parameter');
+  }
+  const compat28 = booleanParam(query, 'compat28', false);
+  const wanted: DumpRequest = {
     ...tickRangeParams(query),
-    // Without a name it is an unknown one (contract 0).
-    collection: textParam(query, 'collection') ?? '',
-    chunkSize: chunkSizeParam(query, DEFAULT_CHUNK_SIZE),
+    collection,
+    chunkSize: chunkSizeParam(query, isOf3),
+    shape: compat28 ? 'compat28' : isOf3 ? '3.x' : 'stored',
     ticks: booleanParam(query, 'ticks', true),
     translateIds: booleanParam(query, 'translateIds', true),
   };

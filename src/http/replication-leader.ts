@@ -1,13 +1,15 @@
 import type { Leader } from '../leader/leader.ts';
 import type { PageAnswerOptions } from './replication-answer.ts';
 import type { ReplicationCommands } from './replication-dispatch.ts';
+import { barrierCommands } from './replication-barriers.ts';
 import { dumpCommands } from './replication-dump.ts';
+import { keysCommands } from './replication-keys.ts';
 import { loggerCommands } from './replication-logger.ts';
 
 const STALLED_AFTER_MS = 120_000;
 
 /**
- * The commands a leader answers (contract 2, 3.1 to 3.4), for `replicationDispatch`.
+ * The commands a leader answers (contract 2, 3.1 to 3.5), for `replicationDispatch`.
  *
  * @param options.stalledAfterMs after which time a reader that takes nothing of a page is cut off
  */
@@ -16,5 +18,10 @@ export function leaderCommands(
   options: Partial<PageAnswerOptions> = {},
 ): ReplicationCommands {
   const answering = { stalledAfterMs: options.stalledAfterMs ?? STALLED_AFTER_MS };
-  return { ...loggerCommands(leader, answering), ...dumpCommands(leader, answering) };
+  return {
+    ...loggerCommands(leader, answering),
+    ...barrierCommands(leader),
+    ...keysCommands(leader),
+    ...dumpCommands(leader, answering),
+  };
 }

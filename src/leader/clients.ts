@@ -4,7 +4,7 @@ import type { Tick } from '../model/tick.ts';
 /** Who has asked for the log, and how far it got (contract 2.4). */
 export interface FollowClient {
   readonly serverId: string;
-  /** `lastincluded` of the last answer, 0 when that was empty (the 1.4 rule). */
+  /** `lastincluded` of the last answer: 0 when that was empty in 1.4, that of the one before in 3.x. */
   readonly lastServedTick: Tick;
   /** Addition: the position it asked from last, which is what it says to have. */
   readonly from: Tick;
@@ -19,13 +19,18 @@ const CLIENTS_MAX = 1000;
 export class FollowClients {
   readonly #byDatabase = new WeakMap<Database, Map<string, FollowClient>>();
 
-  /** Notes a call; the last one of a client counts. */
-  note(database: Database, client: FollowClient): void {
+  /**
+   * Notes a call; the last one of a client counts.
+   * @param keepsServed an empty answer leaves `lastServedTick` as it was
+   */
+  note(database: Database, client: FollowClient, keepsServed = false): void {
     const clients = this.#byDatabase.get(database) ?? new Map<string, FollowClient>();
     this.#byDatabase.set(database, clients);
+    const before = clients.get(client.serverId)?.lastServedTick ?? 0n;
+    const isKept = keepsServed && client.lastServedTick === 0n;
     // Deleted first, so that the order of the map is the order of the last calls.
     clients.delete(client.serverId);
-    clients.set(client.serverId, client);
+    clients.set(client.serverId, isKept ? { ...client, lastServedTick: before } : client);
     const [oldest] = clients.keys();
     if (clients.size > CLIENTS_MAX && oldest !== undefined) clients.delete(oldest);
   }

@@ -1,6 +1,8 @@
+import type { Collection } from '../documents/collection.ts';
 import type { Database } from '../documents/database.ts';
 import { CollectionType } from '../model/collection.ts';
 import type { Tick } from '../model/tick.ts';
+import { pageOf3 } from '../protocol/page-of-3.ts';
 import { Space } from '../storage/keys.ts';
 import { readPage } from '../storage/page.ts';
 import type { Store } from '../storage/store.ts';
@@ -21,6 +23,8 @@ export interface DumpRequest {
   readonly ticks: boolean;
   /** false: `_from` and `_to` with ids of collections in place of names. */
   readonly translateIds: boolean;
+  /** Print the lines as 3.x has them, or as 2.8 does with `compat28`. */
+  readonly shape: 'stored' | '3.x' | 'compat28';
 }
 
 /** A page of a collection. `release` must be called when it is sent. */
@@ -57,27 +61,27 @@ export class CollectionDump {
    */
   async read(database: Database, request: DumpRequest, signal: AbortSignal): Promise<DumpPage> {
     const collection = database.get(request.collection);
-    const { page, release } = await this.#memory.hold(request.chunkSize, signal, (limits) => {
-      const { lastCommitted } = this.#store;
-      return readPage(this.#store.level, {
-        ...limits,
-        space: Space.journal,
-        number: collection.number,
-        from: request.from,
-        to: request.to < lastCommitted ? request.to : lastCommitted,
-      });
-    });
+    const { page, release } = await this.#memory.hold(
+      request.chunkSize,
+      signal,
+      (limits) => {
+        const { lastCommitted } = this.#store;
+        return readPage(this.#store.level, {
+          ...limits,
+          space: Space.journal,
+          number: collection.number,
+          from: request.from,
+          to: request.to < lastCommitted ? request.to : lastCommitted,
+        });
+      },
+      isVerbatim(request) ? 1 : PRINTED_FACTOR,
+    );
     try {
       // A dropped collection is being erased: what was read of it may be a part only.
       database.assertAlive();
       collection.assertAlive();
-      let { body } = page;
-      if (!request.translateIds && collection.type === CollectionType.edge) {
-        body = withCollectionIds(body, (name) => database.byName(name)?.cid);
-      }
-      if (!request.ticks) body = withoutTicks(body);
       return {
-        body,
+        body: printed(database, collection, page.body, request),
         lastIncluded: page.lastIncluded,
         checkMore: page.more,
         // After the reading, so that a page which a compaction overtook does not claim too much.
@@ -90,4 +94,29 @@ export class CollectionDump {
       throw error;
     }
   }
+}
+
+/** Memory that a page takes while it is printed anew, in its own bytes. */
+const PRINTED_FACTOR = 2;
+
+/** Whether the lines are served as they are stored. */
+function isVerbatim({ shape, ticks, translateIds }: DumpRequest): boolean {
+  return shape === 'stored' && ticks && translateIds;
+}
+
+function printed(
+  database: Database,
+  collection: Collection,
+  body: Buffer,
+  { shape, ticks, translateIds }: DumpRequest,
+): Buffer {
+  if (shape !== 'stored') {
+    const compat28 = shape === 'compat28';
+    return pageOf3(body, { kind: 'dump', collection: collection.name, ticks, compat28 });
+  }
+  const named =
+    translateIds || collection.type !== CollectionType.edge
+      ? body
+      : withCollectionIds(body, (name) => database.byName(name)?.cid);
+  return ticks ? named : withoutTicks(named);
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Database } from '../documents/database.ts';
 import { isTransactionMarker } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
+import { pageOf3 } from '../protocol/page-of-3.ts';
 import type { Block } from '../storage/block.ts';
 import type { Page } from '../storage/page.ts';
 import type { Store } from '../storage/store.ts';
@@ -24,11 +25,17 @@ export interface FollowRequest {
   readonly collection: string | undefined;
   /** Registers the caller when above 0. */
   readonly serverId: bigint;
+  /** Print the lines as 3.x has them. */
+  readonly shapeOf3: boolean;
+  /** Events below this tick are wanted only where they belong to one of `openTransactions`. */
+  readonly firstRegularTick: Tick;
+  /** Ids of the transactions the client has the beginning of. */
+  readonly openTransactions: ReadonlySet<Tick>;
 }
 
 /** A page of the log. `release` must be called when it is sent. */
 export interface FollowPage {
-  /** The lines as stored; empty when there are none. */
+  /** The lines, as stored or printed anew; empty when there are none. */
   readonly body: Buffer;
   /** Tick of the last line, 0 without one. */
   readonly lastIncluded: Tick;
@@ -89,14 +96,20 @@ export class LogFollow {
   async read(database: Database, request: FollowRequest, signal: AbortSignal): Promise<FollowPage> {
     const { changelog } = database;
     const accept = acceptOf(database, request);
+    const factor = request.shapeOf3 ? PRINTED_FACTOR : 1;
     const begunMs = performance.now();
     let position = request.from;
     for (;;) {
       let newest = 0n;
-      const { page, release } = await this.#memory.hold(request.chunkSize, signal, (limits) => {
-        newest = changelog.state.lastTick;
-        return changelog.readPage({ ...limits, ...accept, from: position, to: request.to });
-      });
+      const { page, release } = await this.#memory.hold(
+        request.chunkSize,
+        signal,
+        (limits) => {
+          newest = changelog.state.lastTick;
+          return changelog.readPage({ ...limits, ...accept, from: position, to: request.to });
+        },
+        factor,
+      );
       position = larger(position, page.lastScanned);
       if (page.count > 0) return this.#answer(database, request, position, { page, release });
       release();
@@ -116,9 +129,18 @@ export class LogFollow {
     }
   }
 
+  #printed(database: Database, body: Buffer, release: () => void): Buffer {
+    try {
+      return pageOf3(body, { kind: 'log', databaseId: database.id });
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
   #answer(
     database: Database,
-    { from, serverId }: FollowRequest,
+    { from, serverId, shapeOf3 }: FollowRequest,
     position: Tick,
     { page, release }: { page: Page; release: () => void },
   ): FollowPage {
@@ -128,17 +150,13 @@ export class LogFollow {
     const { lastIncluded } = page;
     if (serverId > 0n) {
       const timeMs = this.#clock.nowMs();
-      this.#clients.note(database, {
-        serverId: serverId.toString(),
-        lastServedTick: lastIncluded,
-        from,
-        timeMs,
-      });
+      const client = { serverId: serverId.toString(), lastServedTick: lastIncluded, from, timeMs };
+      this.#clients.note(database, client, shapeOf3);
     }
     // All taken after the reading: a log that lost its beginning meanwhile must not claim to be whole.
     const { lastTick } = changelog.state;
     return {
-      body: page.body,
+      body: shapeOf3 ? this.#printed(database, page.body, release) : page.body,
       lastIncluded,
       lastScanned: position > from ? position : 0n,
       lastTick,
@@ -152,21 +170,30 @@ export class LogFollow {
   }
 }
 
+/** Memory that a page takes while it is printed anew, in its own bytes. */
+const PRINTED_FACTOR = 2;
+
 function larger(a: Tick, b: Tick): Tick {
   return a > b ? a : b;
 }
 
 /** Which entries a request wants; nothing when it wants all. */
 function acceptOf(database: Database, request: FollowRequest): { accept?: Accept } {
-  const { collection, includeSystem } = request;
+  const { collection, includeSystem, shapeOf3, firstRegularTick, openTransactions } = request;
   const wanted = collection === undefined ? undefined : database.get(collection).number;
-  if (wanted === undefined && includeSystem) return {};
+  const isWhole = wanted === undefined && includeSystem && !shapeOf3;
+  if (isWhole && firstRegularTick === 0n) return {};
   const system = new Map(database.collections.map((each) => [each.number, each.isSystem]));
   return {
     accept: (block, i) => {
+      if (firstRegularTick > 0n && block.tick(i) < firstRegularTick) {
+        if (!openTransactions.has(block.transaction(i))) return false;
+      }
       const number = block.collection(i);
-      // Starts and stops of the logger, and the frames of transactions.
-      if (number === 0) return wanted === undefined || isTransactionMarker(block.type(i));
+      // The frames of transactions, and starts and stops of the logger, which 3.x does not have.
+      if (number === 0) {
+        return (wanted === undefined && !shapeOf3) || isTransactionMarker(block.type(i));
+      }
       if (wanted !== undefined && number !== wanted) return false;
       return includeSystem || !(system.get(number) ?? namesSystemCollection(block, i));
     },

@@ -1,13 +1,14 @@
 import type { Collection } from '../documents/collection.ts';
 import type { Database } from '../documents/database.ts';
-import { type IndexDefinition, parametersToWire } from '../model/collection.ts';
+import { parametersToWire } from '../model/collection.ts';
+import { indexOf3, parametersOf3 } from '../protocol/page-of-3.ts';
 import type { Store } from '../storage/store.ts';
 import type { LeaderLogger, LoggerState } from './logger.ts';
 
 /** One collection of an inventory (contract 3.2). */
 export interface InventoryCollection {
   readonly parameters: Readonly<Record<string, unknown>>;
-  readonly indexes: readonly IndexDefinition[];
+  readonly indexes: readonly Readonly<Record<string, unknown>>[];
   /** Addition, for followers that are ticklog too. */
   readonly ticklog: {
     /** From this tick on the removals in the collection's dump are complete. */
@@ -17,6 +18,12 @@ export interface InventoryCollection {
     /** Bytes of lines in its dump, superseded ones included. */
     readonly bytes: number;
   };
+}
+
+export interface InventoryOptions {
+  readonly includeSystem: boolean;
+  /** Print parameters and indexes as 3.x has them. */
+  readonly shapeOf3: boolean;
 }
 
 /** The answer to inventory. */
@@ -35,12 +42,12 @@ export interface Inventory {
 export function readInventory(
   deps: { store: Store; logger: LeaderLogger },
   database: Database,
-  options: { includeSystem: boolean },
+  options: InventoryOptions,
 ): Inventory {
   const collections = database.collections
     .filter((each) => !each.excluded && (options.includeSystem || !each.isSystem))
     .sort(inOrderOfCreation)
-    .map(entryOf);
+    .map((each) => entryOf(each, options.shapeOf3));
   return {
     collections,
     state: deps.logger.state(database),
@@ -48,11 +55,13 @@ export function readInventory(
   };
 }
 
-function entryOf(collection: Collection): InventoryCollection {
+function entryOf(collection: Collection, shapeOf3: boolean): InventoryCollection {
   const { count, bytes } = collection.stats;
+  const parameters = parametersToWire(collection.parameters);
+  const indexes = [...collection.indexDefinitions].sort((a, b) => compareDigits(a.id, b.id));
   return {
-    parameters: parametersToWire(collection.parameters),
-    indexes: [...collection.indexDefinitions].sort((a, b) => compareDigits(a.id, b.id)),
+    parameters: shapeOf3 ? parametersOf3(parameters) : parameters,
+    indexes: shapeOf3 ? indexes.map(indexOf3) : indexes,
     ticklog: { deletionsSince: collection.deletionsSince.toString(), count, bytes },
   };
 }

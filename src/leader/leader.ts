@@ -1,11 +1,14 @@
 import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
 import type { Database } from '../documents/database.ts';
 import type { Store } from '../storage/store.ts';
+import { Barriers } from './barriers.ts';
 import { FollowClients } from './clients.ts';
 import { DumpBatches } from './dump-batches.ts';
 import { CollectionDump } from './dump.ts';
 import { LogFollow } from './follow.ts';
-import { type Inventory, readInventory } from './inventory.ts';
+import { type Inventory, type InventoryOptions, readInventory } from './inventory.ts';
+import { KeyLists } from './key-lists.ts';
 import { LeaderLogger } from './logger.ts';
 import { PageMemory } from './page-memory.ts';
 
@@ -24,10 +27,12 @@ export class Leader {
   readonly follow: LogFollow;
   readonly dump: CollectionDump;
   readonly batches: DumpBatches;
+  readonly barriers: Barriers;
+  readonly keys: KeyLists;
   readonly pageMemory: PageMemory;
   readonly #store: Store;
 
-  constructor(deps: { store: Store; clock: Clock }, options: LeaderOptions) {
+  constructor(deps: { store: Store; clock: Clock; logger: Logger }, options: LeaderOptions) {
     const { store, clock } = deps;
     const clients = new FollowClients();
     const memory = new PageMemory({
@@ -40,15 +45,19 @@ export class Leader {
     this.follow = new LogFollow({ store, clock, clients, memory });
     this.dump = new CollectionDump({ store, memory });
     this.batches = new DumpBatches({ store, clock });
+    this.barriers = new Barriers({ store, clock });
+    this.keys = new KeyLists(deps);
   }
 
   /** See `readInventory`. */
-  inventory(database: Database, options: { includeSystem: boolean }): Inventory {
+  inventory(database: Database, options: InventoryOptions): Inventory {
     return readInventory({ store: this.#store, logger: this.logger }, database, options);
   }
 
-  /** Ends what runs by itself: the clock of the dump batches. */
+  /** Ends what runs by itself: the clocks of dump batches, barriers and lists of keys. */
   close(): void {
     this.batches.close();
+    this.barriers.close();
+    this.keys.close();
   }
 }

@@ -41,17 +41,19 @@ export class PageMemory {
    *
    * @param chunkSize what the client asks for, in bytes
    * @param read is called again, with more room, when its first line alone is larger than the claim
+   * @param factor how many times its bytes a page takes, for one that is printed anew
    * @throws the reason of `signal` when that is aborted while the claim waits, and what `read` throws
    */
   async hold(
     chunkSize: number,
     signal: AbortSignal,
     read: (limits: PageLimits) => Promise<Page>,
+    factor = 1,
   ): Promise<HeldPage> {
     const limitBytes = Math.min(chunkSize, this.#maxPageBytes);
     let maxBytes = Math.min(limitBytes + LINE_ROOM_BYTES, this.#maxPageBytes);
     for (;;) {
-      const release = await this.#budget.acquire(maxBytes, signal);
+      const release = await this.#budget.acquire(maxBytes * factor, signal);
       let page: Page;
       try {
         page = await read({ limitBytes, maxBytes });

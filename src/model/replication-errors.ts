@@ -123,4 +123,11 @@ export const REPLICATION_ERRORS = {
       'Sync anew. ticklog make-follower LEADER does it all; or sync, then start the applier from ' +
       'the lastLogTick of the answer. Let the leader keep more of its log.',
   },
+  coordinatorOnly: {
+    errorNum: 1471,
+    httpStatus: 403,
+    message: 'this operation is only valid on a coordinator in a cluster',
+    cause: 'The command is for clusters, and this is a single server.',
+    cure: 'Use inventory, which says the same of a single server.',
+  },
 } as const satisfies Record<string, ErrorEntry>;

@@ -62,14 +62,20 @@ export function secondsParam(query: Query, name: string, max: number): number {
   return Math.round(Math.min(seconds, max) * 1000);
 }
 
+/** `chunkSize` of 1.4 and of 2.2 to 3.x where a request has none, in bytes (contract 2.6, 3.4). */
+const CHUNK_SIZE_OF_1 = 16_384;
+const CHUNK_SIZE_OF_3 = 131_072;
+
 /**
  * `chunkSize`: a page is closed once it holds more bytes of lines than this; at most 128 MiB. 0,
- * and what is no number, give pages of one line, as on 1.4 (3.0 takes its default then).
+ * and what is no number, give pages of one line on 1.4, and the default on 3.x.
  *
- * @param fallback the default of the endpoint, in bytes
+ * @param isOf3 whether the request is one of 3.x
  */
-export function chunkSizeParam(query: Query, fallback: number): number {
-  return countParam(query, 'chunkSize', fallback, MAX_CHUNK_SIZE);
+export function chunkSizeParam(query: Query, isOf3: boolean): number {
+  const fallback = isOf3 ? CHUNK_SIZE_OF_3 : CHUNK_SIZE_OF_1;
+  const wanted = countParam(query, 'chunkSize', fallback, MAX_CHUNK_SIZE);
+  return wanted === 0 && isOf3 ? fallback : wanted;
 }
 
 /**

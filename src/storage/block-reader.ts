@@ -30,3 +30,26 @@ export async function* readBlocks(
     await iterator.close();
   }
 }
+
+/**
+ * The newest entry of a log up to `to`; undefined when there is none.
+ * @throws ServiceError storageDamaged when its block is damaged.
+ */
+export async function readLastEntry(
+  level: Level,
+  { space, number, to }: { space: BlockSpace; number: number; to: Tick },
+): Promise<{ tick: Tick; type: number; transaction: Tick } | undefined> {
+  const { start, end } = numberRange(space, number);
+  const at = blockKey(space, number, to);
+  // The block that reaches to `to` or beyond it may begin above it; then it is the one before.
+  const [next] = await level.iterator({ gte: at, lt: end, limit: 1 }).all();
+  const [before] = await level.iterator({ gte: start, lt: at, reverse: true, limit: 1 }).all();
+  for (const found of [next, before]) {
+    if (!found) continue;
+    const block = new Block(found[0], found[1]);
+    const i = block.firstAbove(to) - 1;
+    if (i < 0) continue;
+    return { tick: block.tick(i), type: block.type(i), transaction: block.transaction(i) };
+  }
+  return undefined;
+}

@@ -184,9 +184,14 @@ export class CommitGroup implements GroupView {
  * Reads the line a stored pointer refers to.
  * @throws ServiceError storageDamaged when the block is gone, damaged, or lacks the entry.
  */
-export function readStoredLine(level: Level, number: number, pointer: Pointer): string {
+export function readStoredLine(
+  level: Level,
+  number: number,
+  pointer: Pointer,
+  snapshot?: ReturnType<Level['snapshot']>,
+): string {
   const key = blockKey(Space.journal, number, pointer.tick + BigInt(pointer.distance));
-  const value = level.getSync(key);
+  const value = snapshot ? level.getSync(key, { snapshot }) : level.getSync(key);
   const block = value ? new Block(key, value) : undefined;
   const i = block ? block.find(pointer.tick) : -1;
   if (!block || i < 0) {

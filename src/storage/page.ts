@@ -125,21 +125,43 @@ class PageBuilder {
     return stop;
   }
 
+  /** What is wanted and stands together is copied in one piece. */
   #addSelected(
     block: Block,
     start: number,
     end: number,
     accept: (block: Block, i: number) => boolean,
   ): number {
+    let runStart = start;
+    let stop = end;
+    // What the run being gathered would make of the page.
+    let count = this.#count;
+    let bytes = this.#bytes;
     for (let i = start; i < end; i++) {
-      if (!accept(block, i)) continue;
-      const bytes = block.lineEnd(i) - block.lineStart(i);
-      if (this.#count > 0 && this.#bytes + bytes > this.#maxBytes) return i;
-      // A copy, so that one line does not keep its whole block in memory.
-      this.#take(block, i, i + 1, (slice) => Buffer.from(slice));
-      if (this.#full) return i + 1;
+      if (!accept(block, i)) {
+        this.#takeCopy(block, runStart, i);
+        runStart = i + 1;
+        continue;
+      }
+      const lineBytes = block.lineEnd(i) - block.lineStart(i);
+      if (count > 0 && bytes + lineBytes > this.#maxBytes) {
+        stop = i;
+        break;
+      }
+      count++;
+      bytes += lineBytes;
+      if (bytes > this.#range.limitBytes) {
+        stop = i + 1;
+        break;
+      }
     }
-    return end;
+    this.#takeCopy(block, runStart, stop);
+    return stop;
+  }
+
+  /** A copy, so that a few lines do not keep their whole block in memory. */
+  #takeCopy(block: Block, start: number, end: number): void {
+    if (start < end) this.#take(block, start, end, (slice) => Buffer.from(slice));
   }
 
   #take(

@@ -23,9 +23,11 @@ const COMMANDS: Record<string, string[]> = {
   'logger-stop': ['PUT'],
   'logger-state': ['GET'],
   'logger-config': ['GET', 'PUT'],
-  'logger-follow': ['GET'],
+  'logger-follow': ['GET', 'PUT'],
   'logger-first-tick': ['GET'],
   'logger-tick-ranges': ['GET'],
+  'determine-open-transactions': ['GET'],
+  clusterInventory: ['GET'],
   'server-id': ['GET'],
   inventory: ['GET'],
   dump: ['GET'],
@@ -61,7 +63,7 @@ describe('the path below /_api/replication', () => {
     expectError(await server.call(method, '/_api/replication/'), COMMAND_EXPECTED);
   });
 
-  test.each(['foo', 'Logger-State', 'constructor', '__proto__', 'keys', 'barrier', '%', '%2e%zz'])(
+  test.each(['foo', 'Logger-State', 'constructor', '__proto__', 'barriers', '%', '%2e%zz'])(
     'with the unknown command %s is 400/400 for every method',
     async (command) => {
       for (const method of METHODS) {
@@ -108,6 +110,22 @@ describe('the path below /_api/replication', () => {
         ),
         NOT_SUPPORTED,
       );
+    }
+  });
+
+  test.each(['barrier', 'keys'])('%s answers 405 for every wrong method', async (command) => {
+    for (const path of [command, `${command}/1`, `${command}/1/2`]) {
+      expectError(await server.call('PATCH', `/_api/replication/${path}`), NOT_SUPPORTED);
+    }
+  });
+
+  test('barrier answers 405 for PUT and DELETE without one id', async () => {
+    for (const [method, path] of [
+      ['PUT', 'barrier'],
+      ['DELETE', 'barrier'],
+      ['DELETE', 'barrier/1/2'],
+    ] as const) {
+      expectError(await server.call(method, `/_api/replication/${path}`), NOT_SUPPORTED);
     }
   });
 

@@ -58,12 +58,19 @@ function faultsOf(
   found: NamedOperation | undefined,
   answer: CheckedAnswer,
 ): string[] {
-  const response = found
-    ? responseOf(found, answer.status)
-    : otherResponseOf(method, answer.status);
+  const response = isAccepted(answer)
+    ? resolved<ApiResponse>(apiDocument['x-other-requests'].accepted)
+    : found
+      ? responseOf(found, answer.status)
+      : otherResponseOf(method, answer.status);
   if (response) return [...headerFaults(response, answer), ...bodyFaults(method, response, answer)];
   if (found) return [`the status is not among those of ${found.operation.operationId}`];
   return ['the path or its method is missing there, and only a refusal would do'];
+}
+
+/** Whether the request runs on by itself: no other answer with this status has no body. */
+function isAccepted({ status, text }: CheckedAnswer): boolean {
+  return status === 202 && text === '';
 }
 
 function responseOf({ operation }: NamedOperation, status: number): ApiResponse | undefined {

@@ -7,6 +7,7 @@ export interface ApiDocument {
   readonly components: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly 'x-other-requests': {
     readonly options: Reference;
+    readonly accepted: Reference;
     readonly refusals: Readonly<Record<string, Reference>>;
   };
 }

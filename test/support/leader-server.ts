@@ -46,7 +46,7 @@ export async function openLeaderServer(options: LeaderServerOptions = {}): Promi
     ...options,
     routers: (parts) => {
       const leader = new Leader(parts, {
-        version: '1.4.3',
+        version: options.version ?? '1.4.3',
         maxPageBytes: options.maxPageBytes ?? 8 * MIB,
         pageBudgetBytes: options.pageBudgetBytes ?? 256 * MIB,
       });

@@ -51,12 +51,17 @@ test('seconds become milliseconds', () => {
   expect(secondsParam({ wait: 'Infinity' }, 'wait', 10)).toBe(10_000);
 });
 
-test('a chunk size of 0 or no number is 0, as on 1.4, and none exceeds 128 MiB', () => {
-  expect(chunkSizeParam({}, 16_384)).toBe(16_384);
-  expect(chunkSizeParam({ chunkSize: '0' }, 16_384)).toBe(0);
-  expect(chunkSizeParam({ chunkSize: 'abc' }, 16_384)).toBe(0);
-  expect(chunkSizeParam({ chunkSize: '1' }, 16_384)).toBe(1);
-  expect(chunkSizeParam({ chunkSize: '-1' }, 16_384)).toBe(MAX_CHUNK_SIZE);
+test('a chunk size of 0 or no number is 0 on 1.4 and the default on 3.x, and none exceeds 128 MiB', () => {
+  expect(chunkSizeParam({}, false)).toBe(16_384);
+  expect(chunkSizeParam({}, true)).toBe(131_072);
+  for (const chunkSize of ['0', 'abc', '']) {
+    expect(chunkSizeParam({ chunkSize }, false)).toBe(0);
+    expect(chunkSizeParam({ chunkSize }, true)).toBe(131_072);
+  }
+  for (const isOf3 of [true, false]) {
+    expect(chunkSizeParam({ chunkSize: '1' }, isOf3)).toBe(1);
+    expect(chunkSizeParam({ chunkSize: '-1' }, isOf3)).toBe(MAX_CHUNK_SIZE);
+  }
 });
 
 describe('from and to', () => {

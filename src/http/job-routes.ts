@@ -1,0 +1,107 @@
+import { ServiceError } from '../model/errors.ts';
+import { Header } from '../protocol/headers.ts';
+import { countParam, secondsParam, textParam } from '../protocol/params.ts';
+import { bodyTooLarge, announcedBytes, readBody } from './body.ts';
+import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
+import type { DetachedRequest } from './detached-request.ts';
+import type { Jobs, StoredAnswer } from './jobs.ts';
+import { answerEmpty } from './replication-answer.ts';
+import { sendJson, sendResult } from './respond.ts';
+
+const PREFIX = '/_api/job';
+const OWN_PATH = /^(?:\/_db\/[^/]*)?\/_api\/job(?:\/|$)/;
+const TEXT_TYPE = 'text/plain; charset=utf-8';
+/** Bodies of requests that nobody waits for are kept until they have run. */
+const BODY_MAX_BYTES = 1024 * 1024;
+const LISTED = 100;
+const LISTED_MAX = 10_000;
+const STAMP_MAX_SECONDS = 2 ** 40;
+
+/** `/_api/job`: what became of requests that were answered 202 (contract 1.1). */
+export function jobRoutes(deps: { readonly jobs: Jobs }): ApiRouter {
+  const { jobs } = deps;
+  const router = apiRouter(PREFIX);
+
+  router.get('/:job', (ctx) => {
+    const id = pathParam(ctx, 'job');
+    if (id === 'done' || id === 'pending') {
+      const max = countParam(ctx.query, 'count', LISTED, LISTED_MAX);
+      sendJson(ctx, 200, JSON.stringify(jobs.list(id, max)));
+    } else if (jobs.isDone(id)) {
+      ctx.status = 200;
+      ctx.set('content-type', TEXT_TYPE);
+      ctx.body = '';
+    } else {
+      answerEmpty(ctx);
+    }
+  });
+
+  router.put('/:job', (ctx) => {
+    const id = pathParam(ctx, 'job');
+    const answer = jobs.fetch(id);
+    if (answer) sendStored(ctx, id, answer);
+    else answerEmpty(ctx);
+  });
+
+  router.delete('/:job', (ctx) => {
+    const id = pathParam(ctx, 'job');
+    if (id === 'all') jobs.removeAll();
+    else if (id === 'expired') jobs.removeDoneBefore(stampOf(ctx));
+    else jobs.remove(id);
+    sendResult(ctx, 200, { result: true });
+  });
+
+  return router;
+}
+
+/** Whether a request wants to be answered 202 at once; what asks for answers is not meant. */
+export function isAsync(ctx: Context): boolean {
+  const wish = ctx.headers[Header.async];
+  return (wish === 'store' || wish === 'true') && !OWN_PATH.test(ctx.path);
+}
+
+/**
+ * Answers 202 and has the request run by itself: with an id under which its answer can be fetched
+ * (`x-arango-async: store`), or without (`true`).
+ *
+ * @throws ServiceError resourceLimit (32) when too many run, documentTooLarge (413) for a body above 1 MiB
+ */
+export async function runAsync(
+  ctx: Context,
+  jobs: Jobs,
+  answer: (request: DetachedRequest) => Promise<StoredAnswer>,
+): Promise<void> {
+  if ((announcedBytes(ctx) ?? 0) > BODY_MAX_BYTES) throw bodyTooLarge(BODY_MAX_BYTES);
+  const body = await readBody(ctx);
+  if (body.length > BODY_MAX_BYTES) throw bodyTooLarge(BODY_MAX_BYTES);
+  const headers = { ...ctx.headers };
+  const wish = headers[Header.async];
+  for (const name of [Header.async, 'transfer-encoding']) Reflect.deleteProperty(headers, name);
+  const request: DetachedRequest = {
+    ...{ method: ctx.method, url: ctx.originalUrl, body },
+    headers: { ...headers, 'content-length': String(body.length) },
+  };
+  const isKept = wish === 'store';
+  const id = jobs.start(() => answer(request), isKept);
+  ctx.status = 202;
+  ctx.set('content-type', TEXT_TYPE);
+  if (isKept) ctx.set(Header.asyncId, id);
+  ctx.body = '';
+}
+
+/** The answer as it would have been, and the id. */
+function sendStored(ctx: Context, id: string, { status, headers, body }: StoredAnswer): void {
+  ctx.status = status;
+  for (const [name, value] of headers) ctx.set(name, value);
+  ctx.set(Header.asyncId, id);
+  ctx.set('content-length', String(body.length));
+  ctx.respond = false;
+  ctx.res.end(body);
+}
+
+/** @throws ServiceError httpBadParameter without a number of seconds since 1970 */
+function stampOf(ctx: Context): number {
+  const stamp = textParam(ctx.query, 'stamp');
+  if (stamp === undefined) throw new ServiceError('httpBadParameter', "'stamp' is needed");
+  return secondsParam(ctx.query, 'stamp', STAMP_MAX_SECONDS);
+}

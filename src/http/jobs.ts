@@ -1,0 +1,168 @@
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import { ServiceError } from '../model/errors.ts';
+
+/** An answer as it was before it could be sent. */
+export interface StoredAnswer {
+  readonly status: number;
+  /** In the order in which they were set; names as they were set. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Buffer;
+}
+
+/** What a job is at: its answer is undefined while it runs. */
+interface Job {
+  readonly startedMs: number;
+  doneMs: number;
+  answer: StoredAnswer | undefined;
+}
+
+export interface JobsOptions {
+  /** Requests that may run at a time without anyone waiting; further ones are refused. */
+  readonly maxRunning?: number;
+  /** Answers kept; the oldest goes first. */
+  readonly maxStored?: number;
+  /** Bytes of the bodies kept; the oldest goes first, but never the newest. */
+  readonly maxStoredBytes?: number;
+  /** How long an answer is kept, in ms. */
+  readonly maxAgeMs?: number;
+}
+
+const MIB = 1024 * 1024;
+const MAX_RUNNING = 64;
+const MAX_STORED = 1000;
+const MAX_STORED_BYTES = 64 * MIB;
+const MAX_AGE_MS = 60 * 60 * 1000;
+
+/**
+ * Requests that are answered 202 and run on by themselves (contract 1.1): their ids, and their answers
+ * until somebody fetches them, they grow old, or there are too many.
+ */
+export class Jobs {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #options: Required<JobsOptions>;
+  /** By id; the order is that of the starts. */
+  readonly #jobs = new Map<string, Job>();
+  readonly #running = new Set<Promise<void>>();
+  #lastId: bigint;
+
+  constructor(deps: { clock: Clock; logger: Logger }, options: JobsOptions = {}) {
+    this.#clock = deps.clock;
+    this.#logger = deps.logger;
+    this.#options = {
+      maxRunning: options.maxRunning ?? MAX_RUNNING,
+      maxStored: options.maxStored ?? MAX_STORED,
+      maxStoredBytes: options.maxStoredBytes ?? MAX_STORED_BYTES,
+      maxAgeMs: options.maxAgeMs ?? MAX_AGE_MS,
+    };
+    // So that an id of an earlier run is unknown, and not that of another request.
+    this.#lastId = BigInt(deps.clock.nowMs()) * 1000n;
+  }
+
+  /**
+   * Runs a request by itself.
+   *
+   * @param run resolves with its answer and must not reject
+   * @param isKept whether the answer is wanted
+   * @returns the id, which is never given twice
+   * @throws ServiceError resourceLimit (32) when too many run
+   */
+  start(run: () => Promise<StoredAnswer>, isKept: boolean): string {
+    const { maxRunning } = this.#options;
+    if (this.#running.size >= maxRunning) {
+      throw new ServiceError('resourceLimit', `there are ${maxRunning} requests running already`);
+    }
+    const id = (++this.#lastId).toString();
+    const job: Job = { startedMs: this.#clock.nowMs(), doneMs: 0, answer: undefined };
+    if (isKept) this.#jobs.set(id, job);
+    const running = run()
+      .then((answer) => {
+        this.#finish(job, answer);
+      })
+      .catch((error: unknown) => {
+        this.#jobs.delete(id);
+        this.#logger.error({ err: error, job: id }, 'a request that nobody waited for failed');
+      })
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
+    return id;
+  }
+
+  /** Ids of the jobs that run, or of those that are done, the oldest first. */
+  list(state: 'pending' | 'done', max: number): string[] {
+    this.#sweep();
+    const wanted = [...this.#jobs].filter(
+      ([, { answer }]) => (answer === undefined) === (state === 'pending'),
+    );
+    return wanted.slice(0, max).map(([id]) => id);
+  }
+
+  /** Whether the job is done. @throws ServiceError notFound when it is unknown */
+  isDone(id: string): boolean {
+    return this.#find(id).answer !== undefined;
+  }
+
+  /**
+   * Hands out the answer of a job and forgets it; undefined while it runs.
+   * @throws ServiceError notFound when it is unknown, or was fetched before
+   */
+  fetch(id: string): StoredAnswer | undefined {
+    const { answer } = this.#find(id);
+    if (answer) this.#jobs.delete(id);
+    return answer;
+  }
+
+  /** Forgets the answer of a job; one that runs goes on. @throws ServiceError notFound */
+  remove(id: string): void {
+    this.#find(id);
+    this.#jobs.delete(id);
+  }
+
+  /** Forgets all answers. */
+  removeAll(): void {
+    this.#jobs.clear();
+  }
+
+  /** Forgets the answers of those that were done before this time, in ms since 1970. */
+  removeDoneBefore(timeMs: number): void {
+    for (const [id, { answer, doneMs }] of this.#jobs) {
+      if (answer && doneMs < timeMs) this.#jobs.delete(id);
+    }
+  }
+
+  /** Resolves when nothing runs any more. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  #find(id: string): Job {
+    this.#sweep();
+    const job = this.#jobs.get(id);
+    if (!job) throw new ServiceError('notFound');
+    return job;
+  }
+
+  #finish(job: Job, answer: StoredAnswer): void {
+    job.answer = answer;
+    job.doneMs = this.#clock.nowMs();
+    this.#sweep();
+  }
+
+  /** Takes away what is too old or too much. */
+  #sweep(): void {
+    const { maxAgeMs, maxStored, maxStoredBytes } = this.#options;
+    this.removeDoneBefore(this.#clock.nowMs() - maxAgeMs);
+    const done = [...this.#jobs]
+      .filter(([, { answer }]) => answer !== undefined)
+      .sort(([, a], [, b]) => a.doneMs - b.doneMs);
+    let bytes = done.reduce((sum, [, { answer }]) => sum + (answer?.body.length ?? 0), 0);
+    let count = done.length;
+    for (const [id, { answer }] of done) {
+      if (count <= maxStored && (bytes <= maxStoredBytes || count === 1)) return;
+      bytes -= answer?.body.length ?? 0;
+      count--;
+      this.#jobs.delete(id);
+    }
+  }
+}

@@ -1,0 +1,191 @@
+import type { CapturedVersion } from '../support/captures.ts';
+
+/** Where this server answers differently from a real one, on purpose. */
+export interface Deviation {
+  readonly version?: CapturedVersion;
+  /** Which recordings. */
+  readonly files: RegExp;
+  /** What ours answers to the request, where its status or error number differs. */
+  readonly status?: number;
+  readonly errorNum?: number;
+  /** What ours answers to the look at the log after it, where its status differs. */
+  readonly logStatus?: number;
+  /** Members of bodies, by their path, or kinds of lines, that are missing here or have other values. */
+  readonly lacks?: RegExp;
+  /** Section of the contract, and why. */
+  readonly why: string;
+}
+
+const SUPERSET = '0: what 1.4 has works for clients of 3.x, too';
+const NOT_OFFERED = '9.5: not needed for replication, and not offered';
+const JSON_BODIES = '1.5: a body that is no JSON is 400/400, not an exception of the server';
+
+/** The table of the deviations. */
+export const DEVIATIONS: readonly Deviation[] = [
+  {
+    version: '1.4.3',
+    files: /logger-config-put-too-small/,
+    ...{ status: 400, errorNum: 1409 },
+    why: '2.5: the status 500 is a bug of 1.4.3',
+  },
+  {
+    version: '1.4.3',
+    files: /17-index-hash-existing/,
+    logStatus: 204,
+    why: '0: an index that exists is not logged again',
+  },
+  {
+    version: '1.4.3',
+    files: /23-document-insert-exponent/,
+    ...{ status: 201, logStatus: 200 },
+    why: '0: 1e10 is JSON',
+  },
+  {
+    version: '1.4.3',
+    files: /42-geojson-update/,
+    ...{ status: 202, logStatus: 200 },
+    why: 'INDEX: a bug of 1.4.3 with an index',
+  },
+  {
+    version: '1.4.3',
+    files: /43-geojson-remove/,
+    lacks: /^\._rev$/,
+    why: 'INDEX: the revision that the bug before it did not write',
+  },
+  {
+    files: /simple-|graph-create|system-users|aqlfunction/,
+    ...{ status: 404, errorNum: 404 },
+    lacks: /^line(?:s| 220[01])/,
+    why: NOT_OFFERED,
+  },
+  {
+    version: '3.0.3',
+    files: /system-users/,
+    logStatus: 204,
+    why: '2.7: users belong to a server, not to its data',
+  },
+  {
+    version: '1.4.3',
+    files: /dump\/replication-collection/,
+    ...{ status: 404, errorNum: 1203 },
+    why: '2.1: the log is no collection',
+  },
+  {
+    version: '1.4.3',
+    files: /batch\/create-(?:no|negative)-ttl/,
+    ...{ status: 400, errorNum: 10 },
+    why: '3.3: a batch without a time to live is a bug of 1.4.3',
+  },
+  {
+    version: '1.4.3',
+    files: /methods\/logger-follow-PUT/,
+    ...{ status: 400, errorNum: 400 },
+    why: '2.6: PUT of 2.7 works for all clients',
+  },
+  {
+    version: '3.0.3',
+    files: /logger-(?:config|start|stop)|follow\/other-database-logger-start/,
+    status: 200,
+    why: SUPERSET,
+  },
+  {
+    version: '3.0.3',
+    files: /logger-config-put-(?:bad-json|empty-body)/,
+    ...{ status: 400, errorNum: 600 },
+    why: SUPERSET,
+  },
+  {
+    version: '3.0.3',
+    files: /logger-config-put-too-small/,
+    ...{ status: 400, errorNum: 1409 },
+    why: SUPERSET,
+  },
+  {
+    version: '3.0.3',
+    files: /methods\/logger-(?:config|start|stop)-/,
+    ...{ status: 405, errorNum: 405 },
+    why: SUPERSET,
+  },
+  {
+    version: '3.0.3',
+    files: /-index-(?:bitarray|cap)/,
+    ...{ status: 201, logStatus: 200 },
+    why: SUPERSET,
+  },
+  {
+    version: '3.0.3',
+    files: /./,
+    lacks: /selectivityEstimate$/,
+    why: '3.2.2: no estimate is made, and none is needed',
+  },
+  {
+    version: '3.0.3',
+    files: /-index-hash/,
+    lacks: /fields\[\]$/,
+    why: '3.2.2: attributes stay in the order in which they were given',
+  },
+  {
+    version: '3.0.3',
+    files: /index-geo-constraint/,
+    lacks: /(?:constraint|unique)$/,
+    why: '3.2.2: a constraint stays what it was made as',
+  },
+  {
+    version: '3.0.3',
+    files: /./,
+    lacks: /2101\.data\.id$/,
+    why: '1.2: ids are strings',
+  },
+  {
+    version: '3.0.3',
+    files: /49-rotate-journal/,
+    status: 200,
+    why: '9.2: whatever was written can be rotated',
+  },
+  {
+    version: '3.0.3',
+    files: /^follow\//,
+    lacks: /^line 2202$/,
+    why: '2.7: only committed transactions are logged',
+  },
+  {
+    version: '3.0.3',
+    files: /follow\/from-overflow/,
+    status: 204,
+    why: '1.1: a number that is too large is the largest one',
+  },
+  {
+    version: '3.0.3',
+    files: /(?:batch|barrier).*-(?:bad-json|empty-body)/,
+    ...{ status: 400, errorNum: 400 },
+    why: JSON_BODIES,
+  },
+  {
+    version: '3.0.3',
+    files: /extra\/follow-collection\.http/,
+    status: 200,
+    why: '2.6: the real server had lost the beginning of its log by then',
+  },
+  {
+    version: '3.0.3',
+    files: /extra\/follow-compat28-header/,
+    lacks: /\.(?:database|data)$/,
+    why: '2.8: who says that it is older than 3.0 gets the shapes of 1.4',
+  },
+];
+
+/** What is still to come, with what it waits for; these recordings are made, but not compared. */
+export const PENDING: readonly {
+  readonly version?: CapturedVersion;
+  readonly files: RegExp;
+  readonly waitsFor: string;
+}[] = [
+  { files: /^(?:sync|applier)\/|make-slave/, waitsFor: 'the rest of the follower' },
+  { files: /restore/, waitsFor: 'restore' },
+  { files: /-transaction-/, waitsFor: 'transactions' },
+  { version: '1.4.3', files: /^follow\/(?:from-(?:0|mid|to)|no-from)/, waitsFor: 'transactions' },
+  {
+    files: /cap-insert|47-unload|60-truncate-several|wal\/flush/,
+    waitsFor: 'the rest of the database side',
+  },
+];
