@@ -1,4 +1,4 @@
-import { readBlocks } from '../storage/block-reader.ts';
+import { readBlocksInPieces } from '../storage/block-reader.ts';
 import { SMALL_BLOCK_BYTES, mergeRuns, rewriteBlocks } from '../storage/block-merge.ts';
 import { Space } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
@@ -22,7 +22,8 @@ export async function mergeLogBlocks(
   const log = { space: Space.changelog, number } as const;
   const from = mergedTick > removedTick ? mergedTick : removedTick;
   let merged = from;
-  for await (const run of mergeRuns(readBlocks(store.level, { ...log, from }))) {
+  const range = { ...log, from, to: store.lastCommitted };
+  for await (const run of mergeRuns(readBlocksInPieces(store.level, range))) {
     if (signal.aborted || changelog.dropped) return true;
     const bytes = run.reduce((sum, block) => sum + block.lines.length, 0);
     const last = run.at(-1);

@@ -4,6 +4,7 @@ import { MarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
 import { documentHead, documentTail, journalHead } from '../protocol/line.ts';
 import type { CutLine } from '../storage/block-writer.ts';
+import { keyGroups } from '../storage/key-groups.ts';
 import { Space, numberRange, primaryKeyDocument } from '../storage/keys.ts';
 import { OpenPointer } from '../storage/pointer.ts';
 import type { Store } from '../storage/store.ts';
@@ -191,20 +192,13 @@ export class CollectionCopies {
   }
 
   async #count(copy: Collection, signal: AbortSignal): Promise<number> {
-    const { start, end } = numberRange(Space.primary, copy.number);
-    const keys = this.#store.level.keys({ gte: start, lt: end });
+    const range = numberRange(Space.primary, copy.number);
     let count = 0;
     let largest: Buffer | undefined;
-    try {
-      for (;;) {
-        signal.throwIfAborted();
-        const found = await keys.nextv(COUNT_STEP);
-        if (found.length === 0) break;
-        count += found.length;
-        largest = found.at(-1) ?? largest;
-      }
-    } finally {
-      await keys.close();
+    for await (const keys of keyGroups(this.#store.level, range, COUNT_STEP)) {
+      signal.throwIfAborted();
+      count += keys.length;
+      largest = keys.at(-1);
     }
     copy.setLargestKey(largest === undefined ? '' : primaryKeyDocument(largest));
     return count;

@@ -10,6 +10,7 @@ import {
 import { ServiceError } from '../model/errors.ts';
 import { MarkerType } from '../model/marker.ts';
 import { isValidCollectionName } from '../model/names.ts';
+import { keyGroups } from '../storage/key-groups.ts';
 import { Space, numberRange, primaryKeyDocument } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
@@ -48,7 +49,6 @@ export interface ChangedProperties {
 const GROUP_BYTES = 8 * 1024 * 1024;
 const CID_MIN = 2 ** 40;
 const CID_MAX = 2 ** 47;
-const KEYS_PER_READ = 10_000;
 
 /** Create, drop, rename, change, truncate, and indexes (contract 9.2, 9.4); each is logged. */
 export class Collections {
@@ -286,32 +286,10 @@ export class Collections {
     const max = this.#transactionMaxBytes;
     const isOne = collection.stats.count * REMOVAL_BYTES <= max;
     const groupCount = Math.ceil((isOne ? max : Math.min(max, GROUP_BYTES)) / REMOVAL_BYTES);
-    const keys = this.#store.level.keys({ gt: start, lt: end });
-    try {
-      for (;;) {
-        const group = await nextKeys(keys, groupCount);
-        if (group.length === 0) return;
-        await this.#store.commit((tx) => removeAll(tx, database, collection, group), { sync });
-      }
-    } finally {
-      await keys.close();
+    for await (const group of keyGroups(this.#store.level, { start, end }, groupCount)) {
+      await this.#store.commit((tx) => removeAll(tx, database, collection, group), { sync });
     }
   }
-}
-
-interface KeyReader {
-  nextv(count: number): Promise<Buffer[]>;
-}
-
-/** The next keys, `count` of them unless there are fewer. */
-async function nextKeys(keys: KeyReader, count: number): Promise<Buffer[]> {
-  const group: Buffer[] = [];
-  while (group.length < count) {
-    const some = await keys.nextv(Math.min(KEYS_PER_READ, count - group.length));
-    if (some.length === 0) break;
-    group.push(...some);
-  }
-  return group;
 }
 
 /** One group of removals; keys that are gone by now do not matter. */

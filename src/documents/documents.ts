@@ -1,4 +1,5 @@
 import { ServiceError } from '../model/errors.ts';
+import { keyGroups } from '../storage/key-groups.ts';
 import { Space, numberRange, primaryKeyDocument } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import type { Collection } from './collection.ts';
@@ -37,6 +38,9 @@ export interface SyncSettings {
 
 export type WriteSettings = SyncSettings & ReturnSettings;
 
+/** Keys read at once for a list. */
+const KEYS_PER_READ = 10_000;
+
 /** Single documents: read, insert, replace, update, remove (contract 9.3). */
 export class Documents {
   readonly #store: Store;
@@ -59,9 +63,9 @@ export class Documents {
 
   /** Keys of the collection in byte order, read in pieces. */
   async *keys(collection: Collection): AsyncGenerator<string, void, void> {
-    const { start, end } = numberRange(Space.primary, collection.number);
-    for await (const key of this.#store.level.keys({ gte: start, lt: end })) {
-      yield primaryKeyDocument(key);
+    const range = numberRange(Space.primary, collection.number);
+    for await (const keys of keyGroups(this.#store.level, range, KEYS_PER_READ)) {
+      for (const key of keys) yield primaryKeyDocument(key);
     }
   }
 

@@ -2,7 +2,7 @@ import type { IndexDefinition } from '../model/collection.ts';
 import type { Tick } from '../model/tick.ts';
 import { Space } from '../storage/keys.ts';
 import type { Block } from '../storage/block.ts';
-import { readBlocks } from '../storage/block-reader.ts';
+import { readBlocksInPieces } from '../storage/block-reader.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
@@ -49,8 +49,9 @@ export async function fillIndex(
   index: FillableIndex,
   signal?: AbortSignal,
 ): Promise<void> {
-  const range = { space: Space.journal, number: collection.number, from: 0n } as const;
-  for await (const block of readBlocks(store.level, range)) {
+  const { number } = collection;
+  const range = { space: Space.journal, number, from: 0n, to: store.lastCommitted } as const;
+  for await (const block of readBlocksInPieces(store.level, range)) {
     for (let i = 0; i < block.count; i += ENTRIES_PER_STEP) {
       signal?.throwIfAborted();
       const end = Math.min(block.count, i + ENTRIES_PER_STEP);

@@ -9,7 +9,7 @@ import {
   mergeRuns,
   rewriteBlocks,
 } from '../storage/block-merge.ts';
-import { readBlocks } from '../storage/block-reader.ts';
+import { readBlocksInPieces } from '../storage/block-reader.ts';
 import { Space, primaryKey } from '../storage/keys.ts';
 import { OpenPointer, pointerTick } from '../storage/pointer.ts';
 import type { Store } from '../storage/store.ts';
@@ -101,9 +101,8 @@ class JournalCompaction {
     const { number } = this.#collection;
     const from = this.#pass.whole ? 0n : this.#collection.stats.mergedTick;
     let merged = from;
-    for await (const run of mergeRuns(
-      readBlocks(this.#store.level, { space: Space.journal, number, from }),
-    )) {
+    const range = { space: Space.journal, number, from, to: this.#store.lastCommitted } as const;
+    for await (const run of mergeRuns(readBlocksInPieces(this.#store.level, range))) {
       if (signal.aborted || this.#collection.dropped) return;
       const bytes = await this.#rewrite(run);
       const last = run.at(-1);

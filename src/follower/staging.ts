@@ -1,5 +1,6 @@
 import { ServiceError } from '../model/errors.ts';
 import { parseTick } from '../model/tick.ts';
+import { keyGroups } from '../storage/key-groups.ts';
 import { Space, numberRange, stagingKey } from '../storage/keys.ts';
 import { protect, unprotect } from '../storage/record.ts';
 import type { Store } from '../storage/store.ts';
@@ -115,20 +116,13 @@ export async function removeOrphans(
   open: readonly OpenTransaction[],
 ): Promise<void> {
   const known = new Set(open.map(({ tid }) => tidNumber(tid)));
-  const { start, end } = numberRange(Space.staging, databaseNumber);
-  const keys = store.level.keys({ gte: start, lt: end });
-  try {
-    for (;;) {
-      const found = await keys.nextv(ERASE_STEP_KEYS);
-      if (found.length === 0) return;
-      const orphans = found.filter((key) => !known.has(key.readBigUInt64BE(TID_OFFSET)));
-      if (orphans.length === 0) continue;
-      await store.commit((tx) => {
-        for (const key of orphans) tx.putBlind(key, null);
-      });
-    }
-  } finally {
-    await keys.close();
+  const range = numberRange(Space.staging, databaseNumber);
+  for await (const found of keyGroups(store.level, range, ERASE_STEP_KEYS)) {
+    const orphans = found.filter((key) => !known.has(key.readBigUInt64BE(TID_OFFSET)));
+    if (orphans.length === 0) continue;
+    await store.commit((tx) => {
+      for (const key of orphans) tx.putBlind(key, null);
+    });
   }
 }
 

@@ -48,8 +48,10 @@ export function rewriteBlocks(
 ): void {
   const writer = new BlockWriter({ buffers: new BlockBuffers({ keepCount: 0 }) }, log);
   const pointers: { key: string; value: OpenPointer }[] = [];
+  const old = new Map<string, Buffer>();
   for (const block of blocks) {
-    tx.putBlind(blockKey(log.space, log.number, block.lastTick), null);
+    const key = blockKey(log.space, log.number, block.lastTick);
+    old.set(key.toString('latin1'), key);
     for (let i = 0; i < block.count; i++) {
       const kept = keep(block, i);
       if (!kept) continue;
@@ -70,6 +72,10 @@ export function rewriteBlocks(
     }
   }
   const timeMs = blocks.at(-1)?.timeMs ?? tx.timeMs;
-  writer.seal(timeMs, (key, value) => tx.putBlind(key, value));
+  writer.seal(timeMs, (key, value) => {
+    old.delete(key.toString('latin1'));
+    tx.putBlind(key, value);
+  });
+  for (const key of old.values()) tx.putBlind(key, null);
   for (const { key, value } of pointers) tx.putPointer(key, value);
 }

@@ -53,3 +53,34 @@ export async function readLastEntry(
   }
   return undefined;
 }
+
+/**
+ * As `readBlocks`, up to the tick of a commit, but in pieces, between which the store's state of one moment
+ * is let go. For those who write while they read, or take long (docs/ARCHITECTURE.md): what is rewritten
+ * meanwhile may be seen again in other blocks, but nothing is left out.
+ */
+export async function* readBlocksInPieces(
+  level: Level,
+  range: { space: BlockSpace; number: number; from: Tick; to: Tick },
+): AsyncGenerator<Block, void, void> {
+  const { space, number } = range;
+  const { end: lt } = numberRange(space, number);
+  for (let gt = blockKey(space, number, range.from); ;) {
+    const iterator = level.iterator({ gt, lt, highWaterMarkBytes: READ_AHEAD_BYTES });
+    let entries: [Buffer, Buffer][];
+    try {
+      entries = await iterator.nextv(BLOCKS_PER_READ);
+    } finally {
+      await iterator.close();
+    }
+    const last = entries.at(-1);
+    if (!last) return;
+    gt = last[0];
+    for (const [key, value] of entries) {
+      const block = new Block(key, value);
+      // Not by its key: entries of before may have been put together with later ones.
+      if (block.firstTick > range.to) return;
+      yield block;
+    }
+  }
+}
