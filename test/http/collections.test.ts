@@ -34,7 +34,8 @@ describe('POST /_api/collection', () => {
     const { json } = await server.request('GET', '/_api/collection/e/properties');
     expect(json).toEqual({
       ...{ id: ID, name: 'e', waitForSync: false, isVolatile: true, isSystem: false, status: 3 },
-      ...{ type: 3, doCompact: false, journalSize: 2_097_152, keyOptions, error: false, code: 200 },
+      ...{ type: 3, doCompact: false, journalSize: 2_097_152, indexBuckets: 8, keyOptions },
+      ...{ error: false, code: 200 },
     });
   });
 
