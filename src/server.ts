@@ -19,8 +19,10 @@ import { Jobs } from './http/jobs.ts';
 import { applierCommands } from './http/replication-applier.ts';
 import { replicationDispatch } from './http/replication-dispatch.ts';
 import { leaderCommands } from './http/replication-leader.ts';
+import { restoreCommands } from './http/replication-restore.ts';
 import { syncCommands } from './http/replication-sync.ts';
 import { Leader } from './leader/leader.ts';
+import { Restore } from './leader/restore.ts';
 import { ServiceError } from './model/errors.ts';
 import { DEFAULT_LOGGER_CONFIG } from './model/logger-config.ts';
 import { Store } from './storage/store.ts';
@@ -148,6 +150,7 @@ async function compose(
       routers: [
         replicationDispatch(
           leaderCommands(leader),
+          restoreCommands(new Restore({ store, collections }, { transactionMaxBytes })),
           applierCommands(appliers),
           syncCommands({
             syncer,

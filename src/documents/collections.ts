@@ -121,6 +121,27 @@ export class Collections {
     });
   }
 
+  /**
+   * Creates a collection as a backup describes it. With `overwrite` it takes the place of what has its name,
+   * and of what has its id where one is asked for, in one batch.
+   * @param described without a `cid` it is given one
+   * @throws ServiceError duplicateName without `overwrite`, illegalName, readOnly, badParameter for an id
+   *   above 2^62
+   */
+  restore(
+    database: Database,
+    described: Omit<CollectionParameters, 'cid'> & { readonly cid?: string | undefined },
+    options: { overwrite: boolean },
+  ): Promise<Collection> {
+    const { name, cid = newCid(database) } = described;
+    if (!isValidCollectionName(name, true)) throw new ServiceError('illegalName');
+    const mayReplace = (old: Collection): boolean => {
+      database.assertWritable(old.name);
+      return options.overwrite;
+    };
+    return this.createWith(database, { ...described, cid }, { ...LOCAL, mayReplace });
+  }
+
   /** @throws ServiceError collectionNotFound, readOnly */
   drop(database: Database, collection: Collection, context: ChangeContext = LOCAL): Promise<void> {
     return changeCatalogue(this.#store, database, context, (tx) => {

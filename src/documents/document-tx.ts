@@ -4,9 +4,9 @@ import { CollectionType } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
 import { MarkerType, type UpsertMarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
-import { buildData } from '../protocol/json-text.ts';
+import { buildData, dataHead } from '../protocol/json-text.ts';
 import { documentHead, documentTail, journalHead } from '../protocol/line.ts';
-import type { CutLine } from '../storage/block-writer.ts';
+import type { ByteSlice, CutLine } from '../storage/block-writer.ts';
 import { OpenPointer, type Pointer } from '../storage/pointer.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { CappedDocument } from './cap-list.ts';
@@ -30,6 +30,26 @@ export interface DocumentContent {
   /** Source text of the user's attributes, joined by commas. */
   readonly rest: string;
 }
+
+/** A document to be written of which the user's attributes stand in a page. */
+export interface DocumentBytes {
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+  /**
+   * From the first of the user's attributes, or the closing brace where there is none, to behind the closing
+   * brace: JSON without newlines or repeated names, and without `_key` and the like on its top level.
+   */
+  readonly rest: ByteSlice;
+}
+
+/** Text of a document of which the end stands in a page. */
+interface SplitText {
+  readonly head: string;
+  readonly headBytes: number;
+  readonly rest: ByteSlice;
+}
+
+const CLOSE_BRACE = 0x7d;
 
 /**
  * The document writes of one request within one database: journal entry, log entry, pointer,
@@ -161,6 +181,28 @@ export class DocumentTx {
     this.#write(collection, this.#tx.drawTick(), key, rev, old, line);
   }
 
+  /** As `upsert`; the bytes of the user's attributes are copied, not parsed, unless there are indexes. */
+  upsertBytes(
+    collection: Collection,
+    key: string,
+    { from, to, rest }: DocumentBytes,
+    old: Pointer | undefined,
+    rev?: string,
+  ): string {
+    const tick = this.#tx.drawTick();
+    const newRev = rev ?? tick.toString();
+    const isEmpty = rest.source[rest.start] === CLOSE_BRACE;
+    const head = dataHead(key, newRev, from, to) + (isEmpty ? '' : ',');
+    const text = { head, headBytes: Buffer.byteLength(head), rest };
+    this.#assertAdmitted(collection, text);
+    if (collection.indexes.length > 0) {
+      const source = rest.source.toString('utf8', rest.start, rest.end);
+      this.#reindex(collection, key, JSON.parse(head + source) as IndexedDocument, old);
+    }
+    this.#write(collection, tick, key, newRev, old, text);
+    return newRev;
+  }
+
   /** Key of a document that holds a unique value this one needs; undefined when none does. */
   conflict(collection: Collection, key: string, document: IndexedDocument): string | undefined {
     for (const index of collection.indexes) {
@@ -210,7 +252,7 @@ export class DocumentTx {
     key: string,
     rev: string,
     old: Pointer | undefined,
-    data: string | CutLine,
+    data: string | CutLine | SplitText,
   ): void {
     assert(old === undefined || old.tick < tick, 'a newer entry supersedes an older one');
     const type: UpsertMarkerType =
@@ -221,10 +263,17 @@ export class DocumentTx {
     const entry = { tick, type, collection: collection.number, transaction: 0n };
     const journal = this.#tx.journal(collection.number);
     const before = journal.bytes;
-    const stored =
-      typeof data === 'string'
-        ? journal.appendData(entry, documentHead({ type, key, rev }), data, pointer)
-        : journal.appendCut(entry, journalHead(type), data, pointer);
+    let stored: ByteSlice;
+    if (typeof data === 'string') {
+      stored = journal.appendData(entry, documentHead({ type, key, rev }), data, pointer);
+    } else if ('page' in data) {
+      stored = journal.appendCut(entry, journalHead(type), data, pointer);
+    } else {
+      const { head, headBytes, rest } = data;
+      const prefix = documentHead({ type, key, rev }) + head;
+      const { source, start, end } = journal.appendData(entry, prefix, rest, pointer);
+      stored = { source, start: start - headBytes, end };
+    }
     const bytes = journal.bytes - before;
     this.#stats.count(collection, { tick, bytes, live: old ? 0 : 1, dead: old ? 1 : 0 });
     if (collection.caps.length > 0) {
@@ -244,7 +293,7 @@ export class DocumentTx {
   }
 
   /** @throws ServiceError documentTooLarge for one that alone is above the bytes of a cap */
-  #assertAdmitted(collection: Collection, data: string | CutLine): void {
+  #assertAdmitted(collection: Collection, data: string | CutLine | SplitText): void {
     if (!this.#enforcesCaps || collection.caps.length === 0) return;
     const bytes = bytesOf(data);
     if (collection.caps.every((cap) => cap.admits(bytes))) return;
@@ -280,6 +329,7 @@ export class DocumentTx {
 }
 
 /** Length of a document's text in bytes. */
-function bytesOf(data: string | CutLine): number {
-  return typeof data === 'string' ? Buffer.byteLength(data) : cutBytes(data);
+function bytesOf(data: string | CutLine | SplitText): number {
+  if (typeof data === 'string') return Buffer.byteLength(data);
+  return 'page' in data ? cutBytes(data) : data.headBytes + data.rest.end - data.rest.start;
 }

@@ -1,5 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { ServiceError } from '../model/errors.ts';
+import { Unfinished } from './unfinished.ts';
 
 /** How the body of an import is laid out (contract 9.5); `tuples` is the form with a line of names. */
 export type ImportType = 'documents' | 'array' | 'auto' | 'tuples';
@@ -30,44 +31,6 @@ const CLOSE_BRACE = 0x7d;
 export function bodyCutter(type: ImportType, maxBytes: number): BodyCutter {
   if (type === 'array') return new ArrayCutter({ maxBytes });
   return type === 'auto' ? new AutoCutter({ maxBytes }) : new LineCutter({ maxBytes });
-}
-
-/** The bytes of a document whose end has not come yet. */
-class Unfinished {
-  readonly #maxBytes: number;
-  #pieces: Buffer[] = [];
-  #bytes = 0;
-
-  constructor(options: { maxBytes: number }) {
-    this.#maxBytes = options.maxBytes;
-  }
-
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  add(piece: Buffer): void {
-    if (piece.length === 0) return;
-    this.#bytes += piece.length;
-    if (this.#bytes > this.#maxBytes) {
-      throw new ServiceError(
-        'documentTooLarge',
-        `a document of the import is larger than ${this.#maxBytes} bytes`,
-        { httpStatus: 413 },
-      );
-    }
-    this.#pieces.push(piece);
-  }
-
-  /** Everything so far and `last`. */
-  take(last?: Buffer): Buffer {
-    if (last) this.add(last);
-    const [only] = this.#pieces;
-    const all = this.#pieces.length === 1 && only ? only : Buffer.concat(this.#pieces);
-    this.#pieces = [];
-    this.#bytes = 0;
-    return all;
-  }
 }
 
 /** One document a line; the newline behind the last one may be missing. */

@@ -9,8 +9,8 @@ import { MarkerType } from '../model/marker.ts';
 import { isValidKey } from '../model/names.ts';
 import { MAX_TICK, type Tick } from '../model/tick.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
+import { NumericRevisions } from '../model/numeric-revisions.ts';
 import type { LeaderCollections } from './leader-collections.ts';
-import { NumericRevisions } from './numeric-revisions.ts';
 import type { PageLines } from './page-lines.ts';
 import type { Restriction } from './restriction.ts';
 

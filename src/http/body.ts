@@ -44,6 +44,15 @@ export async function claimMemory(ctx: Context, bytes: number): Promise<void> {
   ctx.res.once('close', release);
 }
 
+/** The body as it comes, read no faster than it is used; the connection outlives an early end. */
+export async function* bodyPieces(ctx: Context): AsyncGenerator<Buffer, void, void> {
+  try {
+    for await (const chunk of ctx.req.iterator({ destroyOnReturn: false })) yield chunk as Buffer;
+  } catch (error) {
+    throw disconnected(ctx, error);
+  }
+}
+
 /** The refusal of a body above `maxBytes`. */
 export function bodyTooLarge(maxBytes: number): ServiceError {
   return new ServiceError('documentTooLarge', `the body is larger than ${maxBytes} bytes`, {
@@ -116,7 +125,7 @@ function readUpTo(ctx: Context, maxBytes: number): Promise<Buffer> {
 }
 
 /** What an error while reading means: a request that was cut off has no other cause than the client. */
-export function disconnected(ctx: Context, error: unknown): Error {
+function disconnected(ctx: Context, error: unknown): Error {
   if (!(error instanceof ServiceError) && ctx.req.destroyed && !ctx.req.complete) {
     return new ClientGoneError('the request was cut off', { cause: error });
   }

@@ -5,7 +5,7 @@ import type { OnDuplicate } from '../documents/import-writer.ts';
 import { CollectionType } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
 import { type Query, booleanParam, textParam } from '../protocol/params.ts';
-import { announcedBytes, claimMemory, disconnected } from './body.ts';
+import { announcedBytes, bodyPieces, claimMemory } from './body.ts';
 import { collectionForWrite } from './collection-requests.ts';
 import { type ApiRouter, type Context, apiRouter } from './context.ts';
 import { collectionParam } from './document-routes.ts';
@@ -36,7 +36,7 @@ export function importRoutes(deps: {
     });
     const memoryBytes = settings.announcedBytes ?? importer.transactionMaxBytes;
     await claimMemory(ctx, Math.min(memoryBytes, importer.transactionMaxBytes));
-    const tally = await importer.run(database, collection, bodyOf(ctx), settings, limits.deadline);
+    const tally = await importer.run(database, collection, bodyPieces(ctx), settings, limits.deadline);
     const { created, errors, empty, updated, ignored, details } = tally;
     const answer = { error: false, created, errors, empty, updated, ignored };
     sendJson(ctx, 201, JSON.stringify(settings.details ? { ...answer, details } : answer));
@@ -46,15 +46,6 @@ export function importRoutes(deps: {
     throw new ServiceError('superfluousSuffices', 'expecting POST /_api/import');
   });
   return router;
-}
-
-/** The body as it comes, read no faster than it is used; the connection outlives an early end. */
-async function* bodyOf(ctx: Context): AsyncGenerator<Buffer, void, void> {
-  try {
-    for await (const chunk of ctx.req.iterator({ destroyOnReturn: false })) yield chunk as Buffer;
-  } catch (error) {
-    throw disconnected(ctx, error);
-  }
 }
 
 /** @throws ServiceError httpBadParameter for an unknown `type` or `onDuplicate` */

@@ -2,6 +2,13 @@ import type { ErrorEntry } from './error-entry.ts';
 
 /** Failures of databases, collections, documents, indexes and transactions. */
 export const DOCUMENT_ERRORS = {
+  unknownCollectionType: {
+    errorNum: 1003,
+    httpStatus: 400,
+    message: 'unknown type',
+    cause: 'A collection is to be restored that holds neither documents (2) nor edges (3).',
+    cure: 'Correct the type in the structure file of the backup.',
+  },
   readOnly: {
     errorNum: 1004,
     httpStatus: 403,

@@ -248,12 +248,20 @@ export function buildData(
   to: string | undefined,
   rest: string,
 ): string {
+  const head = dataHead(key, rev, from, to);
+  return rest === '' ? `${head}}` : `${head},${rest}}`;
+}
+
+/** What `buildData` prints before the comma and the rest. */
+export function dataHead(
+  key: string,
+  rev: string,
+  from: string | undefined,
+  to: string | undefined,
+): string {
   const head = `{"_key":${jsonString(key)},"_rev":${jsonString(rev)}`;
-  const ends =
-    from === undefined || to === undefined
-      ? ''
-      : `,"_from":${jsonString(from)},"_to":${jsonString(to)}`;
-  return rest === '' ? `${head}${ends}}` : `${head}${ends},${rest}}`;
+  if (from === undefined || to === undefined) return head;
+  return `${head},"_from":${jsonString(from)},"_to":${jsonString(to)}`;
 }
 
 /**

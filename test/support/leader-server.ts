@@ -4,7 +4,9 @@ import {
   replicationDispatch,
 } from '../../src/http/replication-dispatch.ts';
 import { leaderCommands } from '../../src/http/replication-leader.ts';
+import { restoreCommands } from '../../src/http/replication-restore.ts';
 import { Leader } from '../../src/leader/leader.ts';
+import { Restore } from '../../src/leader/restore.ts';
 import {
   type Answer as HttpAnswer,
   type TestServer,
@@ -51,12 +53,13 @@ export async function openLeaderServer(options: LeaderServerOptions = {}): Promi
         pageBudgetBytes: options.pageBudgetBytes ?? 256 * MIB,
       });
       made.push(leader);
-      const { stalledAfterMs, moreCommands } = options;
+      const { stalledAfterMs, moreCommands, transactionMaxBytes = 64 * MIB } = options;
       const commands = leaderCommands(
         leader,
         stalledAfterMs === undefined ? {} : { stalledAfterMs },
       );
-      return [replicationDispatch(commands, moreCommands ?? {})];
+      const restore = new Restore(parts, { transactionMaxBytes });
+      return [replicationDispatch(commands, restoreCommands(restore), moreCommands ?? {})];
     },
   });
   const leader = made[0]!;

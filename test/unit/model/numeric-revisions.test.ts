@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { NumericRevisions } from '../../../src/follower/numeric-revisions.ts';
+import { NumericRevisions } from '../../../src/model/numeric-revisions.ts';
 
 it('the largest is that of the plain numbers among all revisions', () => {
   const number = fc.bigInt({ min: 1n, max: (1n << 64n) - 1n });

@@ -1,4 +1,4 @@
-import type { Tick } from '../model/tick.ts';
+import type { Tick } from './tick.ts';
 
 const ZERO = 0x30;
 const NINE = 0x39;
