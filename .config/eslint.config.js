@@ -13,7 +13,7 @@ const ALLOWED_IMPORTS = {
   follower: ['base', 'model', 'protocol', 'storage', 'changelog', 'documents'],
   http: ['base', 'model', 'protocol', 'documents', 'leader', 'follower'],
   client: ['base', 'model', 'protocol', 'follower'],
-  cli: ['base', 'model', 'protocol', 'follower', 'client'],
+  cli: ['base', 'model', 'protocol', 'follower'],
   config: ['base', 'model'],
 };
 

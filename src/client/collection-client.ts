@@ -1,4 +1,3 @@
-import type { QueryValues } from '../protocol/paths.ts';
 import { isTicklogError } from './client-error.ts';
 import { CollectionAdmin } from './collection-admin.ts';
 import type {
@@ -144,7 +143,7 @@ function writeCall(
 ): ScopedCall {
   const { signal, ifMatch, ...query } = options;
   return {
-    query: query as QueryValues,
+    query,
     signal,
     ...(body === undefined ? {} : { body }),
     ...(ifMatch === undefined ? {} : { headers: { 'if-match': `"${ifMatch}"` } }),

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { type Option, OPTIONS } from './options.ts';
 import { ConfigError, readConfig, type ServerConfig } from './server-config.ts';
 import type { ListenEndpoint } from './value-type.ts';
@@ -65,9 +66,9 @@ function textOf(name: string, value: unknown): string {
     return `tcp://${host.includes(':') ? `[${host}]` : host}:${port}`;
   }
   if (typeof value === 'number') return String(name.endsWith('Ms') ? value / 1000 : value);
-  return typeof value === 'string' || typeof value === 'boolean'
-    ? String(value)
-    : (JSON.stringify(value) ?? typeof value);
+  if (typeof value === 'string' || typeof value === 'boolean') return String(value);
+  // No value of an option; printed so that the problem can show it.
+  return inspect(value, { breakLength: Infinity });
 }
 
 function optionNames(): string[] {
