@@ -12,6 +12,7 @@ const ALLOWED_IMPORTS = {
   leader: ['base', 'model', 'protocol', 'storage', 'changelog', 'documents'],
   follower: ['base', 'model', 'protocol', 'storage', 'changelog', 'documents'],
   http: ['base', 'model', 'protocol', 'documents', 'leader', 'follower'],
+  client: ['base', 'model', 'protocol', 'follower'],
   cli: ['base', 'model', 'protocol', 'follower'],
   config: ['base', 'model'],
 };
@@ -116,8 +117,16 @@ export default defineConfig(
     name: 'ticklog/imports-of-server',
     files: ['src/server.ts'],
     rules: restrictImports({
+      regex: '^\\.(?:\\./|/(?:cli|client)/|/(?:main|index|open-server)\\.ts)',
+      message: 'server may import from everything in src but client, cli, and what is above it.',
+    }),
+  },
+  {
+    name: 'ticklog/imports-of-index',
+    files: ['src/index.ts', 'src/open-server.ts'],
+    rules: restrictImports({
       regex: '^\\.(?:\\./|/cli/|/main\\.ts)',
-      message: 'server may import from everything in src but cli and main.',
+      message: 'what programs import may use everything in src but cli and main.',
     }),
   },
   Object.entries(ALLOWED_IMPORTS).map(([folder, allowed]) => importRules(folder, allowed)),

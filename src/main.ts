@@ -12,6 +12,7 @@ import { readableLine } from './cli/readable-log.ts';
 import { OPTIONS, type Option as ServerOption } from './config/options.ts';
 import { ConfigError, readConfig, type ServerConfig } from './config/server-config.ts';
 import { type RunningServer, startServer } from './server.ts';
+import { readVersion } from './version.ts';
 
 const STDERR_FD = 2;
 
@@ -23,11 +24,6 @@ const ending = new AbortController();
 function onSignal(): void {
   if (ending.signal.aborted) process.exit(ExitCode.failed);
   ending.abort();
-}
-
-function readVersion(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 /** Takes its flags as they come: what is wrong with them is told together with all the rest. */

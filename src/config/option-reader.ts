@@ -9,6 +9,8 @@ export interface ConfigSources {
    * `logger.autoStart`. Undefined counts as not given.
    */
   readonly flags: Readonly<Record<string, string | boolean | undefined>>;
+  /** How to name the place of a flag in a problem; `flag --<name>` by default. */
+  readonly describeFlag?: (flag: string) => string;
   /** Only the variables of `environmentName()` are looked at; an empty one counts as not given. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The text of a file. Throws when there is none to read. */
@@ -26,6 +28,7 @@ const ALL_OPTIONS: readonly Option<unknown>[] = Object.values(OPTIONS);
 export class OptionReader {
   readonly #problems: string[] = [];
   readonly #flags: ConfigSources['flags'];
+  readonly #describeFlag: (flag: string) => string;
   readonly #env: ConfigSources['env'];
   readonly #filePath: string | undefined;
   readonly #fileEntries: ReadonlyMap<string, FileEntry>;
@@ -33,6 +36,7 @@ export class OptionReader {
   /** Reads the configuration file, if one is named, and notes flags, keys and variables that may not be. */
   constructor(sources: ConfigSources) {
     this.#flags = sources.flags;
+    this.#describeFlag = sources.describeFlag ?? ((flag) => `flag --${flag}`);
     this.#env = sources.env;
     this.#fileEntries = new Map();
     this.#noteUnknownFlags();
@@ -73,7 +77,7 @@ export class OptionReader {
 
   #find(option: Option<unknown>): Given | undefined {
     const flag = this.#flags[option.flag] ?? this.#flags[camelCase(option.flag)];
-    if (flag !== undefined) return { text: String(flag), origin: `flag --${option.flag}` };
+    if (flag !== undefined) return { text: String(flag), origin: this.#describeFlag(option.flag) };
     if (option.sources === 'flag') return undefined;
     const variable = environmentName(option.key);
     const text = this.#env[variable] ?? '';

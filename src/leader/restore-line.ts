@@ -1,5 +1,5 @@
 import type { Collection } from '../documents/collection.ts';
-import { contentOf } from '../documents/documents.ts';
+import { contentOf } from '../documents/document-operations.ts';
 import { CollectionType } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
 import { MarkerType, isDocumentMarker } from '../model/marker.ts';

@@ -1,0 +1,76 @@
+import type { LoggerConfig } from '../model/logger-config.ts';
+import type { Tick } from '../model/tick.ts';
+import type { Inventory, LoggerStatus, LogState } from './replication-types.ts';
+import type { RequestOptions, Scope } from './scope.ts';
+
+const BASE = '/_api/replication';
+
+/** The logger of a database: what writes the log of changes (contract 2). */
+export class LoggerClient {
+  readonly #scope: Scope;
+
+  constructor(deps: { scope: Scope }) {
+    this.#scope = deps.scope;
+  }
+
+  async start(options: RequestOptions = {}): Promise<void> {
+    await this.#scope.json('PUT', `${BASE}/logger-start`, options);
+  }
+
+  /** What is changed from then on reaches no follower, until the next start. */
+  async stop(options: RequestOptions = {}): Promise<void> {
+    await this.#scope.json('PUT', `${BASE}/logger-stop`, options);
+  }
+
+  async state(options: RequestOptions = {}): Promise<LoggerStatus> {
+    const status = await this.#scope.json<LoggerStatus>('GET', `${BASE}/logger-state`, options);
+    return {
+      ...status,
+      state: logState(this.#scope, status.state),
+      clients: status.clients.map((client) => ({
+        ...client,
+        lastServedTick: this.#scope.tick(client.lastServedTick, 'lastServedTick'),
+      })),
+    };
+  }
+
+  config(options: RequestOptions = {}): Promise<LoggerConfig> {
+    return this.#scope.json('GET', `${BASE}/logger-config`, options);
+  }
+
+  /** Resolves with all settings as they are then. */
+  configure(changes: Partial<LoggerConfig>, options: RequestOptions = {}): Promise<LoggerConfig> {
+    return this.#scope.json('PUT', `${BASE}/logger-config`, { ...options, body: changes });
+  }
+
+  /** Tick of the oldest event held, null when there is none. */
+  async firstTick(options: RequestOptions = {}): Promise<Tick | null> {
+    const path = `${BASE}/logger-first-tick`;
+    const { firstTick } = await this.#scope.json<{ firstTick: unknown }>('GET', path, options);
+    return this.#scope.tickOrNull(firstTick, 'firstTick');
+  }
+}
+
+/** See `DatabaseClient.inventory`. */
+export async function readInventory(
+  scope: Scope,
+  options: RequestOptions & { includeSystem?: boolean | undefined },
+): Promise<Inventory> {
+  const { signal, includeSystem } = options;
+  const call = { query: { includeSystem }, signal };
+  const inventory = await scope.json<Inventory>('GET', `${BASE}/inventory`, call);
+  return {
+    collections: inventory.collections,
+    state: logState(scope, inventory.state),
+    tick: scope.tick(inventory.tick, 'tick'),
+  };
+}
+
+function logState(scope: Scope, state: LogState): LogState {
+  return {
+    ...state,
+    lastLogTick: scope.tick(state.lastLogTick, 'lastLogTick'),
+    firstTick: scope.tick(state.firstTick, 'firstTick'),
+    holeAt: scope.tick(state.holeAt, 'holeAt'),
+  };
+}

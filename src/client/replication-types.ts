@@ -1,0 +1,118 @@
+import type { ApplierConfig } from '../model/applier-config.ts';
+import type { IndexDefinition } from '../model/collection.ts';
+import type { Tick } from '../model/tick.ts';
+import type { LoggedCollection } from './log-entry.ts';
+
+/** Where a log stands (contract 2.4). Times are UTC, ISO 8601. */
+export interface LogState {
+  readonly running: boolean;
+  /** Of the newest event; 0 when there never was one. */
+  readonly lastLogTick: Tick;
+  /** Of the oldest event held; 0 for none. */
+  readonly firstTick: Tick;
+  /** Who has a position below this tick has missed something for good. */
+  readonly holeAt: Tick;
+  /** Events logged since the server started. */
+  readonly totalEvents: number;
+  readonly time: string;
+}
+
+/** The log, its server, and who follows. */
+export interface LoggerStatus {
+  readonly state: LogState;
+  readonly server: { readonly version: string; readonly serverId: string };
+  readonly clients: readonly {
+    readonly serverId: string;
+    /** Last tick of the last answer, 0 when that was empty. */
+    readonly lastServedTick: Tick;
+    readonly time: string;
+  }[];
+}
+
+/** What there is to copy, as of one moment (contract 3.2). */
+export interface Inventory {
+  /** Documents before edges, then by name. */
+  readonly collections: readonly {
+    readonly parameters: LoggedCollection;
+    /** Without those that every collection has. */
+    readonly indexes: readonly IndexDefinition[];
+  }[];
+  readonly state: LogState;
+  /** Upper bound for dumping what is listed, as `to`. */
+  readonly tick: Tick;
+}
+
+/** What of which leader is copied (contract 3.7). */
+export interface LeaderSelection {
+  /** Where the leader listens, such as `tcp://10.0.0.7:8529` or an `http://` URL. */
+  readonly endpoint: string;
+  /** Database of the leader; the name of this one unless given. */
+  readonly database?: string | undefined;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  /** What `restrictCollections` is a list of; they go together. */
+  readonly restrictType?: 'include' | 'exclude' | '' | undefined;
+  readonly restrictCollections?: readonly string[] | undefined;
+  /** Whether collections whose names begin with `_` are copied; true by default. */
+  readonly includeSystem?: boolean | undefined;
+}
+
+export interface SyncResult {
+  /** What was copied, with the ids of the leader. */
+  readonly collections: readonly { readonly id: string; readonly name: string }[];
+  /** Where the copy ends, and following begins. */
+  readonly lastLogTick: Tick;
+  /** The logger of the leader does not run, so what changes there now reaches nobody. */
+  readonly leaderWasStopped?: true;
+}
+
+/** Settings of an applier; those that have their default are shown in part only. Times are in seconds. */
+export type ApplierSettings = Partial<Omit<ApplierConfig, 'password' | 'jwt'>>;
+
+/** Settings to be changed. */
+export type ApplierChanges = { readonly [K in keyof ApplierConfig]?: ApplierConfig[K] | undefined };
+
+export interface ApplierState {
+  readonly running: boolean;
+  readonly phase:
+    'stopped' | 'starting' | 'syncing' | 'tailing' | 'backoff' | 'stopping' | 'failed';
+  /** When the phase began. */
+  readonly since: string;
+  /** Everything up to here is applied, and no transaction is open. */
+  readonly lastAppliedContinuousTick: Tick | null;
+  /** Newest tick looked at. */
+  readonly lastProcessedContinuousTick: Tick | null;
+  /** Newest tick of the leader when it last answered. */
+  readonly lastAvailableContinuousTick: Tick | null;
+  readonly progress: {
+    readonly time: string;
+    readonly message?: string;
+    readonly failedConnects: number;
+  };
+  readonly totalRequests: number;
+  readonly totalFailedConnects: number;
+  readonly totalEvents: number;
+  readonly totalOperationsExcluded: number;
+  readonly totalResyncs: number;
+  /** Number 0 where there was none. */
+  readonly lastError: {
+    readonly errorNum: number;
+    readonly errorMessage?: string;
+    readonly time?: string;
+  };
+  readonly whyStopped?: { readonly errorNum: number; readonly errorMessage: string };
+  /** In `backoff` only. */
+  readonly whyWaiting?: { readonly errorNum: number; readonly errorMessage: string };
+  /** While it runs; null when unknown. */
+  readonly ticksBehind?: number | null;
+  readonly secondsBehind?: number | null;
+  readonly time: string;
+}
+
+export interface ApplierStatus {
+  readonly state: ApplierState;
+  readonly server: { readonly version: string; readonly serverId: string };
+  /** The leader, as configured. */
+  readonly endpoint?: string;
+  readonly database?: string;
+}
