@@ -25,6 +25,9 @@ import type { Collection } from './collection.ts';
 import { CollectionIndexes } from './collection-indexes.ts';
 import type { Database } from './database.ts';
 import { DocumentTx } from './document-tx.ts';
+import type { DocumentWrites } from './document-writes.ts';
+import type { SyncSettings } from './documents.ts';
+import type { StreamTransaction } from './stream-transaction.ts';
 import { REMOVAL_BYTES } from './transaction-size.ts';
 
 /** What a client says of a collection it wants; the rest gets its default. */
@@ -272,13 +275,19 @@ export class Collections {
 
   /**
    * Removes all documents, each with its removal logged. Up to `transaction.max-size`, of which a
-   * removal takes 512 bytes, it is one transaction, above several whole ones (design, rule 6).
+   * removal takes 512 bytes, it is one transaction, above several whole ones (design, rule 6). As a
+   * part of a stream transaction it must fit into that.
+   * @throws ServiceError conflict (409) when a stream transaction holds a document; resourceLimit
    */
   async truncate(
     database: Database,
     collection: Collection,
-    settings: { waitForSync?: boolean } = {},
+    settings: SyncSettings = {},
   ): Promise<void> {
+    if (settings.transaction) {
+      await this.#truncateIn(settings.transaction, collection);
+      return;
+    }
     collection.assertAlive();
     database.assertWritable(collection.name);
     const sync = settings.waitForSync === true || collection.parameters.waitForSync;
@@ -291,11 +300,26 @@ export class Collections {
       for (;;) {
         const group = await nextKeys(keys, groupCount);
         if (group.length === 0) return;
-        await this.#store.commit((tx) => removeAll(tx, database, collection, group), { sync });
+        await this.#store.commit((tx) => removeGroup(tx, database, collection, group), { sync });
       }
     } finally {
       await keys.close();
     }
+  }
+
+  /** Removes what it sees now, in one operation. */
+  #truncateIn(transaction: StreamTransaction, collection: Collection): Promise<void> {
+    return transaction.use(async () => {
+      transaction.assertReadable(collection);
+      const { start, end } = numberRange(Space.primary, collection.number);
+      const keys = this.#store.level.keys({ gt: start, lt: end });
+      // One more than it can hold, so that it is refused without holding on to any number of keys.
+      const groupCount = Math.ceil(transaction.maxBytes / REMOVAL_BYTES) + 1;
+      const committed = await nextKeys(keys, groupCount).finally(() => keys.close());
+      const own = transaction.ownKeys(collection).keys();
+      const all = new Set([...committed.map(primaryKeyDocument), ...own]);
+      await transaction.write(collection, (writes) => removeAll(writes, collection, all));
+    });
   }
 }
 
@@ -314,8 +338,8 @@ async function nextKeys(keys: KeyReader, count: number): Promise<Buffer[]> {
   return group;
 }
 
-/** One group of removals; keys that are gone by now do not matter. */
-function removeAll(
+/** One group of removals. */
+function removeGroup(
   tx: WriteTx,
   database: Database,
   collection: Collection,
@@ -324,12 +348,16 @@ function removeAll(
   collection.assertAlive();
   database.assertWritable(collection.name);
   const writes = new DocumentTx({ tx, database }, { origin: 'local', grouped: true });
-  for (const stored of keys) {
-    const key = primaryKeyDocument(stored);
+  removeAll(writes, collection, keys.map(primaryKeyDocument));
+  writes.finish();
+}
+
+/** Keys that are gone by now do not matter. */
+function removeAll(writes: DocumentWrites, collection: Collection, keys: Iterable<string>): void {
+  for (const key of keys) {
     const pointer = writes.pointer(collection, key);
     if (pointer) writes.remove(collection, key, pointer);
   }
-  writes.finish();
 }
 
 /**
