@@ -123,6 +123,62 @@ describe('what a transaction writes', () => {
     expect((await read(server, 'c/z')).status).toBe(200);
   });
 
+  test('can come in arrays, of which each element stands for itself', async () => {
+    await using server = await openWithCollections();
+    await insert(server, 'c', { _key: 'old', n: 1 });
+    const trx = await TransactionClient.begin(server);
+    const made = await trx.insert('c', [{ _key: 'a' }, { _key: 'a' }, { _key: 'b' }]);
+    expect(made.status).toBe(202);
+    expect(made.headers['x-arango-error-codes']).toBe('1210:1');
+    const changes = [{ _key: 'old', m: 2 }, { _key: 'none' }];
+    const changed = await trx.request('PATCH', '/_api/document/c', changes);
+    expect(changed.headers['x-arango-error-codes']).toBe('1202:1');
+    expect((await trx.request('DELETE', '/_api/document/c', ['b'])).status).toBe(202);
+    expect(await paths(trx, 'c')).toEqual(['a', 'old']);
+    expect((await trx.read('c/old')).json).toMatchObject({ n: 1, m: 2 });
+    expect(await count(server, 'c')).toBe(1);
+    await trx.commit();
+    expect(await count(server, 'c')).toBe(2);
+    const ended = await trx.insert('c', [{ _key: 'z' }]);
+    expectError(ended, 400, 1653);
+  });
+
+  test('into a capped collection is cut down by the commit, in the same block of the log', async () => {
+    await using server = await openWithCollections();
+    const cap = { type: 'cap', size: 2, byteSize: 16384 };
+    await server.request('POST', '/_api/index?collection=c', { body: cap });
+    await insert(server, 'c', { _key: 'old' });
+    const from = server.store.lastCommitted;
+    const trx = await TransactionClient.begin(server);
+    for (const _key of ['a', 'b', 'd']) await trx.insert('c', { _key });
+    expect(await paths(trx, 'c')).toEqual(['a', 'b', 'd', 'old']);
+    expectError(await trx.insert('c', { s: 'x'.repeat(20_000) }), 400, 1216);
+    await trx.commit();
+    expect(await count(server, 'c')).toBe(2);
+    expect((await read(server, 'c/d')).status).toBe(200);
+    const lines = await logLines(server.catalogue.get('_system').changelog, { from });
+    expect(lines.map(({ type }) => type)).toEqual([2200, 2300, 2300, 2300, 2302, 2302, 2201]);
+    // What has to give way may be held by another.
+    const holder = await TransactionClient.begin(server);
+    await holder.request('PATCH', '/_api/document/c/b', { n: 1 });
+    expectError(await insert(server, 'c', { _key: 'f' }), 409, 1200);
+    await holder.abort();
+    expect((await insert(server, 'c', { _key: 'f' })).status).toBe(202);
+  });
+
+  test('has keys of other spellings for no other documents', async () => {
+    await using server = await openWithCollections();
+    await insert(server, 'c', { _key: 'a', n: 1 });
+    const trx = await TransactionClient.begin(server);
+    // The last byte of this letter is that of an a.
+    const path = `/_api/document/c/${encodeURIComponent('\u0161')}`;
+    for (const request of [trx.request.bind(trx), server.request.bind(server)]) {
+      expectError(await request('GET', path), 404, 1202);
+      expectError(await request('DELETE', path), 404, 1202);
+    }
+    expect((await read(server, 'c/a')).json).toMatchObject({ n: 1 });
+  });
+
   test('generated keys differ, whoever is committed first', async () => {
     await using server = await openWithCollections();
     const body = { name: 'auto', keyOptions: { type: 'autoincrement' } };
