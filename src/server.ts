@@ -11,6 +11,7 @@ import { DocumentArrays } from './documents/document-arrays.ts';
 import { Documents } from './documents/documents.ts';
 import { CollectionCopies } from './documents/collection-copy.ts';
 import { Importer } from './documents/import.ts';
+import { StreamTransactions } from './documents/stream-transactions.ts';
 import { Maintenance } from './documents/maintenance.ts';
 import { Appliers } from './follower/appliers.ts';
 import { InitialSyncer } from './follower/initial-syncer.ts';
@@ -121,6 +122,7 @@ async function compose(
   const databases = new Databases({ store, catalogue, collections }, { defaultLoggerConfig });
   await databases.open();
   const leader = startLeader({ store, clock, logger, closers, catalogue }, config);
+  const transactions = openTransactions({ store, clock, closers }, config);
   const copies = new CollectionCopies({ store, catalogue, collections });
   const syncer = new InitialSyncer({ store, catalogue, copies, logger, clock });
   const appliers = new Appliers(
@@ -139,6 +141,7 @@ async function compose(
       documents: new Documents({ store }),
       arrays: new DocumentArrays({ store }, { transactionMaxBytes }),
       importer: new Importer({ store, collections }, { transactionMaxBytes }),
+      transactions,
       checksums: new Checksums({ store }),
       clock,
       flush: () => store.flush(),
@@ -146,7 +149,10 @@ async function compose(
       signal: stopping.signal,
       deadline: deadline.signal,
       jobs,
-      onDropDatabase: (database) => appliers.release(database),
+      onDropDatabase: async (database) => {
+        await transactions.abortAll(database);
+        await appliers.release(database);
+      },
       routers: [
         replicationDispatch(
           leaderCommands(leader),
@@ -169,6 +175,24 @@ async function compose(
   );
   const answer = app.callback();
   return (request, response) => void answer(request, response);
+}
+
+/** Those that are open when the server stops are aborted, after the last request. */
+function openTransactions(
+  { store, clock, closers }: Pick<Parts, 'store' | 'clock' | 'closers'>,
+  config: ServerConfig,
+): StreamTransactions {
+  const transactions = new StreamTransactions(
+    { store, clock },
+    {
+      maxBytes: config.transactionMaxBytes,
+      budgetBytes: config.streamingBudgetBytes,
+      maxOpen: config.streamingMaxOpen,
+      idleTimeoutMs: config.streamingIdleTimeoutMs,
+    },
+  );
+  closers.push(() => transactions.close());
+  return transactions;
 }
 
 /** What serves followers, and the background work that heeds their dump batches. */

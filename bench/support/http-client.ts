@@ -45,9 +45,14 @@ export class HttpClient implements AsyncDisposable {
   }
 
   /** @throws errors of undici when there is no answer; every status is one. */
-  async request(method: Method, path: string, body?: RequestBody): Promise<Answer> {
+  async request(
+    method: Method,
+    path: string,
+    body?: RequestBody,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> {
     const sent = typeof body === 'object' ? Readable.from(body, { objectMode: false }) : body;
-    const answer = await this.#pool.request({ method, path, body: sent ?? null });
+    const answer = await this.#pool.request({ method, path, headers, body: sent ?? null });
     const content = Buffer.from(await answer.body.arrayBuffer());
     return { status: answer.statusCode, headers: answer.headers, body: content };
   }

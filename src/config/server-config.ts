@@ -15,6 +15,9 @@ export interface ServerConfig {
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly sync: 'always' | 'never';
   readonly transactionMaxBytes: number;
+  readonly streamingIdleTimeoutMs: number;
+  readonly streamingMaxOpen: number;
+  readonly streamingBudgetBytes: number;
   readonly pageMaxBytes: number;
   /** Never below `pageMaxBytes`. */
   readonly pageBudgetBytes: number;
@@ -52,6 +55,9 @@ export function readConfig(sources: ConfigSources): ServerConfig {
     logLevel: reader.value(OPTIONS.logLevel),
     sync: reader.value(OPTIONS.sync),
     transactionMaxBytes: reader.value(OPTIONS.transactionMaxBytes),
+    streamingIdleTimeoutMs: reader.value(OPTIONS.streamingIdleTimeoutMs),
+    streamingMaxOpen: reader.value(OPTIONS.streamingMaxOpen),
+    streamingBudgetBytes: reader.value(OPTIONS.streamingBudgetBytes),
     pageMaxBytes: reader.value(OPTIONS.pageMaxBytes),
     pageBudgetBytes: reader.value(OPTIONS.pageBudgetBytes),
     newServerId: reader.value(OPTIONS.newServerId),

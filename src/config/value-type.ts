@@ -58,6 +58,31 @@ export const compatibleVersionType: ValueType<string> = {
   parse: (text) => (/^(?:1\.4|3\.0)\.\d{1,2}$/.test(text) ? text : undefined),
 };
 
+/** A whole number. */
+export function countType(min: number, max: number): ValueType<number> {
+  return {
+    allowed: `a whole number from ${min} to ${max}`,
+    parse: (text) => {
+      if (!/^\d{1,15}$/.test(text)) return undefined;
+      const count = Number(text);
+      return count >= min && count <= max ? count : undefined;
+    },
+  };
+}
+
+/** A time in seconds, with or without a fraction; the value is in milliseconds. */
+export function secondsType(minSeconds: number, maxSeconds: number): ValueType<number> {
+  return {
+    allowed: `seconds from ${minSeconds} to ${maxSeconds}`,
+    parse: (text) => {
+      if (!/^\d{1,9}(?:\.\d{1,9})?$/.test(text)) return undefined;
+      const seconds = Number(text);
+      const fits = seconds >= minSeconds && seconds <= maxSeconds;
+      return fits ? Math.round(seconds * 1000) : undefined;
+    },
+  };
+}
+
 const UNIT_BYTES = new Map([
   ['', 1],
   ['b', 1],

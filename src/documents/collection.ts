@@ -147,6 +147,15 @@ export class Collection {
     return this.#caps;
   }
 
+  /** @throws ServiceError documentTooLarge for a document that alone is above the bytes of a cap */
+  assertAdmitted(bytes: number): void {
+    if (this.#caps.every((cap) => cap.admits(bytes))) return;
+    throw new ServiceError(
+      'documentTooLarge',
+      `the document has ${bytes} bytes, more than the cap of collection '${this.name}' allows for all`,
+    );
+  }
+
   /** Whether a client has unloaded it and nobody has used it since; nothing else comes of that. */
   get unloaded(): boolean {
     return this.#unloaded;

@@ -26,6 +26,9 @@ import type { Collection } from './collection.ts';
 import { CollectionIndexes } from './collection-indexes.ts';
 import type { Database } from './database.ts';
 import { DocumentTx } from './document-tx.ts';
+import type { DocumentWrites } from './document-writes.ts';
+import type { SyncSettings } from './documents.ts';
+import type { StreamTransaction } from './stream-transaction.ts';
 import { REMOVAL_BYTES } from './transaction-size.ts';
 
 /** What a client says of a collection it wants; the rest gets its default. */
@@ -293,13 +296,19 @@ export class Collections {
 
   /**
    * Removes all documents, each with its removal logged. Up to `transaction.max-size`, of which a
-   * removal takes 512 bytes, it is one transaction, above several whole ones (design, rule 6).
+   * removal takes 512 bytes, it is one transaction, above several whole ones (design, rule 6). As a
+   * part of a stream transaction it must fit into that.
+   * @throws ServiceError conflict (409) when a stream transaction holds a document; resourceLimit
    */
   async truncate(
     database: Database,
     collection: Collection,
-    settings: { waitForSync?: boolean } = {},
+    settings: SyncSettings = {},
   ): Promise<void> {
+    if (settings.transaction) {
+      await this.#truncateIn(settings.transaction, collection);
+      return;
+    }
     collection.assertAlive();
     database.assertWritable(collection.name);
     const sync = settings.waitForSync === true || collection.parameters.waitForSync;
@@ -308,13 +317,27 @@ export class Collections {
     const isOne = collection.stats.count * REMOVAL_BYTES <= max;
     const groupCount = Math.ceil((isOne ? max : Math.min(max, GROUP_BYTES)) / REMOVAL_BYTES);
     for await (const group of keyGroups(this.#store.level, { start, end }, groupCount)) {
-      await this.#store.commit((tx) => removeAll(tx, database, collection, group), { sync });
+      await this.#store.commit((tx) => removeGroup(tx, database, collection, group), { sync });
     }
+  }
+
+  /** Removes what it sees now, in one operation. */
+  #truncateIn(transaction: StreamTransaction, collection: Collection): Promise<void> {
+    return transaction.use(async () => {
+      transaction.assertReadable(collection);
+      const { start, end } = numberRange(Space.primary, collection.number);
+      // One more than it can hold, so that it is refused without holding on to any number of keys.
+      const limit = Math.ceil(transaction.maxBytes / REMOVAL_BYTES) + 1;
+      const committed = await this.#store.level.keys({ gte: start, lt: end, limit }).all();
+      const own = transaction.ownKeys(collection).keys();
+      const all = new Set([...committed.map(primaryKeyDocument), ...own]);
+      await transaction.write(collection, (writes) => removeAll(writes, collection, all));
+    });
   }
 }
 
-/** One group of removals; keys that are gone by now do not matter. */
-function removeAll(
+/** One group of removals. */
+function removeGroup(
   tx: WriteTx,
   database: Database,
   collection: Collection,
@@ -323,12 +346,16 @@ function removeAll(
   collection.assertAlive();
   database.assertWritable(collection.name);
   const writes = new DocumentTx({ tx, database }, { origin: 'local', grouped: true });
-  for (const stored of keys) {
-    const key = primaryKeyDocument(stored);
+  removeAll(writes, collection, keys.map(primaryKeyDocument));
+  writes.finish();
+}
+
+/** Keys that are gone by now do not matter. */
+function removeAll(writes: DocumentWrites, collection: Collection, keys: Iterable<string>): void {
+  for (const key of keys) {
     const pointer = writes.pointer(collection, key);
     if (pointer) writes.remove(collection, key, pointer);
   }
-  writes.finish();
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Changelog } from '../changelog/changelog.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Collection } from './collection.ts';
+import { WriteLocks } from './write-locks.ts';
 
 export const SYSTEM_DATABASE = '_system';
 
@@ -10,6 +11,8 @@ export class Database {
   readonly id: string;
   readonly name: string;
   readonly changelog: Changelog;
+  /** What open stream transactions keep others from writing. */
+  readonly locks = new WriteLocks();
   /**
    * Set while an applier runs: says whether a collection belongs to it, so that ordinary writes are
    * refused (design, section 5).

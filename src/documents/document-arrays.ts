@@ -4,6 +4,7 @@ import type { Collection } from './collection.ts';
 import type { Database } from './database.ts';
 import type { DocumentOperation, OperationTarget, Written } from './document-operations.ts';
 import { DocumentTx } from './document-tx.ts';
+import type { SyncSettings } from './documents.ts';
 import { LINE_EXTRA_BYTES } from './transaction-size.ts';
 
 /** One operation of several. */
@@ -37,15 +38,21 @@ export class DocumentArrays {
   /**
    * Runs operations in their order, as one transaction in one commit. Each stands for itself: one that
    * fails does nothing, and those beside it are done. More than a transaction holds are several whole ones
-   * (design, rule 6).
+   * (design, rule 6). Inside a stream transaction they are a part of that, and what it has no room for fails.
    * @throws ServiceError readOnly, collectionNotFound; what was written before stays
    */
   async run(
     database: Database,
     collection: Collection,
     elements: readonly ArrayElement[],
-    settings: { readonly waitForSync?: boolean | undefined },
+    settings: SyncSettings,
   ): Promise<ArrayResult> {
+    if (settings.transaction) {
+      const results = await settings.transaction.write(collection, (writes) =>
+        elements.map(({ operation }) => run(operation, { writes, collection })),
+      );
+      return { results, synced: false };
+    }
     const sync = settings.waitForSync === true || collection.parameters.waitForSync;
     const results: (Written | ServiceError)[] = [];
     for (const group of this.#groups(elements)) {

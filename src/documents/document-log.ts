@@ -33,7 +33,7 @@ export class DocumentLog {
   readonly #database: Database;
   readonly #origin: Origin;
   #session: LogSession | undefined;
-  #group: { tid: Tick; lines: GroupedLine[] } | undefined;
+  #group: { tid: Tick; startTick: Tick; lines: GroupedLine[] } | undefined;
   #unlogged: Tick = 0n;
 
   constructor(deps: { tx: WriteTx; database: Database }, options: { origin: Origin }) {
@@ -42,9 +42,11 @@ export class DocumentLog {
     this.#origin = options.origin;
   }
 
-  beginGroup(): void {
+  /** @param tid id of the transaction; the tick of its 2200 where it has no older one */
+  beginGroup(tid?: Tick): void {
     assert(!this.#group, 'groups do not nest');
-    this.#group = { tid: this.#tx.drawTick(), lines: [] };
+    const startTick = this.#tx.drawTick();
+    this.#group = { tid: tid ?? startTick, startTick, lines: [] };
   }
 
   /** Logs the group; one without lines leaves no trace (contract 2.7). */
@@ -58,7 +60,7 @@ export class DocumentLog {
     const { transactionStart, transactionCommit } = MarkerType;
     const log = this.#log();
     log.append(
-      { tick: group.tid, type: transactionStart, collection: 0, transaction: group.tid },
+      { tick: group.startTick, type: transactionStart, collection: 0, transaction: group.tid },
       transactionTail(transactionStart, tid, collections),
     );
     for (const { collection, tick, line, data } of group.lines) {

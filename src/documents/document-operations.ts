@@ -4,7 +4,7 @@ import { parseHandle } from '../model/names.ts';
 import { type ParsedDocument, mergeDocuments, parseDocument } from '../protocol/json-text.ts';
 import type { Pointer } from '../storage/pointer.ts';
 import type { Collection } from './collection.ts';
-import type { DocumentContent, DocumentTx } from './document-tx.ts';
+import type { DocumentContent, DocumentWrites } from './document-writes.ts';
 import { newKey } from './key-generator.ts';
 import { restOfData, withId } from './stored-document.ts';
 
@@ -51,7 +51,7 @@ export type InsertSettings = ReturnSettings & {
 
 /** Where an operation works: what writes documents inside the commit queue, and into which collection. */
 export interface OperationTarget {
-  readonly writes: DocumentTx;
+  readonly writes: DocumentWrites;
   readonly collection: Collection;
 }
 

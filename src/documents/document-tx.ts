@@ -14,21 +14,21 @@ import type { Collection } from './collection.ts';
 import type { CollectionStats } from './collection-stats.ts';
 import type { Database } from './database.ts';
 import { DocumentLog } from './document-log.ts';
+import type { DocumentContent, DocumentWrites } from './document-writes.ts';
 import type { IndexedDocument } from './secondary-index.ts';
 import { StatsChanges } from './stats-changes.ts';
 import { cutBytes, dataOfLine, documentOfCut, documentOfLine } from './stored-document.ts';
+import type { LockHolder, WriteLocks } from './write-locks.ts';
 
 /** So many documents more than were written are removed at most with one request; the next goes on. */
 const CAP_REMOVALS_MAX = 1000;
 
-/** A document to be written, apart from key and revision. */
-export interface DocumentContent {
-  /** The user's attributes, parsed; looked at only where there are indexes. */
-  readonly value: Readonly<Record<string, unknown>>;
-  readonly from?: string | undefined;
-  readonly to?: string | undefined;
-  /** Source text of the user's attributes, joined by commas. */
-  readonly rest: string;
+export interface DocumentTxOptions {
+  readonly origin: Origin;
+  /** Log all writes as one transaction, 2200 .. 2201, even a single one. */
+  readonly grouped: boolean;
+  /** The stream transaction that is committed: its id, and its locks are no obstacle. */
+  readonly committing?: LockHolder & { readonly tid: Tick };
 }
 
 /** A document to be written of which the user's attributes stand in a page. */
@@ -55,29 +55,33 @@ const CLOSE_BRACE = 0x7d;
  * The document writes of one request within one database: journal entry, log entry, pointer,
  * indexes and figures of each, all in the same batch (P1). `finish` must be called at the end.
  * Each method checks before it writes, so one that throws has changed nothing.
+ *
+ * Local writes keep off what stream transactions hold. Remote ones do not: an applier does as its leader
+ * did, and a transaction that meets with it fails when it is committed.
  */
-export class DocumentTx {
+export class DocumentTx implements DocumentWrites {
   readonly #tx: WriteTx;
   readonly #stats: StatsChanges;
   readonly #log: DocumentLog;
   readonly #enforcesCaps: boolean;
+  /** Undefined when there is no need to look. */
+  readonly #locks: WriteLocks | undefined;
+  readonly #holder: LockHolder | undefined;
   /** Capped collections that clients have written into, and how often. */
   readonly #grown = new Map<Collection, number>();
 
-  /** @param options.grouped log all writes as one transaction, 2200 .. 2201, even a single one */
-  constructor(
-    deps: { tx: WriteTx; database: Database },
-    options: { origin: Origin; grouped: boolean },
-  ) {
+  constructor(deps: { tx: WriteTx; database: Database }, options: DocumentTxOptions) {
+    const { locks } = deps.database;
     this.#tx = deps.tx;
+    this.#locks = options.origin === 'local' && !locks.isEmpty ? locks : undefined;
+    this.#holder = options.committing;
     this.#stats = new StatsChanges({ tx: deps.tx });
     this.#log = new DocumentLog(deps, { origin: options.origin });
     // The leader's removals do it for what comes from a leader (design, section 5).
     this.#enforcesCaps = options.origin === 'local';
-    if (options.grouped) this.#log.beginGroup();
+    if (options.grouped) this.#log.beginGroup(options.committing?.tid);
   }
 
-  /** A tick that may be shown once the batch is in the store. */
   drawTick(): Tick {
     return this.#tx.drawTick();
   }
@@ -87,7 +91,6 @@ export class DocumentTx {
     return this.#tx.pointer(collection.primaryPrefix + key);
   }
 
-  /** Source text of the live document that `pointer` found under this key: `_key` and `_rev` first, no `_id`. */
   text(collection: Collection, _key: string, pointer: Pointer): string {
     return dataOfLine(this.#tx.readLine(collection.number, pointer));
   }
@@ -101,7 +104,6 @@ export class DocumentTx {
     return this.#stats.of(collection);
   }
 
-  /** Notes the last key an autoincrement generator gave out. */
   setLastKey(collection: Collection, lastKey: number): void {
     this.#stats.setLastKey(collection, lastKey);
   }
@@ -118,7 +120,7 @@ export class DocumentTx {
   /**
    * Inserts, or replaces what `old` points to. The revision is the entry's tick unless one is given.
    * @throws ServiceError uniqueConstraintViolated by a secondary index; documentTooLarge for a document
-   *   that alone is above the bytes of a cap.
+   *   that alone is above the bytes of a cap; conflict (409) with a lock.
    */
   upsert(
     collection: Collection,
@@ -127,6 +129,7 @@ export class DocumentTx {
     old: Pointer | undefined,
     rev?: string,
   ): string {
+    if (this.#locks) this.#assertFree(this.#locks, collection, key);
     const tick = this.#tx.drawTick();
     const newRev = rev ?? tick.toString();
     const data = buildData(key, newRev, content.from, content.to, content.rest);
@@ -141,6 +144,22 @@ export class DocumentTx {
     }
     this.#write(collection, tick, key, newRev, old, data);
     return newRev;
+  }
+
+  /** As `upsert`, with the whole text of a document, `_key` and `_rev` first, as `text` gives it. */
+  upsertText(
+    collection: Collection,
+    key: string,
+    rev: string,
+    text: string,
+    old: Pointer | undefined,
+  ): void {
+    if (this.#locks) this.#assertFree(this.#locks, collection, key);
+    this.#assertAdmitted(collection, text);
+    if (collection.indexes.length > 0) {
+      this.#reindex(collection, key, JSON.parse(text) as IndexedDocument, old);
+    }
+    this.#write(collection, this.#tx.drawTick(), key, rev, old, text);
   }
 
   /**
@@ -174,6 +193,7 @@ export class DocumentTx {
     line: CutLine,
     old: Pointer | undefined,
   ): void {
+    if (this.#locks) this.#assertFree(this.#locks, collection, key);
     this.#assertAdmitted(collection, line);
     if (collection.indexes.length > 0) {
       this.#reindex(collection, key, documentOfCut(line), old);
@@ -212,8 +232,9 @@ export class DocumentTx {
     return undefined;
   }
 
-  /** Removes what `old` points to; returns the revision of the removal. */
+  /** Removes what `old` points to; returns the revision of the removal. @throws ServiceError conflict (409) */
   remove(collection: Collection, key: string, old: Pointer, rev?: string): string {
+    if (this.#locks) this.#assertFree(this.#locks, collection, key);
     if (collection.indexes.length > 0) {
       const before = this.document(collection, old);
       for (const index of collection.indexes) index.remove(this.#tx, before, key);
@@ -236,7 +257,8 @@ export class DocumentTx {
 
   /**
    * Removes what there is no more room for where a client has written into a capped collection, and writes
-   * figures and what is left to log. @throws ServiceError storageDamaged
+   * figures and what is left to log.
+   * @throws ServiceError storageDamaged; conflict (409) when there is a lock on what has to give way
    */
   finish(): void {
     for (const [collection, count] of this.#grown) {
@@ -294,13 +316,28 @@ export class DocumentTx {
 
   /** @throws ServiceError documentTooLarge for one that alone is above the bytes of a cap */
   #assertAdmitted(collection: Collection, data: string | CutLine | SplitText): void {
-    if (!this.#enforcesCaps || collection.caps.length === 0) return;
-    const bytes = bytesOf(data);
-    if (collection.caps.every((cap) => cap.admits(bytes))) return;
-    throw new ServiceError(
-      'documentTooLarge',
-      `the document has ${bytes} bytes, more than the cap of collection '${collection.name}' allows for all`,
-    );
+    if (this.#enforcesCaps && collection.caps.length > 0) collection.assertAdmitted(bytesOf(data));
+  }
+
+  #assertFree(locks: WriteLocks, collection: Collection, key: string): void {
+    locks.assertDocumentFree(collection, key, this.#holder);
+  }
+
+  /**
+   * Values that are given up need no lock: a transaction can have taken them over only from a document that
+   * it holds.
+   */
+  #assertValuesFree(
+    locks: WriteLocks,
+    collection: Collection,
+    key: string,
+    after: IndexedDocument,
+  ): void {
+    for (const index of collection.indexes) {
+      const entry = index.uniqueEntry(after, key);
+      if (!entry) continue;
+      locks.assertValuesFree(collection, index, entry.toString('latin1'), this.#holder);
+    }
   }
 
   /** The document that a cap wants removed first. */
@@ -319,6 +356,7 @@ export class DocumentTx {
     after: IndexedDocument,
     old: Pointer | undefined,
   ): void {
+    if (this.#locks) this.#assertValuesFree(this.#locks, collection, key, after);
     for (const index of collection.indexes) index.check(this.#tx, after, key);
     const before = old && this.document(collection, old);
     for (const index of collection.indexes) {

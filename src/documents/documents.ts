@@ -18,6 +18,7 @@ import {
 } from './document-operations.ts';
 import { DocumentTx } from './document-tx.ts';
 import { dataOfLine, withId } from './stored-document.ts';
+import type { StreamTransaction } from './stream-transaction.ts';
 
 export interface WriteResult extends Written {
   /** Whether the write was fsynced before the answer. */
@@ -34,6 +35,8 @@ export interface StoredDocument {
 export interface SyncSettings {
   /** In addition to what the collection says. */
   readonly waitForSync?: boolean;
+  /** The stream transaction that it is a part of; then nothing is fsynced before the commit. */
+  readonly transaction?: StreamTransaction | undefined;
 }
 
 export type WriteSettings = SyncSettings & ReturnSettings;
@@ -49,9 +52,18 @@ export class Documents {
     this.#store = deps.store;
   }
 
-  /** @throws ServiceError documentNotFound */
-  read(collection: Collection, key: string): StoredDocument {
+  /**
+   * @param transaction reads as that one sees it
+   * @throws ServiceError documentNotFound; and as `StreamTransaction.assertReadable`
+   */
+  read(collection: Collection, key: string, transaction?: StreamTransaction): StoredDocument {
     collection.assertAlive();
+    if (transaction) {
+      transaction.assertReadable(collection);
+      const own = transaction.own(collection, key);
+      if (own === 'removed') throw new ServiceError('documentNotFound');
+      if (own) return { key, rev: own.rev, text: withId(collection.name, key, own.data) };
+    }
     const found = this.#store.readLine(collection.number, key);
     if (!found) throw new ServiceError('documentNotFound');
     return {
@@ -61,12 +73,30 @@ export class Documents {
     };
   }
 
-  /** Keys of the collection in byte order, read in pieces. */
-  async *keys(collection: Collection): AsyncGenerator<string, void, void> {
+  /**
+   * Keys of the collection in byte order, read in pieces; behind them, those of documents that
+   * `transaction` wrote before.
+   */
+  async *keys(
+    collection: Collection,
+    transaction?: StreamTransaction,
+  ): AsyncGenerator<string, void, void> {
+    transaction?.assertReadable(collection);
+    const own = transaction?.ownKeys(collection) ?? new Map<string, boolean>();
     const range = numberRange(Space.primary, collection.number);
     for await (const keys of keyGroups(this.#store.level, range, KEYS_PER_READ)) {
-      for (const key of keys) yield primaryKeyDocument(key);
+      for (const stored of keys) {
+        const key = primaryKeyDocument(stored);
+        if (!own.has(key)) yield key;
+      }
     }
+    for (const [key, isThere] of own) if (isThere) yield key;
+  }
+
+  /** How many documents there are. @throws ServiceError as `StreamTransaction.assertReadable` */
+  count(collection: Collection, transaction?: StreamTransaction): number {
+    transaction?.assertReadable(collection);
+    return collection.stats.count + (transaction?.countChange(collection) ?? 0);
   }
 
   /** See insertOperation. @throws ServiceError also readOnly, collectionNotFound */
@@ -117,6 +147,7 @@ export class Documents {
     settings: SyncSettings,
     operation: DocumentOperation,
   ): Promise<WriteResult> {
+    if (settings.transaction) return inside(settings.transaction, collection, operation);
     const sync = settings.waitForSync === true || collection.parameters.waitForSync;
     const result = await this.#store.commit(
       (tx) => {
@@ -131,4 +162,15 @@ export class Documents {
     );
     return { ...result, synced: sync };
   }
+}
+
+async function inside(
+  transaction: StreamTransaction,
+  collection: Collection,
+  operation: DocumentOperation,
+): Promise<WriteResult> {
+  const written = await transaction.write(collection, (writes) =>
+    operation({ writes, collection }),
+  );
+  return { ...written, synced: false };
 }

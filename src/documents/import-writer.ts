@@ -2,11 +2,9 @@ import { CollectionType } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
 import { mergeDocuments } from '../protocol/json-text.ts';
 import type { Pointer } from '../storage/pointer.ts';
-import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
-import type { Database } from './database.ts';
 import { contentOf } from './document-operations.ts';
-import { type DocumentContent, DocumentTx } from './document-tx.ts';
+import type { DocumentContent, DocumentWrites } from './document-writes.ts';
 import type { ImportDocument } from './import-parser.ts';
 import { type ImportTally, completeFailure } from './import-tally.ts';
 import { newKey } from './key-generator.ts';
@@ -29,21 +27,17 @@ const NO_VALUE: Readonly<Record<string, unknown>> = {};
 const MERGE = { keepNull: true, mergeObjects: true };
 
 /**
- * Writes documents as one transaction. Runs inside the commit queue, so it does nothing but what needs
+ * Writes the documents of a group. Runs inside the commit queue, so it does nothing but what needs
  * the present state. Outcomes are counted in `tally`, which is used only if the commit succeeds.
  * @throws ServiceError with status 409 what is wrong with the first bad document, when `complete`;
- *   collectionNotFound, readOnly
+ *   resourceLimit when a stream transaction cannot hold them all
  */
 export function writeGroup(
-  tx: WriteTx,
-  database: Database,
+  writes: DocumentWrites,
   collection: Collection,
   group: WriteGroup,
   tally: ImportTally,
 ): void {
-  collection.assertAlive();
-  database.assertWritable(collection.name);
-  const writes = new DocumentTx({ tx, database }, { origin: 'local', grouped: true });
   for (const key of group.removeKeys) {
     const old = writes.pointer(collection, key);
     if (old) writes.remove(collection, key, old);
@@ -59,18 +53,17 @@ export function writeGroup(
     else if (group.complete) throw completeFailure(document.position, outcome, document);
     else tally.fail(document.position, outcome, document);
   }
-  writes.finish();
 }
 
 type Outcome = 'created' | 'updated' | 'ignored';
 
 class GroupWriter {
-  readonly #writes: DocumentTx;
+  readonly #writes: DocumentWrites;
   readonly #collection: Collection;
   readonly #onDuplicate: OnDuplicate;
 
   constructor(
-    deps: { writes: DocumentTx; collection: Collection },
+    deps: { writes: DocumentWrites; collection: Collection },
     options: { onDuplicate: OnDuplicate },
   ) {
     this.#writes = deps.writes;
@@ -83,8 +76,9 @@ class GroupWriter {
     try {
       return this.#write(document);
     } catch (error) {
-      // What is not the document's fault is the server's.
-      if (error instanceof ServiceError && error.httpStatus < 500) return error;
+      // What is not the document's fault is the server's, or that of there being too many.
+      const isItsFault = error instanceof ServiceError && error.kind !== 'resourceLimit';
+      if (isItsFault && error.httpStatus < 500) return error;
       throw error;
     }
   }

@@ -2,13 +2,16 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ServiceError } from '../model/errors.ts';
 import { Space, numberRange, primaryKeyDocument } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
+import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
 import type { Collections } from './collections.ts';
 import type { Database } from './database.ts';
+import { DocumentTx } from './document-tx.ts';
 import { type BodyCutter, type ImportType, bodyCutter } from './import-lines.ts';
 import { type ImportDocument, ImportParser } from './import-parser.ts';
 import { ImportTally, completeFailure } from './import-tally.ts';
 import { type OnDuplicate, writeGroup } from './import-writer.ts';
+import type { StreamTransaction } from './stream-transaction.ts';
 import { LINE_EXTRA_BYTES, REMOVAL_BYTES } from './transaction-size.ts';
 
 export interface ImportSettings {
@@ -26,6 +29,8 @@ export interface ImportSettings {
   readonly toPrefix?: string | undefined;
   /** How long the body says it is, in bytes. */
   readonly announcedBytes?: number | undefined;
+  /** The stream transaction that it is a part of, and has to fit into. */
+  readonly transaction?: StreamTransaction | undefined;
 }
 
 /**
@@ -65,7 +70,8 @@ export class Importer {
 
   /**
    * @param body pieces of the body, read no faster than they are worked on
-   * @throws ServiceError resourceLimit: `complete` and larger than a transaction may be;
+   * @throws ServiceError resourceLimit: `complete`, or a part of a stream transaction, and larger than
+   *   one may be;
    *   with status 409 what is wrong with the first bad document: `complete`, nothing is stored;
    *   invalidJson: the array is none; httpBadParameter: the line of names is missing;
    *   documentTooLarge, collectionNotFound, readOnly
@@ -138,16 +144,20 @@ class ImportRun {
     this.#database = deps.database;
     this.#collection = deps.collection;
     this.#settings = options.settings;
-    this.#transactionMaxBytes = options.transactionMaxBytes;
     const { type, details, fromPrefix, toPrefix, announcedBytes = 0 } = options.settings;
+    const { complete, overwrite, transaction } = options.settings;
+    const transactionMaxBytes = Math.min(
+      options.transactionMaxBytes,
+      transaction?.maxBytes ?? Infinity,
+    );
+    this.#transactionMaxBytes = transactionMaxBytes;
     this.#cutter = bodyCutter(type, options.transactionMaxBytes);
     this.#parser = new ImportParser({ type, fromPrefix, toPrefix });
     this.#tally = new ImportTally({ withDetails: details });
-    const { complete, overwrite } = options.settings;
     this.#oneTransactionMaxBytes =
-      complete || overwrite
-        ? options.transactionMaxBytes
-        : Math.min(GROUP_BYTES, options.transactionMaxBytes);
+      complete || overwrite || transaction
+        ? transactionMaxBytes
+        : Math.min(GROUP_BYTES, transactionMaxBytes);
     if (announcedBytes > this.#oneTransactionMaxBytes) this.#giveUpOneTransaction();
   }
 
@@ -182,11 +192,12 @@ class ImportRun {
 
   /** @throws ServiceError resourceLimit for an import that must be one transaction */
   #giveUpOneTransaction(): void {
-    if (this.#settings.complete) {
+    const { complete, transaction } = this.#settings;
+    if (complete || transaction) {
       throw new ServiceError(
         'resourceLimit',
-        `an import with complete=true is one transaction of at most ${this.#transactionMaxBytes} bytes; ` +
-          'split it, or import without complete',
+        `an import with complete=true, or inside a transaction, has at most ${this.#transactionMaxBytes} bytes; ` +
+          'split it, or import without these',
       );
     }
     this.#inGroups = true;
@@ -253,13 +264,24 @@ class ImportRun {
 
   async #write(documents: ImportDocument[], removeKeys: readonly string[]): Promise<void> {
     if (documents.length === 0 && removeKeys.length === 0) return;
-    const { complete, onDuplicate, details, waitForSync } = this.#settings;
+    const { complete, onDuplicate, details, waitForSync, transaction } = this.#settings;
+    const collection = this.#collection;
+    const database = this.#database;
     const part = new ImportTally({ withDetails: details });
     const group = { documents, removeKeys, onDuplicate, complete };
-    await this.#store.commit(
-      (tx) => writeGroup(tx, this.#database, this.#collection, group, part),
-      { sync: waitForSync || this.#collection.parameters.waitForSync },
-    );
+    if (transaction) {
+      await transaction.write(collection, (writes) => writeGroup(writes, collection, group, part));
+    } else {
+      const sync = waitForSync || collection.parameters.waitForSync;
+      const run = (tx: WriteTx): void => {
+        collection.assertAlive();
+        database.assertWritable(collection.name);
+        const writes = new DocumentTx({ tx, database }, { origin: 'local', grouped: true });
+        writeGroup(writes, collection, group, part);
+        writes.finish();
+      };
+      await this.#store.commit(run, { sync });
+    }
     this.#tally.add(part);
   }
 
@@ -272,7 +294,9 @@ class ImportRun {
 
   async #allKeys(): Promise<string[]> {
     const { start, end } = numberRange(Space.primary, this.#collection.number);
-    const keys = await this.#store.level.keys({ gte: start, lt: end }).all();
-    return keys.map(primaryKeyDocument);
+    const stored = await this.#store.level.keys({ gte: start, lt: end }).all();
+    const keys = stored.map(primaryKeyDocument);
+    const own = this.#settings.transaction?.ownKeys(this.#collection).keys() ?? [];
+    return [...new Set([...keys, ...own])];
   }
 }

@@ -2,7 +2,7 @@ import type { KeyOptions } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
 import { isValidKey } from '../model/names.ts';
 import type { Collection } from './collection.ts';
-import type { DocumentTx } from './document-tx.ts';
+import type { DocumentWrites } from './document-writes.ts';
 
 /** Keys of generators stay exact as numbers up to here. */
 const LAST_KEY_MAX = Number.MAX_SAFE_INTEGER;
@@ -31,7 +31,7 @@ export function validateKeyOptions(value: unknown): KeyOptions | undefined {
  * The key of a new document: the one given, or one made by the collection's generator.
  * @throws ServiceError illegalDocumentKey, unexpectedDocumentKey, outOfKeys
  */
-export function newKey(writes: DocumentTx, collection: Collection, given: unknown): string {
+export function newKey(writes: DocumentWrites, collection: Collection, given: unknown): string {
   const options = collection.parameters.keyOptions;
   if (given !== undefined) {
     if (typeof given !== 'string' || !isValidKey(given))
@@ -47,7 +47,7 @@ export function newKey(writes: DocumentTx, collection: Collection, given: unknow
 }
 
 /** An autoincrement generator goes on above numeric keys that users, or a leader, gave. */
-export function trackGivenKey(writes: DocumentTx, collection: Collection, key: string): void {
+export function trackGivenKey(writes: DocumentWrites, collection: Collection, key: string): void {
   if (collection.parameters.keyOptions?.type !== 'autoincrement') return;
   if (!/^[0-9]{1,15}$/.test(key)) return;
   const number = Number(key);

@@ -1,7 +1,6 @@
 import type { IndexDefinition } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
 import { Space } from '../storage/keys.ts';
-import type { WriteTx } from '../storage/write-tx.ts';
 import { encodeIndexValues } from './index-key.ts';
 
 const ENFORCED: ReadonlySet<string> = new Set(['hash', 'skiplist', 'persistent']);
@@ -9,6 +8,13 @@ const NOTHING = Buffer.alloc(0);
 
 /** What an index sees of a document: all its attributes, its key and the ends of an edge among them. */
 export type IndexedDocument = Readonly<Record<string, unknown>>;
+
+/** Where index entries are looked up and written: the commit, or a stream transaction's view of it. */
+export interface IndexEntries {
+  get(key: Buffer): Buffer | undefined;
+  put(key: Buffer, value: Buffer): void;
+  del(key: Buffer): void;
+}
 
 /**
  * An index that is kept up to date with every write: `i` number, values -> key when it is unique,
@@ -41,15 +47,19 @@ export class SecondaryIndex {
    * Key of the document whose values are in the way of this one, undefined when none is. Nothing is
    * written.
    */
-  conflict(tx: WriteTx, document: IndexedDocument, key: string): string | undefined {
-    if (!this.definition.unique) return undefined;
-    const entry = this.#entryKey(document, key);
+  conflict(tx: IndexEntries, document: IndexedDocument, key: string): string | undefined {
+    const entry = this.uniqueEntry(document, key);
     const owner = entry && tx.get(entry)?.toString('utf8');
     return owner === key ? undefined : owner;
   }
 
+  /** Key of the entry that only one document can have; undefined where any number can. */
+  uniqueEntry(document: IndexedDocument, key: string): Buffer | undefined {
+    return this.definition.unique ? this.#entryKey(document, key) : undefined;
+  }
+
   /** @throws ServiceError uniqueConstraintViolated naming index and document. Nothing is written. */
-  check(tx: WriteTx, document: IndexedDocument, key: string): void {
+  check(tx: IndexEntries, document: IndexedDocument, key: string): void {
     const owner = this.conflict(tx, document, key);
     if (owner === undefined) return;
     throw new ServiceError(
@@ -60,19 +70,19 @@ export class SecondaryIndex {
   }
 
   /** Adds a document that `check` has let pass. */
-  insert(tx: WriteTx, document: IndexedDocument, key: string): void {
+  insert(tx: IndexEntries, document: IndexedDocument, key: string): void {
     const entry = this.#entryKey(document, key);
     if (entry) tx.put(entry, this.definition.unique ? Buffer.from(key) : NOTHING);
   }
 
   /** Adds a document that was there before the index. @throws ServiceError uniqueConstraintViolated */
-  fill(tx: WriteTx, { document, key }: { document: IndexedDocument; key: string }): void {
+  fill(tx: IndexEntries, { document, key }: { document: IndexedDocument; key: string }): void {
     this.check(tx, document, key);
     this.insert(tx, document, key);
   }
 
   /** Removes what `insert` added. While an index is being filled the entry may be another's. */
-  remove(tx: WriteTx, document: IndexedDocument, key: string): void {
+  remove(tx: IndexEntries, document: IndexedDocument, key: string): void {
     const entry = this.#entryKey(document, key);
     if (!entry) return;
     if (this.definition.unique && tx.get(entry)?.toString('utf8') !== key) return;

@@ -2,3 +2,5 @@
 export const LINE_EXTRA_BYTES = 250;
 /** What a removal counts: its lines, and its place in memory. */
 export const REMOVAL_BYTES = 512;
+/** What a value in a unique index counts besides its own length, where it is held until the commit. */
+export const VALUE_EXTRA_BYTES = 100;

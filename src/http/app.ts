@@ -11,6 +11,7 @@ import type { Databases } from '../documents/databases.ts';
 import type { DocumentArrays } from '../documents/document-arrays.ts';
 import type { Documents } from '../documents/documents.ts';
 import type { Importer } from '../documents/import.ts';
+import type { StreamTransactions } from '../documents/stream-transactions.ts';
 import { ServiceError } from '../model/errors.ts';
 import { announcedBytes } from './body.ts';
 import { collectionRoutes } from './collection-routes.ts';
@@ -33,6 +34,7 @@ import {
 } from './server-routes.ts';
 import { isAsync, jobRoutes, runAsync } from './job-routes.ts';
 import { Jobs } from './jobs.ts';
+import { transactionRoutes } from './transaction-routes.ts';
 
 export interface AppDeps {
   readonly catalogue: Catalogue;
@@ -41,6 +43,7 @@ export interface AppDeps {
   readonly documents: Documents;
   readonly arrays: DocumentArrays;
   readonly importer: Importer;
+  readonly transactions: StreamTransactions;
   readonly checksums: Checksums;
   readonly clock: Clock;
   /** Resolves when all that is committed would survive a power cut. */
@@ -109,6 +112,7 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): Koa {
     edgeRoutes(deps),
     indexRoutes(deps),
     importRoutes(deps),
+    transactionRoutes(deps),
     jobRoutes({ jobs }),
     ...(deps.routers ?? []),
   ]);

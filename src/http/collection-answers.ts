@@ -38,8 +38,12 @@ export function propertiesAnswer(collection: Collection): Record<string, unknown
   return { ...createdAnswer(collection), doCompact, journalSize: maximalSize, indexBuckets };
 }
 
-export function countAnswer(collection: Collection): Record<string, unknown> {
-  return { ...propertiesAnswer(collection), count: collection.stats.count };
+/** @param count as the one who asks sees it */
+export function countAnswer(
+  collection: Collection,
+  count = collection.stats.count,
+): Record<string, unknown> {
+  return { ...propertiesAnswer(collection), count };
 }
 
 /**

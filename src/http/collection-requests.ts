@@ -1,10 +1,11 @@
 import type { Collection } from '../documents/collection.ts';
 import type { ChangedProperties, Collections, NewCollection } from '../documents/collections.ts';
-import type { Database } from '../documents/database.ts';
 import { validateKeyOptions } from '../documents/key-generator.ts';
 import { type CollectionType, isCollectionType } from '../model/collection.ts';
 import { ServiceError, isServiceError } from '../model/errors.ts';
 import { isSystemName, isValidCollectionName } from '../model/names.ts';
+import type { Context } from './context.ts';
+import { assertOutsideTransaction } from './transaction-header.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -49,17 +50,19 @@ export function propertiesOf(body: Json): ChangedProperties {
 
 /**
  * The collection a write goes to; with `create`, one that is not there is made first. When others
- * make it at the same moment theirs is used.
- * @throws ServiceError collectionNotFound, illegalName
+ * make it at the same moment theirs is used. Inside a transaction none is made.
+ * @throws ServiceError collectionNotFound, illegalName, transactionDisallowed
  */
 export async function collectionForWrite(
   collections: Collections,
-  database: Database,
+  ctx: Context,
   name: string,
   create: { readonly wanted: boolean; readonly type: CollectionType },
 ): Promise<Collection> {
+  const { database } = ctx.state;
   const found = database.find(name);
   if (found || !create.wanted) return found ?? database.get(name);
+  assertOutsideTransaction(ctx, 'to create a collection');
   if (isSystemName(name)) throw new ServiceError('illegalName');
   try {
     return await collections.create(database, { name, type: create.type });

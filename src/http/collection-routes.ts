@@ -1,6 +1,8 @@
 import type { Checksums } from '../documents/checksum.ts';
 import type { Collection } from '../documents/collection.ts';
 import type { Collections } from '../documents/collections.ts';
+import type { Documents } from '../documents/documents.ts';
+import type { StreamTransactions } from '../documents/stream-transactions.ts';
 import { ServiceError } from '../model/errors.ts';
 import { booleanParam } from '../protocol/params.ts';
 import { announcedBytes, readJsonObject } from './body.ts';
@@ -18,10 +20,13 @@ import { newCollectionOf, propertiesOf } from './collection-requests.ts';
 import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
 import { generationOf } from './generation.ts';
 import { sendResult } from './respond.ts';
+import { assertOutsideTransaction, transactionOf } from './transaction-header.ts';
 
 export interface CollectionRoutesDeps {
   readonly collections: Collections;
+  readonly documents: Documents;
   readonly checksums: Checksums;
+  readonly transactions: StreamTransactions;
 }
 
 type Action = (ctx: Context, collection: Collection) => Promise<void> | void;
@@ -40,6 +45,7 @@ export function collectionRoutes(deps: CollectionRoutesDeps): ApiRouter {
   });
 
   router.post('/', async (ctx) => {
+    assertOutsideTransaction(ctx, 'to create a collection');
     const { database } = ctx.state;
     const wanted = newCollectionOf(await readJsonObject(ctx));
     const collection = await deps.collections.create(database, wanted);
@@ -70,6 +76,7 @@ export function collectionRoutes(deps: CollectionRoutesDeps): ApiRouter {
   }
 
   router.delete('/:name', async (ctx) => {
+    assertOutsideTransaction(ctx, 'to drop a collection');
     const collection = collectionOf(ctx);
     assertDroppable(ctx, collection);
     await deps.collections.drop(ctx.state.database, collection);
@@ -92,7 +99,14 @@ export function collectionRoutes(deps: CollectionRoutesDeps): ApiRouter {
 function readActions(deps: CollectionRoutesDeps): ReadonlyMap<string, Action> {
   return new Map<string, Action>([
     ['properties', (ctx, collection) => sendResult(ctx, 200, propertiesAnswer(collection))],
-    ['count', (ctx, collection) => sendResult(ctx, 200, countAnswer(collection))],
+    [
+      'count',
+      (ctx, collection) => {
+        const transaction = transactionOf(ctx, deps.transactions);
+        const count = deps.documents.count(collection, transaction);
+        sendResult(ctx, 200, countAnswer(collection, count));
+      },
+    ],
     ['figures', (ctx, collection) => sendResult(ctx, 200, figuresAnswer(collection))],
     [
       'revision',
@@ -119,7 +133,7 @@ function readActions(deps: CollectionRoutesDeps): ReadonlyMap<string, Action> {
 }
 
 function changeActions(deps: CollectionRoutesDeps): ReadonlyMap<string, Action> {
-  const { collections } = deps;
+  const { collections, transactions } = deps;
   return new Map<string, Action>([
     ['load', (ctx, collection) => sendLoaded(ctx, collection)],
     [
@@ -135,13 +149,16 @@ function changeActions(deps: CollectionRoutesDeps): ReadonlyMap<string, Action> 
       'truncate',
       async (ctx, collection) => {
         const waitForSync = booleanParam(ctx.query, 'waitForSync', false);
-        await collections.truncate(ctx.state.database, collection, { waitForSync });
+        const transaction = transactionOf(ctx, transactions);
+        const settings = { waitForSync, transaction };
+        await collections.truncate(ctx.state.database, collection, settings);
         sendResult(ctx, 200, baseAnswer(collection));
       },
     ],
     [
       'properties',
       async (ctx, collection) => {
+        assertOutsideTransaction(ctx, 'to change a collection');
         const changes = propertiesOf(await readJsonObject(ctx));
         await collections.changeProperties(ctx.state.database, collection, changes);
         sendResult(ctx, 200, propertiesAnswer(collection));
@@ -150,6 +167,7 @@ function changeActions(deps: CollectionRoutesDeps): ReadonlyMap<string, Action> 
     [
       'rename',
       async (ctx, collection) => {
+        assertOutsideTransaction(ctx, 'to rename a collection');
         const { name } = await readJsonObject(ctx);
         if (typeof name !== 'string') throw new ServiceError('illegalName');
         if (collection.isSystem) throw new ServiceError('forbidden');

@@ -1,6 +1,7 @@
 import type { Collection } from '../documents/collection.ts';
 import type { EdgeEnds } from '../documents/document-operations.ts';
-import type { Documents } from '../documents/documents.ts';
+import type { Documents, WriteSettings } from '../documents/documents.ts';
+import type { StreamTransactions } from '../documents/stream-transactions.ts';
 import { ServiceError } from '../model/errors.ts';
 import { readText } from './body.ts';
 import { type Context, pathParam } from './context.ts';
@@ -16,20 +17,23 @@ import {
   writeSettings,
 } from './document-params.ts';
 import { sendJson, sendPieces } from './respond.ts';
+import { transactionOf } from './transaction-header.ts';
 
 /** What `/_api/document` and `/_api/edge` do alike with one document. */
 export class DocumentActions {
   readonly #documents: Documents;
+  readonly #transactions: StreamTransactions;
 
-  constructor(deps: { documents: Documents }) {
+  constructor(deps: { documents: Documents; transactions: StreamTransactions }) {
     this.#documents = deps.documents;
+    this.#transactions = deps.transactions;
   }
 
   /** POST: an insert, or what `overwriteMode` says. */
   async insert(ctx: Context, collection: Collection, body: string, ends?: EdgeEnds): Promise<void> {
     const { query } = ctx;
     const result = await this.#documents.insert(ctx.state.database, collection, body, {
-      ...writeSettings(query),
+      ...this.#settings(ctx),
       ...mergeSettings(query),
       overwriteMode: overwriteMode(query),
       ...(ends ? { ends } : {}),
@@ -41,7 +45,11 @@ export class DocumentActions {
   /** GET and HEAD of `/:collection/:key`. */
   read(ctx: Context): void {
     const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
-    const { key, rev, text } = this.#documents.read(collection, pathParam(ctx, 'key'));
+    const { key, rev, text } = this.#documents.read(
+      collection,
+      pathParam(ctx, 'key'),
+      transactionOf(ctx, this.#transactions),
+    );
     setEtag(ctx, rev);
     if (knownRevision(ctx) === rev) {
       ctx.status = 304;
@@ -66,7 +74,7 @@ export class DocumentActions {
       collection,
       pathParam(ctx, 'key'),
       body,
-      { ...writeSettings(ctx.query), rev: rev ?? revisionInBody(ctx.query, body) },
+      { ...this.#settings(ctx), rev: rev ?? revisionInBody(ctx.query, body) },
     );
     const status = writeStatus(result, 201);
     sendWritten(ctx, collection, result, { status, silent: isSilent(ctx.query), withOldRev: true });
@@ -83,7 +91,7 @@ export class DocumentActions {
       pathParam(ctx, 'key'),
       body,
       {
-        ...writeSettings(ctx.query),
+        ...this.#settings(ctx),
         ...mergeSettings(ctx.query),
         rev: rev ?? revisionInBody(ctx.query, body),
       },
@@ -96,12 +104,11 @@ export class DocumentActions {
   async remove(ctx: Context): Promise<void> {
     const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
     const rev = writePrecondition(ctx);
-    const { waitForSync = false, returnOld = false } = writeSettings(ctx.query);
     const result = await this.#documents.remove(
       ctx.state.database,
       collection,
       pathParam(ctx, 'key'),
-      { waitForSync, returnOld, rev },
+      { ...this.#settings(ctx), rev },
     );
     const status = writeStatus(result, 200);
     sendWritten(ctx, collection, result, {
@@ -116,13 +123,21 @@ export class DocumentActions {
     await sendPieces(ctx, 200, this.#paths(ctx, collection));
   }
 
+  #settings(ctx: Context): WriteSettings {
+    return {
+      ...writeSettings(ctx.query),
+      transaction: transactionOf(ctx, this.#transactions),
+    };
+  }
+
   async *#paths(ctx: Context, collection: Collection): AsyncGenerator<string, void, void> {
     const { database, limits } = ctx.state;
     // 1.4 leaves the database out of these.
     const cut = `/_db/${database.name}`.length;
     yield '{"documents":[';
     let comma = '';
-    for await (const key of this.#documents.keys(collection)) {
+    const transaction = transactionOf(ctx, this.#transactions);
+    for await (const key of this.#documents.keys(collection, transaction)) {
       limits.deadline.throwIfAborted();
       const path = documentLocation(database, collection, key).slice(cut);
       yield `${comma}${JSON.stringify(path)}`;

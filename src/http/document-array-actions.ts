@@ -1,6 +1,7 @@
 import type { Collection } from '../documents/collection.ts';
 import type { ArrayResult, DocumentArrays } from '../documents/document-arrays.ts';
 import type { Written } from '../documents/document-operations.ts';
+import type { StreamTransactions } from '../documents/stream-transactions.ts';
 import { ServiceError } from '../model/errors.ts';
 import { Header } from '../protocol/headers.ts';
 import { writtenMembers } from './document-answers.ts';
@@ -8,13 +9,16 @@ import { type ArrayMethod, arrayElements } from './document-array-requests.ts';
 import { isSilent, writeSettings } from './document-params.ts';
 import type { Context } from './context.ts';
 import { sendJson } from './respond.ts';
+import { transactionOf } from './transaction-header.ts';
 
 /** Several documents in one request to `/_api/document/<collection>`, as 3.x has it (contract 9.3). */
 export class DocumentArrayActions {
   readonly #arrays: DocumentArrays;
+  readonly #transactions: StreamTransactions;
 
-  constructor(deps: { arrays: DocumentArrays }) {
+  constructor(deps: { arrays: DocumentArrays; transactions: StreamTransactions }) {
     this.#arrays = deps.arrays;
+    this.#transactions = deps.transactions;
   }
 
   /**
@@ -30,9 +34,10 @@ export class DocumentArrayActions {
   ): Promise<void> {
     const elements = arrayElements(method, body, ctx.query, collection);
     if (!elements) throw new ServiceError('invalidJson', 'the body is no JSON array');
-    const { waitForSync } = writeSettings(ctx.query);
+    const { waitForSync = false } = writeSettings(ctx.query);
+    const settings = { waitForSync, transaction: transactionOf(ctx, this.#transactions) };
     const { database } = ctx.state;
-    const result = await this.#arrays.run(database, collection, elements, { waitForSync });
+    const result = await this.#arrays.run(database, collection, elements, settings);
     const codes = errorCodes(result);
     if (codes !== '') ctx.set(Header.errorCodes, codes);
     const synced = method === 'delete' ? 200 : 201;

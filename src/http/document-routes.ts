@@ -1,6 +1,7 @@
 import type { Collections } from '../documents/collections.ts';
 import type { DocumentArrays } from '../documents/document-arrays.ts';
 import type { Documents } from '../documents/documents.ts';
+import type { StreamTransactions } from '../documents/stream-transactions.ts';
 import { CollectionType } from '../model/collection.ts';
 import { ServiceError, isServiceError } from '../model/errors.ts';
 import { booleanParam, textParam } from '../protocol/params.ts';
@@ -14,6 +15,7 @@ import { generationOf } from './generation.ts';
 export interface DocumentRoutesDeps {
   readonly documents: Documents;
   readonly arrays: DocumentArrays;
+  readonly transactions: StreamTransactions;
   readonly collections: Collections;
 }
 
@@ -25,15 +27,10 @@ export function documentRoutes(deps: DocumentRoutesDeps): ApiRouter {
 
   // First, because it is what is called most.
   router.post('/', async (ctx) => {
-    const collection = await collectionForWrite(
-      deps.collections,
-      ctx.state.database,
-      collectionParam(ctx),
-      {
-        wanted: booleanParam(ctx.query, 'createCollection', false),
-        type: CollectionType.document,
-      },
-    );
+    const collection = await collectionForWrite(deps.collections, ctx, collectionParam(ctx), {
+      wanted: booleanParam(ctx.query, 'createCollection', false),
+      type: CollectionType.document,
+    });
     const body = await readText(ctx);
     try {
       await actions.insert(ctx, collection, body);

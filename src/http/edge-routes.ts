@@ -28,7 +28,7 @@ export function edgeRoutes(deps: Omit<DocumentRoutesDeps, 'arrays'>): ApiRouter 
     const wanted = booleanParam(ctx.query, 'createCollection', false);
     // Before a collection is made for an edge that cannot be.
     const ends: EdgeEnds = { from: endOf(database, from), to: endOf(database, to) };
-    const collection = await collectionForWrite(deps.collections, database, name, {
+    const collection = await collectionForWrite(deps.collections, ctx, name, {
       wanted,
       type: CollectionType.edge,
     });

@@ -1,6 +1,7 @@
 import type { Collections } from '../documents/collections.ts';
 import type { Importer, ImportSettings } from '../documents/import.ts';
 import type { ImportType } from '../documents/import-lines.ts';
+import type { StreamTransactions } from '../documents/stream-transactions.ts';
 import type { OnDuplicate } from '../documents/import-writer.ts';
 import { CollectionType } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
@@ -10,6 +11,7 @@ import { collectionForWrite } from './collection-requests.ts';
 import { type ApiRouter, type Context, apiRouter } from './context.ts';
 import { collectionParam } from './document-routes.ts';
 import { sendJson } from './respond.ts';
+import { transactionOf } from './transaction-header.ts';
 
 const TYPES: ReadonlyMap<string, ImportType> = new Map<string, ImportType>([
   ['documents', 'documents'],
@@ -23,14 +25,15 @@ const ON_DUPLICATE: ReadonlySet<string> = new Set(['error', 'update', 'replace',
 export function importRoutes(deps: {
   readonly importer: Importer;
   readonly collections: Collections;
+  readonly transactions: StreamTransactions;
 }): ApiRouter {
-  const { importer, collections } = deps;
+  const { importer, collections, transactions } = deps;
   const router = apiRouter('/_api/import');
 
   router.post('/', async (ctx) => {
     const { database, limits } = ctx.state;
-    const settings = importSettings(ctx);
-    const collection = await collectionForWrite(collections, database, collectionParam(ctx), {
+    const settings = { ...importSettings(ctx), transaction: transactionOf(ctx, transactions) };
+    const collection = await collectionForWrite(collections, ctx, collectionParam(ctx), {
       wanted: booleanParam(ctx.query, 'createCollection', false),
       type: createdType(ctx.query),
     });

@@ -9,6 +9,7 @@ import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts
 import { isBuiltIn, shownIndex, shownIndexes, wantedIndex } from './index-requests.ts';
 import { generationOf } from './generation.ts';
 import { sendResult } from './respond.ts';
+import { assertOutsideTransaction } from './transaction-header.ts';
 
 /** `/_api/index` (contract 9.4); ids are `<collection>/<digits>` here. */
 export function indexRoutes(deps: { readonly collections: Collections }): ApiRouter {
@@ -21,6 +22,7 @@ export function indexRoutes(deps: { readonly collections: Collections }): ApiRou
   });
 
   router.post('/', async (ctx) => {
+    assertOutsideTransaction(ctx, 'to create an index');
     const collection = collectionOfQuery(ctx);
     const wanted = wantedIndex(await readJsonObject(ctx));
     const { database } = ctx.state;
@@ -42,6 +44,7 @@ export function indexRoutes(deps: { readonly collections: Collections }): ApiRou
   });
 
   router.delete('/:collection/:id', async (ctx) => {
+    assertOutsideTransaction(ctx, 'to drop an index');
     const { collection, id } = indexOfPath(ctx);
     if (isBuiltIn(collection, id)) {
       throw new ServiceError('forbidden', 'this index cannot be dropped', { httpStatus: 400 });

@@ -34,8 +34,10 @@ export const DOCUMENT_ERRORS = {
     errorNum: 1200,
     httpStatus: 412,
     message: 'conflict',
-    cause: 'The document has another revision than the one the request names.',
-    cure: 'Read the document, decide again, and send the request with the present revision.',
+    cause:
+      'The document has another revision than the one the request names (412), or an open transaction ' +
+      'holds it, or a value that it needs (409).',
+    cure: 'Read the document, decide again, and send the request with the present revision; or try again later.',
   },
   documentNotFound: {
     errorNum: 1202,
@@ -233,14 +235,27 @@ export const DOCUMENT_ERRORS = {
     errorNum: 1652,
     httpStatus: 400,
     message: 'unregistered collection used in transaction',
-    cause: 'The transaction touches a collection that it did not name when it began.',
+    cause:
+      'The transaction writes to a collection that it did not name for writing when it began, or reads one ' +
+      'that it did not name although it was begun with allowImplicit false.',
     cure: 'Name the collection at the beginning.',
   },
   transactionDisallowed: {
     errorNum: 1653,
     httpStatus: 400,
     message: 'disallowed operation inside transaction',
-    cause: 'Collections and indexes are not created, dropped or renamed inside of transactions.',
-    cure: 'Do it before or after the transaction.',
+    cause:
+      'The transaction has ended already, perhaps because nobody used it for too long; or collections or ' +
+      'indexes were to be created, dropped or changed inside of it.',
+    cure: 'Begin a new transaction. Change collections and indexes before or after it.',
+  },
+  transactionNotFound: {
+    errorNum: 1655,
+    httpStatus: 404,
+    message: 'transaction not found',
+    cause:
+      'The database has no transaction of this id. It may have ended long ago, or with the server that it ' +
+      'was begun on: transactions do not outlive a restart.',
+    cure: 'Begin a new one.',
   },
 } as const satisfies Record<string, ErrorEntry>;

@@ -85,8 +85,10 @@ export const GENERAL_ERRORS = {
     errorNum: 32,
     httpStatus: 400,
     message: 'resource limit exceeded',
-    cause: 'A transaction or a complete import holds more than --transaction.max-size.',
-    cure: 'Split it into smaller ones, or start the server with a higher limit.',
+    cause:
+      'A transaction or a complete import holds more than --transaction.max-size, the open transactions ' +
+      'together more than --transaction.streaming-budget, or there are too many of them.',
+    cure: 'Split it into smaller ones, wait until others have ended, or start the server with a higher limit.',
   },
   httpBadParameter: {
     errorNum: 400,

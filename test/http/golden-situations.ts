@@ -38,29 +38,30 @@ const BEFORE: readonly (readonly [file: string, steps: readonly Step[]])[] = [
   ['dump/whole.http', [['leader', 'POST /_api/collection', { name: 'emptycol' }]]],
 ];
 
-const IMPORT = 'POST /_api/import?collection=people&type=documents';
+const SAVE = 'POST /_api/document?collection=people';
 const KNOWS = 'POST /_api/edge?collection=knows';
 
 /** What a recorded request did that this server refuses, done in other ways. */
 const AFTER: readonly (readonly [file: RegExp, steps: readonly Step[]])[] = [
   [
     /50-transaction-multi/,
-    [
-      ['leader', IMPORT, '{"_key":"t1","uid":11,"serial":11}\n{"_key":"t2","uid":12,"serial":12}'],
+    transaction([
+      ['leader', SAVE, { _key: 't1', uid: 11, serial: 11 }],
+      ['leader', SAVE, { _key: 't2', uid: 12, serial: 12 }],
       ['leader', 'PATCH /_api/document/people/t1', { x: 1 }],
       ['leader', `${KNOWS}&from=people/t1&to=people/t2`, { _key: 'te' }],
       ['leader', 'DELETE /_api/document/people/t2'],
-    ],
+    ]),
   ],
   // Where the real server refused to stop its log, ours goes on.
   [/69-logger-stop|logger-stop-never-started/, [['leader', 'PUT /_api/replication/logger-start']]],
-  [/51-transaction-single/, [['leader', IMPORT, { _key: 't3', uid: 13, serial: 13 }]]],
+  [/51-transaction-single/, transaction([['leader', SAVE, { _key: 't3', uid: 13, serial: 13 }]])],
   [
     /52-transaction-wait/,
-    [
-      ['leader', IMPORT, { _key: 't4', uid: 14, serial: 14 }],
+    transaction([
+      ['leader', SAVE, { _key: 't4', uid: 14, serial: 14 }],
       ['leader', 'DELETE /_api/document/people/t4'],
-    ],
+    ]),
   ],
   [/simple-remove-by-example/, [['leader', 'DELETE /_api/document/imported/i1']]],
   [/simple-update-by-example/, [['leader', 'PATCH /_api/document/imported/i2', { b: 3 }]]],
@@ -91,6 +92,16 @@ const AFTER: readonly (readonly [file: RegExp, steps: readonly Step[]])[] = [
     ],
   ],
 ];
+
+/** The same operations as a stream transaction. */
+function transaction(operations: readonly Step[]): Step[] {
+  const collections = { write: ['people', 'knows'] };
+  return [
+    ['leader', 'POST /_api/transaction/begin', { collections }],
+    ...operations,
+    ['leader', 'PUT /_api/transaction/<id>'],
+  ];
+}
 
 function index(type: string, field: string): object {
   return { type, unique: false, fields: [field] };

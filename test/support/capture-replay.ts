@@ -55,13 +55,20 @@ export class ReplayServers implements AsyncDisposable {
     });
   }
 
-  /** Makes the situation of a recording. @throws Error when a step is refused */
+  /**
+   * Makes the situation of a recording. Steps behind one that begins a transaction are a part of that, and
+   * its id is put in the place of `<id>`. @throws Error when a step is refused
+   */
   async prepare(steps: readonly Step[]): Promise<void> {
+    let transaction: string | undefined;
     for (const [server, target, body] of steps) {
-      const [method = '', path = ''] = target.split(' ');
+      const [method = '', path = ''] = target.replace('<id>', transaction ?? '').split(' ');
       const text = typeof body === 'object' ? JSON.stringify(body) : (body ?? '');
-      const answer = await this.#send(server, method, path, text, {});
+      const headers = transaction === undefined ? {} : { 'x-arango-trx-id': transaction };
+      const answer = await this.#send(server, method, path, text, headers);
       if (answer.status >= 400) throw new Error(`${target}: ${answer.status} ${answer.text}`);
+      if (!path.endsWith('/transaction/begin')) continue;
+      transaction = (JSON.parse(answer.text) as { result: { id: string } }).result.id;
     }
   }
 

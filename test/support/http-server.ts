@@ -11,6 +11,10 @@ import { Databases } from '../../src/documents/databases.ts';
 import { DocumentArrays } from '../../src/documents/document-arrays.ts';
 import { Documents } from '../../src/documents/documents.ts';
 import { Importer } from '../../src/documents/import.ts';
+import {
+  StreamTransactions,
+  type StreamTransactionsOptions,
+} from '../../src/documents/stream-transactions.ts';
 import { type AppDeps, type AppOptions, createApp } from '../../src/http/app.ts';
 import { DEFAULT_LOGGER_CONFIG, type LoggerConfig } from '../../src/model/logger-config.ts';
 import { Store } from '../../src/storage/store.ts';
@@ -43,6 +47,7 @@ export interface ServerParts {
   readonly documents: Documents;
   readonly arrays: DocumentArrays;
   readonly importer: Importer;
+  readonly transactions: StreamTransactions;
   readonly checksums: Checksums;
   readonly clock: Clock;
   readonly flush: () => Promise<void>;
@@ -62,6 +67,7 @@ export interface TestServer extends AsyncDisposable, ServerParts {
 export interface TestServerOptions extends AppOptions {
   readonly loggerConfig?: LoggerConfig;
   readonly transactionMaxBytes?: number;
+  readonly streaming?: Partial<StreamTransactionsOptions>;
   readonly clock?: Clock;
   readonly logger?: Logger;
   readonly onDropDatabase?: AppDeps['onDropDatabase'];
@@ -72,6 +78,9 @@ export interface TestServerOptions extends AppOptions {
 }
 
 const TRANSACTION_MAX_BYTES = 64 * 1024 * 1024;
+const STREAMING_BUDGET_BYTES = 256 * 1024 * 1024;
+const STREAMING_MAX_OPEN = 100;
+const STREAMING_IDLE_TIMEOUT_MS = 60_000;
 
 /**
  * A store in a directory of its own, with the HTTP interface on a free port of the loopback:
@@ -110,6 +119,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
       abort.abort();
       await agent.destroy();
       await new Promise((resolve) => server.close(resolve));
+      await parts.transactions.close();
       await parts.store.close();
       await directory[Symbol.asyncDispose]();
     },
@@ -138,6 +148,16 @@ async function openParts(
     documents: new Documents({ store }),
     arrays: new DocumentArrays({ store }, { transactionMaxBytes }),
     importer: new Importer({ store, collections }, { transactionMaxBytes }),
+    transactions: new StreamTransactions(
+      { store, clock },
+      {
+        maxBytes: transactionMaxBytes,
+        budgetBytes: STREAMING_BUDGET_BYTES,
+        maxOpen: STREAMING_MAX_OPEN,
+        idleTimeoutMs: STREAMING_IDLE_TIMEOUT_MS,
+        ...options.streaming,
+      },
+    ),
     checksums: new Checksums({ store }),
     clock,
     flush: () => store.flush(),

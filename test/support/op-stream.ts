@@ -1,7 +1,11 @@
 import type { Collection } from '../../src/documents/collection.ts';
 import type { Database } from '../../src/documents/database.ts';
 import { DocumentTx } from '../../src/documents/document-tx.ts';
+import { StreamTransactions } from '../../src/documents/stream-transactions.ts';
+import type { StreamTransaction } from '../../src/documents/stream-transaction.ts';
+import type { CollectionAccess } from '../../src/documents/write-locks.ts';
 import { CollectionType } from '../../src/model/collection.ts';
+import { systemClock } from '../../src/base/clock.ts';
 import { type ErrorName, ServiceError } from '../../src/model/errors.ts';
 import { MarkerType } from '../../src/model/marker.ts';
 import type { Random } from './random.ts';
@@ -20,11 +24,19 @@ export interface Acknowledged {
 /** What random operations on changing data run into. */
 const EXPECTED: ReadonlySet<ErrorName> = new Set<ErrorName>([
   ...(['documentNotFound', 'collectionNotFound', 'databaseNotFound', 'indexNotFound'] as const),
-  ...(['uniqueConstraintViolated', 'duplicateName', 'conflict'] as const),
+  ...(['uniqueConstraintViolated', 'duplicateName', 'conflict', 'lockTimeout'] as const),
 ]);
 
 const KEYS = 60;
 const NAMES = ['a', 'b', 'c', 'd', 'e'];
+const MIB = 1024 * 1024;
+const STREAMING = {
+  maxBytes: 64 * MIB,
+  budgetBytes: 256 * MIB,
+  maxOpen: 100,
+  idleTimeoutMs: 60_000,
+};
+const NEVER = new AbortController().signal;
 
 type Operation = (stream: OpStream, database: Database) => Promise<void>;
 
@@ -35,6 +47,7 @@ type Operation = (stream: OpStream, database: Database) => Promise<void>;
 export class OpStream {
   readonly core: OpenCore;
   readonly random: Random;
+  readonly transactions: StreamTransactions;
   readonly #acknowledge: (op: Acknowledged) => void;
 
   constructor(
@@ -43,6 +56,10 @@ export class OpStream {
   ) {
     this.core = deps.core;
     this.random = deps.random;
+    this.transactions = new StreamTransactions(
+      { store: deps.core.store, clock: systemClock },
+      STREAMING,
+    );
     this.#acknowledge = deps.acknowledge;
     this.databases = options.databases;
   }
@@ -66,10 +83,15 @@ export class OpStream {
     const operation = this.random.percent(94)
       ? this.random.pick(DOCUMENT_OPERATIONS)
       : this.random.pick(CATALOGUE_OPERATIONS);
+    await this.attempt(async () => operation?.(this, database));
+  }
+
+  /** Runs something that may meet what others do. @returns undefined when it has */
+  async attempt<T>(run: () => Promise<T>): Promise<T | undefined> {
     try {
-      await operation?.(this, database);
+      return await run();
     } catch (error) {
-      if (error instanceof ServiceError && EXPECTED.has(error.kind)) return;
+      if (error instanceof ServiceError && EXPECTED.has(error.kind)) return undefined;
       throw error;
     }
   }
@@ -159,6 +181,61 @@ const transaction: Operation = async (stream, database) => {
   for (const rev of revs) stream.acknowledge(database, { type: 0, rev });
 };
 
+/** Several operations one after another, while others go on. */
+const streamTransaction: Operation = async (stream, database) => {
+  const { random } = stream;
+  const access = new Map<Collection, CollectionAccess>();
+  for (let i = random.below(3); i >= 0; i--) {
+    const collection = stream.collection(database);
+    if (collection) access.set(collection, random.percent(5) ? 'exclusive' : 'write');
+  }
+  const wanted = { access, waitForSync: false, allowImplicit: true, lockTimeoutMs: 5 };
+  const open = await stream.transactions.begin(database, wanted, NEVER);
+  const revs: string[] = [];
+  try {
+    for (let i = random.below(12); i >= 0; i--) {
+      const collection = random.pick([...access.keys()]);
+      if (collection) await stream.attempt(() => writeInside(stream, open, collection, revs));
+    }
+    if (random.percent(20)) return;
+    await open.commit();
+    for (const rev of revs) stream.acknowledge(database, { type: 0, rev });
+  } finally {
+    if (open.status === 'running') open.abort();
+  }
+};
+
+/** @param revs gets those that must be in the log after the commit */
+async function writeInside(
+  stream: OpStream,
+  transaction: StreamTransaction,
+  collection: Collection,
+  revs: string[],
+): Promise<void> {
+  const { core, random } = stream;
+  const { database } = transaction;
+  const key = stream.key();
+  const chance = random.below(100);
+  if (chance < 20) {
+    await core.documents.remove(database, collection, key, { transaction });
+  } else if (chance < 23) {
+    await core.collections.truncate(database, collection, { transaction });
+  } else if (chance < 50) {
+    const settings = { keepNull: true, mergeObjects: true, transaction };
+    const body = `{"n":${random.below(10)},"patched":true}`;
+    revs.push((await core.documents.update(database, collection, key, body, settings)).rev);
+  } else {
+    const edge = collection.type === CollectionType.edge;
+    const settings = {
+      overwriteMode: 'replace',
+      transaction,
+      ...(edge ? { ends: { from: `a/${key}`, to: `a/${key}` } } : {}),
+    } as const;
+    const body = `{"_key":"${key}",${stream.rest()}}`;
+    revs.push((await core.documents.insert(database, collection, body, settings)).rev);
+  }
+}
+
 const create: Operation = async (stream, database) => {
   const { random, core } = stream;
   const name = random.pick(NAMES) ?? 'a';
@@ -234,7 +311,10 @@ const passingDatabase: Operation = async ({ core, random }) => {
   for (let i = 0; i < 20; i++) await core.documents.insert(database, collection, '{"a":1}');
 };
 
-const DOCUMENT_OPERATIONS = [insert, insert, insert, replace, update, update, remove, transaction];
+const DOCUMENT_OPERATIONS = [
+  ...[insert, insert, insert, replace, update, update, remove, transaction],
+  streamTransaction,
+];
 const CATALOGUE_OPERATIONS = [
   ...[create, create, create, drop, rename, change, createIndex, createIndex, dropIndex],
   ...[truncate, passingDatabase],

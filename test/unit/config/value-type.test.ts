@@ -2,9 +2,11 @@ import { expect, test } from 'vitest';
 import {
   booleanType,
   choiceType,
+  countType,
   formatBytes,
   listenEndpointType,
   onlyFalseType,
+  secondsType,
   sizeType,
   textType,
 } from '../../../src/config/value-type.ts';
@@ -122,3 +124,33 @@ test('a text is anything but empty', () => {
   const type = textType('a path');
   expect([type.parse('./x y'), type.parse('')]).toEqual(['./x y', undefined]);
 });
+
+test.each([
+  ['1', 1],
+  ['007', 7],
+  ['10', 10],
+])('%s is a count from 1 to 10', (text, count) => {
+  expect(countType(1, 10).parse(text)).toBe(count);
+});
+
+test.each(['0', '11', '-1', '1.5', '', 'x', '1e1', '99999999999999999999'])(
+  '%j is no count from 1 to 10',
+  (text) => {
+    expect(countType(1, 10).parse(text)).toBeUndefined();
+  },
+);
+
+test.each([
+  ['1', 1000],
+  ['1.5', 1500],
+  ['60', 60_000],
+])('%s are seconds from 1 to 60', (text, ms) => {
+  expect(secondsType(1, 60).parse(text)).toBe(ms);
+});
+
+test.each(['0.999', '60.1', '-1', '', '1s', '.5', '1e1'])(
+  '%j are no seconds from 1 to 60',
+  (text) => {
+    expect(secondsType(1, 60).parse(text)).toBeUndefined();
+  },
+);
