@@ -209,6 +209,7 @@ export class DocumentTx implements DocumentWrites {
     old: Pointer | undefined,
     rev?: string,
   ): string {
+    if (this.#locks) this.#assertFree(this.#locks, collection, key);
     const tick = this.#tx.drawTick();
     const newRev = rev ?? tick.toString();
     const isEmpty = rest.source[rest.start] === CLOSE_BRACE;
