@@ -24,13 +24,13 @@ if (!CAPTURES_FOUND) console.warn('skipped: the captures of real servers are not
 /** Recorded while the log of the real server stood still, and read from before that. */
 const LOGGER_STOPPED = /-(?:insert-while-logger-stopped|logger-start)\./;
 
-/** What programs sent to a leader, in the order of INDEX.md. */
+/** What programs sent to a leader. A restore replaces what followers ask for, so it comes last. */
 const TRAFFIC: Readonly<Record<CapturedVersion, readonly string[]>> = {
   '1.4.3': [
-    'tools/arangodump.raw',
-    'tools/arangorestore.raw',
     'wire/follower-to-leader.raw',
     'wire/follower-to-leader-small-chunks.raw',
+    'tools/arangodump.raw',
+    'tools/arangorestore.raw',
   ],
   '3.0.3': ['wire/follower-to-leader.raw', 'wire/follower-to-leader-small-chunks.raw'],
 };
