@@ -74,14 +74,54 @@ function operationMaker(method: ArrayMethod, query: Query, collection: Collectio
       };
     case 'delete':
       return ({ value }) => {
-        if (typeof value === 'string') {
-          return removeOperation(keyOfSelector(value, collection), settings);
-        }
-        // Nothing but a document or the name of one says what is to be removed.
-        if (!isObject(value)) throw new ServiceError('illegalDocumentHandle');
-        return removeOperation(keyIn(value), { ...settings, ...precondition(value) });
+        const key = selectedKey(value, collection);
+        return removeOperation(key, {
+          ...settings,
+          ...(isObject(value) ? precondition(value) : {}),
+        });
       };
   }
+}
+
+/** One document of several that are asked for. */
+export interface SelectedDocument {
+  readonly key: string;
+  /** The revision it must have. */
+  readonly rev: string | undefined;
+}
+
+/**
+ * Reads what an array body selects: keys, ids, or documents with their keys (3.x).
+ * @returns undefined for JSON that is no array; an error for an element that selects nothing
+ * @throws ServiceError invalidJson (600)
+ */
+export function selectedDocuments(
+  body: string,
+  query: Query,
+  collection: Collection,
+): (SelectedDocument | ServiceError)[] | undefined {
+  const values = parseJson(body);
+  if (!Array.isArray(values)) return undefined;
+  const wantsRevs = !booleanParam(query, 'ignoreRevs', true);
+  return values.map((value: unknown) => {
+    try {
+      const rev = wantsRevs && isObject(value) ? revOf(value) : undefined;
+      return { key: selectedKey(value, collection), rev };
+    } catch (error) {
+      if (error instanceof ServiceError) return error;
+      throw error;
+    }
+  });
+}
+
+/**
+ * Nothing but a document or the name of one says which it is.
+ * @throws ServiceError illegalDocumentHandle, illegalDocumentKey, crossCollectionRequest
+ */
+function selectedKey(value: unknown, collection: Collection): string {
+  if (typeof value === 'string') return keyOfSelector(value, collection);
+  if (!isObject(value)) throw new ServiceError('illegalDocumentHandle');
+  return keyIn(value);
 }
 
 function isObject(value: unknown): value is object {

@@ -3,9 +3,11 @@ import type { WriteSettings } from '../documents/documents.ts';
 import { ServiceError } from '../model/errors.ts';
 import { type Query, booleanParam, textParam } from '../protocol/params.ts';
 import type { Context } from './context.ts';
+import { generationOf } from './generation.ts';
 
 const OVERWRITE_MODES: ReadonlySet<string> = new Set(['conflict', 'ignore', 'replace', 'update']);
 const ETAG = /^\s*"([^"]*)"\s*$/;
+const BARE_ETAG = /^[^\s",*]+$/;
 
 /** Answer with nothing but `{}` (3.x `silent`). */
 export function isSilent(query: Query): boolean {
@@ -55,14 +57,14 @@ export function writePrecondition(ctx: Context): string | undefined {
   return policy === 'last' ? undefined : wantedRevision(ctx);
 }
 
-/** `If-Match`, which must be in quotes to count, or `rev`. */
+/** `If-Match` or `rev`. */
 export function wantedRevision(ctx: Context): string | undefined {
-  return etagOf(ctx.headers['if-match']) ?? textParam(ctx.query, 'rev');
+  return etagOf(ctx, 'if-match') ?? textParam(ctx.query, 'rev');
 }
 
 /** The revision that the client has and does not want again. */
 export function knownRevision(ctx: Context): string | undefined {
-  return etagOf(ctx.headers['if-none-match']);
+  return etagOf(ctx, 'if-none-match');
 }
 
 /**
@@ -83,6 +85,11 @@ export function revisionInBody(query: Query, body: string): string | undefined {
   return typeof rev === 'string' ? rev : undefined;
 }
 
-function etagOf(header: string | undefined): string | undefined {
-  return header === undefined ? undefined : ETAG.exec(header)?.[1];
+/** In quotes it always counts; without them 1.4 passes over it, and 3.x, whose drivers send it so, does not. */
+function etagOf(ctx: Context, name: 'if-match' | 'if-none-match'): string | undefined {
+  const header = ctx.headers[name];
+  if (header === undefined) return undefined;
+  const quoted = ETAG.exec(header)?.[1];
+  if (quoted !== undefined || generationOf(ctx) === '1.4') return quoted;
+  return BARE_ETAG.test(header) ? header : undefined;
 }

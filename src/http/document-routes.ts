@@ -62,7 +62,9 @@ export function documentRoutes(deps: DocumentRoutesDeps): ApiRouter {
           'expecting /_api/document/<collection>/<key>, or an array as the body',
         );
       }
-      await arrays.write(ctx, method, collection, body);
+      const readsOnly = method === 'put' && booleanParam(ctx.query, 'onlyget', false);
+      if (readsOnly) arrays.read(ctx, collection, body);
+      else await arrays.write(ctx, method, collection, body);
     });
   }
   router.post('/:collection/*rest', () => {

@@ -234,3 +234,51 @@ test('what is no array, and arrays that cannot be read, change nothing', async (
   expectError(await server.request('POST', '/_api/document/c', { body: [{}] }), 403, 1004);
   expect(await events(server)).toEqual([]);
 });
+
+describe('an array in PUT with onlyget=true', () => {
+  test('reads what keys, ids and documents name, in their order, and changes nothing', async () => {
+    await using server = await openWithCollection();
+    await send(server, 'POST', [{ _key: 'a', n: 1 }, { _key: 'b' }]);
+    const before = await events(server);
+    const { _rev: rev } = await read(server, 'a');
+    const wanted = ['a', 'c/b', { _key: 'a', n: 9 }, 'nope', 'other/a', 7];
+    const answer = await send(server, 'PUT', wanted, '?onlyget=true');
+    expect(answer.status).toBe(200);
+    const a = { _id: 'c/a', _key: 'a', _rev: rev, n: 1 };
+    const error = (errorNum: number): object => ({ error: true, errorNum, errorMessage: TEXT });
+    expect(answer.list).toEqual([
+      ...[a, { _id: 'c/b', _key: 'b', _rev: REV }, a],
+      ...[error(1202), error(400), error(1205)].map((each, i) =>
+        i === 1 ? { ...each, errorNum: expect.any(Number) as number } : each,
+      ),
+    ]);
+    expect(answer.headers['x-arango-error-codes']).toContain('1202:1');
+    expect(await events(server)).toEqual(before);
+  });
+
+  test('with ignoreRevs=false answers 1200 for a document of another revision', async () => {
+    await using server = await openWithCollection();
+    await send(server, 'POST', [{ _key: 'a' }]);
+    const query = '?onlyget=true&ignoreRevs=false';
+    const answer = await send(server, 'PUT', [{ _key: 'a', _rev: '1' }], query);
+    expect(answer.list).toMatchObject([{ error: true, errorNum: 1200, _key: 'a' }]);
+  });
+
+  test('that is no array is refused', async () => {
+    await using server = await openWithCollection();
+    const answer = await server.request('PUT', '/_api/document/c?onlyget=true', { body: {} });
+    expectError(answer, 400, 400);
+  });
+});
+
+test('an If-Match without quotes counts for clients of 3.x only', async () => {
+  await using server = await openWithCollection();
+  await send(server, 'POST', [{ _key: 'a' }]);
+  const replace = (version: string): Promise<Answer> =>
+    server.request('PUT', '/_api/document/c/a', {
+      body: {},
+      headers: { 'if-match': '1', 'x-arango-version': version },
+    });
+  expectError(await replace('30900'), 412, 1200);
+  expect((await replace('1.4')).status).toBe(202);
+});
