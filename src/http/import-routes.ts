@@ -39,7 +39,13 @@ export function importRoutes(deps: {
     });
     const memoryBytes = settings.announcedBytes ?? importer.transactionMaxBytes;
     await claimMemory(ctx, Math.min(memoryBytes, importer.transactionMaxBytes));
-    const tally = await importer.run(database, collection, bodyPieces(ctx), settings, limits.deadline);
+    const tally = await importer.run(
+      database,
+      collection,
+      bodyPieces(ctx),
+      settings,
+      limits.deadline,
+    );
     const { created, errors, empty, updated, ignored, details } = tally;
     const answer = { error: false, created, errors, empty, updated, ignored };
     sendJson(ctx, 201, JSON.stringify(settings.details ? { ...answer, details } : answer));
