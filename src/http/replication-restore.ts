@@ -8,9 +8,9 @@ import { answerJson } from './replication-answer.ts';
 import { readReplicationBody } from './replication-body.ts';
 import type { ReplicationCommands, ReplicationRequest } from './replication-dispatch.ts';
 
-/** What 1.4 gives another status than 500 during a restore. */
+/** What has another status than 500 for 1.4, too: what 1.4 does not know, or has nothing to do with a restore. */
 const OWN_STATUS_OF_1: ReadonlySet<ErrorName> = new Set<ErrorName>([
-  ...(['readOnly', 'databaseNotFound', 'documentTooLarge', 'badParameter'] as const),
+  ...(['readOnly', 'databaseNotFound', 'documentTooLarge', 'badParameter', 'conflict'] as const),
 ]);
 /** What 3.0 has no status for, which then is 500 (contract 1.6). */
 const WITHOUT_STATUS_OF_3: ReadonlySet<ErrorName> = new Set<ErrorName>([

@@ -226,6 +226,24 @@ describe('a body above the largest transaction', () => {
   }
 });
 
+test('a document that an open transaction holds is refused, and with it the others: 409/1200', async () => {
+  const begin = { collections: { write: ['c'] } };
+  const begun = await server.request('POST', '/_api/transaction/begin', { body: begin });
+  const { id } = begun.json['result'] as { id: string };
+  const inside = { 'x-arango-trx-id': id };
+  await server.request('POST', '/_api/document/c', { body: { _key: 'held' }, headers: inside });
+  const body = `${lineOf1('free', '5')}\n${lineOf1('held', '6', { v: 1 })}\n`;
+  for (const headers of [{}, OF_3]) {
+    const answer = await send(body, { headers });
+    expectError(answer, 409, 1200);
+    expect(answer.json['errorMessage']).toMatch(/^line 2 of the body: ./);
+  }
+  expect(await documents()).toEqual({});
+  await server.request('DELETE', `/_api/transaction/${id}`);
+  await restore(body.trimEnd().split('\n'));
+  expect(await documents()).toEqual({ free: { _key: 'free' }, held: { _key: 'held', v: 1 } });
+});
+
 test('a client that goes away in the middle leaves nothing behind', async () => {
   const body = new Readable({ read: () => undefined });
   body.push(`${lineOf1('a', '5')}\n`.repeat(100));

@@ -231,7 +231,7 @@ class BodyComparison {
     const byContent = NAMED_FOR_CONTENT.has(member);
     const [first] = Object.values(ours);
     for (const [name, value] of Object.entries(theirs)) {
-      const own = byContent ? first : ours[name];
+      const own = byContent ? (ours[name] ?? first) : ours[name];
       this.#value(value, own, byContent ? `${path}.*` : `${path}.${name}`, byContent ? '' : name);
     }
   }

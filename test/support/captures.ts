@@ -66,8 +66,8 @@ export function readTraffic(version: CapturedVersion, file: string): Exchange[] 
   return exchanges;
 }
 
-/** Text of a recording. */
-function readText(version: CapturedVersion, file: string): string {
+/** Text of a file among the recordings. */
+export function readText(version: CapturedVersion, file: string): string {
   return readFileSync(join(ROOT, `arangodb-${version}`, file), 'utf8');
 }
 
