@@ -7,7 +7,7 @@ import { clientError, TicklogError } from './client-error.ts';
 
 /** One request to a server. */
 export interface HttpCall {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Path and query. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;

@@ -1,11 +1,63 @@
 import { expect, test } from 'vitest';
-import { connect } from '../../src/index.ts';
+import { connect, MarkerType, openServer } from '../../src/index.ts';
 import { refusal, startScriptedServer } from '../support/scripted-server.ts';
 
 const BASE = '/_db/_system/_api';
 const RUNNING = { status: 201, body: { result: { id: '77', status: 'running' }, error: false } };
 const COMMITTED = { body: { result: { id: '77', status: 'committed' } } };
 const WRITTEN = { status: 202, body: { _id: 'a/k', _key: 'k', _rev: '1' } };
+
+test('what is written in a transaction becomes visible at once, as one group of the log', async () => {
+  await using server = await openServer();
+  await using client = connect(server.url);
+  const db = client.use();
+  const [a, b] = [await db.createCollection('a'), await db.createCollection('b')];
+  const from = (await db.logger.state()).state.lastLogTick;
+  const id = await db.transaction(['a', 'b'], async (trx) => {
+    await trx.collection('a').insert({ _key: 'x', qty: 1 });
+    await trx.collection('b').insert({ _key: 'y', qty: 2 });
+    expect(await trx.collection('a').get('x')).toMatchObject({ qty: 1 });
+    expect(await a.find('x')).toBeUndefined();
+    return trx.id;
+  });
+  expect([await a.count(), await b.count()]).toEqual([1, 1]);
+  const entries = [];
+  for await (const entry of db.log({ from, wait: false })) entries.push(entry);
+  const { transactionStart, document, transactionCommit } = MarkerType;
+  expect(entries.map(({ type }) => type)).toEqual([
+    ...[transactionStart, document, document, transactionCommit],
+  ]);
+  expect(id).toMatch(/^[0-9]+$/);
+});
+
+test('of a transaction whose work fails nothing is left', async () => {
+  await using server = await openServer();
+  await using client = connect(server.url);
+  const db = client.use();
+  const a = await db.createCollection('a');
+  await a.insert({ _key: 'taken' });
+  const failing = db.transaction(['a'], async (trx) => {
+    await trx.collection('a').insert({ _key: 'x' });
+    await trx.collection('a').insert({ _key: 'taken' });
+  });
+  await expect(failing).rejects.toMatchObject({ errorNum: 1210 });
+  expect(await a.count()).toBe(1);
+  // Nothing holds the collection any more.
+  await a.insert({ _key: 'free' });
+});
+
+test('a transaction that nobody uses ends after the time that the options give in ms', async () => {
+  await using server = await openServer({ streamingIdleTimeoutMs: 1000 });
+  await using client = connect(server.url);
+  const db = client.use();
+  await db.createCollection('a');
+  const idle = db.transaction(['a'], async (trx) => {
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    await trx.collection('a').insert({ _key: 'late' });
+  });
+  await expect(idle).rejects.toBeInstanceOf(Error);
+  expect(await db.collection('a').count()).toBe(0);
+});
 
 test('what is written in a transaction carries its id, and is committed at the end', async () => {
   await using server = await startScriptedServer({
