@@ -12,8 +12,11 @@ import type { GroupView, Overlay } from './write-tx.ts';
 
 export type Level = LevelDatabase<Buffer, Buffer>;
 
-/** Lines of a group, in bytes, above which it is sealed and not looked into while it is written. */
-const LARGE_BYTES = 16 * 1024 * 1024;
+/**
+ * Lines of a group, in bytes, above which it is sealed and not looked into while it is written. What arangorestore
+ * sends at a time, 8 MiB, makes less, journal and log together: garbage need not be collected for it.
+ */
+const LARGE_BYTES = 24 * 1024 * 1024;
 
 type Value = Buffer | OpenPointer;
 
