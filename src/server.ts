@@ -18,6 +18,7 @@ import { createApp } from './http/app.ts';
 import { Jobs } from './http/jobs.ts';
 import { applierCommands } from './http/replication-applier.ts';
 import { replicationDispatch } from './http/replication-dispatch.ts';
+import { makeFollowerCommands } from './http/replication-make-follower.ts';
 import { leaderCommands } from './http/replication-leader.ts';
 import { syncCommands } from './http/replication-sync.ts';
 import { Leader } from './leader/leader.ts';
@@ -149,6 +150,7 @@ async function compose(
         replicationDispatch(
           leaderCommands(leader),
           applierCommands(appliers),
+          makeFollowerCommands(appliers),
           syncCommands({
             syncer,
             logger,

@@ -180,7 +180,6 @@ export const PENDING: readonly {
   readonly files: RegExp;
   readonly waitsFor: string;
 }[] = [
-  { files: /^(?:sync|applier)\/|make-slave/, waitsFor: 'the rest of the follower' },
   { files: /restore/, waitsFor: 'restore' },
   { files: /-transaction-/, waitsFor: 'transactions' },
   { version: '1.4.3', files: /^follow\/(?:from-(?:0|mid|to)|no-from)/, waitsFor: 'transactions' },
