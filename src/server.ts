@@ -19,6 +19,7 @@ import { createApp } from './http/app.ts';
 import { Jobs } from './http/jobs.ts';
 import { applierCommands } from './http/replication-applier.ts';
 import { replicationDispatch } from './http/replication-dispatch.ts';
+import { makeFollowerCommands } from './http/replication-make-follower.ts';
 import { leaderCommands } from './http/replication-leader.ts';
 import { restoreCommands } from './http/replication-restore.ts';
 import { syncCommands } from './http/replication-sync.ts';
@@ -158,6 +159,7 @@ async function compose(
           leaderCommands(leader),
           restoreCommands(new Restore({ store, collections }, { transactionMaxBytes })),
           applierCommands(appliers),
+          makeFollowerCommands(appliers),
           syncCommands({
             syncer,
             logger,

@@ -68,12 +68,23 @@ export async function runSync(
   io: CliIo,
   signal: AbortSignal,
 ): Promise<SyncedCopy> {
-  const { restrictType, restrictCollections, ...body } = leader;
-  const restriction = restrictType === '' ? {} : { restrictType, restrictCollections };
-  const answer = await client.replication('PUT', 'sync', signal, {
-    body: { ...body, ...restriction },
-    extraMs: PATIENCE_MS,
-  });
+  return readCopied(
+    await client.replication('PUT', 'sync', signal, copyRequest(leader)),
+    leader,
+    io,
+  );
+}
+
+/** What a request for a copy says of the leader: without a restriction where there is none. */
+export function copyRequest(leader: LeaderSelection): { body: object; extraMs: number } {
+  const { restrictType, restrictCollections, ...all } = leader;
+  const body = restrictType === '' ? all : { ...all, restrictType, restrictCollections };
+  return { body, extraMs: PATIENCE_MS };
+}
+
+/** Reads what a sync answers; notes when it can not be followed, and what was not copied. */
+export function readCopied(answer: unknown, leader: LeaderSelection, io: CliIo): SyncedCopy {
+  const { restrictType, restrictCollections } = leader;
   if (at(answer, 'leaderWasStopped') === true) {
     note(io, 'the logger of the leader does not run: what changes there can not be followed');
   }

@@ -41,7 +41,8 @@ export class DumpBatch {
     options: DumpBatchOptions,
     signal: AbortSignal,
   ): Promise<DumpBatch> {
-    return new DumpBatch(client, options, await client.createBatch(options.ttlSeconds, signal));
+    const { id } = await client.createBatch(options.ttlSeconds, signal);
+    return new DumpBatch(client, options, id);
   }
 
   /** Aborted, with an error as its reason, when the server no longer knows the batch. */

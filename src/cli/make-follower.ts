@@ -1,7 +1,15 @@
 import type { Command } from 'commander';
 import { sleep } from '../base/sleep.ts';
+import { refusedAnswer } from '../follower/classify.ts';
 import { isApplierRunning } from './applier.ts';
-import { addCopyVerb, type CopyTask, runSync } from './copy-verb.ts';
+import {
+  addCopyVerb,
+  copyRequest,
+  type CopyTask,
+  readCopied,
+  runSync,
+  type SyncedCopy,
+} from './copy-verb.ts';
 import type { CliContext } from './flags.ts';
 import { type CliIo, ExitCode, note, printLines } from './io.ts';
 import { at, textAt } from './json.ts';
@@ -20,38 +28,91 @@ export function addMakeFollowerCommand(program: Command, context: CliContext): v
   });
 }
 
+interface Started {
+  /** The state of the applier after its start. */
+  readonly started: unknown;
+  /** ` from tick <n>`, empty when the server does not say. */
+  readonly from: string;
+}
+
 /**
- * Sets up the applier, copies the leader and starts to follow it; says so at each step. Only then is
- * the applier one that starts by itself: what was not copied is not followed.
+ * Has the server copy the leader and follow it, in one step where it can do that; says so at each
+ * step. On other servers the applier is only then one that starts by itself: what was not copied
+ * is not followed.
  */
 async function makeFollower(task: CopyTask, io: CliIo, signal: AbortSignal): Promise<number> {
-  const { client, server, leader } = task;
-  const { text: endpoint } = server.endpoint;
-  const source = `${leader.endpoint}, database ${leader.database}`;
-  await stopApplier(client, endpoint, io, signal);
-  const configure = (autoStart: boolean): Promise<unknown> =>
-    client.replication('PUT', 'applier-config', signal, { body: { ...leader, autoStart } });
-  await configure(false);
-  await printLines(io, [`${endpoint}: the applier is set up for ${source}`]);
-  const { collections, lastLogTick } = await runSync(task, io, signal);
-  await printLines(io, [
-    `${endpoint}: copied ${counted(collections.length, 'collection')}, up to tick ${lastLogTick}`,
-  ]);
-  await configure(true);
-  const started = await client.replication('PUT', 'applier-start', signal, {
-    query: { from: lastLogTick },
-  });
+  const { client, server } = task;
+  const { started, from } =
+    (await inOneStep(task, io, signal)) ?? (await stepByStep(task, io, signal));
   const state = await watch(client, started, signal);
   if (!isApplierRunning(state)) {
     const why = textAt(state, 'state', 'lastError', 'errorMessage') ?? 'it does not say why';
-    note(io, `the applier was started from tick ${lastLogTick}, and stopped again: ${why}`);
+    note(io, `the applier was started${from}, and stopped again: ${why}`);
     return ExitCode.failed;
   }
-  await printLines(io, [`${endpoint}: follows ${source}, from tick ${lastLogTick} on`]);
+  const on = from === '' ? '' : `,${from} on`;
+  await printLines(io, [`${server.endpoint.text}: follows ${sourceOf(task)}${on}`]);
   if (!hasContact(state)) {
     note(io, 'the leader has not answered the applier yet; see: ticklog status');
   }
   return ExitCode.ok;
+}
+
+/** By `make-follower` or its older name; undefined when the server has neither. */
+async function inOneStep(
+  task: CopyTask,
+  io: CliIo,
+  signal: AbortSignal,
+): Promise<Started | undefined> {
+  const request = copyRequest(task.leader);
+  for (const command of ['make-follower', 'make-slave'] as const) {
+    try {
+      const started = await task.client.replication('PUT', command, signal, request);
+      const answer = at(started, 'copied');
+      // Only ticklog tells what was copied.
+      if (answer === undefined) return { started, from: '' };
+      const copied = readCopied(answer, task.leader, io);
+      await printLines(io, [copiedLine(task, copied)]);
+      return { started, from: ` from tick ${copied.lastLogTick}` };
+    } catch (error) {
+      if (!isUnknownCommand(error)) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** Sets up the applier, copies, and starts it, for servers up to 2.6. */
+async function stepByStep(task: CopyTask, io: CliIo, signal: AbortSignal): Promise<Started> {
+  const { client, server, leader } = task;
+  const { text: endpoint } = server.endpoint;
+  await stopApplier(client, endpoint, io, signal);
+  const configure = (autoStart: boolean): Promise<unknown> =>
+    client.replication('PUT', 'applier-config', signal, { body: { ...leader, autoStart } });
+  await configure(false);
+  await printLines(io, [`${endpoint}: the applier is set up for ${sourceOf(task)}`]);
+  const copied = await runSync(task, io, signal);
+  const { lastLogTick } = copied;
+  await printLines(io, [copiedLine(task, copied)]);
+  await configure(true);
+  const query = { from: lastLogTick };
+  const started = await client.replication('PUT', 'applier-start', signal, { query });
+  return { started, from: ` from tick ${lastLogTick}` };
+}
+
+function sourceOf({ leader }: CopyTask): string {
+  return `${leader.endpoint}, database ${leader.database}`;
+}
+
+function copiedLine({ server }: CopyTask, { collections, lastLogTick }: SyncedCopy): string {
+  const count = counted(collections.length, 'collection');
+  return `${server.endpoint.text}: copied ${count}, up to tick ${lastLogTick}`;
+}
+
+/** Servers of this interface answer so to commands that they do not have (contract 1.4). */
+function isUnknownCommand(error: unknown): boolean {
+  const refused = refusedAnswer(error);
+  if (refused?.status === 404 || refused?.status === 405) return true;
+  return refused?.status === 400 && /^invalid command/.test(refused.remote?.errorMessage ?? '');
 }
 
 /** Settings can be changed, and a copy made, only while nothing is followed. */

@@ -5,14 +5,28 @@ import { encodeRecord } from '../storage/record.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import { parseEndpoint } from './endpoint.ts';
+import { readSelection } from './leader-selection.ts';
 
 type FieldName = keyof ApplierConfig;
 
-/** Shown always, in this order, those without a value left out (contract 5.1, column 1.4). */
-const ALWAYS_SHOWN: readonly FieldName[] = [
-  ...(['endpoint', 'database', 'username', 'requestTimeout', 'connectTimeout'] as const),
-  ...(['maxConnectRetries', 'chunkSize', 'autoStart', 'adaptivePolling'] as const),
-];
+/** Whose columns of contract 5.1 are shown. */
+export type ConfigShape = '1.4' | '3.x';
+
+/** Shown always, in this order, those without a value left out (contract 5.1). */
+const ALWAYS_SHOWN: Readonly<Record<ConfigShape, readonly FieldName[]>> = {
+  '1.4': [
+    ...(['endpoint', 'database', 'username', 'requestTimeout', 'connectTimeout'] as const),
+    ...(['maxConnectRetries', 'chunkSize', 'autoStart', 'adaptivePolling'] as const),
+  ],
+  '3.x': [
+    ...(['endpoint', 'database', 'username', 'requestTimeout', 'connectTimeout'] as const),
+    ...(['ignoreErrors', 'maxConnectRetries', 'sslProtocol', 'chunkSize', 'autoStart'] as const),
+    ...(['adaptivePolling', 'autoResync', 'autoResyncRetries', 'includeSystem'] as const),
+    ...(['requireFromPresent', 'verbose', 'incremental', 'useCollectionId'] as const),
+    ...(['restrictType', 'restrictCollections', 'connectionRetryWaitTime'] as const),
+    ...(['initialSyncMaxWaitTime', 'idleMinWaitTime', 'idleMaxWaitTime'] as const),
+  ],
+};
 const NEVER_SHOWN: ReadonlySet<FieldName> = new Set<FieldName>(['password', 'jwt']);
 const SECONDS: ReadonlySet<string> = new Set<FieldName>([
   ...(['requestTimeout', 'connectTimeout', 'connectionRetryWaitTime'] as const),
@@ -87,10 +101,16 @@ export function mergeApplierConfig(
   return config;
 }
 
-/** What GET and PUT answer: the fields of 1.4, and of the others those that differ from their defaults. */
-export function applierConfigToWire(config: ApplierConfig): Record<string, unknown> {
+/**
+ * What GET and PUT answer: the fields of a generation, and of the others those that differ from
+ * their defaults.
+ */
+export function applierConfigToWire(
+  config: ApplierConfig,
+  shape: ConfigShape = '1.4',
+): Record<string, unknown> {
   const wire: Record<string, unknown> = {};
-  for (const name of ALWAYS_SHOWN) {
+  for (const name of ALWAYS_SHOWN[shape]) {
     if (config[name] !== undefined) wire[name] = config[name];
   }
   const defaults = DEFAULT_APPLIER_CONFIG;
@@ -99,6 +119,21 @@ export function applierConfigToWire(config: ApplierConfig): Record<string, unkno
     if (JSON.stringify(config[name]) !== JSON.stringify(defaults[name])) wire[name] = config[name];
   }
   return wire;
+}
+
+/**
+ * The settings of a follower to be made (contract 3.8): what the body names, defaults for all else,
+ * and that it starts with the server.
+ *
+ * @throws ServiceError httpBadParameter (400/400) without an endpoint, or for a restriction that is only
+ *   half given; invalidApplierConfiguration (1410) as `mergeApplierConfig`
+ */
+export function followerConfig(
+  body: Readonly<Record<string, unknown>>,
+  ownDatabase: string,
+): ApplierConfig {
+  const named = { ...body, ...readSelection(body), autoStart: true };
+  return mergeApplierConfig(DEFAULT_APPLIER_CONFIG, named, ownDatabase);
 }
 
 function assertUsable(config: ApplierConfig): void {

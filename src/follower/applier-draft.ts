@@ -1,6 +1,11 @@
 import type { Tick } from '../model/tick.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
-import { type Checkpoint, type OpenTransaction, writeCheckpoint } from './checkpoint.ts';
+import {
+  type Checkpoint,
+  type OpenTransaction,
+  type Replay,
+  writeCheckpoint,
+} from './checkpoint.ts';
 import { dropAllStaged } from './staging.ts';
 
 /** Figures of what was applied, since the applier was made. */
@@ -15,39 +20,63 @@ export interface AppliedFigures {
 export class Draft {
   readonly open: Map<string, OpenTransaction>;
   incarnation: string | undefined;
-  processedTick: Tick;
-  appliedTick: Tick;
   events: number;
   excluded: number;
+  #processedTick: Tick;
+  #appliedTick: Tick;
+  #replay: Replay | undefined;
   readonly #leaderId: string;
 
   constructor(checkpoint: Checkpoint, figures: AppliedFigures) {
     this.#leaderId = checkpoint.leaderId;
     this.incarnation = checkpoint.incarnation;
-    this.processedTick = checkpoint.processedTick;
-    this.appliedTick = checkpoint.appliedTick;
+    this.#processedTick = checkpoint.processedTick;
+    this.#appliedTick = checkpoint.appliedTick;
+    this.#replay = checkpoint.replay;
     this.open = new Map(checkpoint.open.map((each) => [each.tid, each]));
     this.events = figures.events;
     this.excluded = figures.excluded;
   }
 
+  /** Newest tick read. */
+  get processedTick(): Tick {
+    return this.#processedTick;
+  }
+
   /** Notes a line after which the data is consistent. */
   applied(tick: Tick): void {
-    this.processedTick = tick;
-    this.appliedTick = tick;
-    this.events++;
+    this.processed(tick);
+    if (tick > this.#appliedTick) this.#appliedTick = tick;
   }
 
   /** Notes a line of a transaction that is not at its end. */
   processed(tick: Tick): void {
-    this.processedTick = tick;
+    this.passed(tick);
     this.events++;
+  }
+
+  /** Notes a line that is not one to be applied. */
+  passed(tick: Tick): void {
+    if (tick > this.#processedTick) this.#processedTick = tick;
+    if (this.#replay && this.#processedTick >= this.#replay.until) this.#replay = undefined;
   }
 
   /** Notes that the log is known up to `tick`, whether or not its last events were shown. */
   scanned(tick: Tick): void {
-    if (tick > this.processedTick) this.processedTick = tick;
-    if (this.open.size === 0) this.appliedTick = this.processedTick;
+    this.passed(tick);
+    this.settled();
+  }
+
+  /** Notes that nothing of what was read is open, if that is so. */
+  settled(): void {
+    if (this.open.size > 0 || this.#replay) return;
+    if (this.#processedTick > this.#appliedTick) this.#appliedTick = this.#processedTick;
+  }
+
+  /** Whether the line at `tick` was applied before and is read for the sake of others only. */
+  isReplayed(tick: Tick, tid: string): boolean {
+    if (!this.#replay || tick > this.#replay.until) return false;
+    return tid === '' || !this.#replay.tids.includes(tid);
   }
 
   /** Forgets a transaction that will not be finished, with what is staged of it; if it is open. */
@@ -62,9 +91,10 @@ export class Draft {
     return {
       leaderId: this.#leaderId,
       incarnation: this.incarnation,
-      appliedTick: this.appliedTick,
-      processedTick: this.processedTick,
+      appliedTick: this.#appliedTick,
+      processedTick: this.#processedTick,
       open: [...this.open.values()],
+      ...(this.#replay ? { replay: this.#replay } : {}),
       updatedMs: nowMs,
     };
   }

@@ -3,7 +3,7 @@ import type { Tick } from '../model/tick.ts';
 import { metaKey } from '../storage/keys.ts';
 import { encodeRecord } from '../storage/record.ts';
 import type { Store } from '../storage/store.ts';
-import type { Reason } from './applier-machine.ts';
+import { type ApplierMachine, type Reason, reasonOf } from './applier-machine.ts';
 
 /** How the last run of an applier ended. */
 export interface Ending {
@@ -43,6 +43,14 @@ export class EndingRecord {
       else tx.del(key);
     });
     this.#ending = ending;
+  }
+
+  /** Stores how a machine came to rest; nothing when it is not at rest. */
+  async note(machine: ApplierMachine, failedTick: Tick | undefined): Promise<void> {
+    const { phase, sinceMs } = machine;
+    const why = reasonOf(machine);
+    if ((phase !== 'stopped' && phase !== 'failed') || !why) return;
+    await this.set({ phase, why, atMs: sinceMs, failedTick });
   }
 
   get #key(): Buffer {

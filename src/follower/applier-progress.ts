@@ -20,6 +20,7 @@ export class ApplierProgress {
   /** Whether a page of the log came since the leader was last lost. */
   #isCurrent = false;
   #answerDueMs = Infinity;
+  readonly #times = { fetch: { count: 0, ms: 0 }, apply: { count: 0, ms: 0 } };
 
   /** @param message the first one; without it the state shows none */
   constructor(deps: { clock: Clock }, message?: string) {
@@ -69,6 +70,19 @@ export class ApplierProgress {
     if (this.#caughtUp && this.isCurrent) return 0;
     const sinceMs = Math.max(this.#committedAtMs, this.#caughtUpAtMs);
     return sinceMs === 0 ? undefined : Math.max(0, this.#clock.nowMs() - sinceMs);
+  }
+
+  /** Pages fetched and applied, with the time that took; that of fetching includes being held. */
+  get times(): Readonly<
+    Record<'fetch' | 'apply', { readonly count: number; readonly ms: number }>
+  > {
+    return this.#times;
+  }
+
+  /** Notes how long it took to fetch or to apply a page. */
+  timed(what: 'fetch' | 'apply', ms: number): void {
+    this.#times[what].count++;
+    this.#times[what].ms += ms;
   }
 
   say(message: string): void {

@@ -8,13 +8,16 @@ import type { ApplierConfig } from '../model/applier-config.ts';
 import { ServiceError, isServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
+import { configuredClient, configuredCopy } from './applier-leader.ts';
 import type { ApplierEvent, Reason } from './applier-machine.ts';
 import type { ApplierProgress } from './applier-progress.ts';
-import { type Checkpoint, checkpointAt, writeCheckpoint } from './checkpoint.ts';
+import { removeBarrier } from './barrier-lease.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { classify } from './classify.ts';
 import { FailureLog, errorFields } from './failure-log.ts';
 import type { InitialSyncer } from './initial-syncer.ts';
-import { LeaderClient } from './leader-client.ts';
+import type { LeaderClient } from './leader-client.ts';
+import type { IgnoredEvents } from './page-applier.ts';
 import type { Restriction } from './restriction.ts';
 import { TailingSyncer } from './tailing-syncer.ts';
 
@@ -36,6 +39,8 @@ export interface ApplierRunOptions {
   readonly acceptedVersions: readonly string[];
   /** In bytes of lines; see PageApplierOptions. */
   readonly transactionMaxBytes: number;
+  /** A barrier on the leader that an earlier copy has left; ended with the run. */
+  readonly barrierId?: string | undefined;
 }
 
 /** Counted since the run began. */
@@ -43,12 +48,11 @@ export interface ApplierRunFigures {
   readonly events: number;
   readonly excluded: number;
   readonly resyncs: number;
+  readonly ignored: IgnoredEvents;
 }
 
 /** A position lost this soon after a resync belongs to the same series (contract 6.8). */
 const RESYNC_SERIES_MS = 120_000;
-/** A time-out that is none. */
-const NEVER_MS = 1_000_000_000;
 const RETRY_BASE_MS = 1000;
 const INTERNAL_ERROR = 4;
 
@@ -72,6 +76,8 @@ export class ApplierRun {
   #events = 0;
   #excluded = 0;
   #resyncs = 0;
+  #ignored: IgnoredEvents = { count: 0, last: undefined };
+  #barrierId: string | undefined;
   /** Resyncs of the present series, and when the last one was through. */
   #series = { count: 0, lastMs: -Infinity };
 
@@ -80,17 +86,8 @@ export class ApplierRun {
     this.#deps = deps;
     this.#options = options;
     this.#failureLog = new FailureLog(deps);
-    const { endpoint = '', database, username, password, ...config } = options.config;
-    this.#client = new LeaderClient(deps, {
-      endpoint,
-      database: database ?? deps.database.name,
-      ...(username === undefined ? {} : { username }),
-      ...(password === undefined ? {} : { password }),
-      requestTimeoutMs: config.requestTimeout > 0 ? config.requestTimeout * 1000 : NEVER_MS,
-      connectTimeoutMs: config.connectTimeout * 1000,
-      ownServerId: deps.store.server.serverId,
-      pageMaxBytes: config.maxPacketSize,
-    });
+    this.#barrierId = options.barrierId;
+    this.#client = configuredClient(deps, options.config);
   }
 
   /** The position as stored; undefined while the log is not being followed. */
@@ -104,11 +101,16 @@ export class ApplierRun {
   }
 
   get figures(): ApplierRunFigures {
-    const figures = this.#tailing?.applier?.figures;
+    const applier = this.#tailing?.applier;
+    const ignored = applier?.ignored;
     return {
-      events: this.#events + (figures?.events ?? 0),
-      excluded: this.#excluded + (figures?.excluded ?? 0),
+      events: this.#events + (applier?.figures.events ?? 0),
+      excluded: this.#excluded + (applier?.figures.excluded ?? 0),
       resyncs: this.#resyncs,
+      ignored: {
+        count: this.#ignored.count + (ignored?.count ?? 0),
+        last: ignored?.last ?? this.#ignored.last,
+      },
     };
   }
 
@@ -132,6 +134,7 @@ export class ApplierRun {
         if (!(await this.#resync(lost, signal))) return;
       }
     } finally {
+      await this.#endBarrier();
       await this.#client.close();
     }
   }
@@ -153,17 +156,19 @@ export class ApplierRun {
           this.#failureLog.failed(error);
         },
       },
-      { ...this.#options, ownServerId: store.server.serverId },
+      {
+        ...this.#options,
+        ownServerId: store.server.serverId,
+        barrierId: this.#barrierId,
+        ignoredBefore: this.#ignored.count,
+      },
     );
     try {
       await this.#tailing.run(signal);
       return undefined;
     } catch (error) {
       // Another leader, or one put back to a backup, can be copied as well as one with a gap.
-      const isCurable =
-        isServiceError(error) &&
-        (error.kind === 'leaderChanged' || classify(error, signal) === 'resync');
-      if (!isCurable || !this.#mayResync()) throw error;
+      if (!isCurable(error, signal) || !this.#mayResync()) throw error;
       return error;
     }
   }
@@ -182,6 +187,7 @@ export class ApplierRun {
     const maxMs = Math.max(1, connectionRetryWaitTime * 1000);
     const backoff = new Backoff({ baseMs: Math.min(RETRY_BASE_MS, maxMs), maxMs });
     this.#forgetTailing();
+    await this.#endBarrier();
     progress.lost();
     for (let failures = 1; ; failures++) {
       onEvent({ type: 'resync', why: reasonFor(lost) });
@@ -209,30 +215,36 @@ export class ApplierRun {
 
   async #copy(signal: AbortSignal): Promise<void> {
     const { initialSyncer, database, progress } = this.#deps;
-    const { restrictType, restrictCollections, includeSystem } = this.#options.config;
-    await initialSyncer.run(
-      database,
-      {
-        client: this.#client,
-        restrictType,
-        restrictCollections,
-        includeSystem,
-        onProgress: (message) => {
-          progress.say(message);
-        },
-        onSwitch: (tx, position) => {
-          writeCheckpoint(tx, database.number, checkpointAt(position, tx.timeMs));
-        },
-      },
-      signal,
-    );
+    const request = configuredCopy({ database, client: this.#client }, this.#options.config);
+    const onProgress = (message: string): void => {
+      progress.say(message);
+    };
+    const { barrierId } = await initialSyncer.run(database, { ...request, onProgress }, signal);
+    this.#barrierId = barrierId;
+  }
+
+  async #endBarrier(): Promise<void> {
+    const id = this.#barrierId;
+    this.#barrierId = undefined;
+    if (id !== undefined) await removeBarrier(this.#client, this.#deps.logger, id);
   }
 
   /** Keeps the figures of a tailing syncer that has ended. */
   #forgetTailing(): void {
-    const { events, excluded } = this.figures;
+    const { events, excluded, ignored } = this.figures;
     this.#tailing = undefined;
     this.#events = events;
     this.#excluded = excluded;
+    this.#ignored = ignored;
   }
+}
+
+/**
+ * Whether a copy of everything cures what ended the following: a place that is lost, another leader
+ * or one put back to a backup, and, as with 3.8, events of a collection that is not here.
+ */
+function isCurable(error: unknown, signal: AbortSignal): error is ServiceError {
+  if (!isServiceError(error)) return false;
+  if (classify(error, signal) === 'resync') return true;
+  return error.kind === 'leaderChanged' || error.kind === 'collectionNotFound';
 }

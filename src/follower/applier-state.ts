@@ -2,7 +2,9 @@ import type { ApplierConfig } from '../model/applier-config.ts';
 import type { Tick } from '../model/tick.ts';
 import { type ApplierMachine, type Reason, isRunning, reasonOf } from './applier-machine.ts';
 import type { ApplierProgress } from './applier-progress.ts';
+import type { ApplierRunFigures } from './applier-run.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import type { SyncView } from './initial-syncer.ts';
 
 /** The last thing that went wrong, with its time in ms since 1970. */
 export interface LastError extends Reason {
@@ -18,9 +20,7 @@ export interface ApplierView {
   readonly checkpoint: Checkpoint | undefined;
   /** Newest tick looked at, where that is beyond the position: the line that stopped the applier. */
   readonly failedTick: Tick | undefined;
-  readonly totalEvents: number;
-  readonly totalExcluded: number;
-  readonly totalResyncs: number;
+  readonly figures: ApplierRunFigures;
   readonly lastError: LastError | undefined;
   readonly nowMs: number;
   readonly server: { readonly version: string; readonly serverId: string };
@@ -36,8 +36,8 @@ export interface ApplierStateDocument {
 
 /**
  * Prints the state: the members of 1.4 in its order, then what 2.4 and later have, then our own:
- * `phase` and `since`, `whyStopped`, how far behind the leader it is, and the transactions that are
- * open, among them one that is being applied in several batches.
+ * `phase` and `since`, `whyStopped`, how far behind the leader it is, what failed and was passed
+ * over, and the transactions that are open, among them one that is being applied in several batches.
  */
 export function applierStateDocument(view: ApplierView): ApplierStateDocument {
   const { machine, config, progress, checkpoint, nowMs } = view;
@@ -55,11 +55,14 @@ export function applierStateDocument(view: ApplierView): ApplierStateDocument {
       },
       totalRequests: progress.totalRequests,
       totalFailedConnects: progress.totalFailedConnects,
-      totalEvents: view.totalEvents,
+      totalEvents: view.figures.events,
       lastError: errorDocument(view.lastError),
       time: timeText(nowMs),
-      totalOperationsExcluded: view.totalExcluded,
-      totalResyncs: view.totalResyncs,
+      safeResumeTick: tickText(safeResumeTick(checkpoint)),
+      totalOperationsExcluded: view.figures.excluded,
+      totalResyncs: view.figures.resyncs,
+      ...timesDocument(progress),
+      ...ignoredDocument(view.figures.ignored),
       phase: machine.phase,
       since: timeText(machine.sinceMs),
       ...whyDocument(machine),
@@ -69,6 +72,53 @@ export function applierStateDocument(view: ApplierView): ApplierStateDocument {
     server: view.server,
     ...(config.endpoint === undefined ? {} : { endpoint: config.endpoint }),
     ...(config.database === undefined ? {} : { database: config.database }),
+  };
+}
+
+/** Shows a sync that somebody asked for, as a phase and a progress message. */
+export function withSync(document: ApplierStateDocument, sync: SyncView): ApplierStateDocument {
+  const { collections, collectionsDone, documents } = sync.figures;
+  const message =
+    `sync: ${sync.message} ` +
+    `(${collectionsDone} of ${collections} collections done, ${documents} documents copied)`;
+  const progress = { time: timeText(sync.messageAtMs), message, failedConnects: 0 };
+  const state = { ...document.state, progress, phase: 'syncing', since: timeText(sync.sinceMs) };
+  return { ...document, state };
+}
+
+/** Where servers of 2.7 and later would have to begin again; here what is open is kept. */
+function safeResumeTick(checkpoint: Checkpoint | undefined): Tick | undefined {
+  const starts = (checkpoint?.open ?? []).map(({ startTick }) => startTick);
+  return starts.reduce(
+    (least, tick) => (least === undefined || tick < least ? tick : least),
+    checkpoint?.replay?.until ?? checkpoint?.appliedTick,
+  );
+}
+
+/** In seconds, as 3.8 has them. */
+function timesDocument({ times }: ApplierProgress): Record<string, unknown> {
+  const { fetch, apply } = times;
+  const average = ({ count, ms }: typeof fetch): number => (count === 0 ? 0 : ms / count / 1000);
+  return {
+    totalFetchTime: fetch.ms / 1000,
+    averageFetchTime: average(fetch),
+    totalApplyTime: apply.ms / 1000,
+    averageApplyTime: average(apply),
+  };
+}
+
+function ignoredDocument({ count, last }: ApplierRunFigures['ignored']): Record<string, unknown> {
+  return {
+    totalIgnoredErrors: count,
+    ...(last === undefined
+      ? {}
+      : {
+          lastIgnoredError: {
+            tick: last.tick.toString(),
+            errorNum: last.error.errorNum,
+            errorMessage: last.error.message,
+          },
+        }),
   };
 }
 

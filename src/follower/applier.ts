@@ -2,19 +2,21 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Collections } from '../documents/collections.ts';
 import type { Database } from '../documents/database.ts';
-import type { ApplierConfig } from '../model/applier-config.ts';
-import { DEFAULT_APPLIER_CONFIG } from '../model/applier-config.ts';
+import { type ApplierConfig, DEFAULT_APPLIER_CONFIG } from '../model/applier-config.ts';
 import { ServiceError } from '../model/errors.ts';
 import { MAX_TICK, type Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import {
+  type ConfigShape,
   applierConfigToWire,
   deleteApplierConfig,
+  followerConfig,
   loadApplierConfig,
   mergeApplierConfig,
   writeApplierConfig,
 } from './applier-config.ts';
 import { EndingRecord } from './applier-ending.ts';
+import { copyConfigured } from './applier-leader.ts';
 import {
   type ApplierEvent,
   type ApplierMachine,
@@ -23,7 +25,6 @@ import {
   isRunning,
   machineAt,
   next,
-  reasonOf,
 } from './applier-machine.ts';
 import { ApplierProgress } from './applier-progress.ts';
 import { ApplierRun, reasonFor } from './applier-run.ts';
@@ -31,18 +32,19 @@ import {
   type ApplierStateDocument,
   type LastError,
   applierStateDocument,
-  timeText,
+  withSync,
 } from './applier-state.ts';
+import { NO_FIGURES, addFigures } from './applier-totals.ts';
 import {
   type Checkpoint,
   UNKNOWN_LEADER,
   checkpointAt,
   deleteCheckpoint,
-  readCheckpoint,
+  knownPosition,
   writeCheckpoint,
 } from './checkpoint.ts';
 import { errorFields } from './failure-log.ts';
-import type { InitialSyncer } from './initial-syncer.ts';
+import type { InitialSyncer, SyncResult } from './initial-syncer.ts';
 import { Restriction } from './restriction.ts';
 import { removeOrphans } from './staging.ts';
 
@@ -79,10 +81,11 @@ export class Applier {
   #config: ApplierConfig;
   #progress: ApplierProgress;
   #lastError: LastError | undefined;
-  #totalEvents = 0;
-  #totalExcluded = 0;
-  #totalResyncs = 0;
+  /** Of all runs that have ended. */
+  #figures = NO_FIGURES;
   #failedTick: Tick | undefined;
+  /** The copy that this database is being made a follower by. */
+  #setup: symbol | undefined;
   #current: ApplierRun | undefined;
   #run: { readonly abort: AbortController; readonly ended: Promise<void> } | undefined;
   #queue: Promise<unknown> = Promise.resolve();
@@ -107,17 +110,20 @@ export class Applier {
   }
 
   /** The configuration as GET shows it (contract 5.1). */
-  config(): Record<string, unknown> {
-    return applierConfigToWire(this.#config);
+  config(shape: ConfigShape = '1.4'): Record<string, unknown> {
+    return applierConfigToWire(this.#config, shape);
   }
 
   /**
    * Changes the configuration; resolves with the whole of it, as GET shows it.
    * @throws ServiceError applierRunning (1411), invalidApplierConfiguration (1410)
    */
-  configure(body: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>> {
+  configure(
+    body: Readonly<Record<string, unknown>>,
+    shape: ConfigShape = '1.4',
+  ): Promise<Record<string, unknown>> {
     return this.#inTurn(async () => {
-      if (this.isRunning) throw new ServiceError('applierRunning');
+      if (this.isRunning || this.#setup) throw new ServiceError('applierRunning');
       const config = mergeApplierConfig(this.#config, body, this.#database.name);
       await this.#deps.store.commit(
         (tx) => {
@@ -127,7 +133,7 @@ export class Applier {
         { sync: true },
       );
       this.#config = config;
-      return this.config();
+      return this.config(shape);
     });
   }
 
@@ -135,11 +141,14 @@ export class Applier {
    * Starts; resolves before the leader is asked anything. Without effect while it runs.
    *
    * @param options.from begin after this tick and forget the stored position
+   * @param options.barrierId a barrier on the leader to be moved along, and removed at the end
    * @throws ServiceError invalidApplierConfiguration (1410) without an endpoint, applierRunning (1411)
    *   while a sync of this database runs, badParameter (10) for tick 0, which is also what no number is
    *   read as, and for one above 2^63: then the stored position stays
    */
-  start(options: { from?: Tick | undefined } = {}): Promise<ApplierStateDocument> {
+  start(
+    options: { from?: Tick | undefined; barrierId?: string | undefined } = {},
+  ): Promise<ApplierStateDocument> {
     return this.#inTurn(async () => {
       if (this.isRunning) return this.state();
       if (this.#config.endpoint === undefined) {
@@ -154,9 +163,49 @@ export class Applier {
       await this.#ending.set(undefined);
       // One may have begun meanwhile.
       this.#assertNoSync();
-      this.#begin();
+      this.#begin(options.barrierId);
       return this.state();
     });
+  }
+
+  /**
+   * Makes this database a follower (contract 3.8): forgets what the applier was set to and where it was,
+   * copies everything, and follows from there on, also after a restart. The old data stays readable
+   * until the copy is complete; settings and position are stored with it. Without the copy
+   * the applier is left without settings; what was copied is gone on with by the next attempt.
+   *
+   * @param body the settings
+   * @throws ServiceError as `followerConfig`, which changes nothing; as InitialSyncer.run; applierStopped
+   *   (1412) when it was stopped, or somebody began anew
+   */
+  async follow(
+    body: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+  ): Promise<{ state: ApplierStateDocument; copied: SyncResult }> {
+    const config = followerConfig(body, this.#database.name);
+    const setup = Symbol('setup');
+    await this.#inTurn(async () => {
+      await this.#halt();
+      // A position beyond an earlier copy says that it cannot be gone on with.
+      if (this.#storedCheckpoint()) await this.#deps.initialSyncer.forget(this.#database);
+      await this.#wipe();
+      this.#setup = setup;
+    });
+    try {
+      const deps = { ...this.#deps, database: this.#database, logger: this.#logger };
+      const copied = await copyConfigured(deps, config, signal);
+      return await this.#inTurn(() => {
+        this.#config = loadApplierConfig(this.#deps.store, this.#database.number);
+        if (this.#setup !== setup) throw new ServiceError('applierStopped');
+        this.#begin(copied.barrierId);
+        return Promise.resolve({ state: this.state(), copied });
+      });
+    } catch (error) {
+      if (this.#setup === setup) this.#noteError(reasonFor(error));
+      throw error;
+    } finally {
+      if (this.#setup === setup) this.#setup = undefined;
+    }
   }
 
   /**
@@ -179,25 +228,8 @@ export class Applier {
   forget(): Promise<ApplierStateDocument> {
     return this.#inTurn(async () => {
       await this.#halt();
-      const { store, clock, initialSyncer } = this.#deps;
-      const { number } = this.#database;
-      await initialSyncer.forget(this.#database);
-      await store.commit(
-        (tx) => {
-          this.#database.assertAlive();
-          deleteCheckpoint(tx, number);
-          deleteApplierConfig(tx, number);
-        },
-        { sync: true },
-      );
-      await this.#ending.set(undefined);
-      await removeOrphans(store, number, []);
-      this.#config = DEFAULT_APPLIER_CONFIG;
-      this.#machine = initialMachine(clock.nowMs());
-      this.#progress = new ApplierProgress(this.#deps);
-      this.#lastError = undefined;
-      this.#failedTick = undefined;
-      this.#totalEvents = this.#totalExcluded = this.#totalResyncs = 0;
+      await this.#deps.initialSyncer.forget(this.#database);
+      await this.#wipe();
       return this.state();
     });
   }
@@ -214,14 +246,7 @@ export class Applier {
   state(): ApplierStateDocument {
     const document = this.#stateDocument();
     const sync = this.isRunning ? undefined : this.#deps.initialSyncer.view(this.#database);
-    if (!sync) return document;
-    const { collections, collectionsDone, documents } = sync.figures;
-    const message =
-      `sync: ${sync.message} ` +
-      `(${collectionsDone} of ${collections} collections done, ${documents} documents copied)`;
-    const progress = { time: timeText(sync.messageAtMs), message, failedConnects: 0 };
-    const state = { ...document.state, progress, phase: 'syncing', since: timeText(sync.sinceMs) };
-    return { ...document, state };
+    return sync ? withSync(document, sync) : document;
   }
 
   #stateDocument(): ApplierStateDocument {
@@ -232,9 +257,7 @@ export class Applier {
       progress: this.#progress,
       checkpoint: current?.checkpoint ?? this.#storedCheckpoint(),
       failedTick: this.#failedTick,
-      totalEvents: this.#totalEvents + (current?.figures.events ?? 0),
-      totalExcluded: this.#totalExcluded + (current?.figures.excluded ?? 0),
-      totalResyncs: this.#totalResyncs + (current?.figures.resyncs ?? 0),
+      figures: addFigures(this.#figures, current?.figures),
       lastError: this.#lastError,
       nowMs: this.#deps.clock.nowMs(),
       server: { version: this.#options.version, serverId: this.#deps.store.server.serverId },
@@ -259,7 +282,29 @@ export class Applier {
     });
   }
 
-  #begin(): void {
+  /** Forgets settings, position and figures. Nothing runs. */
+  async #wipe(): Promise<void> {
+    const { store, clock } = this.#deps;
+    const { number } = this.#database;
+    await store.commit(
+      (tx) => {
+        this.#database.assertAlive();
+        deleteCheckpoint(tx, number);
+        deleteApplierConfig(tx, number);
+      },
+      { sync: true },
+    );
+    await this.#ending.set(undefined);
+    await removeOrphans(store, number, []);
+    this.#config = DEFAULT_APPLIER_CONFIG;
+    this.#machine = initialMachine(clock.nowMs());
+    this.#progress = new ApplierProgress(this.#deps);
+    this.#lastError = undefined;
+    this.#failedTick = undefined;
+    this.#figures = NO_FIGURES;
+  }
+
+  #begin(barrierId?: string): void {
     const { restrictType, restrictCollections, includeSystem, allowWrites } = this.#config;
     const restriction = new Restriction(restrictType, restrictCollections, includeSystem);
     const run = new ApplierRun(
@@ -273,7 +318,7 @@ export class Applier {
           if (event.type === 'resync') this.#noteError(event.why);
         },
       },
-      { ...this.#options, config: this.#config, restriction },
+      { ...this.#options, config: this.#config, restriction, barrierId },
     );
     const abort = new AbortController();
     this.#event({ type: 'start' });
@@ -286,6 +331,7 @@ export class Applier {
   }
 
   async #halt(): Promise<void> {
+    this.#setup = undefined;
     this.#event({ type: 'stop' });
     this.#run?.abort.abort();
     await this.#run?.ended;
@@ -318,15 +364,8 @@ export class Applier {
       this.#progress.say('applier stopped');
       this.#database.writeGuard = undefined;
     }
-    await this.#storeEnding();
-  }
-
-  async #storeEnding(): Promise<void> {
-    const { phase, sinceMs } = this.#machine;
-    const why = reasonOf(this.#machine);
-    if ((phase !== 'stopped' && phase !== 'failed') || !why) return;
     try {
-      await this.#ending.set({ phase, why, atMs: sinceMs, failedTick: this.#failedTick });
+      await this.#ending.note(this.#machine, this.#failedTick);
     } catch (error) {
       this.#logger.error({ err: error }, 'why the applier stopped could not be stored');
     }
@@ -334,24 +373,13 @@ export class Applier {
 
   /** Keeps the figures of a run that has ended. */
   #takeFigures(run: ApplierRun): void {
-    const { events, excluded, resyncs } = run.figures;
-    this.#totalEvents += events;
-    this.#totalExcluded += excluded;
-    this.#totalResyncs += resyncs;
+    this.#figures = addFigures(this.#figures, run.figures);
     this.#failedTick = run.failedTick;
     this.#current = undefined;
   }
 
   #storedCheckpoint(): Checkpoint | undefined {
-    try {
-      const stored = readCheckpoint(this.#deps.store, this.#database.number);
-      // Nothing of it is applied yet, as far as anybody knows.
-      return stored?.leaderId === UNKNOWN_LEADER ? undefined : stored;
-    } catch (error) {
-      // A state must be shown also then; the start is what fails with 1407.
-      if (error instanceof ServiceError) return undefined;
-      throw error;
-    }
+    return knownPosition(this.#deps.store, this.#database.number);
   }
 
   #event(event: ApplierEvent): void {

@@ -1,7 +1,9 @@
 import type { Logger } from '../base/logger.ts';
 import { sleep } from '../base/sleep.ts';
+import type { Tick } from '../model/tick.ts';
 import { classify, refusedAnswer } from './classify.ts';
 import { errorFields } from './failure-log.ts';
+import type { LeaderBatch } from './leader-answers.ts';
 import type { LeaderClient } from './leader-client.ts';
 
 export interface BatchLeaseOptions {
@@ -9,6 +11,8 @@ export interface BatchLeaseOptions {
   readonly ttlSeconds: number;
   /** The batch is extended when this long has passed, in ms. */
   readonly extendAfterMs: number;
+  /** The batch is a snapshot: another one shows other data, and does not take its place. */
+  readonly isSnapshot?: boolean;
 }
 
 /** Statuses by which leaders say that they do not know a batch: 400 in 1.4, 404 later. */
@@ -27,7 +31,7 @@ export class BatchLease {
   readonly #logger: Logger;
   readonly #options: BatchLeaseOptions;
   readonly #ended = new AbortController();
-  #id: string;
+  #batch: LeaderBatch;
   #openings = 1;
   readonly #extending: Promise<void>;
 
@@ -35,12 +39,12 @@ export class BatchLease {
   constructor(
     deps: { client: LeaderClient; logger: Logger },
     options: BatchLeaseOptions,
-    id: string,
+    batch: LeaderBatch,
   ) {
     this.#client = deps.client;
     this.#logger = deps.logger;
     this.#options = options;
-    this.#id = id;
+    this.#batch = batch;
     this.#extending = this.#keepOpen();
   }
 
@@ -50,8 +54,17 @@ export class BatchLease {
     options: BatchLeaseOptions,
     signal: AbortSignal,
   ): Promise<BatchLease> {
-    const id = await deps.client.createBatch(options.ttlSeconds, signal);
-    return new BatchLease(deps, options, id);
+    const batch = await deps.client.createBatch(options.ttlSeconds, signal);
+    return new BatchLease(deps, options, batch);
+  }
+
+  get id(): string {
+    return this.#batch.id;
+  }
+
+  /** Tick of the snapshot that the batch is, of leaders that tell. */
+  get lastTick(): Tick | undefined {
+    return this.#batch.lastTick;
   }
 
   /** How many batches it took: with each but the first the leader may have compacted the dump. */
@@ -61,13 +74,13 @@ export class BatchLease {
 
   /** Extends the batch, or opens another when the leader no longer knows it. */
   async extend(signal: AbortSignal): Promise<void> {
-    const { ttlSeconds } = this.#options;
+    const { ttlSeconds, isSnapshot = false } = this.#options;
     try {
-      await this.#client.extendBatch(this.#id, ttlSeconds, signal);
+      await this.#client.extendBatch(this.id, ttlSeconds, signal);
     } catch (error) {
       const refused = refusedAnswer(error);
-      if (!refused || !UNKNOWN_BATCH.has(refused.status)) throw error;
-      this.#id = await this.#client.createBatch(ttlSeconds, signal);
+      if (!refused || !UNKNOWN_BATCH.has(refused.status) || isSnapshot) throw error;
+      this.#batch = await this.#client.createBatch(ttlSeconds, signal);
       this.#openings++;
       this.#logger.warn(errorFields(error), 'the leader lost the dump batch; opened another');
     }
@@ -78,7 +91,7 @@ export class BatchLease {
     this.#ended.abort();
     await this.#extending;
     try {
-      await this.#client.deleteBatch(this.#id, AbortSignal.timeout(DELETE_TIMEOUT_MS));
+      await this.#client.deleteBatch(this.id, AbortSignal.timeout(DELETE_TIMEOUT_MS));
     } catch (error) {
       this.#logger.debug(errorFields(error), 'the dump batch could not be deleted; it will expire');
     }

@@ -22,6 +22,14 @@ export interface OpenTransaction {
   readonly appliedLines: number;
 }
 
+/** A part of the log of which only some lines count: the others are applied already. */
+export interface Replay {
+  /** Up to here, inclusively. */
+  readonly until: Tick;
+  /** Transactions whose lines count. */
+  readonly tids: readonly string[];
+}
+
 /** How far a follower is, always written in the batch of the data it speaks of (P3). */
 export interface Checkpoint {
   /** Server id of the leader, or `UNKNOWN_LEADER`. */
@@ -34,6 +42,10 @@ export interface Checkpoint {
   readonly processedTick: Tick;
   /** In the order of their beginnings. */
   readonly open: readonly OpenTransaction[];
+  /** The log is read a second time for transactions that were open at the position. */
+  readonly replay?: Replay | undefined;
+  /** Nobody has asked yet which transactions of the leader are open here. */
+  readonly isGiven?: boolean;
   /** When it was written, ms since 1970. */
   readonly updatedMs: number;
 }
@@ -60,6 +72,7 @@ export function checkpointAt(point: StartingPoint, nowMs: number): Checkpoint {
     appliedTick: point.tick,
     processedTick: point.tick,
     open: [],
+    isGiven: true,
     updatedMs: nowMs,
   };
 }
@@ -77,6 +90,20 @@ export function readCheckpoint(store: Store, databaseNumber: number): Checkpoint
   }
   if (stored !== undefined && !isCheckpoint(stored)) throw unreadable();
   return stored;
+}
+
+/**
+ * The stored position as a state shows it: undefined also when it cannot be read, which is for the
+ * start to fail with, and when it was given and nothing of it is applied yet as far as anybody knows.
+ */
+export function knownPosition(store: Store, databaseNumber: number): Checkpoint | undefined {
+  try {
+    const stored = readCheckpoint(store, databaseNumber);
+    return stored?.leaderId === UNKNOWN_LEADER ? undefined : stored;
+  } catch (error) {
+    if (error instanceof ServiceError) return undefined;
+    throw error;
+  }
 }
 
 export function writeCheckpoint(tx: WriteTx, databaseNumber: number, checkpoint: Checkpoint): void {

@@ -11,6 +11,8 @@ import { classify, refusedAnswer } from './classify.ts';
 import { DumpPageWriter } from './dump-page-writer.ts';
 import { errorFields } from './failure-log.ts';
 import type { DumpPage, LeaderClient } from './leader-client.ts';
+import type { LeaderTraits } from './leader-traits.ts';
+import { snapshotLost } from './snapshot-lost.ts';
 import type { CopyPosition, PlannedCollection, SyncPlan, SyncProgress } from './sync-progress.ts';
 
 /** A copy begun by an earlier sync, to be gone on with. */
@@ -44,6 +46,7 @@ export interface CollectionCopierOptions {
   readonly continued: boolean;
   /** The run that a ticklog leader is known to be in. */
   readonly run: string | undefined;
+  readonly traits: LeaderTraits;
   /** From which tick on the removals of each collection were complete before the copy, by its id. */
   readonly deletionsSince: ReadonlyMap<string, Tick | undefined>;
   readonly chunkSizeBytes: number;
@@ -163,7 +166,7 @@ export class CollectionCopier {
           return { compactedTo: page.deletionsSince ?? 0n };
         }
         if (page.checkMore) {
-          if (page.lastIncluded <= from) throw this.#stuck(copy, from);
+          if (this.#isStuck(page, from)) throw this.#stuck(copy, from);
           from = page.lastIncluded;
           next = this.#fetch(copy, from, batch + 1, both);
           // Awaited above, or below when writing this page fails.
@@ -194,6 +197,11 @@ export class CollectionCopier {
     if (this.#options.plan.incarnation === undefined) return !known.covered;
     if (deletionsSince === undefined) return true;
     return deletionsSince > from && deletionsSince > known.settled;
+  }
+
+  /** Of a snapshot `lastIncluded` only counts, and its lines are what shows that it goes on. */
+  #isStuck({ lastIncluded, body }: DumpPage, from: Tick): boolean {
+    return this.#options.traits.isSnapshot ? body.length === 0 : lastIncluded <= from;
   }
 
   /**
@@ -230,6 +238,8 @@ export class CollectionCopier {
         // One such answer proves nothing: of a collection that is still listed it may pass.
         const gone = isGone(error);
         if (gone && (await this.#deps.isDropped(cid, signal))) return 'gone';
+        const lost = this.#options.traits.isSnapshot ? snapshotLost(error, signal) : undefined;
+        if (lost) throw lost;
         if (!gone && classify(error, signal) !== 'retry') throw error;
         if (attempt > this.#options.fetchRetries) throw error;
         logger.warn(
@@ -245,13 +255,16 @@ export class CollectionCopier {
 
   async #request({ cid }: Collection, from: Tick, signal: AbortSignal): Promise<DumpPage> {
     const { client, lease } = this.#deps;
-    const { chunkSizeBytes, plan } = this.#options;
+    const { chunkSizeBytes, plan, traits } = this.#options;
+    // As followers of that kind do: what is one tick too far the log brings once more.
+    const to = traits.isInterleaved ? plan.tick + 1n : plan.tick;
     const page = await client.dump(
       {
         collection: cid,
         from,
         chunkSizeBytes,
-        ...(plan.tick === 0n ? {} : { to: plan.tick }),
+        ...(plan.tick === 0n ? {} : { to }),
+        ...(traits.wantsBatchId ? { batchId: lease.id } : {}),
         ...(plan.incarnation === undefined ? { flush: this.#flush } : {}),
       },
       signal,

@@ -15,6 +15,7 @@ import type { Tick } from '../model/tick.ts';
 import type { ForeignLine } from '../protocol/line-parser.ts';
 import { Space, numberRange, primaryKeyDocument } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
+import { isFollowed } from './followed-collection.ts';
 import { adoptIndex } from './index-adoption.ts';
 import type { LeaderCollections, NamedCollection } from './leader-collections.ts';
 import type { Restriction } from './restriction.ts';
@@ -63,9 +64,11 @@ export class DdlApplier {
   plan(line: ForeignLine): DdlPlan {
     const { cid = '', cname = '', tick = 0n } = line;
     const collection = this.#theirs.find(cid, cname);
-    const name = line.cname ?? nameIn(line) ?? collection?.name ?? '';
     if (line.type === MarkerType.collectionRename) return this.#rename(line, collection);
-    if (!this.#restriction.accepts(name)) return 'excluded';
+    const name = line.cname ?? nameIn(line) ?? collection?.name ?? '';
+    if (isView(line.type) || !isFollowed(this.#restriction, { cid, name }, collection)) {
+      return 'excluded';
+    }
     switch (line.type) {
       case MarkerType.collectionCreate:
         return this.#create(line, name);
@@ -156,8 +159,11 @@ export class DdlApplier {
     if (newName === collection?.name) return isFollowed ? 'done' : 'excluded';
     if (this.#theirs.isAhead(collection, tick)) return 'done';
     if (!collection && this.#theirs.isDroppedAfter(cid, tick)) return 'done';
+    const { oldName } = line.payload ?? {};
     // It may have been renamed out, and come back.
-    const oldNames = [line.cname, collection?.name].filter((name) => name !== undefined);
+    const oldNames = [line.cname, collection?.name, oldName].filter(
+      (name) => typeof name === 'string',
+    );
     const wasFollowed = oldNames.every((name) => this.#restriction.accepts(name));
     if (!wasFollowed) {
       if (!isFollowed) return 'excluded';
@@ -260,4 +266,8 @@ export class DdlApplier {
 function nameIn(line: ForeignLine): string | undefined {
   const name = line.type === MarkerType.collectionCreate ? line.payload?.['name'] : undefined;
   return typeof name === 'string' ? name : undefined;
+}
+
+function isView(type: number): boolean {
+  return type >= MarkerType.viewCreate && type <= MarkerType.viewChange;
 }

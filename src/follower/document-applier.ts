@@ -10,6 +10,7 @@ import { isValidKey } from '../model/names.ts';
 import { MAX_TICK, type Tick } from '../model/tick.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import { NumericRevisions } from '../model/numeric-revisions.ts';
+import { isFollowed } from './followed-collection.ts';
 import type { LeaderCollections } from './leader-collections.ts';
 import type { PageLines } from './page-lines.ts';
 import type { Restriction } from './restriction.ts';
@@ -138,13 +139,12 @@ export class DocumentApplier {
     const { cid, cname } = lines;
     if (this.#last && cid === this.#lastCid && cname === this.#lastCname) return this.#last;
     const found = this.#theirs.find(cid, cname);
-    // 3.x leaves the name out when the collection is gone by the time the line is served.
-    if (!this.#restriction.accepts(cname === '' ? (found?.name ?? '') : cname)) {
+    const named = { cid, name: cname };
+    if (!isFollowed(this.#restriction, named, found)) {
       this.#excluded++;
       return undefined;
     }
     if (!found) {
-      const named = { cid, name: cname };
       if (this.#theirs.isOutdated(named, lines.tick)) return undefined;
       throw this.#theirs.missing(named);
     }

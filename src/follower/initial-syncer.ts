@@ -49,6 +49,10 @@ export interface SyncRequest {
   readonly includeSystem: boolean;
   /** Size of the pages asked for, in bytes; 8 MiB by default. */
   readonly chunkSizeBytes?: number;
+  /** Leave the barrier on the leader to whoever follows from here; see SyncResult. */
+  readonly keepBarrier?: boolean;
+  /** Write every step into the log. */
+  readonly verbose?: boolean;
   /** Told of every step, with a text for people and the figures so far. Must not throw. */
   readonly onProgress?: (message: string, figures: SyncFigures) => void;
   /** Writes what must be in the batch that puts the copies in place: the applier's checkpoint. */
@@ -64,6 +68,8 @@ export interface SyncResult {
   readonly incarnation?: string;
   /** The leader's logger did not run: what changes there now reaches nobody. */
   readonly leaderWasStopped: boolean;
+  /** The barrier that keeps the leader's log behind `lastLogTick`, where one was asked for and given. */
+  readonly barrierId?: string;
 }
 
 export interface InitialSyncerDeps {
@@ -85,6 +91,8 @@ export interface InitialSyncerOptions {
   readonly batchTtlSeconds?: number;
   /** The dump batch is extended after this time, in ms. */
   readonly batchExtendMs?: number;
+  /** How long the leader keeps a barrier that it hears nothing of, in seconds. */
+  readonly barrierTtlSeconds?: number;
 }
 
 /** A sync, or the removal of what one has left. */
@@ -105,6 +113,7 @@ const DEFAULTS: Required<InitialSyncerOptions> = {
   fetchRetries: 3,
   batchTtlSeconds: 180,
   batchExtendMs: 120_000,
+  barrierTtlSeconds: 600,
 };
 
 /**
@@ -187,6 +196,7 @@ export class InitialSyncer {
         database,
         restriction: new Restriction(restrictType, restrictCollections, includeSystem),
         chunkSizeBytes: request.chunkSizeBytes ?? CHUNK_SIZE_BYTES,
+        keepBarrier: request.keepBarrier ?? false,
         onProgress: this.#onProgress(running, logger, request),
         onSwitch: request.onSwitch ?? (() => undefined),
       },
@@ -207,13 +217,13 @@ export class InitialSyncer {
   #onProgress(
     running: Running,
     logger: Logger,
-    { onProgress }: SyncRequest,
+    { onProgress, verbose = false }: SyncRequest,
   ): (message: string, figures: SyncFigures) => void {
     let loggedMs = this.#deps.clock.nowMs();
     return (message, figures) => {
       const messageAtMs = this.#deps.clock.nowMs();
       running.view = { ...running.view, message, messageAtMs, figures };
-      if (messageAtMs - loggedMs >= LOG_EVERY_MS) {
+      if (verbose || messageAtMs - loggedMs >= LOG_EVERY_MS) {
         loggedMs = messageAtMs;
         logger.info({ ...figures, step: message }, 'sync under way');
       }

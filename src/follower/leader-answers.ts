@@ -19,12 +19,29 @@ export interface LeaderIncarnation {
 export interface LeaderState {
   readonly serverId: string;
   readonly version: string;
+  /** `mmfiles` or `rocksdb`; undefined for leaders that do not say. */
+  readonly engine?: string;
   /** Whether the logger runs; always so from 2.2 on. */
   readonly running: boolean;
   /** Tick of the newest event, 0 when there never was one. */
   readonly lastLogTick: Tick;
   /** Runs of the leader, oldest first; only ticklog leaders tell. */
   readonly incarnations: readonly LeaderIncarnation[] | undefined;
+}
+
+/** An open dump batch. */
+export interface LeaderBatch {
+  readonly id: string;
+  /** From 3.4 on: the tick of the snapshot that the batch is. */
+  readonly lastTick?: Tick;
+}
+
+/** Transactions that a leader says are open at a tick (contract 2.9). */
+export interface OpenOnLeader {
+  /** Digits each. */
+  readonly tids: readonly string[];
+  /** Following must restart behind this tick to see all of them; 0 when the leader does not say. */
+  readonly restartTick: Tick;
 }
 
 /** One collection a leader lists. */
@@ -65,13 +82,14 @@ export function readLeaderState(answer: unknown): LeaderState {
   const root = objectOf(answer, 'the answer');
   const state = objectOf(root['state'], 'state');
   const server = objectOf(root['server'], 'server');
-  const { serverId, version } = server;
+  const { serverId, version, engine } = server;
   if (typeof version !== 'string') throw new BadAnswer('server.version is no string');
   if (typeof serverId !== 'string') throw new BadAnswer('server.serverId is no string');
   const incarnations = server['incarnations'];
   return {
     serverId,
     version,
+    ...(typeof engine === 'string' ? { engine } : {}),
     ...logState(state),
     incarnations: Array.isArray(incarnations) ? incarnations.map(incarnationOf) : undefined,
   };
@@ -101,6 +119,22 @@ export function readId(answer: unknown, name: string): string {
   const id = objectOf(answer, 'the answer')[name];
   if (typeof id !== 'string' || !/^[0-9]+$/.test(id)) throw new BadAnswer(`${name} is no id`);
   return id;
+}
+
+/** The answer to the opening of a batch (contract 3.3). @throws BadAnswer when there is no id in it. */
+export function readBatch(answer: unknown): LeaderBatch {
+  const lastTick = tickFromWire(objectOf(answer, 'the answer')['lastTick']);
+  return { id: readId(answer, 'id'), ...(lastTick === undefined ? {} : { lastTick }) };
+}
+
+/** A list of transaction ids. @throws BadAnswer when it is none. */
+export function readTids(answer: unknown): readonly string[] {
+  if (!Array.isArray(answer)) throw new BadAnswer('the answer is no list');
+  return answer.map((each: unknown) => {
+    const tid = tickFromWire(each);
+    if (tid === undefined) throw new BadAnswer('the list holds no transaction ids');
+    return tid.toString();
+  });
 }
 
 /** A tick of a header. @throws BadAnswer when it is none. */

@@ -4,10 +4,9 @@ import type { LeaderIncarnation, LeaderState } from './leader-answers.ts';
 
 /**
  * Versions of other servers that can be followed, each the beginning of a version: `1.4` is every
- * 1.4.x. From 3.4 on a dump is a snapshot that every request must name (contract 3.3, 3.4), which
- * nothing here does. ticklog leaders are known by other signs and always accepted.
+ * 1.4.x. ticklog leaders are known by other signs and always accepted.
  */
-export const ACCEPTED_VERSIONS: readonly string[] = [...['1.4', '2', '3.0', '3.1', '3.2', '3.3']];
+export const ACCEPTED_VERSIONS: readonly string[] = ['1.4', '2', '3'];
 
 export interface LeaderCheckOptions {
   readonly ownServerId: string;

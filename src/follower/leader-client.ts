@@ -1,22 +1,32 @@
-import { crc32 } from 'node:zlib';
 import type { Logger } from '../base/logger.ts';
 import { silentLogger } from '../base/logger.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
-import { ContentType, Header } from '../protocol/headers.ts';
-import { type QueryValues, replicationItemPath, replicationPath } from '../protocol/paths.ts';
+import { Header } from '../protocol/headers.ts';
+import {
+  type QueryValues,
+  type ReplicationCommand,
+  replicationItemPath,
+  replicationPath,
+  walTailPath,
+} from '../protocol/paths.ts';
 import { DamagedBody } from './classify.ts';
 import { parseEndpoint } from './endpoint.ts';
 import {
   BadAnswer,
   headerTick,
+  type LeaderBatch,
   type LeaderInventory,
   type LeaderState,
+  type OpenOnLeader,
+  readBatch,
   readId,
   readInventory,
   readLeaderState,
+  readTids,
 } from './leader-answers.ts';
-import { type HttpAnswer, LeaderHttp } from './leader-http.ts';
+import { type HttpAnswer, type HttpRequest, LeaderHttp } from './leader-http.ts';
+import { readDumpPage, readLogPage, requiredHeader } from './leader-page.ts';
 
 export interface LeaderClientOptions {
   /** `tcp://`, `http://`, `ssl://` or `https://`, host and port. */
@@ -26,8 +36,12 @@ export interface LeaderClientOptions {
   /** Basic authentication is used when this is not empty. */
   readonly username?: string;
   readonly password?: string;
+  /** Sent where there is no user name. */
+  readonly jwt?: string;
   /** How long the leader may stay silent, in ms. */
   readonly requestTimeoutMs: number;
+  /** The same for pages of collections, which may take longer to begin; as the others by default. */
+  readonly dumpTimeoutMs?: number;
   readonly connectTimeoutMs: number;
   /** Sent as `serverId` with every request; undefined for tools that are no server. */
   readonly ownServerId: string | undefined;
@@ -79,7 +93,25 @@ export interface FollowRequest {
   /** How long the leader may hold the request while there is nothing newer. */
   readonly waitSeconds: number;
   readonly includeSystem?: boolean;
+  /** The barrier to be moved to `from` and prolonged (contract 2.10). */
+  readonly barrierId?: string | undefined;
+  /** How this leader is to be asked; a plain GET without it. */
+  readonly form?: FollowForm;
 }
+
+/** By PUT, with what is open (2.7 to 3.3), or by `wal/tail` (3.4 and later). */
+export type FollowForm =
+  | {
+      readonly kind: 'open-transactions';
+      /** Below this tick only lines of these transactions are wanted. */
+      readonly firstRegularTick: Tick;
+      readonly tids: readonly string[];
+    }
+  | {
+      readonly kind: 'wal-tail';
+      /** `lastScanned` of the page before, 0 for the first one. */
+      readonly lastScanned: Tick;
+    };
 
 export interface DumpRequest {
   /** Name or id. */
@@ -96,10 +128,11 @@ export interface DumpRequest {
   readonly ticks?: boolean;
   /** Whether edges name the collections of their ends, and not only their ids; they do by default. */
   readonly translateIds?: boolean;
+  /** For leaders that want to know the batch. */
+  readonly batchId?: string | undefined;
 }
 
 const PAGE_MAX_BYTES = 512 * 1024 * 1024;
-const [DUMP_TYPE = ''] = ContentType.dump.split(';');
 /** How long such a leader may take for it, in seconds. */
 const FLUSH_WAIT_SECONDS = 5;
 
@@ -111,6 +144,7 @@ const FLUSH_WAIT_SECONDS = 5;
 export class LeaderClient {
   readonly #http: LeaderHttp;
   readonly #logger: Logger;
+  readonly #options: LeaderClientOptions;
   readonly #endpoint: string;
   readonly #database: string;
   readonly #ownServerId: string | undefined;
@@ -120,6 +154,7 @@ export class LeaderClient {
     const endpoint = parseEndpoint(options.endpoint);
     if (!endpoint) throw new ServiceError('internal', 'invalid endpoint');
     this.#logger = deps.logger ?? silentLogger;
+    this.#options = options;
     this.#endpoint = endpoint.text;
     this.#database = options.database;
     this.#ownServerId = options.ownServerId;
@@ -153,93 +188,93 @@ export class LeaderClient {
 
   /** A page of the log: what is newer than `from` (contract 2.6). */
   async follow(request: FollowRequest, signal: AbortSignal): Promise<LogPage> {
-    const { from, chunkSizeBytes, waitSeconds, includeSystem } = request;
-    const answer = await this.#get(
-      'logger-follow',
-      {
-        chunkSize: chunkSizeBytes,
-        from,
-        wait: waitSeconds > 0 ? waitSeconds : undefined,
-        includeSystem,
-      },
+    const { waitSeconds } = request;
+    const query = this.#followQuery(request);
+    const { path, body } = this.#followTarget(request.form, query);
+    const extraMs = waitSeconds * 1000;
+    const answer = await this.#send(
+      body === undefined
+        ? { method: 'GET', path, extraMs }
+        : { method: 'PUT', path, body: JSON.stringify(body), extraMs },
       signal,
-      waitSeconds * 1000,
     );
-    return this.#checked(() => {
-      requiredHeader(answer, Header.lastIncluded);
-      const scanned = textHeader(answer, Header.lastScanned);
-      const active = textHeader(answer, Header.active);
-      const fromPresent = textHeader(answer, Header.fromPresent);
-      const committedAtMs = Number(textHeader(answer, Header.committedAt) ?? 0);
-      return {
-        ...this.#page(answer),
-        ...(scanned === undefined ? {} : { lastScanned: headerTick(Header.lastScanned, scanned) }),
-        lastTick: headerTick(Header.lastTick, requiredHeader(answer, Header.lastTick)),
-        active: active === undefined ? undefined : active === 'true',
-        fromPresent: fromPresent === undefined ? undefined : fromPresent === 'true',
-        ...(committedAtMs > 0 ? { committedAtMs } : {}),
-      };
-    });
+    return this.#checked(() => readLogPage(answer));
   }
 
   /** A page of a collection (contract 3.4). */
   async dump(request: DumpRequest, signal: AbortSignal): Promise<DumpPage> {
-    const { collection, from, to, chunkSizeBytes, flush, ticks, translateIds } = request;
+    const { collection, from, to, chunkSizeBytes, flush, ...form } = request;
+    const { dumpTimeoutMs } = this.#options;
     const answer = await this.#get(
       'dump',
       {
         collection,
         chunkSize: chunkSizeBytes,
-        ticks,
-        translateIds,
+        ...form,
         from,
         to,
         flush,
         flushWait: flush === true ? FLUSH_WAIT_SECONDS : undefined,
       },
       signal,
-      flush === true ? FLUSH_WAIT_SECONDS * 1000 : 0,
+      {
+        extraMs: flush === true ? FLUSH_WAIT_SECONDS * 1000 : 0,
+        ...(dumpTimeoutMs === undefined ? {} : { timeoutMs: dumpTimeoutMs }),
+      },
     );
-    return this.#checked(() => {
-      const since = textHeader(answer, Header.deletionsSince);
-      return {
-        ...this.#page(answer),
-        ...(since === undefined
-          ? {}
-          : { deletionsSince: headerTick(Header.deletionsSince, since) }),
-      };
-    });
+    return this.#checked(() => readDumpPage(answer));
   }
 
   /** What the leader has (contract 3.2). Without `includeSystem` the leader's default holds. */
   async inventory(
-    options: { includeSystem?: boolean },
+    options: { includeSystem?: boolean; batchId?: string | undefined },
     signal: AbortSignal,
   ): Promise<LeaderInventory> {
-    const { includeSystem } = options;
-    const answer = await this.#get('inventory', { includeSystem }, signal);
-    return this.#read(answer, readInventory);
+    return this.#read(await this.#get('inventory', options, signal), readInventory);
   }
 
-  /** Opens a dump batch (contract 3.3). Resolves with its id. */
-  async createBatch(ttlSeconds: number, signal: AbortSignal): Promise<string> {
-    const path = replicationPath(this.#database, 'batch', this.#own());
-    const body = JSON.stringify({ ttl: ttlSeconds });
-    const answer = await this.#http.send({ method: 'POST', path, body }, signal);
-    return this.#read(answer, (value) => readId(value, 'id'));
+  /** Opens a dump batch (contract 3.3). */
+  async createBatch(ttlSeconds: number, signal: AbortSignal): Promise<LeaderBatch> {
+    const answer = await this.#item('POST', 'batch', undefined, { ttl: ttlSeconds }, signal);
+    return this.#read(answer, readBatch);
   }
 
   async extendBatch(id: string, ttlSeconds: number, signal: AbortSignal): Promise<void> {
-    const path = replicationItemPath(this.#database, 'batch', id, this.#own());
-    await this.#http.send(
-      { method: 'PUT', path, body: JSON.stringify({ ttl: ttlSeconds }) },
-      signal,
-    );
+    await this.#item('PUT', 'batch', id, { ttl: ttlSeconds }, signal);
   }
 
   async deleteBatch(id: string, signal: AbortSignal): Promise<void> {
-    const path = replicationItemPath(this.#database, 'batch', id, this.#own());
-    await this.#http.send({ method: 'DELETE', path }, signal);
+    await this.#item('DELETE', 'batch', id, undefined, signal);
+  }
+
+  /** Asks the leader to keep its log behind `tick` (contract 2.10). Resolves with the barrier's id. */
+  async createBarrier(tick: Tick, ttlSeconds: number, signal: AbortSignal): Promise<string> {
+    const body = { ttl: ttlSeconds, tick: tick.toString() };
+    const answer = await this.#item('POST', 'barrier', undefined, body, signal);
+    return this.#read(answer, (value) => readId(value, 'id'));
+  }
+
+  async extendBarrier(
+    id: string,
+    tick: Tick,
+    ttlSeconds: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#item('PUT', 'barrier', id, { ttl: ttlSeconds, tick: tick.toString() }, signal);
+  }
+
+  async deleteBarrier(id: string, signal: AbortSignal): Promise<void> {
+    await this.#item('DELETE', 'barrier', id, undefined, signal);
+  }
+
+  /** The transactions that were begun at or before a tick and not finished there (contract 2.9). */
+  async openTransactions(at: Tick, signal: AbortSignal): Promise<OpenOnLeader> {
+    const query = { from: 0, to: at };
+    const answer = await this.#get('determine-open-transactions', query, signal);
+    return this.#read(answer, (value) => ({
+      tids: readTids(value),
+      restartTick: headerTick(Header.lastTick, requiredHeader(answer, Header.lastTick)),
+    }));
   }
 
   /** Ends the connections; requests under way fail with noResponse. */
@@ -252,14 +287,65 @@ export class LeaderClient {
   }
 
   #get(
-    command: 'logger-state' | 'server-id' | 'logger-follow' | 'dump' | 'inventory',
+    command: ReplicationCommand,
     query: QueryValues,
     signal: AbortSignal,
-    extraMs = 0,
+    times: Pick<HttpRequest, 'extraMs' | 'timeoutMs'> = {},
   ): Promise<HttpAnswer> {
     const path = replicationPath(this.#database, command, { ...query, ...this.#own() });
-    this.#logger.debug({ endpoint: this.#endpoint, path }, 'asking the leader');
-    return this.#http.send({ method: 'GET', path, extraMs }, signal);
+    return this.#send({ method: 'GET', path, ...times }, signal);
+  }
+
+  /** Makes, changes or ends a batch or a barrier. */
+  #item(
+    method: 'POST' | 'PUT' | 'DELETE',
+    command: 'batch' | 'barrier',
+    id: string | undefined,
+    body: object | undefined,
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> {
+    const path =
+      id === undefined
+        ? replicationPath(this.#database, command, this.#own())
+        : replicationItemPath(this.#database, command, id, this.#own());
+    return this.#send(
+      { method, path, ...(body === undefined ? {} : { body: JSON.stringify(body) }) },
+      signal,
+    );
+  }
+
+  #send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
+    this.#logger.debug({ endpoint: this.#endpoint, path: request.path }, 'asking the leader');
+    return this.#http.send(request, signal);
+  }
+
+  #followQuery({ from, chunkSizeBytes, waitSeconds, ...request }: FollowRequest): QueryValues {
+    return {
+      chunkSize: chunkSizeBytes,
+      from,
+      wait: waitSeconds > 0 ? waitSeconds : undefined,
+      includeSystem: request.includeSystem,
+      barrier: request.barrierId,
+      ...this.#own(),
+    };
+  }
+
+  #followTarget(
+    form: FollowForm | undefined,
+    query: QueryValues,
+  ): { path: string; body?: readonly string[] } {
+    switch (form?.kind) {
+      case undefined:
+        return { path: replicationPath(this.#database, 'logger-follow', query) };
+      case 'open-transactions': {
+        const values = { ...query, firstRegularTick: form.firstRegularTick };
+        return { path: replicationPath(this.#database, 'logger-follow', values), body: form.tids };
+      }
+      case 'wal-tail': {
+        const values = { ...query, lastScanned: form.lastScanned };
+        return { path: walTailPath(this.#database, values), body: [] };
+      }
+    }
   }
 
   #read<T>(answer: HttpAnswer, read: (value: unknown) => T): T {
@@ -274,38 +360,6 @@ export class LeaderClient {
     });
   }
 
-  #page(answer: HttpAnswer): LeaderPage {
-    const type = textHeader(answer, 'content-type');
-    // Something in between may answer in the leader's place, with a page for people.
-    if (type !== undefined && !type.startsWith(DUMP_TYPE)) {
-      throw new BadAnswer(`it is of type ${type}, not ${DUMP_TYPE}`);
-    }
-    const checkMore = requiredHeader(answer, Header.checkMore) === 'true';
-    const included =
-      checkMore || textHeader(answer, Header.lastIncluded) !== undefined
-        ? headerTick(Header.lastIncluded, requiredHeader(answer, Header.lastIncluded))
-        : 0n;
-    const incarnation = textHeader(answer, Header.incarnation);
-    return {
-      body: answer.body,
-      checkMore,
-      lastIncluded: included,
-      ...(incarnation === undefined ? {} : { incarnation }),
-      verified: this.#verified(answer),
-    };
-  }
-
-  #verified(answer: HttpAnswer): boolean {
-    const sum = textHeader(answer, Header.crc32);
-    if (sum === undefined) return false;
-    if (Number(sum) === crc32(answer.body)) return true;
-    throw new ServiceError(
-      'invalidResponse',
-      `got invalid response from master at ${this.#endpoint}: the body fails its checksum`,
-      { cause: new DamagedBody(`${answer.body.length} bytes do not have the CRC32 ${sum}`) },
-    );
-  }
-
   #checked<T>(read: () => T): T {
     try {
       return read();
@@ -314,19 +368,8 @@ export class LeaderClient {
       throw new ServiceError(
         'invalidResponse',
         `got invalid response from master at ${this.#endpoint}: ${error.message}`,
-        { cause: error },
+        { cause: error.cause instanceof DamagedBody ? error.cause : error },
       );
     }
   }
-}
-
-function textHeader(answer: HttpAnswer, name: string): string | undefined {
-  const value = answer.headers[name];
-  return typeof value === 'string' ? value : value?.[0];
-}
-
-function requiredHeader(answer: HttpAnswer, name: string): string {
-  const value = textHeader(answer, name);
-  if (value === undefined) throw new BadAnswer(`required header ${name} is missing`);
-  return value;
 }

@@ -5,6 +5,7 @@ import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import { DroppedCollections } from './dropped-collections.ts';
+import { collectionOf } from './followed-collection.ts';
 import type { LeaderIncarnation } from './leader-answers.ts';
 
 /** The leader that a log comes from. */
@@ -55,7 +56,7 @@ export class LeaderCollections {
 
   /** By the leader's id first, by name only if that is unknown. */
   find(cid: string, name: string): Collection | undefined {
-    const found = this.#database.byCid(cid);
+    const found = collectionOf(this.#database, cid);
     if (found) return found;
     const named = this.#database.byName(name);
     return this.isTicklog && named?.followed ? undefined : named;

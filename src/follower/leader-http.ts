@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import { Pool, type Dispatcher } from 'undici';
 import { ServiceError } from '../model/errors.ts';
 import { readErrorBody } from '../protocol/error-body.ts';
+import { Header } from '../protocol/headers.ts';
 import { RefusedAnswer } from './classify.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -19,6 +20,8 @@ export interface HttpRequest {
   readonly body?: string | Buffer;
   /** Of the body; JSON unless it says something else. */
   readonly contentType?: string;
+  /** Longest silence of the leader, in place of that of the client. */
+  readonly timeoutMs?: number;
   /** Added to the time the leader has to answer, in ms: what it was asked to wait. */
   readonly extraMs?: number;
 }
@@ -27,6 +30,8 @@ export interface LeaderHttpOptions {
   readonly endpoint: Endpoint;
   readonly username?: string;
   readonly password?: string;
+  /** Sent where there is no user name. */
+  readonly jwt?: string;
   /** Longest silence of the leader, in ms: before the headers, and between parts of the body. */
   readonly requestTimeoutMs: number;
   readonly connectTimeoutMs: number;
@@ -39,6 +44,7 @@ export interface LeaderHttpOptions {
 /** One request at a time on each: the page in hand, the next one, and something short. */
 const CONNECTIONS = 4;
 const KEEP_ALIVE_MS = 30_000;
+const API_VERSION = '10400';
 /** A body is first given this much, whatever length its header promises. */
 const FIRST_BUFFER_BYTES = 16 * 1024 * 1024;
 const REASONS: Readonly<Record<string, string>> = {
@@ -72,9 +78,9 @@ export class LeaderHttp {
     });
     this.#headers = {
       'user-agent': 'ticklog',
-      ...(options.username === undefined || options.username === ''
-        ? {}
-        : { authorization: basicAuth(options.username, options.password ?? '') }),
+      // The shapes in which a leader of our kind stores its lines, whatever version it claims to be.
+      [Header.version]: API_VERSION,
+      ...authorization(options),
     };
   }
 
@@ -107,8 +113,8 @@ export class LeaderHttp {
     request: HttpRequest,
     signal: AbortSignal,
   ): Promise<HttpAnswer & { statusText: string }> {
-    const timeoutMs = this.#options.requestTimeoutMs + (request.extraMs ?? 0);
-    const { bodyMaxBytes } = this.#options;
+    const { bodyMaxBytes, requestTimeoutMs } = this.#options;
+    const timeoutMs = (request.timeoutMs ?? requestTimeoutMs) + (request.extraMs ?? 0);
     return new Promise((resolve, reject) => {
       let controller: Dispatcher.DispatchController | undefined;
       let status = 0;
@@ -235,6 +241,14 @@ function codeOf(error: Error): string | undefined {
   return error.cause instanceof Error ? codeOf(error.cause) : undefined;
 }
 
-function basicAuth(username: string, password: string): string {
-  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+function authorization({
+  username = '',
+  password = '',
+  jwt = '',
+}: LeaderHttpOptions): Record<string, string> {
+  if (username !== '') {
+    const pair = Buffer.from(`${username}:${password}`).toString('base64');
+    return { authorization: `Basic ${pair}` };
+  }
+  return jwt === '' ? {} : { authorization: `bearer ${jwt}` };
 }

@@ -34,8 +34,16 @@ export interface PageApplierOptions {
   readonly transactionMaxBytes: number;
   /** Events that may fail before the applier stops. */
   readonly ignoreErrors: number;
-  /** Whether the leader may mix the lines of its transactions: 2.x and later. */
+  /** Whether the leader may mix the lines of its transactions: 2.2 and later. */
   readonly interleaved: boolean;
+  /** Whether neighbouring lines of the leader may have one tick: 3.4 and later. */
+  readonly equalTicks: boolean;
+}
+
+/** How many events failed and were passed over, as `ignoreErrors` allows, and the newest of them. */
+export interface IgnoredEvents {
+  readonly count: number;
+  readonly last: { readonly error: ServiceError; readonly tick: Tick } | undefined;
 }
 
 /** Failures of the store and of ourselves: no event is to blame, none is passed over. */
@@ -60,7 +68,7 @@ export class PageApplier {
   #incarnation: string | undefined;
   #figures: AppliedFigures;
   #failedTick: Tick | undefined;
-  #ignored = 0;
+  #ignored: IgnoredEvents = { count: 0, last: undefined };
   /** The batch that is being written. */
   #writing: Promise<void> = Promise.resolve();
 
@@ -84,6 +92,11 @@ export class PageApplier {
 
   get figures(): AppliedFigures {
     return this.#figures;
+  }
+
+  /** Events that failed and were passed over. */
+  get ignored(): IgnoredEvents {
+    return this.#ignored;
   }
 
   /** Tick of the line that stopped `apply`. */
@@ -287,17 +300,18 @@ export class PageApplier {
    * @throws ServiceError the failure, when it does not
    */
   async #failed(tick: Tick, error: ServiceError, tid: string): Promise<void> {
-    if (NEVER_IGNORED.has(error.kind) || this.#ignored >= this.#options.ignoreErrors) {
+    const { count } = this.#ignored;
+    if (NEVER_IGNORED.has(error.kind) || count >= this.#options.ignoreErrors) {
       this.#failedTick = tick;
       throw error;
     }
-    this.#ignored++;
+    this.#ignored = { count: count + 1, last: { error, tick } };
     this.#logger.warn({ err: error, tick: tick.toString() }, 'an event failed and was passed over');
     const draft = this.#draft();
     await this.#commit(draft, (tx) => {
       draft.abort(tx, this.#database.number, tid);
       draft.processed(tick);
-      if (draft.open.size === 0) draft.appliedTick = tick;
+      draft.settled();
     }).written;
   }
 

@@ -97,6 +97,8 @@ export interface StepOptions {
   readonly theirs: LeaderCollections;
   /** Whether transactions of the leader may lie between each other's lines (2.x and later). */
   readonly interleaved: boolean;
+  /** Whether neighbouring lines may have one tick (3.4 and later). */
+  readonly equalTicks: boolean;
 }
 
 /**
@@ -109,6 +111,7 @@ export class PageStep {
   readonly #draft: Draft;
   readonly #cursor: PageCursor;
   readonly #interleaved: boolean;
+  readonly #equalTicks: boolean;
   readonly #documents: DocumentApplier;
   readonly #staging: StagingWriter;
 
@@ -118,6 +121,7 @@ export class PageStep {
     this.#draft = deps.draft;
     this.#cursor = cursor;
     this.#interleaved = options.interleaved;
+    this.#equalTicks = options.equalTicks;
     this.#documents = new DocumentApplier(deps, options);
     this.#staging = new StagingWriter(
       { tx: deps.tx, open: deps.draft.open },
@@ -154,14 +158,25 @@ export class PageStep {
         cursor.stopAt = Number.MAX_SAFE_INTEGER;
         return { kind: 'more' };
       }
-      if (lines.tick <= this.#draft.processedTick) continue;
+      if (this.#isPassed(lines.tick)) continue;
+      const isLarge = lines.lineStart - begin > STEP_BYTES;
+      // Between two lines of one tick there is no position to go on from.
+      if (isLarge && lines.tick > this.#draft.processedTick) {
+        cursor.held = true;
+        return { kind: 'more' };
+      }
       const end = this.#tryLine(lines);
       if (end) {
         cursor.held = true;
         return end;
       }
-      if (cursor.offset - begin > STEP_BYTES) return { kind: 'more' };
     }
+  }
+
+  /** Whether the line was applied before (P4). */
+  #isPassed(tick: Tick): boolean {
+    const { processedTick } = this.#draft;
+    return tick < processedTick || (tick === processedTick && !this.#equalTicks);
   }
 
   #tryLine(lines: PageLines): StepEnd | undefined {
@@ -181,6 +196,10 @@ export class PageStep {
     const { type, tick, tid } = lines;
     const draft = this.#draft;
     if (tick >= MAX_TICK) throw refuse('badParameter', this.#cursor.body, lines);
+    if (draft.isReplayed(tick, tid)) {
+      draft.passed(tick);
+      return undefined;
+    }
     if (isDocumentMarker(type)) {
       if (tid === '') {
         this.#documents.apply(lines, this.#cursor.body);
@@ -196,7 +215,7 @@ export class PageStep {
     } else if (type === MarkerType.transactionAbort) {
       this.#abort([tid]);
       draft.processed(tick);
-      if (draft.open.size === 0) draft.appliedTick = tick;
+      draft.settled();
     } else if (isLoggerMarker(type)) {
       this.#abort(draft.open.keys());
       draft.applied(tick);
@@ -217,12 +236,13 @@ export class PageStep {
   #begin(lines: PageLines, tid: string, tick: Tick): void {
     const draft = this.#draft;
     if (!this.#interleaved) this.#abort(draft.open.keys());
+    // One that is read again begins anew.
+    this.#abort([tid]);
     if (this.#cursor.whole.has(lines)) {
       this.#applyWhole(lines);
       return;
     }
     if (tid === '') throw refuse('invalidTransaction', this.#cursor.body, lines);
-    this.#abort([tid]);
     draft.open.set(tid, {
       tid,
       startTick: tick,
@@ -244,7 +264,7 @@ export class PageStep {
     this.#documents.beginGroup();
     try {
       while (this.#cursor.advance() && lines.type !== MarkerType.transactionCommit) {
-        if (lines.tick <= this.#draft.processedTick) continue;
+        if (this.#isPassed(lines.tick)) continue;
         if (lines.tid !== tid || !isDocumentMarker(lines.type)) {
           throw new ServiceError('invalidTransaction');
         }

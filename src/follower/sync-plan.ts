@@ -5,6 +5,7 @@ import { isAcceptableTick, type Tick } from '../model/tick.ts';
 import type { BegunCopy } from './collection-copier.ts';
 import type { LeaderInventory, LeaderState } from './leader-answers.ts';
 import { holdsHistory } from './leader-check.ts';
+import { leaderTraits } from './leader-traits.ts';
 import type { Restriction } from './restriction.ts';
 import type { SyncPlan, SyncProgress } from './sync-progress.ts';
 
@@ -14,13 +15,16 @@ export interface SyncSituation {
   readonly inventory: LeaderInventory;
   readonly leaderDatabase: string;
   readonly restriction: Restriction;
+  /** Tick of the snapshot that is copied, of leaders whose batch is one. */
+  readonly snapshotTick?: Tick | undefined;
 }
 
 /**
  * Lays down what is copied and up to where (contract 6.2, design P7). L of ticklog leaders is the
  * tick of the inventory: it belongs to the same moment as the list, and covers also what such a leader
- * has without having logged it, as one that follows another does. For others L is the newest tick of
- * the log, read before the list; where the logger is stopped, the inventory's own tick.
+ * has without having logged it, as one that follows another does. For others L is the tick of the
+ * snapshot or else the newest one of the log, read before the list; where the logger is stopped, the
+ * inventory's own tick.
  *
  * @throws ServiceError invalidResponse (1401) when two collections have one id or one name,
  *   illegalName (1208), badParameter (10) for a tick above 2^63
@@ -30,6 +34,7 @@ export function makePlan({
   inventory,
   leaderDatabase,
   restriction,
+  snapshotTick,
 }: SyncSituation): SyncPlan {
   const collections = inventory.collections.filter(({ parameters }) =>
     restriction.accepts(parameters.name),
@@ -62,7 +67,7 @@ export function makePlan({
       names: restriction.names,
       includeSystem: restriction.includeSystem,
     },
-    tick: acceptable(byInventory ? inventory.tick : state.lastLogTick),
+    tick: acceptable(byInventory ? inventory.tick : (snapshotTick ?? state.lastLogTick)),
     leaderWasStopped,
     collections: collections.map(({ parameters, indexes }) => ({ parameters, indexes })),
   };
@@ -80,8 +85,10 @@ export function isContinuable(
   if (plan.leaderId !== state.serverId || plan.leaderDatabase !== leaderDatabase) return false;
   if (!restriction.equals(plan.restriction)) return false;
   if (plan.incarnation === undefined) {
-    // What a stopped logger missed meanwhile, such a leader would not tell.
-    return state.incarnations === undefined && !plan.leaderWasStopped;
+    // What a stopped logger missed meanwhile, such a leader would not tell; a snapshot is gone.
+    return (
+      state.incarnations === undefined && !plan.leaderWasStopped && !leaderTraits(state).isSnapshot
+    );
   }
   return (
     state.incarnations !== undefined &&

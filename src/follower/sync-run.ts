@@ -7,6 +7,7 @@ import { ServiceError, isServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
+import { BarrierLease } from './barrier-lease.ts';
 import { BatchLease } from './batch-lease.ts';
 import { type BegunCopy, CollectionCopier, ReplacedOnLeader } from './collection-copier.ts';
 import type {
@@ -16,15 +17,17 @@ import type {
   SyncResult,
 } from './initial-syncer.ts';
 import { errorFields } from './failure-log.ts';
-import { DroppedCollections } from './dropped-collections.ts';
 import type { LeaderIncarnation, LeaderInventory, LeaderState } from './leader-answers.ts';
 import { checkLeader, holdsHistory } from './leader-check.ts';
 import type { LeaderClient } from './leader-client.ts';
+import { type LeaderTraits, leaderTraits } from './leader-traits.ts';
 import type { Restriction } from './restriction.ts';
-import { type SyncEnd, isBehind, isLeftToApplier, moveCheckpoint } from './sync-checkpoint.ts';
+import { repeatWhenLost } from './snapshot-lost.ts';
+import { isBehind } from './sync-checkpoint.ts';
 import { discardCopies } from './sync-discard.ts';
 import { deletionsSinceOf, isContinuable, keptCopies, makePlan } from './sync-plan.ts';
 import { type SyncPlan, SyncProgress } from './sync-progress.ts';
+import { SyncSwitch } from './sync-switch.ts';
 
 export interface SyncRunDeps {
   readonly store: Store;
@@ -38,6 +41,7 @@ export interface SyncRunOptions extends Required<InitialSyncerOptions> {
   readonly database: Database;
   readonly restriction: Restriction;
   readonly chunkSizeBytes: number;
+  readonly keepBarrier: boolean;
   readonly onProgress: NonNullable<SyncRequest['onProgress']>;
   readonly onSwitch: NonNullable<SyncRequest['onSwitch']>;
 }
@@ -53,6 +57,7 @@ interface Start {
   readonly run: string | undefined;
   /** From which tick on the leader's removals are complete, by the ids of its collections. */
   readonly deletionsSince: ReadonlyMap<string, Tick | undefined>;
+  readonly traits: LeaderTraits;
 }
 
 /** One sync of one database, from the first request to the switch. Used once. */
@@ -76,16 +81,48 @@ export class SyncRun {
   async run(signal: AbortSignal): Promise<SyncResult> {
     this.#say('fetching master state');
     const state = await this.#leaderState(signal);
+    const { barrierTtlSeconds: ttlSeconds, fetchRetries, keepBarrier } = this.#options;
+    const tick = neededFrom(state, this.#progress.plan());
+    const barrier =
+      leaderTraits(state).hasBarriers && tick > 0n
+        ? await BarrierLease.open(this.#deps, { tick, ttlSeconds }, signal)
+        : undefined;
+    let keeps = false;
+    try {
+      const result = await repeatWhenLost(
+        async (attempt) =>
+          this.#underBatch(attempt === 1 ? state : await this.#leaderState(signal), signal),
+        { attempts: 1 + fetchRetries, onLost: (error) => this.#snapshotLost(error) },
+        signal,
+      );
+      keeps = keepBarrier;
+      return keeps && barrier ? { ...result, barrierId: barrier.id } : result;
+    } finally {
+      await barrier?.close({ keeps });
+    }
+  }
+
+  #snapshotLost(error: unknown): Promise<void> {
+    this.#deps.logger.warn(
+      errorFields(error),
+      'the snapshot of the master is lost, and what was copied of it',
+    );
+    return this.#discardAll();
+  }
+
+  async #underBatch(state: LeaderState, signal: AbortSignal): Promise<SyncResult> {
     const { client, logger } = this.#deps;
+    const { batchTtlSeconds: ttlSeconds, batchExtendMs: extendAfterMs } = this.#options;
+    const { isSnapshot } = leaderTraits(state);
     this.#say(`sending batch start command to ${client.endpoint}`);
     const lease = await BatchLease.open(
       { client, logger },
-      { ttlSeconds: this.#options.batchTtlSeconds, extendAfterMs: this.#options.batchExtendMs },
+      { ttlSeconds, extendAfterMs, isSnapshot },
       signal,
     );
     try {
-      const inventory = await this.#inventory(state, signal);
-      const start = await this.#start(state, inventory, signal);
+      const inventory = await this.#inventory(state, lease, signal);
+      const start = await this.#start(state, inventory, lease, signal);
       try {
         return await this.#copyAll(start, lease, signal);
       } catch (error) {
@@ -97,7 +134,8 @@ export class SyncRun {
         logger.warn(errorFields(error), 'what was copied does not fit together; copying anew');
       }
       const now = await this.#leaderState(signal);
-      const anew = await this.#start(now, await this.#inventory(now, signal), signal);
+      const list = await this.#inventory(now, lease, signal);
+      const anew = await this.#start(now, list, lease, signal);
       return await this.#copyAll(anew, lease, signal);
     } finally {
       this.#say(`sending batch finish command to ${client.endpoint}`);
@@ -117,11 +155,14 @@ export class SyncRun {
   }
 
   /** The list, certain to be of the run of the leader whose name the plan will bear. */
-  async #inventory(state: LeaderState, signal: AbortSignal): Promise<LeaderInventory> {
+  async #inventory(
+    state: LeaderState,
+    lease: BatchLease,
+    signal: AbortSignal,
+  ): Promise<LeaderInventory> {
     const { client } = this.#deps;
     this.#say(`fetching master inventory from ${client.endpoint}`);
-    const { includeSystem } = this.#options.restriction;
-    const inventory = await client.inventory({ includeSystem }, signal);
+    const inventory = await this.#list(leaderTraits(state), lease, signal);
     if (state.incarnations === undefined) return inventory;
     const now = await this.#leaderState(signal);
     const same =
@@ -134,15 +175,29 @@ export class SyncRun {
     );
   }
 
+  #list(traits: LeaderTraits, lease: BatchLease, signal: AbortSignal): Promise<LeaderInventory> {
+    const { includeSystem } = this.#options.restriction;
+    const batchId = traits.wantsBatchId ? lease.id : undefined;
+    return this.#deps.client.inventory({ includeSystem, batchId }, signal);
+  }
+
   /** Goes on with the plan of an earlier sync where that is safe, else makes a new one (P6). */
   async #start(
     state: LeaderState,
     inventory: LeaderInventory,
+    lease: BatchLease,
     signal: AbortSignal,
   ): Promise<Start> {
-    const { catalogue } = this.#deps;
+    const { catalogue, client } = this.#deps;
     const { database, restriction } = this.#options;
-    const situation = { state, inventory, leaderDatabase: this.#deps.client.database, restriction };
+    const traits = leaderTraits(state);
+    const situation = {
+      state,
+      inventory,
+      leaderDatabase: client.database,
+      restriction,
+      snapshotTick: traits.wantsBatchId ? lease.lastTick : undefined,
+    };
     const earlier = this.#progress.plan();
     const continued =
       earlier !== undefined && (await this.#canContinue(earlier, situation, signal));
@@ -167,7 +222,7 @@ export class SyncRun {
     const deletionsSince = deletionsSinceOf(inventory);
     const { incarnations } = state;
     const run = incarnations?.at(-1)?.id;
-    return { plan, begun, continued, incarnations, run, deletionsSince };
+    return { plan, begun, continued, incarnations, run, deletionsSince, traits };
   }
 
   async #canContinue(
@@ -202,7 +257,7 @@ export class SyncRun {
         logger,
         progress: this.#progress,
         recheckLeader: (inner) => this.#recheck(plan, inner),
-        isDropped: (cid, inner) => this.#isDropped(plan, cid, inner),
+        isDropped: (cid, inner) => this.#isDropped(start, lease, cid, inner),
         discard: (copy) => this.#discardOne(copy),
         onPage: (message, page) => this.#count(message, page),
       },
@@ -217,7 +272,11 @@ export class SyncRun {
     }
     this.#say(`putting ${finished.length} collections in place`);
     signal.throwIfAborted();
-    await this.#switchIn(start, finished);
+    await new SyncSwitch({ ...this.#deps, progress: this.#progress }, this.#options).run(
+      plan,
+      finished,
+      start.incarnations,
+    );
     return {
       collections: finished
         .map(({ cid, name }) => ({ id: cid, name }))
@@ -227,75 +286,6 @@ export class SyncRun {
       ...(plan.incarnation === undefined ? {} : { incarnation: plan.incarnation }),
       leaderWasStopped: plan.leaderWasStopped,
     };
-  }
-
-  async #switchIn({ plan, incarnations }: Start, finished: readonly Collection[]): Promise<void> {
-    const { copies, logger } = this.#deps;
-    const { database, restriction } = this.#options;
-    const { leaderId, incarnation, leaderDatabase, tick } = plan;
-    const position = { leaderId, ...(incarnation === undefined ? {} : { incarnation }), tick };
-    const end = { position, leaderDatabase, restriction, incarnations };
-    const gone = await copies.switchIn(
-      database,
-      finished,
-      (tx, going) => this.#endProgress(tx, finished, going, end),
-      {
-        followed: { leaderId, database: leaderDatabase, tick },
-        isGone: (collection) => this.#isGone(collection, end),
-      },
-    );
-    for (const { name, cid } of gone) {
-      logger.info({ collection: name, cid }, 'dropped, as the leader no longer has it');
-    }
-  }
-
-  /**
-   * Whether something that was not copied once came from the place that was copied, and would have been
-   * copied if it were still there. What no leader's copy is stays (contract 3.7).
-   */
-  #isGone({ name, followed }: Collection, end: SyncEnd): boolean {
-    if (followed?.leaderId !== end.position.leaderId) return false;
-    if (followed.database !== end.leaderDatabase || !end.restriction.accepts(name)) return false;
-    const { store } = this.#deps;
-    return !isLeftToApplier({ store, database: this.#options.database }, end, name);
-  }
-
-  /** What is in the batch of the switch besides the switch. */
-  #endProgress(
-    tx: WriteTx,
-    finished: readonly Collection[],
-    going: readonly Collection[],
-    end: SyncEnd,
-  ): void {
-    this.#progress.removePlan(tx);
-    for (const copy of finished) this.#progress.removePosition(tx, copy);
-    tx.observeTick(end.position.tick);
-    const { database } = this.#options;
-    if (moveCheckpoint(tx, { store: this.#deps.store, database }, end)) {
-      this.#noteDropped(tx, finished, going, end);
-    }
-    this.#options.onSwitch(tx, end.position);
-  }
-
-  /** All that the applier is to follow was copied: what came from there and was not copied is gone. */
-  #noteDropped(
-    tx: WriteTx,
-    finished: readonly Collection[],
-    going: readonly Collection[],
-    { position, leaderDatabase, incarnations = [] }: SyncEnd,
-  ): void {
-    const { leaderId, tick } = position;
-    const copied = new Set(finished.map(({ cid }) => cid));
-    const gone = going.filter(
-      ({ cid, followed }) =>
-        !copied.has(cid) && followed?.leaderId === leaderId && followed.database === leaderDatabase,
-    );
-    const dropped = new DroppedCollections(this.#deps, {
-      databaseNumber: this.#options.database.number,
-      leader: { leaderId, database: leaderDatabase, incarnations },
-    });
-    const cids = gone.map(({ cid }) => cid);
-    dropped.add(tx, cids, tick);
   }
 
   /**
@@ -317,10 +307,14 @@ export class SyncRun {
     );
   }
 
-  async #isDropped(plan: SyncPlan, cid: string, signal: AbortSignal): Promise<boolean> {
+  async #isDropped(
+    { plan, traits }: Start,
+    lease: BatchLease,
+    cid: string,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     await this.#recheck(plan, signal);
-    const { includeSystem } = this.#options.restriction;
-    const { collections } = await this.#deps.client.inventory({ includeSystem }, signal);
+    const { collections } = await this.#list(traits, lease, signal);
     // That list must be the leader's, too.
     await this.#recheck(plan, signal);
     return collections.every(({ parameters }) => parameters.cid !== cid);
@@ -364,4 +358,9 @@ export class SyncRun {
 
 function isReplaced(error: unknown): boolean {
   return isServiceError(error, 'startTickNotPresent') && error.cause instanceof ReplacedOnLeader;
+}
+
+/** From which tick on the log will be needed: that of an earlier plan, which may be gone on with. */
+function neededFrom({ serverId, lastLogTick }: LeaderState, earlier: SyncPlan | undefined): Tick {
+  return earlier?.leaderId === serverId && earlier.tick < lastLogTick ? earlier.tick : lastLogTick;
 }

@@ -1,24 +1,27 @@
-import { Backoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { sleep } from '../base/sleep.ts';
 import type { Collections } from '../documents/collections.ts';
 import type { Database } from '../documents/database.ts';
 import type { ApplierConfig } from '../model/applier-config.ts';
-import { ServiceError, isServiceError } from '../model/errors.ts';
-import { MAX_TICK, type Tick } from '../model/tick.ts';
+import { ServiceError } from '../model/errors.ts';
+import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import type { ApplierProgress } from './applier-progress.ts';
-import { type Checkpoint, UNKNOWN_LEADER, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { type Checkpoint, UNKNOWN_LEADER, readCheckpoint } from './checkpoint.ts';
 import { classify } from './classify.ts';
 import { idleWaitMs } from './idle-wait.ts';
 import type { LeaderState } from './leader-answers.ts';
+import { LeaderAttempts } from './leader-attempts.ts';
 import { checkLeader, holdsHistory } from './leader-check.ts';
-import type { LeaderClient, LogPage } from './leader-client.ts';
+import type { FollowForm, LeaderClient, LogPage } from './leader-client.ts';
 import { LeaderCollections } from './leader-collections.ts';
+import { type LeaderTraits, leaderTraits } from './leader-traits.ts';
 import { PageApplier } from './page-applier.ts';
+import { endOfPage, isLastPage } from './page-end.ts';
 import type { Restriction } from './restriction.ts';
 import { removeOrphans } from './staging.ts';
+import { type StartingDeps, settlePosition } from './starting-point.ts';
 
 export interface TailingDeps {
   readonly store: Store;
@@ -40,6 +43,10 @@ export interface TailingOptions {
   readonly ownServerId: string;
   readonly acceptedVersions: readonly string[];
   readonly transactionMaxBytes: number;
+  /** A barrier on the leader, to be moved along (contract 2.10). */
+  readonly barrierId?: string | undefined;
+  /** Events passed over earlier in this run of the applier, which count for `ignoreErrors`. */
+  readonly ignoredBefore?: number;
 }
 
 /** A page, for how long the leader was asked to hold the request, and how long it took. */
@@ -59,8 +66,6 @@ const WAIT_FILTERED_SECONDS = 2;
 /** An answer without news that comes sooner than this was not held. */
 const HELD_MS = 1000;
 const NOT_HELD_PAUSE_MS = 500;
-const RETRY_BASE_MS = 1000;
-const RETRY_FLOOR_MS = 300;
 
 /**
  * Follows the log of a leader and applies it, page by page; the next page is fetched while the
@@ -69,23 +74,25 @@ const RETRY_FLOOR_MS = 300;
 export class TailingSyncer {
   readonly #deps: TailingDeps;
   readonly #options: TailingOptions;
-  readonly #backoff: Backoff;
-  readonly #retryFloorMs: number;
-  #failures = 0;
+  readonly #attempts: LeaderAttempts;
   #applier: PageApplier | undefined;
-  /** The leader is one of ours: it holds requests, and says which run it is in. */
-  #isTicklog = false;
-  #isClassic = false;
+  #traits: LeaderTraits | undefined;
   #idleRounds = 0;
+  /** Where regular following began: below it only what was open there counts. */
+  #firstRegularTick: Tick = 0n;
+  /** `lastScanned` of the last page. */
+  #lastScanned: Tick = 0n;
   /** The run that wrote the last page, of which the leader knew nothing afterwards. */
   #disowned: string | undefined;
 
   constructor(deps: TailingDeps, options: TailingOptions) {
     this.#deps = deps;
     this.#options = options;
-    const maxMs = Math.max(1, options.config.connectionRetryWaitTime * 1000);
-    this.#backoff = new Backoff({ baseMs: Math.min(RETRY_BASE_MS, maxMs), maxMs });
-    this.#retryFloorMs = Math.min(RETRY_FLOOR_MS, maxMs);
+    const onAnswer = (): void => {
+      // Before that it is not known to be the right one.
+      if (this.#applier) deps.onContact();
+    };
+    this.#attempts = new LeaderAttempts({ ...deps, onAnswer }, options.config);
   }
 
   /** What applies the pages, once the leader is known to be the right one. */
@@ -104,17 +111,19 @@ export class TailingSyncer {
   async run(signal: AbortSignal): Promise<void> {
     try {
       const state = await this.#contact(signal);
-      this.#isTicklog = state.incarnations !== undefined;
-      this.#isClassic = state.version.startsWith('1.');
-      const checkpoint = await this.#begin(state);
+      const traits = leaderTraits(state);
+      this.#traits = traits;
+      const checkpoint = await this.#begin(state, signal);
+      this.#firstRegularTick = checkpoint.appliedTick;
       await removeOrphans(this.#deps.store, this.#deps.database.number, checkpoint.open);
-      const { config, ...options } = this.#options;
+      const { config, ignoredBefore = 0, ...options } = this.#options;
       this.#applier = new PageApplier(
         this.#deps,
         {
           ...options,
-          ignoreErrors: config.ignoreErrors,
-          interleaved: !this.#isTicklog && !this.#isClassic,
+          ignoreErrors: Math.max(0, config.ignoreErrors - ignoredBefore),
+          interleaved: traits.isInterleaved,
+          equalTicks: traits.hasWalTail,
           theirs: new LeaderCollections(this.#deps, {
             id: state.serverId,
             database: this.#deps.client.database,
@@ -124,7 +133,7 @@ export class TailingSyncer {
         checkpoint,
       );
       this.#deps.onContact();
-      await this.#follow(this.#applier, signal);
+      await this.#follow(this.#applier, traits, signal);
     } catch (error) {
       if (classify(error, signal) !== 'abort') throw error;
     }
@@ -132,7 +141,7 @@ export class TailingSyncer {
 
   async #contact(signal: AbortSignal): Promise<LeaderState> {
     const { client } = this.#deps;
-    const state = await this.#attempt(
+    const state = await this.#attempts.run(
       'fetching master state information',
       () => client.state(signal),
       signal,
@@ -142,28 +151,30 @@ export class TailingSyncer {
   }
 
   /** Finds where to begin. */
-  async #begin(state: LeaderState): Promise<Checkpoint> {
-    const { store, database } = this.#deps;
+  async #begin(state: LeaderState, signal: AbortSignal): Promise<Checkpoint> {
+    const { store, database, client } = this.#deps;
     const stored = readCheckpoint(store, database.number);
-    if (!stored || stored.processedTick === 0n) throw new ServiceError('noStartTick');
+    if (!stored || stored.appliedTick === 0n) throw new ServiceError('noStartTick');
     if (stored.leaderId !== UNKNOWN_LEADER) {
       this.#assertHistory(state, stored, stored.processedTick);
-      return stored;
     }
-    return store.commit((tx) => {
-      database.assertAlive();
-      const { serverId: leaderId, incarnations } = state;
-      const checkpoint = { ...stored, leaderId, incarnation: incarnations?.at(-1)?.id };
-      writeCheckpoint(tx, database.number, checkpoint);
-      return checkpoint;
-    });
+    const openTransactions: StartingDeps['openTransactions'] = (at) =>
+      this.#attempts.run(
+        'fetching open transactions of the master',
+        () => client.openTransactions(at, signal),
+        signal,
+      );
+    return settlePosition({ ...this.#deps, openTransactions }, state, stored);
   }
 
-  async #follow(applier: PageApplier, signal: AbortSignal): Promise<void> {
+  async #follow(applier: PageApplier, traits: LeaderTraits, signal: AbortSignal): Promise<void> {
+    const leader = { traits, endpoint: this.#deps.client.endpoint };
     const fetching = new AbortController();
     const stop = (): void => fetching.abort(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
     let position = applier.checkpoint.processedTick;
+    // Of a transaction that is open lines may have been left that share the tick of the last one.
+    if (traits.hasWalTail && applier.checkpoint.open.length > 0) position--;
     let chunkBytes = this.#chunkBytes(0, false);
     let fetched = this.#fetch(position, chunkBytes, 0, fetching.signal);
     try {
@@ -175,15 +186,14 @@ export class TailingSyncer {
           continue;
         }
         this.#assertNoGap(page, position);
-        const next = this.#endOf(page, position);
-        const isEnd = next >= page.lastTick;
+        const next = endOfPage(page, position, leader);
+        this.#lastScanned = page.lastScanned ?? 0n;
+        const isEnd = isLastPage(page, next, traits);
         chunkBytes = this.#chunkBytes(chunkBytes, page.checkMore && next > position);
         const pauseMs = this.#pauseMs(page, next > position, timing);
         this.#deps.progress.available(page.lastTick, isEnd && next === position);
         fetched = this.#fetch(next, chunkBytes, pauseMs, fetching.signal);
-        if (next > position || page.body.length > 0) {
-          await applier.apply({ ...page, scannedTo: next }, signal);
-        }
+        if (next > position || page.body.length > 0) await this.#apply(applier, page, next, signal);
         if (isEnd) await applier.settled();
         signal.throwIfAborted();
         this.#deps.progress.applied({ isEnd, committedAtMs: page.committedAtMs });
@@ -207,25 +217,33 @@ export class TailingSyncer {
     signal: AbortSignal,
   ): Promise<Fetched> {
     const { includeSystem } = this.#options.config;
+    const { barrierId } = this.#options;
     const fetch = async (): Promise<Fetched> => {
       await sleep(pauseMs, signal);
       signal.throwIfAborted();
       let beganMs = 0;
       let holdMs = 0;
-      const page = await this.#attempt(
+      const page = await this.#attempts.run(
         `fetching master log from offset ${from}`,
         () => {
           beganMs = performance.now();
-          const request = { from, chunkSizeBytes, waitSeconds: holdMs / 1000 };
+          const request = { from, chunkSizeBytes, waitSeconds: holdMs / 1000, barrierId };
+          const form = this.#form();
           return this.#deps.client.follow(
-            includeSystem ? request : { ...request, includeSystem: false },
+            {
+              ...request,
+              ...(includeSystem ? {} : { includeSystem: false }),
+              ...(form ? { form } : {}),
+            },
             signal,
           );
         },
         signal,
         () => (holdMs = this.#holdMs()),
       );
-      return { page, holdMs, tookMs: performance.now() - beganMs };
+      const tookMs = performance.now() - beganMs;
+      this.#deps.progress.timed('fetch', tookMs);
+      return { page, holdMs, tookMs };
     };
     const fetched = fetch();
     // It is waited for when the page before is applied; until then nobody listens.
@@ -233,51 +251,38 @@ export class TailingSyncer {
     return fetched;
   }
 
+  /** How the leader is asked for its log (contract 2.6, 7.2). */
+  #form(): FollowForm | undefined {
+    if (this.#traits?.hasWalTail === true) {
+      return { kind: 'wal-tail', lastScanned: this.#lastScanned };
+    }
+    if (this.#traits?.listsOpenTransactions !== true) return undefined;
+    const tids = this.#applier?.checkpoint.replay?.tids ?? [];
+    return { kind: 'open-transactions', firstRegularTick: this.#firstRegularTick, tids };
+  }
+
+  async #apply(
+    applier: PageApplier,
+    page: LogPage,
+    scannedTo: Tick,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { events } = applier.figures;
+    const beganMs = performance.now();
+    await applier.apply({ ...page, scannedTo }, signal);
+    const ms = performance.now() - beganMs;
+    this.#deps.progress.timed('apply', ms);
+    if (!this.#options.config.verbose) return;
+    const figures = { events: applier.figures.events - events, bytes: page.body.length };
+    this.#deps.logger.info({ ...figures, to: scannedTo.toString(), ms }, 'page applied');
+  }
+
   /** How long the leader may hold the next request; not before it is known where its log ends. */
   #holdMs(): number {
-    if (!this.#isTicklog || !this.#deps.progress.isCurrent) return 0;
+    if (!this.#traits?.isTicklog || !this.#deps.progress.isCurrent) return 0;
     const { includeSystem, requestTimeout } = this.#options.config;
     const longest = includeSystem ? WAIT_MAX_SECONDS : WAIT_FILTERED_SECONDS;
     return Math.min(longest, (requestTimeout || Infinity) / 2) * 1000;
-  }
-
-  /**
-   * Sends a request until it is answered: failures that may pass are repeated after a pause.
-   *
-   * @param holdMs asked before each attempt: how long the leader will be asked to hold it
-   * @throws the reason of the signal, what does not pass, and the last failure after too many
-   */
-  async #attempt<T>(
-    message: string,
-    send: () => Promise<T>,
-    signal: AbortSignal,
-    holdMs = (): number => 0,
-  ): Promise<T> {
-    const { progress } = this.#deps;
-    const { maxConnectRetries } = this.#options.config;
-    for (;;) {
-      try {
-        progress.request(message, holdMs());
-        const answer = await send();
-        this.#failures = 0;
-        this.#backoff.reset();
-        progress.reached();
-        // Before that it is not known to be the right one.
-        if (this.#applier) this.#deps.onContact();
-        return answer;
-      } catch (error) {
-        const verdict = classify(error, signal);
-        if (verdict === 'abort') throw error;
-        if (isFailedConnect(error)) progress.failed();
-        else progress.lost();
-        if (verdict !== 'retry') throw error;
-        this.#failures++;
-        if (maxConnectRetries > 0 && this.#failures > maxConnectRetries) throw error;
-        this.#deps.onLost(error as ServiceError);
-        await sleep(this.#backoff.nextMs(this.#retryFloorMs), signal);
-        signal.throwIfAborted();
-      }
-    }
   }
 
   /**
@@ -340,7 +345,7 @@ export class TailingSyncer {
   #assertNoGap(page: LogPage, position: Tick): void {
     if (page.fromPresent !== false) return;
     const { allowLogGap, requireFromPresent } = this.#options.config;
-    if (this.#isTicklog ? allowLogGap : !requireFromPresent) {
+    if (this.#traits?.isTicklog === true ? allowLogGap : !requireFromPresent) {
       this.#deps.logger.warn({ position: position.toString() }, 'the log of the leader has a gap');
       return;
     }
@@ -348,25 +353,6 @@ export class TailingSyncer {
       'startTickNotPresent',
       `required tick ${position} is not present on master at ${this.#deps.client.endpoint}`,
     );
-  }
-
-  /**
-   * Up to where the log is known after a page; `position` when the page brings nothing.
-   * @throws ServiceError invalidResponse (1401) for a tick above 2^63
-   */
-  #endOf(page: LogPage, position: Tick): Tick {
-    const { lastIncluded, lastScanned = 0n } = page;
-    // Other servers look at the last tick again (contract 6.5).
-    const scanned = this.#isTicklog || lastScanned === 0n ? lastScanned : lastScanned - 1n;
-    const end = lastIncluded > scanned ? lastIncluded : scanned;
-    if (end >= MAX_TICK) {
-      const { endpoint } = this.#deps.client;
-      throw new ServiceError(
-        'invalidResponse',
-        `got invalid response from master at ${endpoint}: tick ${end} is above 2^63`,
-      );
-    }
-    return end > position ? end : position;
   }
 
   #chunkBytes(present: number, more: boolean): number {
@@ -382,13 +368,9 @@ export class TailingSyncer {
     }
     this.#idleRounds++;
     // One that is about to stop answers at once.
-    if (this.#isTicklog) return holdMs > 0 && tookMs < HELD_MS ? NOT_HELD_PAUSE_MS : 0;
-    const settings = { ...this.#options.config, classic: this.#isClassic };
+    if (this.#traits?.isTicklog === true)
+      return holdMs > 0 && tookMs < HELD_MS ? NOT_HELD_PAUSE_MS : 0;
+    const settings = { ...this.#options.config, classic: this.#traits?.isClassic === true };
     return idleWaitMs(this.#idleRounds, page.active !== false, settings);
   }
-}
-
-/** Whether the failure counts as one to reach the leader (contract 6.5). */
-function isFailedConnect(error: unknown): boolean {
-  return isServiceError(error, 'noResponse') || isServiceError(error, 'leaderError');
 }

@@ -2,7 +2,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Database } from '../documents/database.ts';
 import type { InitialSyncer, SyncResult } from '../follower/initial-syncer.ts';
 import { LeaderClient } from '../follower/leader-client.ts';
-import type { RestrictType } from '../follower/restriction.ts';
+import { type LeaderSelection, readSelection } from '../follower/leader-selection.ts';
 import { type ErrorName, isServiceError, ServiceError } from '../model/errors.ts';
 import { answerJson } from './replication-answer.ts';
 import { readReplicationBody } from './replication-body.ts';
@@ -17,23 +17,27 @@ export interface SyncCommandsDeps {
 }
 
 /** What a request for a sync says (contract 3.7). */
-interface SyncWanted {
-  readonly endpoint: string;
+interface SyncWanted extends LeaderSelection {
   readonly database: string;
   readonly username: string;
   readonly password: string;
-  readonly restrictType: RestrictType;
-  readonly restrictCollections: readonly string[];
   readonly includeSystem: boolean;
+  readonly keepBarrier: boolean;
+  readonly verbose: boolean;
+  /** How long the leader may stay silent before a page. */
+  readonly dumpTimeoutMs: number;
 }
 
 /** Timeouts of real servers. */
 const REQUEST_TIMEOUT_MS = 300_000;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** A longer time is surely a mistake. */
+const SECONDS_MAX = 1_000_000;
 
 /** Failures that are not the leader's, and keep the status the table of errors has for them. */
 const OWN_FAILURES: ReadonlySet<ErrorName> = new Set<ErrorName>([
   ...(['applierRunning', 'shuttingDown', 'databaseNotFound'] as const),
+  ...(['httpBadParameter', 'invalidApplierConfiguration'] as const),
 ]);
 
 /** The command `sync` (contract 3.7). */
@@ -46,7 +50,8 @@ export function syncCommands(deps: SyncCommandsDeps): ReplicationCommands {
  * not end it.
  */
 async function sync(deps: SyncCommandsDeps, { ctx, database }: ReplicationRequest): Promise<void> {
-  const wanted = readWanted(await readReplicationBody(ctx), database.name);
+  const body = await readReplicationBody(ctx);
+  const wanted = readWanted(body, database.name);
   if (deps.isApplierRunning(database)) {
     throw new ServiceError('applierRunning', 'cannot perform operation while applier is running');
   }
@@ -58,18 +63,19 @@ async function sync(deps: SyncCommandsDeps, { ctx, database }: ReplicationReques
       username: wanted.username,
       password: wanted.password,
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      dumpTimeoutMs: wanted.dumpTimeoutMs,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       ownServerId: deps.serverId,
     },
   );
   try {
-    const { restrictType, restrictCollections, includeSystem } = wanted;
+    const { restrictType, restrictCollections, includeSystem, keepBarrier, verbose } = wanted;
     const result = await deps.syncer.run(
       database,
-      { client, restrictType, restrictCollections, includeSystem },
+      { client, restrictType, restrictCollections, includeSystem, keepBarrier, verbose },
       ctx.state.limits.signal,
     );
-    answerJson(ctx, resultBody(result));
+    answerJson(ctx, syncResultBody(result));
   } catch (error) {
     throw asSyncFailure(error);
   } finally {
@@ -77,60 +83,47 @@ async function sync(deps: SyncCommandsDeps, { ctx, database }: ReplicationReques
   }
 }
 
-function resultBody(result: SyncResult): object {
+/** What was copied, as a `sync` answers it (contract 3.7). */
+export function syncResultBody(result: SyncResult): object {
   return {
     collections: result.collections,
     lastLogTick: result.lastLogTick.toString(),
+    ...(result.barrierId === undefined ? {} : { barrierId: result.barrierId }),
     // Addition: nothing can be followed from here before the logger there is started.
     ...(result.leaderWasStopped ? { leaderWasStopped: true } : {}),
   };
 }
 
 /**
- * @throws ServiceError httpBadParameter (400/400) without an endpoint, or for a restriction that is
- *   only half given
+ * What later generations can say besides is taken and has no effect where a copy is made the same
+ * way whatever it says: `incremental`, `useCollectionId`.
+ *
+ * @throws ServiceError httpBadParameter (400/400) as `readSelection`
  */
 function readWanted(body: Readonly<Record<string, unknown>>, databaseName: string): SyncWanted {
-  const endpoint = textOr(body['endpoint'], '');
-  if (endpoint === '') {
-    throw new ServiceError('httpBadParameter', '<endpoint> must be a valid endpoint');
-  }
-  const restrictType = textOr(body['restrictType'], '');
-  const given = body['restrictCollections'];
-  const restrictCollections = (Array.isArray(given) ? given : []).filter(
-    (name): name is string => typeof name === 'string',
-  );
-  if (
-    !isRestrictType(restrictType) ||
-    (restrictType === '') !== (restrictCollections.length === 0)
-  ) {
-    throw new ServiceError(
-      'httpBadParameter',
-      'invalid value for <restrictCollections> or <restrictType>',
-    );
-  }
-  const includeSystem = body['includeSystem'];
+  const { includeSystem, initialSyncMaxWaitTime: waitSeconds } = body;
   return {
-    endpoint,
+    ...readSelection(body),
     database: textOr(body['database'], '') || databaseName,
     username: textOr(body['username'], ''),
     password: textOr(body['password'], ''),
-    restrictType,
-    restrictCollections,
     includeSystem: typeof includeSystem === 'boolean' ? includeSystem : true,
+    keepBarrier: body['keepBarrier'] === true,
+    verbose: body['verbose'] === true,
+    dumpTimeoutMs: isSeconds(waitSeconds) ? waitSeconds * 1000 : REQUEST_TIMEOUT_MS,
   };
+}
+
+function isSeconds(value: unknown): value is number {
+  return typeof value === 'number' && value > 0 && value <= SECONDS_MAX;
 }
 
 function textOr(value: unknown, fallback: string): string {
   return typeof value === 'string' ? value : fallback;
 }
 
-function isRestrictType(text: string): text is RestrictType {
-  return text === '' || text === 'include' || text === 'exclude';
-}
-
 /** Whatever goes wrong with a leader is answered 500 here (contract 1.6, 3.7). */
-function asSyncFailure(error: unknown): unknown {
+export function asSyncFailure(error: unknown): unknown {
   if (!isServiceError(error) || OWN_FAILURES.has(error.kind) || error.httpStatus === 500) {
     return error;
   }

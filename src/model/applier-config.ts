@@ -10,13 +10,13 @@ export interface ApplierConfig {
   readonly username?: string;
   /** Never shown. */
   readonly password?: string;
-  /** Never shown. Kept only. */
+  /** Never shown. Sent where there is no user name. */
   readonly jwt?: string;
   readonly requestTimeout: number;
   readonly connectTimeout: number;
   /** Failures in a row after which the applier gives up; 0 for never. */
   readonly maxConnectRetries: number;
-  /** Bytes of log lines asked for at once; 0 for what suits the moment. */
+  /** Bytes of lines asked for at once; 0 for what suits the moment. */
   readonly chunkSize: number;
   /** Start when the server starts. */
   readonly autoStart: boolean;
@@ -26,7 +26,7 @@ export interface ApplierConfig {
   readonly ignoreErrors: number;
   /** Kept only. */
   readonly sslProtocol: number;
-  /** Copy everything anew when the leader's log no longer reaches back. */
+  /** Copy everything anew when the place is lost, or the leader is another one. */
   readonly autoResync: boolean;
   /** How often, with less than two minutes between. */
   readonly autoResyncRetries: number;
@@ -34,9 +34,9 @@ export interface ApplierConfig {
   readonly includeSystem: boolean;
   /** Stop with 1414 at a gap in the leader's log. Always so for leaders that know their gaps surely. */
   readonly requireFromPresent: boolean;
-  /** Kept only. */
+  /** Write every page and every step of a copy into the log. */
   readonly verbose: boolean;
-  /** Kept only. */
+  /** Kept only: a copy is always made beside what is there. */
   readonly incremental: boolean;
   /** Kept only: the id is always looked at first. */
   readonly useCollectionId: boolean;
@@ -45,7 +45,7 @@ export interface ApplierConfig {
   readonly restrictCollections: readonly string[];
   /** Longest pause between two attempts to reach the leader. */
   readonly connectionRetryWaitTime: number;
-  /** Kept only. */
+  /** How long the leader may stay silent before a page of a collection; 0 for ever. */
   readonly initialSyncMaxWaitTime: number;
   /** Pause after an answer without news, for leaders that cannot hold a request. */
   readonly idleMinWaitTime: number;

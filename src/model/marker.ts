@@ -10,6 +10,10 @@ export const MarkerType = {
   collectionTruncate: 2004,
   indexCreate: 2100,
   indexDrop: 2101,
+  /** Views, which leaders from 3.4 on have. Never written by this server, and passed over. */
+  viewCreate: 2110,
+  viewDrop: 2111,
+  viewChange: 2112,
   transactionStart: 2200,
   transactionCommit: 2201,
   /** Never written by this server: only committed transactions enter the log. */

@@ -32,7 +32,7 @@ export const REPLICATION_ERRORS = {
     httpStatus: 500,
     message: 'master incompatible',
     cause: 'The leader is of a version that this follower does not understand.',
-    cure: 'Use a leader of a version that ticklog can follow: 1.4, 2.x or 3.0 to 3.3.',
+    cure: 'Use a leader of a version that ticklog can follow: 1.4, 2.x or 3.x.',
   },
   leaderChanged: {
     errorNum: 1404,
@@ -55,7 +55,7 @@ export const REPLICATION_ERRORS = {
     httpStatus: 500,
     message: 'unexpected marker',
     cause: 'An event or a dump line is of an unknown type, or lacks something its type needs.',
-    cure: 'Check that the leader is of a version that ticklog can follow: 1.4, 2.x or 3.0 to 3.3, then sync anew.',
+    cure: 'Check that the leader is of a version that ticklog can follow: 1.4, 2.x or 3.x, then sync anew.',
   },
   invalidApplierState: {
     errorNum: 1407,

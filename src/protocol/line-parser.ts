@@ -12,9 +12,10 @@ import { memberName, parseJson, readRest, splitObject } from './json-text.ts';
 import type { TransactionCollection } from './line.ts';
 
 /**
- * Reading log and dump lines of any leader (contract 2.7, 2.8, 3.4): 1.4, where document lines
+ * Reading log and dump lines of any leader (contract 2.7, 2.8, 3.4, 7.2): 1.4, where document lines
  * have `key` and `rev` on top and `tid` behind `data`; 2.x with `database` and a `tid` of "0";
- * 3.x, where key and revision are in `data` only and collection events carry their payload there.
+ * 3.x, where key and revision are in `data` only and collection events carry their payload there;
+ * 3.4 and later, which have `cuid` in place of `cid` and `cname`.
  */
 
 /** One line of a log or a dump, in one shape for all generations. */
@@ -26,6 +27,7 @@ export interface ForeignLine {
   readonly tid: string | undefined;
   /** Id of the leader's database, from 2.2 on. */
   readonly database: string | undefined;
+  /** From 3.4 on the collection's global id, which is no number: see `followedCollection`. */
   readonly cid: string | undefined;
   /** Missing in 3.x when the collection is gone by now. */
   readonly cname: string | undefined;
@@ -145,7 +147,7 @@ function readLine(text: string): ForeignLine {
     type,
     tid: tid === '0' ? undefined : tid,
     database: idOf(value['database'], 'database', text),
-    cid: idOf(value['cid'], 'cid', text),
+    cid: idOf(value['cid'], 'cid', text) ?? textOf(value['cuid'], 'cuid', text),
     cname: textOf(value['cname'], 'cname', text),
     key: isDocument
       ? (textOf(document?.['_key'], '_key', text) ?? textOf(value['key'], 'key', text))
@@ -167,7 +169,7 @@ function readLine(text: string): ForeignLine {
 }
 
 function isDdl(type: MarkerType): boolean {
-  return type >= MarkerType.collectionCreate && type <= MarkerType.indexDrop;
+  return type >= MarkerType.collectionCreate && type <= MarkerType.viewChange;
 }
 
 /**

@@ -53,6 +53,11 @@ export function replicationPath(
   return databasePath(database, `/_api/replication/${command}`, query);
 }
 
+/** Path and query of the log of leaders from 3.4 on: `/_db/<database>/_api/wal/tail`. */
+export function walTailPath(database: string, query: QueryValues = {}): string {
+  return databasePath(database, '/_api/wal/tail', query);
+}
+
 /** Path of one dump batch, or of another thing a replication command has by id. */
 export function replicationItemPath(
   database: string,

@@ -142,7 +142,63 @@ describe('make-follower', () => {
   const make = (server: ScriptedServer, ...more: readonly string[]) =>
     runCli(['make-follower', LEADER, '--server.endpoint', server.endpoint, ...more]);
 
-  test('sets up, copies, follows from where the copy ends, in this order, and says so', async () => {
+  test('is one request to a server that can do it, and says what was copied', async () => {
+    await using server = await startScriptedServer({
+      ...applier(true),
+      [`PUT ${command('make-follower')}`]: () => ({
+        body: { ...running('5'), copied: { ...COPIED, leaderWasStopped: true } },
+      }),
+    });
+    const { code, stdout, stderr } = await make(
+      server,
+      '--collection',
+      'orders',
+      '--collection',
+      'b',
+    );
+    expect(code).toBe(0);
+    expect(stderr).toContain('the logger of the leader does not run');
+    expect(stderr).toContain(`not copied, as not found on ${LEADER}: b`);
+    expect(stdout.split('\n')).toEqual([
+      `${server.endpoint}: copied 2 collections, up to tick 9223372036854775807`,
+      `${server.endpoint}: follows ${LEADER}, database _system, from tick 9223372036854775807 on`,
+      '',
+    ]);
+    expect(server.requests.map(({ path }) => path)).toEqual([command('make-follower')]);
+    expect(bodyOf(server, 'make-follower')).toEqual({
+      endpoint: LEADER,
+      database: '_system',
+      username: '',
+      password: '',
+      restrictType: 'include',
+      restrictCollections: ['orders', 'b'],
+    });
+  });
+
+  test('is one request, under its older name, to a server of 2.7 to 3.7', async () => {
+    await using server = await startScriptedServer({
+      ...applier(true),
+      [`PUT ${command('make-follower')}`]: () =>
+        refusal(400, 400, "invalid command 'make-follower'"),
+      [`PUT ${command('make-slave')}`]: () => ({ body: running('5') }),
+    });
+    const { code, stdout, stderr } = await make(server);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toBe(`${server.endpoint}: follows ${LEADER}, database _system\n`);
+  });
+
+  test('a refusal of it is the end, and not taken for a server that cannot do it', async () => {
+    await using server = await startScriptedServer({
+      ...applier(),
+      [`PUT ${command('make-follower')}`]: () => refusal(500, 1400, 'could not connect to master'),
+    });
+    const { code, stderr } = await make(server);
+    expect(code).toBe(1);
+    expect(stderr).toContain('could not connect to master (error 1400)');
+    expect(server.requests).toHaveLength(1);
+  });
+
+  test('otherwise sets up, copies, follows from where the copy ends, in this order, and says so', async () => {
     await using server = await startScriptedServer(applier());
     const { code, stdout, stderr } = await make(server, '--leader.database', 'shop');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -153,10 +209,10 @@ describe('make-follower', () => {
       '',
     ]);
     expect(server.requests.map(({ path }) => path.replace(command(''), ''))).toEqual([
-      ...['applier-state', 'applier-config', 'sync', 'applier-config'],
-      ...['applier-start', 'applier-state'],
+      ...['make-follower', 'make-slave', 'applier-state', 'applier-config', 'sync'],
+      ...['applier-config', 'applier-start', 'applier-state'],
     ]);
-    expect(server.requests[4]?.query.get('from')).toBe('9223372036854775807');
+    expect(server.requests[6]?.query.get('from')).toBe('9223372036854775807');
   });
 
   test('leaves nothing of earlier settings: user and restriction are reset', async () => {
@@ -201,8 +257,8 @@ describe('make-follower', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/^tcp:[^ ]+: the applier is stopped\n/);
     expect(server.requests.map(({ path }) => path.replace(command(''), ''))).toEqual([
-      ...['applier-state', 'applier-stop', 'applier-config', 'sync', 'applier-config'],
-      ...['applier-start', 'applier-state'],
+      ...['make-follower', 'make-slave', 'applier-state', 'applier-stop', 'applier-config', 'sync'],
+      ...['applier-config', 'applier-start', 'applier-state'],
     ]);
   });
 

@@ -237,4 +237,4 @@ export const PENDING: readonly {
   readonly version?: CapturedVersion;
   readonly files: RegExp;
   readonly waitsFor: string;
-}[] = [{ files: /^(?:sync|applier)\/|make-slave/, waitsFor: 'the rest of the follower' }];
+}[] = [];

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
-import { silentLogger } from '../../src/base/logger.ts';
+import { type Logger, silentLogger } from '../../src/base/logger.ts';
 import type { Collection } from '../../src/documents/collection.ts';
 import { startLogger } from '../../src/documents/databases.ts';
 import type { Database } from '../../src/documents/database.ts';
@@ -35,21 +35,28 @@ export interface SeenState {
 const POLL_MS = 10;
 const DEADLINE_MS = 20_000;
 
+/** What a test may choose of a follower. */
+export interface FollowerOptions extends TestCoreOptions {
+  readonly logger?: Logger;
+}
+
 /** A follower: a core with its appliers, without HTTP of its own, that can be restarted. */
 export class ApplierFollower implements AsyncDisposable {
   readonly core: TestCore;
   readonly #clock: Clock;
+  readonly #logger: Logger;
   #appliers: Appliers;
 
-  private constructor(core: TestCore, clock: Clock) {
+  private constructor(core: TestCore, clock: Clock, logger: Logger) {
     this.core = core;
     this.#clock = clock;
+    this.#logger = logger;
     this.#appliers = this.#newAppliers();
   }
 
-  static async open(options: TestCoreOptions = {}): Promise<ApplierFollower> {
-    const { clock = systemClock } = options;
-    return new ApplierFollower(await TestCore.open({ ...options, clock }), clock);
+  static async open(options: FollowerOptions = {}): Promise<ApplierFollower> {
+    const { clock = systemClock, logger = silentLogger } = options;
+    return new ApplierFollower(await TestCore.open({ ...options, clock }), clock, logger);
   }
 
   get appliers(): Appliers {
@@ -119,7 +126,7 @@ export class ApplierFollower implements AsyncDisposable {
 
   #newAppliers(): Appliers {
     const { store, catalogue, collections, copies } = this.core;
-    const deps = { store, catalogue, collections, logger: silentLogger, clock: this.#clock };
+    const deps = { store, catalogue, collections, logger: this.#logger, clock: this.#clock };
     return new Appliers(
       { ...deps, initialSyncer: new InitialSyncer({ ...deps, copies }) },
       { version: '1.4.3', transactionMaxBytes: 64 * 1024 * 1024 },

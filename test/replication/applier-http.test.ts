@@ -1,68 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { CollectionCopies } from '../../src/documents/collection-copy.ts';
+import { describe, expect, test } from 'vitest';
 import { startLogger } from '../../src/documents/databases.ts';
-import { Appliers } from '../../src/follower/appliers.ts';
 import { readCheckpoint } from '../../src/follower/checkpoint.ts';
-import { InitialSyncer } from '../../src/follower/initial-syncer.ts';
-import { applierCommands } from '../../src/http/replication-applier.ts';
-import { replicationDispatch } from '../../src/http/replication-dispatch.ts';
-import { type TestServer, openTestServer } from '../support/http-server.ts';
+import { type WireState, openHttpFollower } from '../support/http-follower.ts';
 import { openLeaderServer } from '../support/leader-server.ts';
 
 const UNREACHABLE = 'tcp://127.0.0.1:1';
-
-interface HttpFollower {
-  readonly server: TestServer;
-  /** A request below `/_api/replication/`; resolves with status and body. */
-  readonly send: (
-    method: string,
-    command: string,
-    body?: unknown,
-  ) => Promise<{ status: number; json: Record<string, unknown>; text: string }>;
-  /** applier-state, again and again until it is as wanted. */
-  readonly until: (wanted: (state: WireState) => boolean) => Promise<WireState>;
-}
-
-interface WireState {
-  readonly running: boolean;
-  readonly lastAppliedContinuousTick: string | null;
-  readonly lastError: { readonly errorNum: number };
-}
-
-async function openHttpFollower(): Promise<HttpFollower> {
-  let appliers: Appliers | undefined;
-  const server = await openTestServer({
-    routers: (parts) => {
-      const copies = new CollectionCopies(parts);
-      appliers = new Appliers(
-        { ...parts, initialSyncer: new InitialSyncer({ ...parts, copies }) },
-        { version: '1.4.3', transactionMaxBytes: 64 * 1024 * 1024 },
-      );
-      return [replicationDispatch(applierCommands(appliers))];
-    },
-    onDropDatabase: async (database) => appliers?.release(database),
-  });
-  onTestFinished(async () => {
-    await appliers?.stopAll();
-    await server[Symbol.asyncDispose]();
-  });
-  const send: HttpFollower['send'] = (method, command, body) =>
-    server.request(method, `/_api/replication/${command}`, { body });
-  return {
-    server,
-    send,
-    until: async (wanted) => {
-      for (let tries = 0; ; tries++) {
-        const { state } = (await send('GET', 'applier-state')).json as { state: WireState };
-        if (wanted(state)) return state;
-        if (tries > 1500) throw new Error(`still ${JSON.stringify(state)}`);
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-    },
-  };
-}
 
 function error(code: number, errorNum: number): object {
   return expect.objectContaining({ error: true, code, errorNum }) as object;
@@ -142,6 +86,24 @@ describe('contract 9.6', () => {
 });
 
 describe('the applier commands', () => {
+  test('show a client of 3.x the settings of 3.0, in their order, and refuse no JSON with 600', async () => {
+    const { send } = await openHttpFollower();
+    const headers = { 'x-arango-version': '30003' };
+    const config = { endpoint: UNREACHABLE, allowWrites: true };
+    const put = await send('PUT', 'applier-config', config, headers);
+    expect(put.text).toBe((await send('GET', 'applier-config', undefined, headers)).text);
+    expect(Object.keys(put.json)).toEqual([
+      ...['endpoint', 'database', 'requestTimeout', 'connectTimeout', 'ignoreErrors'],
+      ...['maxConnectRetries', 'sslProtocol', 'chunkSize', 'autoStart', 'adaptivePolling'],
+      ...['autoResync', 'autoResyncRetries', 'includeSystem', 'requireFromPresent', 'verbose'],
+      ...['incremental', 'useCollectionId', 'restrictType', 'restrictCollections'],
+      ...['connectionRetryWaitTime', 'initialSyncMaxWaitTime', 'idleMinWaitTime'],
+      ...['idleMaxWaitTime', 'allowWrites'],
+    ]);
+    expect((await send('PUT', 'applier-config', '{foo', headers)).json).toEqual(error(400, 600));
+    expect((await send('PUT', 'sync', '{foo', headers)).json).toEqual(error(400, 600));
+  });
+
   test.each([
     ['POST', 'applier-config'],
     ['DELETE', 'applier-config'],

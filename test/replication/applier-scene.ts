@@ -1,8 +1,7 @@
 import { onTestFinished } from 'vitest';
 import { LeaderScript, type ScriptAnswer, json, page } from '../support/leader-script.ts';
-import type { TestCoreOptions } from '../support/store.ts';
 import { documentsOf } from '../support/sync-follower.ts';
-import { ApplierFollower, type SeenState } from './applier-follower.ts';
+import { ApplierFollower, type FollowerOptions, type SeenState } from './applier-follower.ts';
 
 /** The request for a page of the log. */
 export const FOLLOW = 'GET logger-follow';
@@ -16,7 +15,7 @@ export interface Scene {
 }
 
 /** A scripted leader, and a follower with the collection `c` of id 77. */
-export async function openScene(options: TestCoreOptions = {}): Promise<Scene> {
+export async function openScene(options: FollowerOptions = {}): Promise<Scene> {
   const script = await LeaderScript.open();
   const follower = await ApplierFollower.open(options);
   onTestFinished(async () => {

@@ -284,7 +284,7 @@ describe('answers', () => {
       .next('POST batch', json({ id: '99' }))
       .next('PUT batch/99', { status: 204 })
       .next('DELETE batch/99', { status: 204 });
-    const id = await client.createBatch(180, live);
+    const { id } = await client.createBatch(180, live);
     await client.extendBatch(id, 60, live);
     await client.deleteBatch(id, live);
     expect(script.requests.map((each) => each.body)).toEqual(['{"ttl":180}', '{"ttl":60}', '']);

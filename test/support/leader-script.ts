@@ -8,7 +8,7 @@ import { crc32 } from 'node:zlib';
 /** A request that arrived, its body read. */
 export interface ScriptRequest {
   readonly method: string;
-  /** The command with what follows it, such as `dump` or `batch/17`. */
+  /** The command with what follows it, such as `dump`, `batch/17`, or `wal/tail`. */
   readonly command: string;
   readonly database: string;
   readonly query: URLSearchParams;
@@ -32,7 +32,7 @@ export interface ScriptAnswer {
 export type ScriptStep =
   ScriptAnswer | ((request: ScriptRequest) => ScriptAnswer | Promise<ScriptAnswer>);
 
-const PATH = /^\/_db\/([^/]+)\/_api\/replication\/(.*)$/;
+const PATH = /^\/_db\/([^/]+)\/_api\/(?:replication\/)?(.*)$/;
 
 /**
  * A leader that says what a test has written down, over real HTTP on a port of its own. Answers are
@@ -93,7 +93,7 @@ export class LeaderScript implements AsyncDisposable {
   async #serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const request = await readRequest(message);
     this.requests.push(request);
-    const step = this.#stepFor(request);
+    const step = this.#stepFor(request) ?? barrierRefusal(request);
     if (!step) this.surprises.push(`${request.method} ${message.url ?? ''}`);
     const answer = step
       ? await (typeof step === 'function' ? step(request) : step)
@@ -122,6 +122,11 @@ export class LeaderScript implements AsyncDisposable {
     }
     return undefined;
   }
+}
+
+/** Leaders that a test gives no barriers have none. */
+function barrierRefusal({ command }: ScriptRequest): ScriptAnswer | undefined {
+  return /^barrier\b/.test(command) ? refusal(400, 400, 'invalid command') : undefined;
 }
 
 /** `GET dump`, and for commands with an id also `PUT batch` beside `PUT batch/17`. */
@@ -203,10 +208,18 @@ export function loggerState(
 const CAPTURES = fileURLToPath(new URL('../../../shared/captures/', import.meta.url));
 const FRAME = /\n?=== (?:>>> request|<<< response) +conn (\d+) t=[0-9.]+ len=(\d+) ===\n/y;
 /** What our requests have that those of real followers have not, or have with other values. */
-const LOOSE = ['serverId', 'includeSystem', 'flush', 'flushWait', 'wait'];
+const LOOSE = [
+  ...['serverId', 'includeSystem', 'flush', 'flushWait', 'wait'],
+  ...['barrier', 'firstRegular', 'firstRegularTick'],
+];
+const REPLAYED = [
+  ...['logger-state', 'logger-follow', 'inventory', 'dump', 'batch', 'barrier'],
+  'determine-open-transactions',
+];
 
-/** A request of a capture and its answer. */
+/** A request of a capture, and its answer. */
 export interface Exchange {
+  readonly connection: number;
   readonly method: string;
   readonly url: URL;
   readonly body: string;
@@ -226,10 +239,15 @@ export function readWireCapture(name: string): Buffer | undefined {
  *
  * @param loose query parameters that need not agree, besides those that never do
  */
-export function replay(script: LeaderScript, capture: Buffer, loose: readonly string[] = []): void {
+export function replay(
+  script: LeaderScript,
+  capture: Buffer | readonly Exchange[],
+  loose: readonly string[] = [],
+): void {
   const ignored = [...LOOSE, ...loose];
   const answers = new Map<string, ScriptAnswer[]>();
-  for (const { method, url, answer } of joinJobs(readExchanges(capture))) {
+  const exchanges = joinJobs(Buffer.isBuffer(capture) ? readExchanges(capture) : capture);
+  for (const { method, url, answer } of exchanges) {
     const [, , command = ''] = PATH.exec(url.pathname) ?? [];
     const database = url.pathname.split('/')[2] ?? '';
     const key = `${method} ${database} ${command} ${strictQuery(url.searchParams, ignored)}`;
@@ -246,9 +264,7 @@ export function replay(script: LeaderScript, capture: Buffer, loose: readonly st
     return next ?? { status: 500, body: `the capture has no answer to ${key}` };
   };
   for (const method of ['GET', 'PUT', 'POST', 'DELETE']) {
-    for (const command of ['logger-state', 'logger-follow', 'inventory', 'dump', 'batch']) {
-      script.always(`${method} ${command}`, answer);
-    }
+    for (const command of REPLAYED) script.always(`${method} ${command}`, answer);
   }
 }
 
@@ -274,14 +290,32 @@ export function readExchanges(capture: Buffer): Exchange[] {
     if (marker.includes('>>> request')) {
       const [method = '', target = ''] = message.split(' ', 2);
       const body = message.slice(message.indexOf('\r\n\r\n') + 4);
-      open.set(connection, { method, url: new URL(target, 'http://capture'), body });
+      const url = new URL(target, 'http://capture');
+      open.set(connection, { connection: Number(connection), method, url, body });
       continue;
     }
     const request = open.get(connection);
     open.delete(connection);
-    if (request) exchanges.push({ ...request, answer: parseAnswer(message) });
+    const answer = parseAnswer(message);
+    if (request) exchanges.push({ ...request, answer });
   }
   return exchanges;
+}
+
+/** An entry of an inventory, as far as the tests look at it. */
+export interface InventoryEntry {
+  readonly parameters: { readonly cid: string; readonly name: string; readonly type: number };
+  readonly indexes: readonly object[];
+}
+
+/** The lists of collections in a capture. */
+export function inventoriesOf(exchanges: readonly Exchange[]): InventoryEntry[][] {
+  return exchanges
+    .filter(({ url }) => url.pathname.endsWith('/inventory'))
+    .map(({ answer }) => {
+      const text = Buffer.from(answer.body ?? '').toString('utf8');
+      return (JSON.parse(text) as { collections: InventoryEntry[] }).collections;
+    });
 }
 
 function parseAnswer(message: string): ScriptAnswer {
@@ -299,7 +333,7 @@ function parseAnswer(message: string): ScriptAnswer {
 }
 
 /** Followers of 3.0 ask for their dumps as jobs; ours do not: gives the job's result at once. */
-function joinJobs(exchanges: readonly Exchange[]): Exchange[] {
+export function joinJobs(exchanges: readonly Exchange[]): Exchange[] {
   const results = new Map<string, ScriptAnswer>();
   for (const { answer } of exchanges) {
     const id = answer.headers?.['x-arango-async-id'];

@@ -44,13 +44,14 @@ test('a deleted checkpoint is gone', async () => {
   expect(readCheckpoint(core.store, 1)).toBeUndefined();
 });
 
-test('one who begins after a tick has read and applied up to there, and has nothing open', () => {
+test('one who begins after a tick has read and applied up to there, and does not know what is open', () => {
   expect(checkpointAt({ leaderId: '1', incarnation: 'i', tick: 8n }, 3)).toEqual({
     leaderId: '1',
     incarnation: 'i',
     appliedTick: 8n,
     processedTick: 8n,
     open: [],
+    isGiven: true,
     updatedMs: 3,
   });
 });

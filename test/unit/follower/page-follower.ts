@@ -16,6 +16,7 @@ const OPTIONS: Omit<PageApplierOptions, 'theirs'> = {
   transactionMaxBytes: 64 * 1024 * 1024,
   ignoreErrors: 0,
   interleaved: false,
+  equalTicks: false,
 };
 
 /** A database that follows a log made up by the test, with the leader's collections `c` and `e`. */

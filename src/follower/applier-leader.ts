@@ -1,0 +1,82 @@
+import type { Logger } from '../base/logger.ts';
+import type { Database } from '../documents/database.ts';
+import type { ApplierConfig } from '../model/applier-config.ts';
+import type { Store } from '../storage/store.ts';
+import { writeApplierConfig } from './applier-config.ts';
+import { checkpointAt, writeCheckpoint } from './checkpoint.ts';
+import type { InitialSyncer, SyncRequest, SyncResult } from './initial-syncer.ts';
+import { LeaderClient } from './leader-client.ts';
+
+/** A time-out that is none. */
+const NEVER_MS = 1_000_000_000;
+
+/** A client of the leader that a configuration names, whose endpoint is known to be usable. */
+export function configuredClient(
+  deps: { store: Store; database: Database; logger: Logger },
+  config: ApplierConfig,
+): LeaderClient {
+  const { endpoint = '', database, username, password, jwt } = config;
+  return new LeaderClient(deps, {
+    endpoint,
+    database: database ?? deps.database.name,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(jwt === undefined ? {} : { jwt }),
+    requestTimeoutMs: milliseconds(config.requestTimeout),
+    dumpTimeoutMs: milliseconds(config.initialSyncMaxWaitTime),
+    connectTimeoutMs: config.connectTimeout * 1000,
+    ownServerId: deps.store.server.serverId,
+    pageMaxBytes: config.maxPacketSize,
+  });
+}
+
+/**
+ * The copy that following by this configuration can begin from: of what it follows, with the
+ * position and the barrier left to the applier.
+ */
+export function configuredCopy(
+  { database, client }: { database: Database; client: LeaderClient },
+  config: ApplierConfig,
+): SyncRequest & { readonly onSwitch: NonNullable<SyncRequest['onSwitch']> } {
+  const { restrictType, restrictCollections, includeSystem, chunkSize, verbose } = config;
+  return {
+    client,
+    restrictType,
+    restrictCollections,
+    includeSystem,
+    keepBarrier: true,
+    verbose,
+    ...(chunkSize > 0 ? { chunkSizeBytes: chunkSize } : {}),
+    onSwitch: (tx, position) => {
+      writeCheckpoint(tx, database.number, checkpointAt(position, tx.timeMs));
+    },
+  };
+}
+
+/**
+ * Makes that copy; settings and position are stored in the batch that shows it.
+ * @throws ServiceError as InitialSyncer.run
+ */
+export async function copyConfigured(
+  deps: { store: Store; database: Database; logger: Logger; initialSyncer: InitialSyncer },
+  config: ApplierConfig,
+  signal: AbortSignal,
+): Promise<SyncResult> {
+  const { database, initialSyncer } = deps;
+  const client = configuredClient(deps, config);
+  try {
+    const request = configuredCopy({ database, client }, config);
+    const onSwitch: typeof request.onSwitch = (tx, position) => {
+      request.onSwitch(tx, position);
+      writeApplierConfig(tx, database.number, config);
+    };
+    return await initialSyncer.run(database, { ...request, onSwitch }, signal);
+  } finally {
+    await client.close();
+  }
+}
+
+/** 0 seconds stand for no limit. */
+function milliseconds(seconds: number): number {
+  return seconds > 0 ? seconds * 1000 : NEVER_MS;
+}

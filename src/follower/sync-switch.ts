@@ -1,0 +1,111 @@
+import type { Logger } from '../base/logger.ts';
+import type { Collection } from '../documents/collection.ts';
+import type { CollectionCopies } from '../documents/collection-copy.ts';
+import type { Database } from '../documents/database.ts';
+import type { Store } from '../storage/store.ts';
+import type { WriteTx } from '../storage/write-tx.ts';
+import { DroppedCollections } from './dropped-collections.ts';
+import type { SyncRequest } from './initial-syncer.ts';
+import type { LeaderIncarnation } from './leader-answers.ts';
+import type { Restriction } from './restriction.ts';
+import { type SyncEnd, isLeftToApplier, moveCheckpoint } from './sync-checkpoint.ts';
+import type { SyncPlan, SyncProgress } from './sync-progress.ts';
+
+export interface SyncSwitchDeps {
+  readonly store: Store;
+  readonly copies: CollectionCopies;
+  readonly progress: SyncProgress;
+  readonly logger: Logger;
+}
+
+export interface SyncSwitchOptions {
+  readonly database: Database;
+  readonly restriction: Restriction;
+  readonly onSwitch: NonNullable<SyncRequest['onSwitch']>;
+}
+
+/** The end of a sync: puts its copies in place, and all that must be in the same batch (P6). */
+export class SyncSwitch {
+  readonly #deps: SyncSwitchDeps;
+  readonly #options: SyncSwitchOptions;
+
+  constructor(deps: SyncSwitchDeps, options: SyncSwitchOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /** @param incarnations the runs of a ticklog leader */
+  async run(
+    plan: SyncPlan,
+    finished: readonly Collection[],
+    incarnations: readonly LeaderIncarnation[] | undefined,
+  ): Promise<void> {
+    const { copies, logger } = this.#deps;
+    const { database, restriction } = this.#options;
+    const { leaderId, incarnation, leaderDatabase, tick } = plan;
+    const position = { leaderId, ...(incarnation === undefined ? {} : { incarnation }), tick };
+    const end = { position, leaderDatabase, restriction, incarnations };
+    const gone = await copies.switchIn(
+      database,
+      finished,
+      (tx, going) => this.#endProgress(tx, finished, going, end),
+      {
+        followed: { leaderId, database: leaderDatabase, tick },
+        isGone: (collection) => this.#isGone(collection, end),
+      },
+    );
+    for (const { name, cid } of gone) {
+      logger.info({ collection: name, cid }, 'dropped, as the leader no longer has it');
+    }
+  }
+
+  /**
+   * Whether something that was not copied once came from the place that was copied, and would have been
+   * copied if it were still there. What no leader's copy is stays (contract 3.7).
+   */
+  #isGone({ name, followed }: Collection, end: SyncEnd): boolean {
+    if (followed?.leaderId !== end.position.leaderId) return false;
+    if (followed.database !== end.leaderDatabase || !end.restriction.accepts(name)) return false;
+    const { store } = this.#deps;
+    return !isLeftToApplier({ store, database: this.#options.database }, end, name);
+  }
+
+  /** What is in the batch of the switch besides the switch. */
+  #endProgress(
+    tx: WriteTx,
+    finished: readonly Collection[],
+    going: readonly Collection[],
+    end: SyncEnd,
+  ): void {
+    const { store, progress } = this.#deps;
+    progress.removePlan(tx);
+    for (const copy of finished) progress.removePosition(tx, copy);
+    tx.observeTick(end.position.tick);
+    const { database } = this.#options;
+    if (moveCheckpoint(tx, { store, database }, end)) {
+      this.#noteDropped(tx, finished, going, end);
+    }
+    this.#options.onSwitch(tx, end.position);
+  }
+
+  /** All that the applier is to follow was copied: what came from there and was not copied is gone. */
+  #noteDropped(
+    tx: WriteTx,
+    finished: readonly Collection[],
+    going: readonly Collection[],
+    { position, leaderDatabase, incarnations = [] }: SyncEnd,
+  ): void {
+    const { leaderId, tick } = position;
+    const copied = new Set(finished.map(({ cid }) => cid));
+    const gone = going.filter(
+      ({ cid, followed }) =>
+        !copied.has(cid) && followed?.leaderId === leaderId && followed.database === leaderDatabase,
+    );
+    const dropped = new DroppedCollections(this.#deps, {
+      databaseNumber: this.#options.database.number,
+      leader: { leaderId, database: leaderDatabase, incarnations },
+    });
+    const cids = gone.map(({ cid }) => cid);
+    dropped.add(tx, cids, tick);
+  }
+}
