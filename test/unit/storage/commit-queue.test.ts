@@ -265,7 +265,7 @@ describe('the commit queue', () => {
     const { store } = raw;
     const batch = vi.spyOn(store.level, 'batch');
     const text = 'x'.repeat(1024 * 1024);
-    const writes = Array.from({ length: 40 }, (_, i) =>
+    const writes = Array.from({ length: 60 }, (_, i) =>
       store.commit((tx) => {
         const tick = tx.drawTick();
         const entry = { tick, type: 2300, collection: 1, transaction: 0n };
@@ -284,6 +284,6 @@ describe('the commit queue', () => {
       to: store.lastCommitted,
       limitBytes: 1e9,
     });
-    expect(page.count).toBe(40);
+    expect(page.count).toBe(60);
   });
 });
