@@ -13,8 +13,8 @@ import { type RestoreLines, atLine } from './restore-lines.ts';
  * need not hold thousands of them back until they see the last. Runs inside the commit queue.
  *
  * @param pieces emptied as they are written, so that a large restore is not in memory twice
- * @throws ServiceError uniqueConstraintViolated (1210) and documentTooLarge (1216) with the number of the line,
- *   collectionNotFound, readOnly
+ * @throws ServiceError uniqueConstraintViolated (1210), documentTooLarge (1216) and conflict (1200, a stream
+ *   transaction holds the document) with the number of the line; collectionNotFound, readOnly
  */
 export function writeRestore(
   tx: WriteTx,
@@ -47,15 +47,12 @@ function writeLines(
     const { key, rev } = lines;
     if (rev !== undefined) revisions.add(rev);
     const old = writes.pointer(collection, key);
-    if (lines.isRemoval) {
-      if (old) writes.remove(collection, key, old, rev);
-      continue;
-    }
     try {
-      writes.upsertBytes(collection, key, lines, old, rev);
+      if (!lines.isRemoval) writes.upsertBytes(collection, key, lines, old, rev);
+      else if (old) writes.remove(collection, key, old, rev);
     } catch (error) {
       throw error instanceof ServiceError ? atLine(lines.number, error) : error;
     }
-    if (tracksKeys) trackGivenKey(writes, collection, key);
+    if (tracksKeys && !lines.isRemoval) trackGivenKey(writes, collection, key);
   }
 }

@@ -253,3 +253,28 @@ test('a client that goes away in the middle leaves nothing behind', async () => 
   await restore([lineOf1('b', '5')]);
   expect(Object.keys(await documents())).toEqual(['b']);
 });
+
+describe('what an open transaction holds', () => {
+  test('is not restored over: 409/1200 with the number of the line, and nothing is stored', async () => {
+    const begun = await server.request('POST', '/_api/transaction/begin', {
+      body: { collections: { write: 'c' } },
+    });
+    const { id } = begun.json['result'] as { id: string };
+    const inside = { headers: { 'x-arango-trx-id': id } };
+    await restore([lineOf1('gone', '1')]);
+    await server.request('POST', '/_api/document/c', { ...inside, body: { _key: 'held' } });
+    await server.request('DELETE', '/_api/document/c/gone', inside);
+    const bad = [lineOf1('held', '7'), '{"type":2302,"key":"gone","rev":"8"}'];
+    for (const line of bad) {
+      for (const headers of [{}, OF_3]) {
+        const answer = await send(`${lineOf1('good', '5')}\n${line}\n`, { headers });
+        expectError(answer, 409, 1200);
+        expect(answer.json['errorMessage']).toContain('line 2 of the body');
+      }
+    }
+    expect(Object.keys(await documents())).toEqual(['gone']);
+    await server.request('PUT', `/_api/transaction/${id}`);
+    await restore([lineOf1('held', '9', { n: 1 })]);
+    expect(await documents()).toEqual({ held: { _key: 'held', n: 1 } });
+  });
+});
