@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { ACCEPTED_VERSIONS } from '../follower/leader-check.ts';
 import type { DumpPage } from '../follower/leader-client.ts';
 import type { Tick } from '../model/tick.ts';
 import { BareLines } from './bare-lines.ts';
@@ -44,6 +43,9 @@ export interface DumpOptions extends TransferFlags {
 }
 
 type DumpFlags = Omit<DumpOptions, 'server'> & ConnectionFlags;
+
+/** From 3.4 on the pages of a dump belong to a snapshot, which the server's own tool knows better. */
+const DUMPED_VERSIONS: readonly string[] = ['1.4', '2', '3.0', '3.1', '3.2', '3.3'];
 
 const BATCH_SIZE_BYTES = 8 * 1024 * 1024;
 
@@ -235,9 +237,9 @@ function checkTicks({ tickStart, tickEnd }: DumpOptions): void {
 /** @throws Error for a server that wants another kind of dump */
 function checkVersion(version: Version, { endpoint }: Connection): void {
   const { text } = version;
-  if (ACCEPTED_VERSIONS.some((each) => text === each || text.startsWith(`${each}.`))) return;
+  if (DUMPED_VERSIONS.some((each) => text === each || text.startsWith(`${each}.`))) return;
   throw new Error(
     `${endpoint.text} is of version ${text}; what can be dumped is ticklog and ` +
-      `ArangoDB ${ACCEPTED_VERSIONS.join(', ')}; for others use their own arangodump`,
+      `ArangoDB ${DUMPED_VERSIONS.join(', ')}; for others use their own arangodump`,
   );
 }

@@ -106,14 +106,14 @@ describe('initialSyncMaxWaitTime', () => {
   test('is how long the leader may be silent before a page of a collection', async () => {
     await using script = await LeaderScript.open();
     script.always(STATE, loggerState({ lastLogTick: '20' })).always(FOLLOW, idle(20));
-    listing(script, { ...page([]), delayMs: 30_000 });
+    listing(script, { ...page([]), delayMs: 60_000 });
     const { send } = await openHttpFollower({ fetchRetries: 0 });
     const startedMs = performance.now();
     const body = { endpoint: script.endpoint, initialSyncMaxWaitTime: 0.2 };
     const made = await send('PUT', 'make-follower', body);
     expect(made.json).toMatchObject({ code: 500, errorNum: 1400 });
     expect((await send('PUT', 'sync', body)).json).toMatchObject({ code: 500, errorNum: 1400 });
-    expect(performance.now() - startedMs).toBeLessThan(10_000);
+    expect(performance.now() - startedMs).toBeLessThan(30_000);
   });
 });
 

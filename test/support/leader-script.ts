@@ -32,7 +32,7 @@ export interface ScriptAnswer {
 export type ScriptStep =
   ScriptAnswer | ((request: ScriptRequest) => ScriptAnswer | Promise<ScriptAnswer>);
 
-const PATH = /^\/_db\/([^/]+)\/_api\/(?:replication\/)?(.*)$/;
+const PATH = /^\/_db\/([^/]+)\/_api\/(?:replication\/|(?=wal\/))(.*)$/;
 
 /**
  * A leader that says what a test has written down, over real HTTP on a port of its own. Answers are
