@@ -64,6 +64,7 @@ export type {
   ApplierSettings,
   ApplierState,
   ApplierStatus,
+  FollowerStatus,
   Inventory,
   LeaderSelection,
   LoggerStatus,

@@ -3,6 +3,7 @@ import type {
   ApplierChanges,
   ApplierSettings,
   ApplierStatus,
+  FollowerStatus,
   LeaderSelection,
   SyncResult,
 } from './replication-types.ts';
@@ -65,6 +66,19 @@ export async function sync(
   const call = { ...options, body: leader, extraMs: Infinity };
   const result = await scope.json<SyncResult>('PUT', `${BASE}/sync`, call);
   return { ...result, lastLogTick: scope.tick(result.lastLogTick, 'lastLogTick') };
+}
+
+/** See `DatabaseClient.makeFollower`. */
+export async function makeFollower(
+  scope: Scope,
+  leader: LeaderSelection & ApplierChanges,
+  options: RequestOptions,
+): Promise<FollowerStatus> {
+  const call = { ...options, body: leader, extraMs: Infinity };
+  const status = await scope.json<FollowerStatus>('PUT', `${BASE}/make-follower`, call);
+  const { copied } = status;
+  const lastLogTick = scope.tick(copied.lastLogTick, 'lastLogTick');
+  return { ...applierStatus(scope, status), copied: { ...copied, lastLogTick } };
 }
 
 function applierStatus(scope: Scope, status: ApplierStatus): ApplierStatus {

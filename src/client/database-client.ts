@@ -1,11 +1,17 @@
-import { ApplierClient, sync } from './applier-client.ts';
+import { ApplierClient, makeFollower, sync } from './applier-client.ts';
 import { CollectionClient } from './collection-client.ts';
 import type { CollectionInfo, NewCollection } from './collection-types.ts';
 import { type DumpOptions, readDump } from './dump-reader.ts';
 import type { DumpEntry, LogEntry } from './log-entry.ts';
 import { type LogOptions, readLog } from './log-reader.ts';
 import { LoggerClient, readInventory } from './logger-client.ts';
-import type { Inventory, LeaderSelection, SyncResult } from './replication-types.ts';
+import type {
+  ApplierChanges,
+  FollowerStatus,
+  Inventory,
+  LeaderSelection,
+  SyncResult,
+} from './replication-types.ts';
 import type { RequestOptions, Scope } from './scope.ts';
 import {
   runTransaction,
@@ -87,6 +93,18 @@ export class DatabaseClient {
    */
   sync(leader: LeaderSelection, options: RequestOptions = {}): Promise<SyncResult> {
     return sync(this.#scope, leader, options);
+  }
+
+  /**
+   * Copies a leader and follows it from then on; resolves when it is copied and the applier has been started
+   * (contract 3.8). Settings that are not given are those that the applier has by default. An abort of the
+   * signal does not end it; `applier.stop` does.
+   */
+  makeFollower(
+    leader: LeaderSelection & ApplierChanges,
+    options: RequestOptions = {},
+  ): Promise<FollowerStatus> {
+    return makeFollower(this.#scope, leader, options);
   }
 
   /**

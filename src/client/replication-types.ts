@@ -116,3 +116,8 @@ export interface ApplierStatus {
   readonly endpoint?: string;
   readonly database?: string;
 }
+
+/** What came of making a follower: the applier, and what was copied. */
+export interface FollowerStatus extends ApplierStatus {
+  readonly copied: SyncResult;
+}

@@ -77,6 +77,27 @@ test('several servers run in one program, and one can follow another', async () 
   expect((await applier.forget()).state.lastAppliedContinuousTick).toBeNull();
 });
 
+test('a server is made the follower of another in one call', async () => {
+  await using leader = await openServer();
+  await using follower = await openServer();
+  await using a = connect(leader.url);
+  await using b = connect(follower.url);
+  const orders = await a.use().createCollection('orders');
+  await orders.insert({ _key: 'first' });
+  const settings = { endpoint: leader.url, connectTimeout: 3 };
+  const { state, copied, endpoint } = await b.use().makeFollower(settings);
+  expect(state.running).toBe(true);
+  expect(endpoint).toBe(leader.url);
+  expect(copied.collections.map(({ name }) => name)).toContain('orders');
+  expect(copied.lastLogTick).toBeGreaterThan(0n);
+  await orders.insert({ _key: 'second' });
+  const copy = b.use().collection('orders');
+  await expect
+    .poll(() => copy.find('second'), { timeout: 10_000 })
+    .toMatchObject({ _key: 'second' });
+  await expect(copy.insert({})).rejects.toMatchObject({ status: 403, errorNum: 1004 });
+});
+
 test('options set what the flags of their names set', async () => {
   await using server = await openServer({ loggerAutoStart: false, maxBodyBytes: '8KiB' });
   await using client = connect(server.url);
