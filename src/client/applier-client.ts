@@ -83,7 +83,7 @@ export async function makeFollower(
 
 function applierStatus(scope: Scope, status: ApplierStatus): ApplierStatus {
   const { state } = status;
-  const tick = (name: keyof typeof state & `last${string}Tick`): Tick | null =>
+  const tick = (name: keyof typeof state & `${string}Tick`): Tick | null =>
     scope.tickOrNull(state[name], name);
   return {
     ...status,
@@ -92,6 +92,7 @@ function applierStatus(scope: Scope, status: ApplierStatus): ApplierStatus {
       lastAppliedContinuousTick: tick('lastAppliedContinuousTick'),
       lastProcessedContinuousTick: tick('lastProcessedContinuousTick'),
       lastAvailableContinuousTick: tick('lastAvailableContinuousTick'),
+      safeResumeTick: tick('safeResumeTick'),
     },
   };
 }

@@ -84,6 +84,8 @@ export interface ApplierState {
   readonly lastProcessedContinuousTick: Tick | null;
   /** Newest tick of the leader when it last answered. */
   readonly lastAvailableContinuousTick: Tick | null;
+  /** Where a follower without a place of its own would have to begin. */
+  readonly safeResumeTick: Tick | null;
   readonly progress: {
     readonly time: string;
     readonly message?: string;

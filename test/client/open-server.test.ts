@@ -73,6 +73,8 @@ test('several servers run in one program, and one can follow another', async () 
   await expect
     .poll(async () => (await applier.state()).state.lastAppliedContinuousTick, { timeout: 10_000 })
     .toBe((await a.use().logger.state()).state.lastLogTick);
+  const { safeResumeTick, lastAppliedContinuousTick } = (await applier.state()).state;
+  expect(safeResumeTick).toBe(lastAppliedContinuousTick);
   expect((await applier.stop()).state).toMatchObject({ running: false, phase: 'stopped' });
   expect((await applier.forget()).state.lastAppliedContinuousTick).toBeNull();
 });
