@@ -32,7 +32,7 @@ const COLLECTION_VERSION_OF_3 = 5;
 const INDEX_BUCKETS = 8;
 /** Index types that leave out documents without a value where their definition says so. */
 const SPARSE_BY_CHOICE: ReadonlySet<unknown> = new Set([
-  ...['hash', 'skiplist', 'persistent', 'primary', 'edge'],
+  ...['hash', 'skiplist', 'persistent', 'edge'],
 ]);
 
 type Json = Readonly<Record<string, unknown>>;
@@ -62,6 +62,7 @@ export function indexOf3(definition: Json): Record<string, unknown> {
   const { type, sparse } = definition;
   if (type === 'geo1' || type === 'geo2') return { ignoreNull: true, ...definition, sparse: true };
   if (type === 'fulltext') return { ...definition, sparse: true };
+  if (type === 'primary') return { ...definition, fields: ['_key'], sparse: false };
   if (!SPARSE_BY_CHOICE.has(type)) return { ...definition };
   return { ...definition, sparse: sparse === true };
 }

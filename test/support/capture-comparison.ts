@@ -229,9 +229,8 @@ class BodyComparison {
       return;
     }
     const byContent = NAMED_FOR_CONTENT.has(member);
-    const [first] = Object.values(ours);
     for (const [name, value] of Object.entries(theirs)) {
-      const own = byContent ? (ours[name] ?? first) : ours[name];
+      const own = byContent && isObject(value) ? namesake(value, Object.values(ours)) : ours[name];
       this.#value(value, own, byContent ? `${path}.*` : `${path}.${name}`, byContent ? '' : name);
     }
   }
