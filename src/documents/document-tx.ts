@@ -3,6 +3,7 @@ import type { Origin } from '../changelog/changelog.ts';
 import { CollectionType } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
 import { MarkerType, type UpsertMarkerType } from '../model/marker.ts';
+import { isValidKey } from '../model/names.ts';
 import type { Tick } from '../model/tick.ts';
 import { buildData, dataHead } from '../protocol/json-text.ts';
 import { documentHead, documentTail, journalHead } from '../protocol/line.ts';
@@ -87,7 +88,8 @@ export class DocumentTx implements DocumentWrites {
   }
 
   pointer(collection: Collection, key: string): Pointer | undefined {
-    if (collection.frontier.lacks(key)) return undefined;
+    // What can be no key is not looked for: only ASCII is the same text in latin1.
+    if (collection.frontier.lacks(key) || !isValidKey(key)) return undefined;
     return this.#tx.pointer(collection.primaryPrefix + key);
   }
 

@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts';
 import { ServiceError } from '../model/errors.ts';
+import { isValidKey } from '../model/names.ts';
 import type { Tick } from '../model/tick.ts';
 import { buildData } from '../protocol/json-text.ts';
 import type { Pointer } from '../storage/pointer.ts';
@@ -172,6 +173,8 @@ export class StagedWrites implements DocumentWrites, IndexEntries {
 
   #committed(collection: Collection, key: string): Pointer | undefined {
     if (collection.frontier.lacks(key)) return undefined;
+    // Only ASCII is the same text in latin1.
+    if (!isValidKey(key)) return undefined;
     return this.#tx.pointer(collection.primaryPrefix + key);
   }
 
