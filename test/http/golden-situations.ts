@@ -1,5 +1,6 @@
 import type { CapturedVersion } from '../support/captures.ts';
 import type { Step } from '../support/capture-replay.ts';
+import { beforeFollower, transaction } from './golden-follower.ts';
 
 const GRAPHS: Step = ['leader', 'POST /_api/collection', { name: '_graphs', isSystem: true }];
 
@@ -93,16 +94,6 @@ const AFTER: readonly (readonly [file: RegExp, steps: readonly Step[]])[] = [
   ],
 ];
 
-/** The same operations as a stream transaction. */
-function transaction(operations: readonly Step[]): Step[] {
-  const collections = { write: ['people', 'knows'] };
-  return [
-    ['leader', 'POST /_api/transaction/begin', { collections }],
-    ...operations,
-    ['leader', 'PUT /_api/transaction/<id>'],
-  ];
-}
-
 function index(type: string, field: string): object {
   return { type, unique: false, fields: [field] };
 }
@@ -110,11 +101,14 @@ function index(type: string, field: string): object {
 /** Steps to be made before a recording; those before the first one for an empty name. */
 export function stepsBefore(version: CapturedVersion, file: string): readonly Step[] {
   if (file === '') return AT_START[version];
-  return BEFORE.find(([name]) => name === file)?.[1] ?? [];
+  return BEFORE.find(([name]) => name === file)?.[1] ?? beforeFollower(version, file);
 }
 
 /** Steps to be made between the request of a recording and the look at the log. */
 export function stepsAfter(version: CapturedVersion, file: string): readonly Step[] {
+  if (version === '1.4.3' && file === 'applier/start-leader-logger-stopped.http') {
+    return [['leader', 'PUT /_api/replication/logger-stop']];
+  }
   if (version === '1.4.3' && file.includes('logger-stop')) return [];
   return AFTER.find(([files]) => files.test(file))?.[1] ?? [];
 }

@@ -9,8 +9,27 @@ import { IdTranslation, type OwnAnswer } from './capture-comparison.ts';
 import type { CapturedVersion, Exchange } from './captures.ts';
 import { makeTempDir } from './temp-dir.ts';
 
-/** A request that makes the situation of a recording. */
-export type Step = readonly [server: Exchange['server'], target: string, body?: object | string];
+/** A request that makes the situation of a recording; addresses in it are the recorded ones. */
+export type RequestStep = readonly [
+  server: Exchange['server'],
+  target: string,
+  body?: object | string,
+];
+
+/** A request, or what the follower is waited for. */
+export type Step = RequestStep | { readonly until: (state: ApplierState) => boolean } | 'caught up';
+
+/** `state` of the follower's applier, as far as steps look at it. */
+export interface ApplierState {
+  readonly running: boolean;
+  readonly lastAppliedContinuousTick: string | null;
+  readonly lastAvailableContinuousTick: string | null;
+}
+
+const STATE = '/_api/replication/applier-state';
+const POLL_MS = 20;
+/** How often it is looked whether the follower is as it should be. */
+const POLLS_MAX = 1500;
 
 /** Addresses of the recorded servers; the leader was also reached through two proxies. */
 const RECORDED_PORTS: Readonly<Record<string, Exchange['server'] | 'nobody'>> = {
@@ -61,9 +80,14 @@ export class ReplayServers implements AsyncDisposable {
    */
   async prepare(steps: readonly Step[]): Promise<void> {
     let transaction: string | undefined;
-    for (const [server, target, body] of steps) {
+    for (const step of steps) {
+      if (step === 'caught up' || 'until' in step) {
+        await (step === 'caught up' ? this.#caughtUp() : this.#until(step.until));
+        continue;
+      }
+      const [server, target, body] = step;
       const [method = '', path = ''] = target.replace('<id>', transaction ?? '').split(' ');
-      const text = typeof body === 'object' ? JSON.stringify(body) : (body ?? '');
+      const text = this.#body(typeof body === 'object' ? JSON.stringify(body) : (body ?? ''));
       const headers = transaction === undefined ? {} : { 'x-arango-trx-id': transaction };
       const answer = await this.#send(server, method, path, text, headers);
       if (answer.status >= 400) throw new Error(`${target}: ${answer.status} ${answer.text}`);
@@ -86,10 +110,9 @@ export class ReplayServers implements AsyncDisposable {
   /** Notes that the position a recorded look at the log begins at is where ours ends now. */
   async learnPosition({ target }: Exchange): Promise<void> {
     const [, from] = /[?&]from=(\d+)/.exec(target) ?? [];
-    if (from === undefined) return;
-    const { text } = await this.#send('leader', 'GET', '/_api/replication/logger-state', '', {});
-    const { state } = JSON.parse(text) as { state: { lastLogTick: string } };
-    this.ids.learnTick(from, state.lastLogTick, true);
+    // 1 is recorded where any tick would do.
+    if (from === undefined || from === '1') return;
+    this.ids.learnTick(from, await this.#lastLogTick(), true);
   }
 
   /** Notes which ticks both logs ended with when they were looked at. */
@@ -111,6 +134,29 @@ export class ReplayServers implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#agent.destroy();
     await this.#close();
+  }
+
+  async #until(wanted: (state: ApplierState) => boolean): Promise<void> {
+    for (let polls = 0; ; polls++) {
+      const { text } = await this.#send('follower', 'GET', STATE, '', {});
+      const { state } = JSON.parse(text) as { state: ApplierState };
+      if (wanted(state)) return;
+      if (polls > POLLS_MAX) throw new Error(`the follower is still ${text}`);
+      await sleep(POLL_MS);
+    }
+  }
+
+  /** Waits until the follower has applied what the leader has logged by now, or has stopped. */
+  async #caughtUp(): Promise<void> {
+    const tick = BigInt(await this.#lastLogTick());
+    await this.#until(
+      ({ running, lastAppliedContinuousTick: applied }) => !running || BigInt(applied ?? 0) >= tick,
+    );
+  }
+
+  async #lastLogTick(): Promise<string> {
+    const { text } = await this.#send('leader', 'GET', '/_api/replication/logger-state', '', {});
+    return (JSON.parse(text) as { state: { lastLogTick: string } }).state.lastLogTick;
   }
 
   #target(target: string): string {
