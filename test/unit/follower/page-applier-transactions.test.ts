@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { startLogger } from '../../../src/documents/databases.ts';
 import { removeOrphans } from '../../../src/follower/staging.ts';
+import { watchSync } from '../../support/batch-control.ts';
 import { PageFollower, begin, commit, created, del, errorNum, put } from './page-follower.ts';
 
 describe.each([
@@ -174,4 +175,36 @@ test('staged lines of a forgotten position are removed, those of the present one
   const { store, system } = follower.core;
   await removeOrphans(store, system.number, []);
   expect(await follower.stagedCount()).toBe(0);
+});
+
+describe('lines of a leader that gives neighbours one tick', () => {
+  const LARGE = 'x'.repeat(1_100_000);
+
+  test.each([
+    [1001, 1],
+    [1002, 2],
+  ])(
+    'are never parted by the end of a batch: the second at %i needs %i',
+    async (second, batches) => {
+      await using follower = await PageFollower.open({ interleaved: true, equalTicks: true });
+      const written = watchSync(follower.core.store);
+      await follower.apply([put(1001, 'a', LARGE), put(second, 'b', 2)], { scannedTo: 1002n });
+      expect(written).toHaveLength(batches);
+      expect(Object.keys(await follower.content())).toEqual(['a', 'b']);
+      expect(follower.applier.checkpoint.appliedTick).toBe(1002n);
+    },
+  );
+
+  test('are applied when they have the tick of the one before, and passed over when it is smaller', async () => {
+    await using follower = await PageFollower.open({ interleaved: true, equalTicks: true });
+    await follower.apply([put(1001, 'a', 1), put(1001, 'b', 2), put(1000, 'c', 3)]);
+    expect(await follower.content()).toEqual({ a: 1, b: 2 });
+    expect(follower.applier.checkpoint.processedTick).toBe(1001n);
+  });
+
+  test('of other leaders are passed over when they have the tick of the one before', async () => {
+    await using follower = await PageFollower.open();
+    await follower.apply([put(1001, 'a', 1), put(1001, 'b', 2)]);
+    expect(await follower.content()).toEqual({ a: 1 });
+  });
 });
