@@ -1,3 +1,5 @@
+import { type Server, createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { silentLogger } from '../../src/base/logger.ts';
@@ -5,18 +7,44 @@ import { readConfig } from '../../src/config/server-config.ts';
 import { type RunningServer, startServer } from '../../src/server.ts';
 import { type TempDir, makeTempDir } from '../support/temp-dir.ts';
 
-/** A server that claims to be 3.0.3 is followed in the shapes of 3.x, and as well as any other. */
+/**
+ * A server that claims to be 3.0.3 and is not told which shapes are wanted, as by a real follower of 3.0: a
+ * proxy takes that out of the requests.
+ */
 let dir: TempDir;
 let leader: RunningServer;
 let follower: RunningServer;
+let proxy: Server;
+let shapes: Set<string>;
 
 beforeEach(async () => {
   dir = await makeTempDir();
   leader = await start('leader', '3.0.3');
   follower = await start('follower', '1.4.3');
+  shapes = new Set();
+  proxy = createServer((asked, answered) => {
+    const { method = '', url = '', headers } = asked;
+    Reflect.deleteProperty(headers, 'x-arango-version');
+    const passed = request(leader.url + url, { method, headers }, (answer) => {
+      answered.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.on('data', (chunk: Buffer) => {
+        if (url.includes('logger-follow') || url.includes('/dump')) {
+          shapes.add(chunk.includes('"data":{"_id":') ? '3.x' : 'other');
+        }
+      });
+      answer.pipe(answered);
+    });
+    passed.on('error', () => answered.destroy());
+    answered.on('close', () => passed.destroy());
+    asked.pipe(passed);
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
 });
 afterEach(async () => {
-  await Promise.all([leader.stop(), follower.stop()]);
+  await follower.stop();
+  proxy.closeAllConnections();
+  await new Promise((resolve) => proxy.close(resolve));
+  await leader.stop();
   await dir[Symbol.asyncDispose]();
 });
 
@@ -72,7 +100,7 @@ test('copied once and followed through changes of all kinds it is the same', asy
   await send(leader, 'POST /_api/collection', { name: 'people' });
   await send(leader, 'POST /_api/collection', { name: 'knows', type: 3 });
   await change(0);
-  const endpoint = leader.url.replace('http:', 'tcp:');
+  const endpoint = `tcp://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
   const { lastLogTick } = await send(follower, 'PUT /_api/replication/sync', { endpoint });
   await send(follower, 'PUT /_api/replication/applier-config', { endpoint });
   await send(follower, `PUT /_api/replication/applier-start?from=${String(lastLogTick)}`);
@@ -101,4 +129,5 @@ test('copied once and followed through changes of all kinds it is the same', asy
   expect(properties).toMatchObject({ waitForSync: true });
   const { state } = await send(follower, 'GET /_api/replication/applier-state');
   expect(state).toMatchObject({ running: true, lastError: { errorNum: 0 } });
+  expect(shapes).toContain('3.x');
 });
