@@ -19,6 +19,11 @@ const CONTACTED: Step = {
   until: ({ lastAvailableContinuousTick }) => lastAvailableContinuousTick !== null,
 };
 
+/** It has a position of its own. */
+const APPLIED: Step = {
+  until: ({ lastAppliedContinuousTick }) => lastAppliedContinuousTick !== null,
+};
+
 /** The same operations as a stream transaction. */
 export function transaction(operations: readonly Step[]): Step[] {
   const collections = { write: ['people', 'knows'] };
@@ -64,7 +69,7 @@ const BEFORE: Readonly<Record<string, readonly Step[]>> = {
   'state-same-server': [STOPPED],
   'config-put-unknown-database': [STOP],
   'state-unknown-database': [STOPPED],
-  'state-failed-live-create-collection-3.0.3-bug': [CONTACTED],
+  'state-failed-live-create-collection-3.0.3-bug': [APPLIED],
   'state-make-slave': [CONTACTED],
 };
 
