@@ -4,6 +4,7 @@ import { MarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
 import { documentHead, documentTail, journalHead } from '../protocol/line.ts';
 import type { CutLine } from '../storage/block-writer.ts';
+import type { LineRun } from '../storage/line-run.ts';
 import { keyGroups } from '../storage/key-groups.ts';
 import { Space, numberRange, primaryKeyDocument } from '../storage/keys.ts';
 import { OpenPointer } from '../storage/pointer.ts';
@@ -245,6 +246,40 @@ export class CopyWriter {
     if (this.#copy.parameters.keyOptions?.type === 'autoincrement' && /^[0-9]{1,15}$/.test(key)) {
       this.#lastKey = Math.max(this.#lastKey, Number(key));
     }
+  }
+
+  /** Whether `appendRun` does all that is to be done for a line. */
+  get takesRuns(): boolean {
+    return this.#copy.parameters.keyOptions?.type !== 'autoincrement';
+  }
+
+  /**
+   * Writes the lines of a run as they are, but for their ticks. Nothing may have been written with `upsert` or
+   * `remove` before.
+   * @returns false when new ticks have not the length of theirs: then nothing is written
+   */
+  appendRun(run: LineRun & { readonly ascending: boolean; key(i: number): string }): boolean {
+    const { number, frontier } = this.#copy;
+    const { count, types } = run;
+    const first = this.#tx.drawTicks(count);
+    const last = first + BigInt(count - 1);
+    for (const tick of [first, last]) if (tick.toString().length !== run.tickDigits) return false;
+    if (run.ascending && frontier.isBelow(run.key(0))) {
+      this.#newKeys += count;
+      frontier.raise(run.key(count - 1));
+    } else {
+      for (let i = 0; i < count; i++) {
+        if (types[i] === MarkerType.remove) continue;
+        const key = run.key(i);
+        if (frontier.lacks(key)) this.#newKeys++;
+        frontier.add(key);
+      }
+    }
+    this.#tx.journal(number).appendRun(run, first, number);
+    this.#lastTick = last;
+    this.#entries += count;
+    this.#bytes += (run.ends[count - 1] ?? 0) - run.start;
+    return true;
   }
 
   remove(key: string, rev: string): void {

@@ -22,13 +22,24 @@ export class KeyFrontier {
     return this.#floor !== undefined && key > this.#floor && !this.#recent.has(key);
   }
 
+  /** Whether it is certain that no document has this key or one above it. */
+  isBelow(key: string): boolean {
+    return this.#floor !== undefined && key > this.#largest;
+  }
+
+  /** Notes any number of keys of which none is above this one. */
+  raise(key: string): void {
+    if (this.#floor === undefined || key <= this.#floor) return;
+    if (key > this.#largest) this.#largest = key;
+    this.#floor = this.#largest;
+    this.#recent.clear();
+  }
+
   /** Notes a key before it is written; one that is not written after all does no harm. */
   add(key: string): void {
     if (this.#floor === undefined || key <= this.#floor) return;
     if (key > this.#largest) this.#largest = key;
     this.#recent.add(key);
-    if (this.#recent.size < RECENT_MAX) return;
-    this.#floor = this.#largest;
-    this.#recent.clear();
+    if (this.#recent.size >= RECENT_MAX) this.raise(this.#largest);
   }
 }

@@ -2,10 +2,11 @@ import type { Collection } from '../documents/collection.ts';
 import type { CopyWriter } from '../documents/collection-copy.ts';
 import { CollectionType } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
-import { isDocumentMarker, MarkerType } from '../model/marker.ts';
+import { MarkerType, type UpsertMarkerType, isDocumentMarker } from '../model/marker.ts';
 import { isValidKey } from '../model/names.ts';
 import type { Tick } from '../model/tick.ts';
 import { buildData } from '../protocol/json-text.ts';
+import { JournalLines } from '../protocol/journal-lines.ts';
 import { LineCutter } from '../protocol/line-cutter.ts';
 import { type ForeignLine, parsePage } from '../protocol/line-parser.ts';
 import type { LeaderPage } from './leader-client.ts';
@@ -20,20 +21,27 @@ export interface SliceWritten {
 }
 
 /**
- * Writes the lines of one dump page into a copy, in slices, so that no commit is large. Lines of a
- * page that passed its checksum are cut; all others are parsed (design, section 5).
+ * Writes the lines of one dump page into a copy, in slices, so that no commit is large. Of a page that passed
+ * its checksum runs of plain lines are copied whole, and other lines cut; all other pages are parsed (design, section 5).
  */
 export class DumpPageWriter {
+  readonly #page: Buffer;
   readonly #edges: boolean;
-  readonly #cutter: LineCutter | undefined;
+  /** Of a page that passed its checksum, the others of such a page. */
+  #runs: JournalLines | undefined;
+  #cutter: LineCutter | undefined;
   readonly #lines: Generator<ForeignLine, void, undefined> | undefined;
+  readonly #revisions = new NumericRevisions();
+  /** Where the lines not yet written begin, in a page that passed its checksum. */
+  #offset = 0;
   #done = false;
   #documents = 0;
   #removals = 0;
 
   constructor(page: LeaderPage, copy: Collection) {
+    this.#page = page.body;
     this.#edges = copy.type === CollectionType.edge;
-    if (page.verified) this.#cutter = new LineCutter(page.body);
+    if (page.verified) this.#runs = new JournalLines(page.body, this.#upsertType);
     else this.#lines = parsePage(page.body);
   }
 
@@ -60,50 +68,82 @@ export class DumpPageWriter {
    */
   writeSlice(writer: CopyWriter, sliceBytes: number): SliceWritten {
     if (this.#done) return { position: undefined, largestRevision: 0n };
-    return this.#cutter
-      ? this.#cut(this.#cutter, writer, sliceBytes)
-      : this.#parse(writer, sliceBytes);
+    const position = this.#lines
+      ? this.#parse(this.#lines, writer, sliceBytes)
+      : this.#cut(writer, this.#offset + sliceBytes);
+    return { position, largestRevision: this.#revisions.largest };
   }
 
-  #cut(cutter: LineCutter, writer: CopyWriter, sliceBytes: number): SliceWritten {
-    const revisions = new NumericRevisions();
-    const stop = cutter.lineEnd + sliceBytes;
-    const start = cutter.lineEnd;
-    const upsertType = this.#edges ? MarkerType.edge : MarkerType.document;
-    while (cutter.lineEnd < stop) {
-      if (!cutter.next()) {
-        this.#done = true;
+  get #upsertType(): UpsertMarkerType {
+    return this.#edges ? MarkerType.edge : MarkerType.document;
+  }
+
+  /** Writes runs of lines as far as they go, and what is left of the slice line by line. */
+  #cut(writer: CopyWriter, stop: number): Tick | undefined {
+    const { length } = this.#page;
+    let position: Tick | undefined;
+    if (this.#runs && writer.takesRuns) position = this.#copyRuns(this.#runs, writer, stop);
+    if (this.#offset < stop && this.#offset < length) position = this.#copyLines(writer, stop);
+    this.#done = this.#offset >= length;
+    return position;
+  }
+
+  /** Returns the tick of the last line written. */
+  #copyRuns(runs: JournalLines, writer: CopyWriter, stop: number): Tick | undefined {
+    let position: Tick | undefined;
+    while (this.#offset < stop && runs.next(this.#offset, stop - this.#offset)) {
+      if (!writer.appendRun(runs)) {
+        // Nor will the next ones.
+        this.#runs = undefined;
         break;
       }
-      if (!cutter.exact) {
-        this.#write(writer, cutter.parsed(), revisions);
-        continue;
-      }
-      const { type, key, rev } = cutter;
-      revisions.add(rev);
-      if (type === upsertType) {
-        writer.upsert(key, rev, cutter);
-        this.#documents++;
-      } else if (type === MarkerType.remove) {
-        writer.remove(key, rev);
-        this.#removals++;
-      } else {
-        throw wrongType(type, this.#edges);
-      }
+      const removals = countOf(runs.types, runs.count, MarkerType.remove);
+      this.#removals += removals;
+      this.#documents += runs.count - removals;
+      this.#offset = runs.end;
+      position = runs.lastTick;
     }
-    return {
-      position: cutter.lineEnd === start ? undefined : cutter.tick,
-      largestRevision: revisions.largest,
-    };
+    this.#revisions.addNumber(runs.largestRevision);
+    return position;
   }
 
-  #parse(writer: CopyWriter, sliceBytes: number): SliceWritten {
-    const revisions = new NumericRevisions();
+  /** Returns the tick of the last line written. */
+  #copyLines(writer: CopyWriter, stop: number): Tick {
+    const cutter = (this.#cutter ??= new LineCutter(this.#page));
+    cutter.seek(this.#offset);
+    while (cutter.lineEnd < stop && cutter.next()) this.#copyLine(cutter, writer);
+    this.#offset = cutter.lineEnd;
+    return cutter.tick;
+  }
+
+  #copyLine(cutter: LineCutter, writer: CopyWriter): void {
+    if (!cutter.exact) {
+      this.#write(writer, cutter.parsed());
+      return;
+    }
+    const { type, key, rev } = cutter;
+    this.#revisions.add(rev);
+    if (type === this.#upsertType) {
+      writer.upsert(key, rev, cutter);
+      this.#documents++;
+    } else if (type === MarkerType.remove) {
+      writer.remove(key, rev);
+      this.#removals++;
+    } else {
+      throw wrongType(type, this.#edges);
+    }
+  }
+
+  #parse(
+    lines: Generator<ForeignLine, void, undefined>,
+    writer: CopyWriter,
+    sliceBytes: number,
+  ): Tick | undefined {
     let position: Tick | undefined;
     let bytes = 0;
     while (bytes <= sliceBytes) {
-      const next = this.#lines?.next();
-      if (!next || next.done === true) {
+      const next = lines.next();
+      if (next.done === true) {
         this.#done = true;
         break;
       }
@@ -111,12 +151,12 @@ export class DumpPageWriter {
       // Its own length is not known here; what is written of it is the greater part.
       bytes += line.rest.length + 100;
       position = line.tick ?? position;
-      this.#write(writer, line, revisions);
+      this.#write(writer, line);
     }
-    return { position, largestRevision: revisions.largest };
+    return position;
   }
 
-  #write(writer: CopyWriter, line: ForeignLine, revisions: NumericRevisions): void {
+  #write(writer: CopyWriter, line: ForeignLine): void {
     const { type, key, rev, from, to } = line;
     if (!isDocumentMarker(type)) {
       throw new ServiceError('unexpectedMarker', `unexpected marker type ${type} in a dump`);
@@ -127,7 +167,7 @@ export class DumpPageWriter {
     if (!isValidKey(key)) {
       throw new ServiceError('illegalDocumentKey', `illegal document key ${JSON.stringify(key)}`);
     }
-    revisions.add(rev);
+    this.#revisions.add(rev);
     if (type === MarkerType.remove) {
       writer.remove(key, rev);
       this.#removals++;
@@ -139,6 +179,12 @@ export class DumpPageWriter {
     writer.upsert(key, rev, buildData(key, rev, from, to, line.rest));
     this.#documents++;
   }
+}
+
+function countOf(column: Uint16Array, count: number, value: number): number {
+  let found = 0;
+  for (let i = 0; i < count; i++) if (column[i] === value) found++;
+  return found;
 }
 
 function wrongType(type: number, edges: boolean): ServiceError {

@@ -18,6 +18,10 @@ export class NumericRevisions {
     if (isPlainNumber(revision)) this.#largest = revision;
   }
 
+  addNumber(revision: Tick): void {
+    if (revision > 0n) this.add(revision.toString());
+  }
+
   /** 0 when there was none. Numbers of more digits than the wire allows are no revisions of ours. */
   get largest(): Tick {
     return this.#largest === '' ? 0n : BigInt(this.#largest);

@@ -171,6 +171,11 @@ export class LineCutter {
     return (this.#parsed ??= parseLine(this.#lineText()));
   }
 
+  /** Makes the line that begins at `offset` the next one. */
+  seek(offset: number): void {
+    this.#lineEnd = offset;
+  }
+
   /**
    * Moves to the next line.
    *

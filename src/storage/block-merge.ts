@@ -1,8 +1,10 @@
 import type { Block } from './block.ts';
 import { BLOCK_LINES_FILL_BYTES } from './block.ts';
-import { BlockBuffers, BlockWriter } from './block-writer.ts';
+import { BlockWriter } from './block-writer.ts';
 import { type BlockSpace, blockKey } from './keys.ts';
+import { BlockBuffers } from './open-block.ts';
 import type { OpenPointer } from './pointer.ts';
+import { Scratch } from './scratch.ts';
 import type { WriteTx } from './write-tx.ts';
 
 /** Blocks with fewer bytes of lines than this are worth merging with their neighbours. */
@@ -72,9 +74,16 @@ export function rewriteBlocks(
     }
   }
   const timeMs = blocks.at(-1)?.timeMs ?? tx.timeMs;
-  writer.seal(timeMs, (key, value) => {
-    old.delete(key.toString('latin1'));
-    tx.putBlind(key, value);
+  writer.seal(timeMs, {
+    put: (key, value) => {
+      old.delete(key.toString('latin1'));
+      tx.putBlind(key, value);
+    },
+    del: (key) => {
+      tx.putBlind(key, null);
+    },
+    keys: new Scratch(),
+    values: new Scratch(),
   });
   for (const key of old.values()) tx.putBlind(key, null);
   for (const { key, value } of pointers) tx.putPointer(key, value);

@@ -1,22 +1,11 @@
 import { assert } from '../base/assert.ts';
 import type { Tick } from '../model/tick.ts';
-import {
-  BLOCK_ENTRIES_MAX,
-  BLOCK_HEADER_BYTES,
-  BLOCK_LINES_FILL_BYTES,
-  BLOCK_VERSION,
-  FLAG_COLLECTIONS,
-  FLAG_TRANSACTIONS,
-  blockCrc,
-  directoryBytes,
-} from './block.ts';
-import { type BlockSpace, blockKey } from './keys.ts';
+import { BLOCK_HEADER_BYTES } from './block.ts';
+import type { BlockSpace } from './keys.ts';
+import type { LineRun } from './line-run.ts';
+import type { BlockBuffers, OpenBlock, RecordSink } from './open-block.ts';
 import type { OpenPointer } from './pointer.ts';
 
-const ENTRY_MAX_BYTES = directoryBytes(1, FLAG_COLLECTIONS | FLAG_TRANSACTIONS);
-const STANDARD_BYTES =
-  BLOCK_HEADER_BYTES + BLOCK_LINES_FILL_BYTES + BLOCK_ENTRIES_MAX * ENTRY_MAX_BYTES;
-const SPAN_MAX = 0xffff_ffffn;
 const LINE_END_BYTES = 2;
 const DATA_NAME_BYTES = ',"data":'.length;
 const CLOSE_BRACE = 0x7d;
@@ -56,101 +45,6 @@ export interface Entry {
   readonly transaction: bigint;
 }
 
-/** Buffers of standard blocks, used again so that steady writing allocates nothing. */
-export class BlockBuffers {
-  readonly #free: Buffer[] = [];
-  readonly #keepCount: number;
-
-  constructor(options: { keepCount: number }) {
-    this.#keepCount = options.keepCount;
-  }
-
-  take(): Buffer {
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(STANDARD_BYTES);
-  }
-
-  give(buffer: Buffer): void {
-    if (buffer.length === STANDARD_BYTES && this.#free.length < this.#keepCount) {
-      this.#free.push(buffer);
-    }
-  }
-}
-
-/** A block that still grows: the bytes as they will be stored, and the directory as arrays. */
-class OpenBlock {
-  readonly buffer: Buffer;
-  readonly ticks: Tick[] = [];
-  readonly ends: number[] = [];
-  readonly types: number[] = [];
-  readonly collections: number[] = [];
-  readonly transactions: bigint[] = [];
-  readonly pointers: (OpenPointer | undefined)[] = [];
-  length = 0;
-
-  constructor(buffer: Buffer) {
-    this.buffer = buffer;
-  }
-
-  get count(): number {
-    return this.ticks.length;
-  }
-
-  /** Room for lines, keeping back what the directory of one more entry needs. */
-  fits(bytes: number, tick: Tick): boolean {
-    const count = this.count;
-    if (count === 0) return true;
-    if (count >= BLOCK_ENTRIES_MAX || tick - (this.ticks[0] ?? 0n) > SPAN_MAX) return false;
-    return this.length + bytes <= BLOCK_LINES_FILL_BYTES;
-  }
-
-  truncate(count: number): void {
-    for (const column of [this.ticks, this.ends, this.types, this.collections]) {
-      column.length = count;
-    }
-    this.transactions.length = count;
-    this.pointers.length = count;
-    this.length = count === 0 ? 0 : (this.ends[count - 1] ?? 0);
-  }
-
-  /** Finishes header and directory; the result is a view of the buffer. */
-  seal(space: BlockSpace, number: number, timeMs: number): { key: Buffer; value: Buffer } {
-    const count = this.count;
-    const first = this.ticks[0] ?? 0n;
-    const last = this.ticks[count - 1] ?? 0n;
-    const collection = this.collections[0] ?? 0;
-    const flags =
-      (this.collections.some((other) => other !== collection) ? FLAG_COLLECTIONS : 0) |
-      (this.transactions.some((tid) => tid !== 0n) ? FLAG_TRANSACTIONS : 0);
-    let at = BLOCK_HEADER_BYTES + this.length;
-    const value = this.buffer.subarray(0, at + directoryBytes(count, flags));
-    value[4] = BLOCK_VERSION;
-    value[5] = flags;
-    value.writeUInt16LE(0, 6);
-    value.writeBigUInt64LE(first, 8);
-    value.writeDoubleLE(timeMs, 16);
-    value.writeUInt32LE(count, 24);
-    value.writeUInt32LE(this.length, 28);
-    value.writeUInt32LE(collection, 32);
-    for (const tick of this.ticks) at = value.writeUInt32LE(Number(tick - first), at);
-    for (const end of this.ends) at = value.writeUInt32LE(end, at);
-    for (const type of this.types) at = value.writeUInt16LE(type, at);
-    if (flags & FLAG_COLLECTIONS) {
-      for (const each of this.collections) at = value.writeUInt32LE(each, at);
-    }
-    if (flags & FLAG_TRANSACTIONS) {
-      for (const tid of this.transactions) at = value.writeBigUInt64LE(tid, at);
-    }
-    const key = blockKey(space, number, last);
-    value.writeUInt32LE(blockCrc(key, value), 0);
-    this.pointers.forEach((pointer) => {
-      if (pointer) pointer.distance = Number(last - pointer.tick);
-    });
-    return { key, value };
-  }
-}
-
-const EMPTY_BLOCK = new OpenBlock(Buffer.alloc(0));
-
 /** A place in a writer to which a refused request can be taken back. */
 export interface BlockMark {
   readonly blocks: number;
@@ -185,7 +79,7 @@ export class BlockWriter {
   append(entry: Entry, tail: string, pointer?: OpenPointer): number {
     const head = `{"tick":"${entry.tick}",`;
     const bytes = head.length + Buffer.byteLength(tail);
-    const block = this.#reserve(entry, bytes);
+    const block = this.#reserve(entry.tick, bytes);
     const at = BLOCK_HEADER_BYTES + block.length;
     block.buffer.write(head, at, 'latin1');
     block.buffer.write(tail, at + head.length);
@@ -202,7 +96,7 @@ export class BlockWriter {
     const headBytes = Buffer.byteLength(head);
     const dataBytes = typeof data === 'string' ? Buffer.byteLength(data) : data.end - data.start;
     const bytes = headBytes + dataBytes + LINE_END_BYTES;
-    const block = this.#reserve(entry, bytes);
+    const block = this.#reserve(entry.tick, bytes);
     const { buffer } = block;
     const start = BLOCK_HEADER_BYTES + block.length + headBytes;
     const end = start + dataBytes;
@@ -224,7 +118,7 @@ export class BlockWriter {
     const head = `{"tick":"${entry.tick}",${prefix}`;
     const restStart = dataStart - DATA_NAME_BYTES;
     const bytes = head.length + (revEnd - keyStart) + (lineEnd - restStart);
-    const block = this.#reserve(entry, bytes);
+    const block = this.#reserve(entry.tick, bytes);
     const { buffer } = block;
     const at = BLOCK_HEADER_BYTES + block.length;
     const end = at + bytes;
@@ -248,21 +142,38 @@ export class BlockWriter {
     pointer?: OpenPointer,
   ): void {
     const bytes = end - start;
-    const block = this.#reserve(entry, bytes);
+    const block = this.#reserve(entry.tick, bytes);
     source.copy(block.buffer, BLOCK_HEADER_BYTES + block.length, start, end);
     this.#push(block, entry, bytes, pointer);
+  }
+
+  /**
+   * Appends the lines of a run, with ticks that rise by one from `firstTick` on and have as many digits as those in
+   * the lines. Each entry puts its key to point to it, or a removal takes it away, when the block is sealed.
+   */
+  appendRun(run: LineRun, firstTick: Tick, collection: number): void {
+    const lastTick = firstTick + BigInt(run.count - 1);
+    assert(lastTick.toString().length === run.tickDigits, 'new ticks fit in the place of the old');
+    for (let from = 0; from < run.count;) {
+      const start = from === 0 ? run.start : (run.ends[from - 1] ?? 0);
+      const tick = firstTick + BigInt(from);
+      const block = this.#reserve(tick, (run.ends[from] ?? 0) - start);
+      let to = from + 1;
+      while (to < run.count && block.room((run.ends[to] ?? 0) - start, to - from)) to++;
+      block.pushRun(run, from, to, tick, collection);
+      from = to;
+    }
+    this.#bytes += (run.ends[run.count - 1] ?? 0) - run.start;
+    this.#lastTick = lastTick;
   }
 
   /** The line (without newline) of an entry of this commit, undefined when it is not in it. */
   find(tick: Tick): string | undefined {
     for (let b = this.#blocks.length - 1; b >= 0; b--) {
       const block = this.#blocks[b];
-      if (!block || block.count === 0 || (block.ticks[0] ?? 0n) > tick) continue;
-      const i = block.ticks.indexOf(tick);
-      if (i < 0) return undefined;
-      const start = i === 0 ? 0 : (block.ends[i - 1] ?? 0);
-      const end = (block.ends[i] ?? 0) - 1;
-      return block.buffer.toString('utf8', BLOCK_HEADER_BYTES + start, BLOCK_HEADER_BYTES + end);
+      if (!block || block.count === 0 || block.firstTick > tick) continue;
+      const i = block.find(tick);
+      return i < 0 ? undefined : block.lineText(i);
     }
     return undefined;
   }
@@ -277,61 +188,42 @@ export class BlockWriter {
 
   /** Drops everything appended after the mark. */
   rollback(mark: BlockMark): void {
-    for (const dropped of this.#blocks.splice(mark.blocks)) this.#buffers.give(dropped.buffer);
+    for (const dropped of this.#blocks.splice(mark.blocks)) this.#buffers.close(dropped);
     this.#blocks[mark.blocks - 1]?.truncate(mark.entries);
     this.#bytes = mark.bytes;
   }
 
   /**
-   * Finishes all blocks and hands each to `put`, which must copy what it is given.
-   * @param options.release give each block's buffer back at once; the writer is empty afterwards
+   * Finishes all blocks and hands each to `sink`.
+   * @param options.release give back what each block was put together in at once; the writer is empty afterwards
    */
-  seal(
-    timeMs: number,
-    put: (key: Buffer, value: Buffer) => void,
-    options: { release: boolean } = { release: false },
-  ): void {
-    this.#blocks.forEach((block, i) => {
-      if (block.count === 0) return;
-      const { key, value } = block.seal(this.space, this.number, timeMs);
-      put(key, value);
-      if (!options.release) return;
-      this.#buffers.give(block.buffer);
-      this.#blocks[i] = EMPTY_BLOCK;
-    });
+  seal(timeMs: number, sink: RecordSink, options: { release: boolean } = { release: false }): void {
+    for (const block of this.#blocks) {
+      if (block.count === 0) continue;
+      block.seal(this.space, this.number, timeMs, sink);
+      if (options.release) this.#buffers.close(block);
+    }
+    if (options.release) this.#blocks.length = 0;
   }
 
   /** Gives the buffers back; the writer must not be used afterwards. */
   release(): void {
-    for (const block of this.#blocks.splice(0)) this.#buffers.give(block.buffer);
+    for (const block of this.#blocks.splice(0)) this.#buffers.close(block);
   }
 
-  #reserve(entry: Entry, bytes: number): OpenBlock {
-    assert(entry.tick > this.#lastTick, 'ticks of one log rise');
+  #reserve(tick: Tick, bytes: number): OpenBlock {
+    assert(tick > this.#lastTick, 'ticks of one log rise');
     const last = this.#blocks[this.#blocks.length - 1];
-    if (last && last.fits(bytes, entry.tick) && last.buffer.length >= this.#needed(last, bytes)) {
-      return last;
-    }
-    const large = bytes > BLOCK_LINES_FILL_BYTES;
-    const size = BLOCK_HEADER_BYTES + bytes + ENTRY_MAX_BYTES;
-    const block = new OpenBlock(large ? Buffer.allocUnsafeSlow(size) : this.#buffers.take());
+    if (last?.fits(bytes, tick)) return last;
+    const block = this.#buffers.open(bytes);
     this.#blocks.push(block);
     return block;
   }
 
-  #needed(block: OpenBlock, bytes: number): number {
-    return BLOCK_HEADER_BYTES + block.length + bytes + (block.count + 1) * ENTRY_MAX_BYTES;
-  }
-
   #push(block: OpenBlock, entry: Entry, bytes: number, pointer: OpenPointer | undefined): void {
+    const { tick, type, collection, transaction } = entry;
     this.#bytes += bytes;
-    block.length += bytes;
-    block.ticks.push(entry.tick);
-    block.ends.push(block.length);
-    block.types.push(entry.type);
-    block.collections.push(entry.collection);
-    block.transactions.push(entry.transaction);
-    block.pointers.push(pointer);
-    this.#lastTick = entry.tick;
+    block.push(tick, bytes, type, collection, transaction, pointer);
+    this.#lastTick = tick;
   }
 }

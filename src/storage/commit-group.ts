@@ -2,8 +2,9 @@ import type { Level as LevelDatabase } from 'level';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import { Block } from './block.ts';
-import { type BlockBuffers, BlockWriter } from './block-writer.ts';
+import { BlockWriter } from './block-writer.ts';
 import { type BlockSpace, Space, blockKey } from './keys.ts';
+import type { BlockBuffers, RecordSink } from './open-block.ts';
 import { OpenPointer, type Pointer, encodePointer } from './pointer.ts';
 import type { Scratch } from './scratch.ts';
 import type { StateOwner, States } from './stored-state.ts';
@@ -113,6 +114,12 @@ export class CommitGroup implements GroupView {
     return this.lastTick;
   }
 
+  drawTicks(count: number): Tick {
+    const first = this.#ticks.drawMany(count);
+    this.lastTick = this.#ticks.last;
+    return first;
+  }
+
   observeTick(tick: Tick): void {
     this.#ticks.observe(tick);
   }
@@ -130,34 +137,19 @@ export class CommitGroup implements GroupView {
     return bytes >= LARGE_BYTES;
   }
 
-  /** Fills the batch; returns the number of bytes put into it, keys of removals included. */
-  fill(put: (key: Buffer, value: Buffer) => void, del: (key: Buffer) => void): number {
-    let bytes = 0;
-    const count = (key: Buffer, value: Buffer): void => {
-      bytes += key.length + value.length;
-      put(key, value);
-    };
+  /** Fills the batch, which must copy what it is given; returns the number of bytes put, keys of removals included. */
+  fill(batch: Pick<RecordSink, 'put' | 'del'>): number {
+    const sink = new CountingSink(batch, this.#scratch);
     // Blocks first: sealing tells the pointers in the overlay where their block ends.
     // What is put is copied, so a large group gives its blocks back one by one.
     const release = this.isLarge;
-    for (const writer of this.#writers.values()) writer.seal(this.timeMs, count, { release });
-    const { keys, values } = this.#scratch;
-    // `put` and `del` copy what they are given, so that one buffer serves all keys of its length.
-    const change = (name: Buffer | string, value: Value | null): void => {
-      const key = typeof name === 'string' ? keys.bytes(name) : name;
-      if (value) {
-        count(key, value instanceof OpenPointer ? encodePointer(value, values) : value);
-      } else {
-        bytes += key.length;
-        del(key);
-      }
-    };
-    for (const [owner, value] of this.#states) count(owner.key, owner.encode(value));
-    for (const [keyText, value] of this.#overlay) change(keyText, value);
+    for (const writer of this.#writers.values()) writer.seal(this.timeMs, sink, { release });
+    for (const [owner, value] of this.#states) sink.put(owner.key, owner.encode(value));
+    for (const [keyText, value] of this.#overlay) sink.change(keyText, value);
     this.#blindKeys.forEach((key, i) => {
-      change(key, this.#blindValues[i] ?? null);
+      sink.change(key, this.#blindValues[i] ?? null);
     });
-    return bytes;
+    return sink.bytes;
   }
 
   /** Gives the block buffers back, once the batch is in the store: readers find everything there. */
@@ -180,6 +172,36 @@ export class CommitGroup implements GroupView {
   /** A journal line of this group alone. */
   findOpen(number: number, tick: Tick): string | undefined {
     return this.#writers.get(Space.journal * 2 ** 32 + number)?.find(tick);
+  }
+}
+
+/** Hands records to a batch, in buffers used again for the next ones, and adds up their bytes. */
+class CountingSink implements RecordSink {
+  bytes = 0;
+  readonly keys: Scratch;
+  readonly values: Scratch;
+  readonly #batch: Pick<RecordSink, 'put' | 'del'>;
+
+  constructor(batch: Pick<RecordSink, 'put' | 'del'>, { keys, values }: GroupScratch) {
+    this.#batch = batch;
+    this.keys = keys;
+    this.values = values;
+  }
+
+  put(key: Buffer, value: Buffer): void {
+    this.bytes += key.length + value.length;
+    this.#batch.put(key, value);
+  }
+
+  del(key: Buffer): void {
+    this.bytes += key.length;
+    this.#batch.del(key);
+  }
+
+  change(name: Buffer | string, value: Value | null): void {
+    const key = typeof name === 'string' ? this.keys.bytes(name) : name;
+    if (!value) this.del(key);
+    else this.put(key, value instanceof OpenPointer ? encodePointer(value, this.values) : value);
   }
 }
 

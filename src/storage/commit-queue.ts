@@ -2,7 +2,7 @@ import { ServiceError } from '../model/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import { collectGarbage } from '../base/collect-garbage.ts';
 import type { Tick } from '../model/tick.ts';
-import { BlockBuffers } from './block-writer.ts';
+import { BlockBuffers } from './open-block.ts';
 import type { CommitChain } from './commit-chain.ts';
 import { CommitGroup, type Level } from './commit-group.ts';
 import { metaKey } from './keys.ts';
@@ -201,10 +201,7 @@ export class CommitQueue {
     // What the requests of a large group left behind makes room for the batch.
     if (isLarge) collectGarbage();
     const batch = this.#level.batch();
-    let bytes = group.fill(
-      (key, value) => batch.put(key, value),
-      (key) => batch.del(key),
-    );
+    let bytes = group.fill(batch);
     // The blocks are in the batch now; the store needs as much again for its own copy.
     if (isLarge) collectGarbage();
     const ceiling = this.#ticks.ceilingToWrite;

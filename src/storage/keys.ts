@@ -1,4 +1,5 @@
 import type { Tick } from '../model/tick.ts';
+import type { Scratch } from './scratch.ts';
 
 /**
  * The key layout of the one LevelDB: the first byte names the space, numbers follow big-endian so
@@ -24,6 +25,8 @@ export const Space = {
 
 export type BlockSpace = typeof Space.journal | typeof Space.changelog;
 
+/** What stands before the document key in a primary key. */
+const PRIMARY_HEAD_BYTES = 5;
 /** Length in bytes of the key of a block. */
 export const BLOCK_KEY_BYTES = 13;
 
@@ -47,6 +50,24 @@ export function primaryKey(number: number, documentKey: string): Buffer {
   key[0] = Space.primary;
   key.writeUInt32BE(number, 1);
   key.write(documentKey, 5);
+  return key;
+}
+
+/** As `primaryKey`, of a document key whose bytes stand in a buffer; valid as `scratch` says. */
+export function primaryKeyBytes(
+  number: number,
+  source: Buffer,
+  start: number,
+  end: number,
+  scratch: Scratch,
+): Buffer {
+  const key = scratch.take(PRIMARY_HEAD_BYTES + end - start);
+  key[0] = Space.primary;
+  key[1] = number >>> 24;
+  key[2] = number >>> 16;
+  key[3] = number >>> 8;
+  key[4] = number;
+  for (let i = start, at = PRIMARY_HEAD_BYTES; i < end; i++, at++) key[at] = source[i] ?? 0;
   return key;
 }
 

@@ -12,6 +12,7 @@ export interface Pointer {
 
 const FLAG_REV_IS_TICK = 1;
 const HEAD_BYTES = 13;
+const TWO_32 = 2 ** 32;
 
 /** A pointer to an entry whose block is still open: `distance` is set when that is closed. */
 export class OpenPointer implements Pointer {
@@ -40,6 +41,34 @@ export function encodePointer(pointer: Pointer, scratch?: Scratch): Buffer {
   value.writeUInt32BE(distance, 9);
   if (!own) value.write(rev, HEAD_BYTES);
   return value;
+}
+
+/**
+ * As `encodePointer`, with a revision that is not the tick and whose bytes stand in a buffer, for loops.
+ * @param tick below 2^53
+ */
+export function encodePointerBytes(
+  tick: number,
+  distance: number,
+  rev: { readonly source: Buffer; readonly start: number; readonly end: number },
+  scratch: Scratch,
+): Buffer {
+  const { source, start, end } = rev;
+  const value = scratch.take(HEAD_BYTES + end - start);
+  value[0] = 0;
+  write32(value, 1, Math.floor(tick / TWO_32));
+  write32(value, 5, tick % TWO_32);
+  write32(value, 9, distance);
+  for (let i = start, at = HEAD_BYTES; i < end; i++, at++) value[at] = source[i] ?? 0;
+  return value;
+}
+
+/** Big-endian. */
+function write32(target: Buffer, at: number, value: number): void {
+  target[at] = value >>> 24;
+  target[at + 1] = value >>> 16;
+  target[at + 2] = value >>> 8;
+  target[at + 3] = value;
 }
 
 export function decodePointer(value: Buffer): Pointer {

@@ -33,6 +33,14 @@ export class TickSource {
     return tick;
   }
 
+  /** As many values as are wanted, that rise by one; returns the first. */
+  drawMany(count: number): Tick {
+    const first = this.draw();
+    this.#next = first + BigInt(count);
+    if (this.#next > MAX_TICK) throw new ServiceError('internal', 'the tick counter is used up');
+    return first;
+  }
+
   /** A value to be shown before the next commit; undefined when the ceiling must be raised first. */
   drawBelowCeiling(): Tick | undefined {
     return this.#next < this.#ceiling ? this.draw() : undefined;

@@ -16,6 +16,7 @@ export interface GroupView {
   truncateBlind(count: number): void;
   writer(space: BlockSpace, number: number): BlockWriter;
   drawTick(): Tick;
+  drawTicks(count: number): Tick;
   observeTick(tick: Tick): void;
   readLine(number: number, pointer: Pointer): string;
 }
@@ -103,6 +104,11 @@ export class WriteTx {
   /** The next tick; entries must be appended in the order of their ticks. */
   drawTick(): Tick {
     return this.#group.drawTick();
+  }
+
+  /** The next `count` ticks, which rise by one; returns the first. */
+  drawTicks(count: number): Tick {
+    return this.#group.drawTicks(count);
   }
 
   /** Pushes the own counter above a tick or revision received from elsewhere. */

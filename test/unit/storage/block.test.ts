@@ -2,9 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isServiceError } from '../../../src/model/errors.ts';
 import { BLOCK_LINES_MAX_BYTES, Block } from '../../../src/storage/block.ts';
-import { BlockBuffers, BlockWriter, type Entry } from '../../../src/storage/block-writer.ts';
-import { Space, blockKey } from '../../../src/storage/keys.ts';
+import { BlockWriter, type Entry } from '../../../src/storage/block-writer.ts';
+import { JournalLines } from '../../../src/protocol/journal-lines.ts';
+import { Space, blockKey, primaryKey } from '../../../src/storage/keys.ts';
+import { BlockBuffers } from '../../../src/storage/open-block.ts';
 import { OpenPointer, decodePointer, encodePointer } from '../../../src/storage/pointer.ts';
+import { Scratch } from '../../../src/storage/scratch.ts';
 
 interface Sealed {
   readonly key: Buffer;
@@ -22,7 +25,16 @@ function writer(): BlockWriter {
 
 function seal(from: BlockWriter, timeMs = 1000): Sealed[] {
   const sealed: Sealed[] = [];
-  from.seal(timeMs, (key, value) => sealed.push({ key, value: Buffer.from(value) }));
+  from.seal(timeMs, {
+    put: (key, value) => {
+      sealed.push({ key: Buffer.from(key), value: Buffer.from(value) });
+    },
+    del: (key) => {
+      sealed.push({ key: Buffer.from(key), value: Buffer.alloc(0) });
+    },
+    keys: new Scratch(),
+    values: new Scratch(),
+  });
   return sealed;
 }
 
@@ -272,6 +284,45 @@ describe('a pointer', () => {
         const own = decodePointer(encodePointer(new OpenPointer(tick, tick.toString())));
         expect(own).toEqual({ tick, distance: 0, rev: tick.toString() });
       }),
+    );
+  });
+
+  test('takes a run of lines as it would take each of them, but for the revisions in the pointers', () => {
+    const line = (tick: bigint, i: number): string => textOf({ tick, tail: tailOf(i) });
+    const tailOf = (i: number): string =>
+      i % 7 === 3
+        ? `"type":2302,"key":"k${i}","rev":"${1000 + i}"}\n`
+        : `"type":2300,"key":"k${i}","rev":"${1000 + i}","data":{"_key":"k${i}","v":"${'x'.repeat(i * 40)}"}}\n`;
+    const count = 120;
+    const page = Buffer.from(
+      Array.from({ length: count }, (_, i) => line(995n - 120n + BigInt(i), i)).join(''),
+    );
+    const run = new JournalLines(page, 2300);
+    expect(run.next(0, page.length)).toBe(true);
+    expect(run.count).toBe(count);
+    const together = writer();
+    together.append(entry(100n), `"type":2300,"before":1}\n`);
+    together.appendRun(run, 500n, 7);
+    expect(together.bytes).toBe(page.length + `{"tick":"100","type":2300,"before":1}\n`.length);
+    expect(together.find(503n)).toBe(line(503n, 3).trimEnd());
+    expect(together.find(620n)).toBeUndefined();
+
+    const alone = writer();
+    const pointers = new Map<number, OpenPointer>();
+    alone.append(entry(100n), `"type":2300,"before":1}\n`);
+    for (let i = 0; i < count; i++) {
+      const pointer = new OpenPointer(500n + BigInt(i), String(1000 + i));
+      pointers.set(i, pointer);
+      alone.append(entry(pointer.tick, { type: i % 7 === 3 ? 2302 : 2300 }), tailOf(i), pointer);
+    }
+    const blocks = seal(alone);
+    const records = seal(together);
+    expect(records.filter(({ key }) => key[0] === Space.journal)).toEqual(blocks);
+    expect(records.filter(({ key }) => key[0] === Space.primary)).toEqual(
+      [...pointers].map(([i, pointer]) => ({
+        key: primaryKey(7, `k${i}`),
+        value: i % 7 === 3 ? Buffer.alloc(0) : encodePointer(pointer),
+      })),
     );
   });
 });

@@ -1,0 +1,301 @@
+import { MarkerType } from '../model/marker.ts';
+import type { Tick } from '../model/tick.ts';
+import {
+  BLOCK_ENTRIES_MAX,
+  BLOCK_HEADER_BYTES,
+  BLOCK_LINES_FILL_BYTES,
+  BLOCK_VERSION,
+  FLAG_COLLECTIONS,
+  FLAG_TRANSACTIONS,
+  blockCrc,
+  directoryBytes,
+} from './block.ts';
+import { type BlockSpace, blockKey, primaryKeyBytes } from './keys.ts';
+import type { LineRun } from './line-run.ts';
+import { type OpenPointer, encodePointerBytes } from './pointer.ts';
+import type { Scratch } from './scratch.ts';
+
+export const ENTRY_MAX_BYTES = directoryBytes(1, FLAG_COLLECTIONS | FLAG_TRANSACTIONS);
+const STANDARD_BYTES =
+  BLOCK_HEADER_BYTES + BLOCK_LINES_FILL_BYTES + BLOCK_ENTRIES_MAX * ENTRY_MAX_BYTES;
+const SPAN_MAX = 0xffff_ffffn;
+const ZERO = 0x30;
+const NINE = 0x39;
+
+/** Where what is put together for a batch is handed to; both copy what they are given. */
+export interface RecordSink {
+  put(key: Buffer, value: Buffer): void;
+  del(key: Buffer): void;
+  readonly keys: Scratch;
+  readonly values: Scratch;
+}
+
+/** The bytes of a block as they will be stored, and its directory as columns. */
+class Frame {
+  readonly buffer: Buffer;
+  readonly offsets: Uint32Array;
+  readonly ends: Uint32Array;
+  readonly types: Uint16Array;
+  readonly collections: Uint32Array;
+  /** Of entries with a pointer of their own: where in the buffer key and revision stand; else 0. */
+  readonly keyStarts: Uint32Array;
+  readonly keyEnds: Uint32Array;
+  readonly revStarts: Uint32Array;
+  readonly revEnds: Uint32Array;
+
+  constructor(bytes: number, entries: number) {
+    this.buffer = Buffer.allocUnsafeSlow(bytes);
+    this.offsets = new Uint32Array(entries);
+    this.ends = new Uint32Array(entries);
+    this.types = new Uint16Array(entries);
+    this.collections = new Uint32Array(entries);
+    this.keyStarts = new Uint32Array(entries);
+    this.keyEnds = new Uint32Array(entries);
+    this.revStarts = new Uint32Array(entries);
+    this.revEnds = new Uint32Array(entries);
+  }
+}
+
+/** What standard blocks are put together in, used again so that steady writing allocates nothing. */
+export class BlockBuffers {
+  readonly #free: Frame[] = [];
+  readonly #keepCount: number;
+
+  constructor(options: { keepCount: number }) {
+    this.#keepCount = options.keepCount;
+  }
+
+  /** A block with room for a line of this length. */
+  open(bytes: number): OpenBlock {
+    if (bytes > BLOCK_LINES_FILL_BYTES) {
+      return new OpenBlock(new Frame(BLOCK_HEADER_BYTES + bytes + ENTRY_MAX_BYTES, 1));
+    }
+    return new OpenBlock(this.#free.pop() ?? new Frame(STANDARD_BYTES, BLOCK_ENTRIES_MAX));
+  }
+
+  /** Takes back what a block was put together in; the block must not be used afterwards. */
+  close(block: OpenBlock): void {
+    const { frame } = block;
+    if (frame.buffer.length === STANDARD_BYTES && this.#free.length < this.#keepCount) {
+      this.#free.push(frame);
+    }
+  }
+}
+
+/** A block that still grows. */
+export class OpenBlock {
+  readonly frame: Frame;
+  /** Bytes of lines. */
+  length = 0;
+  count = 0;
+  #firstTick: Tick = 0n;
+  /** By entry; shorter when the last ones have none. */
+  readonly #pointers: (OpenPointer | undefined)[] = [];
+  /** By entry; empty while none has one. */
+  #transactions: bigint[] = [];
+  #hasOwnPointers = false;
+
+  constructor(frame: Frame) {
+    this.frame = frame;
+  }
+
+  get buffer(): Buffer {
+    return this.frame.buffer;
+  }
+
+  get firstTick(): Tick {
+    return this.#firstTick;
+  }
+
+  /** Whether there is room for a line of this length with this tick. */
+  fits(bytes: number, tick: Tick): boolean {
+    // Its frame was chosen for its first line, whatever that is.
+    if (this.count === 0)
+      return bytes <= BLOCK_LINES_FILL_BYTES || this.buffer.length > STANDARD_BYTES;
+    return this.room(bytes, 0) && tick - this.#firstTick <= SPAN_MAX;
+  }
+
+  /** Whether there is room for lines of this length, one more than `others`. */
+  room(bytes: number, others: number): boolean {
+    return this.count + others < BLOCK_ENTRIES_MAX && this.length + bytes <= BLOCK_LINES_FILL_BYTES;
+  }
+
+  /** Notes a line whose bytes stand behind the others already. */
+  push(
+    tick: Tick,
+    bytes: number,
+    type: number,
+    collection: number,
+    transaction: bigint,
+    pointer: OpenPointer | undefined,
+  ): void {
+    const i = this.count++;
+    if (i === 0) this.#firstTick = tick;
+    const { frame } = this;
+    this.length += bytes;
+    frame.offsets[i] = Number(tick - this.#firstTick);
+    frame.ends[i] = this.length;
+    frame.types[i] = type;
+    frame.collections[i] = collection;
+    frame.keyEnds[i] = 0;
+    if (transaction !== 0n) this.#setTransaction(i, transaction);
+    if (pointer) this.#pointers[i] = pointer;
+  }
+
+  /**
+   * Appends the lines `from` to `to` of a run, which must have room, with new ticks of as many digits as theirs have.
+   */
+  pushRun(run: LineRun, from: number, to: number, firstTick: Tick, collection: number): void {
+    const { frame } = this;
+    const { page, ends, types, keyStarts, keyEnds, revStarts, revEnds } = run;
+    const start = from === 0 ? run.start : (ends[from - 1] ?? 0);
+    const end = ends[to - 1] ?? 0;
+    page.copy(frame.buffer, BLOCK_HEADER_BYTES + this.length, start, end);
+    if (this.count === 0) this.#firstTick = firstTick;
+    // From an offset in the page to one in the buffer, and to one in the lines.
+    const shift = BLOCK_HEADER_BYTES + this.length - start;
+    const linesShift = this.length - start;
+    const digits = Buffer.from(firstTick.toString(), 'latin1');
+    let offset = Number(firstTick - this.#firstTick);
+    let tickAt = start + shift + run.tickAt;
+    let n = this.count;
+    for (let i = from; i < to; i++, n++) {
+      for (let d = 0; d < digits.length; d++) frame.buffer[tickAt + d] = digits[d] ?? 0;
+      increment(digits);
+      const lineEnd = ends[i] ?? 0;
+      tickAt = lineEnd + shift + run.tickAt;
+      frame.offsets[n] = offset++;
+      frame.ends[n] = lineEnd + linesShift;
+      frame.types[n] = types[i] ?? 0;
+      frame.collections[n] = collection;
+      frame.keyStarts[n] = (keyStarts[i] ?? 0) + shift;
+      frame.keyEnds[n] = (keyEnds[i] ?? 0) + shift;
+      frame.revStarts[n] = (revStarts[i] ?? 0) + shift;
+      frame.revEnds[n] = (revEnds[i] ?? 0) + shift;
+    }
+    this.length += end - start;
+    this.count = n;
+    this.#hasOwnPointers = true;
+  }
+
+  /** Index of the entry with this tick, -1 when there is none. */
+  find(tick: Tick): number {
+    const offset = tick - this.#firstTick;
+    if (offset < 0n || offset > SPAN_MAX) return -1;
+    const i = this.frame.offsets.indexOf(Number(offset));
+    return i < this.count ? i : -1;
+  }
+
+  /** The line of an entry as text, without its newline. */
+  lineText(i: number): string {
+    const start = i === 0 ? 0 : (this.frame.ends[i - 1] ?? 0);
+    const end = (this.frame.ends[i] ?? 0) - 1;
+    return this.buffer.toString('utf8', BLOCK_HEADER_BYTES + start, BLOCK_HEADER_BYTES + end);
+  }
+
+  /** Drops all entries from the `count`-th on. */
+  truncate(count: number): void {
+    this.count = count;
+    this.length = count === 0 ? 0 : (this.frame.ends[count - 1] ?? 0);
+    if (this.#pointers.length > count) this.#pointers.length = count;
+    if (this.#transactions.length > count) this.#transactions.length = count;
+  }
+
+  /**
+   * Finishes header and directory, tells the pointers to its entries where it ends, and hands it to `sink`; behind
+   * it what entries with a pointer of their own make of their keys.
+   */
+  seal(space: BlockSpace, number: number, timeMs: number, sink: RecordSink): void {
+    const { frame, count } = this;
+    const distance = frame.offsets[count - 1] ?? 0;
+    const key = blockKey(space, number, this.#firstTick + BigInt(distance));
+    sink.put(key, this.#finish(key, timeMs));
+    this.#pointers.forEach((pointer, i) => {
+      if (pointer) pointer.distance = distance - (frame.offsets[i] ?? 0);
+    });
+    if (this.#hasOwnPointers) this.#putPointers(number, distance, sink);
+  }
+
+  /** The stored form, a view of the buffer. */
+  #finish(key: Buffer, timeMs: number): Buffer {
+    const { frame, count } = this;
+    const collection = frame.collections[0] ?? 0;
+    const sameCollection = isAll(frame.collections, count, collection);
+    const hasTransactions = this.#transactions.some((tid) => tid !== 0n);
+    const flags =
+      (sameCollection ? 0 : FLAG_COLLECTIONS) | (hasTransactions ? FLAG_TRANSACTIONS : 0);
+    let at = BLOCK_HEADER_BYTES + this.length;
+    const value = this.buffer.subarray(0, at + directoryBytes(count, flags));
+    value[4] = BLOCK_VERSION;
+    value[5] = flags;
+    value.writeUInt16LE(0, 6);
+    value.writeBigUInt64LE(this.#firstTick, 8);
+    value.writeDoubleLE(timeMs, 16);
+    value.writeUInt32LE(count, 24);
+    value.writeUInt32LE(this.length, 28);
+    value.writeUInt32LE(collection, 32);
+    at = writeColumn32(value, at, frame.offsets, count);
+    at = writeColumn32(value, at, frame.ends, count);
+    for (let i = 0; i < count; i++, at += 2) {
+      const type = frame.types[i] ?? 0;
+      value[at] = type;
+      value[at + 1] = type >>> 8;
+    }
+    if (!sameCollection) at = writeColumn32(value, at, frame.collections, count);
+    if (hasTransactions) {
+      for (let i = 0; i < count; i++) {
+        at = value.writeBigUInt64LE(this.#transactions[i] ?? 0n, at);
+      }
+    }
+    value.writeUInt32LE(blockCrc(key, value), 0);
+    return value;
+  }
+
+  #putPointers(number: number, distance: number, sink: RecordSink): void {
+    const { frame } = this;
+    const { buffer } = frame;
+    const firstTick = Number(this.#firstTick);
+    for (let i = 0; i < this.count; i++) {
+      const keyEnd = frame.keyEnds[i] ?? 0;
+      if (keyEnd === 0) continue;
+      const key = primaryKeyBytes(number, buffer, frame.keyStarts[i] ?? 0, keyEnd, sink.keys);
+      const offset = frame.offsets[i] ?? 0;
+      if (frame.types[i] === MarkerType.remove) {
+        sink.del(key);
+        continue;
+      }
+      const rev = { source: buffer, start: frame.revStarts[i] ?? 0, end: frame.revEnds[i] ?? 0 };
+      sink.put(key, encodePointerBytes(firstTick + offset, distance - offset, rev, sink.values));
+    }
+  }
+
+  #setTransaction(i: number, transaction: bigint): void {
+    while (this.#transactions.length < i) this.#transactions.push(0n);
+    this.#transactions[i] = transaction;
+  }
+}
+
+/** The number after the one in these decimal digits; it must have as many. */
+function increment(digits: Buffer): void {
+  let i = digits.length - 1;
+  while (i > 0 && digits[i] === NINE) digits[i--] = ZERO;
+  digits[i] = (digits[i] ?? 0) + 1;
+}
+
+function isAll(column: Uint32Array, count: number, value: number): boolean {
+  for (let i = 0; i < count; i++) if (column[i] !== value) return false;
+  return true;
+}
+
+/** Little-endian; returns where it ends. */
+function writeColumn32(target: Buffer, start: number, column: Uint32Array, count: number): number {
+  let at = start;
+  for (let i = 0; i < count; i++, at += 4) {
+    const value = column[i] ?? 0;
+    target[at] = value;
+    target[at + 1] = value >>> 8;
+    target[at + 2] = value >>> 16;
+    target[at + 3] = value >>> 24;
+  }
+  return at;
+}
