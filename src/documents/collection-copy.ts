@@ -256,13 +256,14 @@ export class CopyWriter {
   /**
    * Writes the lines of a run as they are, but for their ticks. Nothing may have been written with `upsert` or
    * `remove` before.
-   * @returns false when new ticks have not the length of theirs: then nothing is written
+   * @returns false when that cannot be, because new ticks have not the length of theirs: then nothing is written
    */
   appendRun(run: LineRun & { readonly ascending: boolean; key(i: number): string }): boolean {
     const { number, frontier } = this.#copy;
     const { count, types } = run;
     const first = this.#tx.drawTicks(count);
     const last = first + BigInt(count - 1);
+    if (!run.isJournal) return false;
     for (const tick of [first, last]) if (tick.toString().length !== run.tickDigits) return false;
     if (run.ascending && frontier.isBelow(run.key(0))) {
       this.#newKeys += count;

@@ -85,6 +85,16 @@ export class DocumentLog {
     else this.#append(collection, tick, line, data, 0n);
   }
 
+  /** Whether writes of a collection are left out of the log. */
+  omits(collection: Collection): boolean {
+    return collection.excluded || !this.#database.changelog.logs(this.#origin);
+  }
+
+  /** Notes writes that are left out of the log, the last of which has this tick. */
+  omitted(collection: Collection, tick: Tick): void {
+    if (!collection.excluded) this.#unlogged = tick;
+  }
+
   /** Ends an open group, and writes the state of the log. */
   finish(): void {
     if (this.#group) this.endGroup();

@@ -8,6 +8,7 @@ import type { Tick } from '../model/tick.ts';
 import { buildData, dataHead } from '../protocol/json-text.ts';
 import { documentHead, documentTail, journalHead } from '../protocol/line.ts';
 import type { ByteSlice, CutLine } from '../storage/block-writer.ts';
+import type { LineRun } from '../storage/line-run.ts';
 import { OpenPointer, type Pointer } from '../storage/pointer.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { CappedDocument } from './cap-list.ts';
@@ -203,6 +204,54 @@ export class DocumentTx implements DocumentWrites {
     this.#write(collection, this.#tx.drawTick(), key, rev, old, line);
   }
 
+  /** Whether lines can go into a collection with nothing but their keys and revisions being looked at. */
+  takesRuns(collection: Collection): boolean {
+    return (
+      !this.#locks &&
+      !this.#enforcesCaps &&
+      collection.parameters.keyOptions?.type !== 'autoincrement' &&
+      collection.indexes.length === 0 &&
+      collection.caps.length === 0 &&
+      this.#log.omits(collection)
+    );
+  }
+
+  /**
+   * As `upsertCut` and `remove` for each line of a run, in their order; removals of what is not there are passed over.
+   * @param run its texts are not kept
+   */
+  writeRun(collection: Collection, run: LineRun & { keySlice(i: number): string }): void {
+    const { number, primaryPrefix } = collection;
+    const firstTick = this.#drawAlike(run.count);
+    const lines = this.#tx.journal(number).beginRun(run, firstTick, number);
+    let live = 0;
+    let dead = 0;
+    let entries = 0;
+    for (let i = 0; i < run.count; i++) {
+      const key = run.keySlice(i);
+      const old = this.pointer(collection, key);
+      const isRemoval = run.types[i] === MarkerType.remove;
+      if (isRemoval && !old) continue;
+      const pointer = lines.append(i);
+      this.#tx.putPointer(primaryPrefix + key, isRemoval ? null : pointer);
+      entries++;
+      if (isRemoval) {
+        live--;
+        dead += 2;
+      } else if (old) {
+        dead++;
+      } else {
+        collection.frontier.add(key);
+        live++;
+      }
+    }
+    const written = lines.end();
+    if (!written) return;
+    const { bytes, lastTick } = written;
+    this.#stats.count(collection, { tick: lastTick, bytes, live, dead, entries });
+    this.#log.omitted(collection, lastTick);
+  }
+
   /** As `upsert`; the bytes of the user's attributes are copied, not parsed, unless there are indexes. */
   upsertBytes(
     collection: Collection,
@@ -306,6 +355,13 @@ export class DocumentTx implements DocumentWrites {
     }
     // The log copies the bytes of the journal: the text need not be kept, nor encoded again.
     this.#log.add(collection, tick, { type, key, rev, oldRev: old?.rev }, stored);
+  }
+
+  /** The first of some ticks that rise by one and have the same number of digits. */
+  #drawAlike(count: number): Tick {
+    const first = this.#tx.drawTicks(count);
+    const last = first + BigInt(count - 1);
+    return first.toString().length === last.toString().length ? first : this.#tx.drawTicks(count);
   }
 
   #keepCaps(collection: Collection, document: CappedDocument, old: Pointer | undefined): void {

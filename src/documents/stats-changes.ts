@@ -3,7 +3,7 @@ import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionStats } from './collection-stats.ts';
 
-/** What one entry does to the figures of its collection. */
+/** What an entry, or some together, do to the figures of its collection. */
 export interface EntryEffect {
   readonly tick: Tick;
   /** Length of the journal line in bytes. */
@@ -12,6 +12,8 @@ export interface EntryEffect {
   readonly live: number;
   /** How many more entries are superseded, or removals. */
   readonly dead: number;
+  /** Entries it stands for, one if it does not say; `tick` is that of the last. */
+  readonly entries?: number;
 }
 
 type MutableStats = { -readonly [Name in keyof CollectionStats]: CollectionStats[Name] };
@@ -39,7 +41,7 @@ export class StatsChanges {
   count(collection: Collection, effect: EntryEffect): void {
     const stats = this.#change(collection);
     stats.count += effect.live;
-    stats.entries++;
+    stats.entries += effect.entries ?? 1;
     stats.dead += effect.dead;
     stats.bytes += effect.bytes;
     stats.lastTick = effect.tick;

@@ -49,10 +49,26 @@ export class Draft {
     if (tick > this.#appliedTick) this.#appliedTick = tick;
   }
 
+  /** Whether lines are read again for the sake of others. */
+  get isReplaying(): boolean {
+    return this.#replay !== undefined;
+  }
+
   /** Notes a line of a transaction that is not at its end. */
   processed(tick: Tick): void {
     this.passed(tick);
     this.events++;
+  }
+
+  /** Notes a number of lines, the last of which has this tick. */
+  processedRun(tick: Tick, count: number): void {
+    this.passed(tick);
+    this.events += count;
+  }
+
+  /** Notes that after what was processed so far the data is consistent. */
+  consistent(): void {
+    this.#appliedTick = this.#processedTick;
   }
 
   /** Notes a line that is not one to be applied. */

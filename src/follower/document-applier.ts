@@ -8,6 +8,7 @@ import { type ErrorName, ServiceError, isServiceError } from '../model/errors.ts
 import { MarkerType } from '../model/marker.ts';
 import { isValidKey } from '../model/names.ts';
 import { MAX_TICK, type Tick } from '../model/tick.ts';
+import type { PlainLines } from '../protocol/plain-lines.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import { NumericRevisions } from '../model/numeric-revisions.ts';
 import { isFollowed } from './followed-collection.ts';
@@ -112,6 +113,22 @@ export class DocumentApplier {
     }
   }
 
+  /**
+   * Applies a run of lines.
+   * @returns how many of them, from the first on, have to be applied one by one; 0 when all are applied
+   */
+  applyRun(run: PlainLines): number {
+    const collection = this.#lastOf(run.cid, run.cname);
+    // The first line finds it.
+    if (!collection) return 1;
+    if (!this.#documents.takesRuns(collection)) return run.count;
+    const wanted = collection.type === CollectionType.edge ? MarkerType.edge : MarkerType.document;
+    if (run.upsertType !== undefined && run.upsertType !== wanted) return run.count;
+    this.#documents.writeRun(collection, run);
+    this.#revisions.addNumber(run.largestRevision);
+    return 0;
+  }
+
   /** Writes figures and log, and pushes the own counter above all revisions seen and above `tick`. */
   finish(tick: Tick): void {
     this.#writes?.finish();
@@ -137,7 +154,8 @@ export class DocumentApplier {
   /** Undefined when the line is to be passed over: not followed, or of what is gone by a later line. */
   #collection(lines: PageLines): Collection | undefined {
     const { cid, cname } = lines;
-    if (this.#last && cid === this.#lastCid && cname === this.#lastCname) return this.#last;
+    const last = this.#lastOf(cid, cname);
+    if (last) return last;
     const found = this.#theirs.find(cid, cname);
     const named = { cid, name: cname };
     if (!isFollowed(this.#restriction, named, found)) {
@@ -152,6 +170,10 @@ export class DocumentApplier {
     this.#lastCid = cid;
     this.#lastCname = cname;
     return found;
+  }
+
+  #lastOf(cid: string, cname: string): Collection | undefined {
+    return cid === this.#lastCid && cname === this.#lastCname ? this.#last : undefined;
   }
 
   #remove(collection: Collection, lines: PageLines): void {

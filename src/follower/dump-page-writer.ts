@@ -6,7 +6,7 @@ import { MarkerType, type UpsertMarkerType, isDocumentMarker } from '../model/ma
 import { isValidKey } from '../model/names.ts';
 import type { Tick } from '../model/tick.ts';
 import { buildData } from '../protocol/json-text.ts';
-import { JournalLines } from '../protocol/journal-lines.ts';
+import { PlainLines } from '../protocol/plain-lines.ts';
 import { LineCutter } from '../protocol/line-cutter.ts';
 import { type ForeignLine, parsePage } from '../protocol/line-parser.ts';
 import type { LeaderPage } from './leader-client.ts';
@@ -28,7 +28,7 @@ export class DumpPageWriter {
   readonly #page: Buffer;
   readonly #edges: boolean;
   /** Of a page that passed its checksum, the others of such a page. */
-  #runs: JournalLines | undefined;
+  #runs: PlainLines | undefined;
   #cutter: LineCutter | undefined;
   readonly #lines: Generator<ForeignLine, void, undefined> | undefined;
   readonly #revisions = new NumericRevisions();
@@ -41,7 +41,7 @@ export class DumpPageWriter {
   constructor(page: LeaderPage, copy: Collection) {
     this.#page = page.body;
     this.#edges = copy.type === CollectionType.edge;
-    if (page.verified) this.#runs = new JournalLines(page.body, this.#upsertType);
+    if (page.verified) this.#runs = new PlainLines(page.body);
     else this.#lines = parsePage(page.body);
   }
 
@@ -89,9 +89,11 @@ export class DumpPageWriter {
   }
 
   /** Returns the tick of the last line written. */
-  #copyRuns(runs: JournalLines, writer: CopyWriter, stop: number): Tick | undefined {
+  #copyRuns(runs: PlainLines, writer: CopyWriter, stop: number): Tick | undefined {
     let position: Tick | undefined;
     while (this.#offset < stop && runs.next(this.#offset, stop - this.#offset)) {
+      const { upsertType = this.#upsertType } = runs;
+      if (upsertType !== this.#upsertType) break;
       if (!writer.appendRun(runs)) {
         // Nor will the next ones.
         this.#runs = undefined;

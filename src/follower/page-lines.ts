@@ -27,6 +27,8 @@ export interface PageLines extends CutLine {
   readonly dataEnd: number;
   /** @throws ServiceError invalidJson, invalidResponse, unexpectedMarker */
   parsed(): ForeignLine;
+  /** Makes the line that begins at `offset` the next one. */
+  seek(offset: number): void;
   /**
    * Moves to the next line; false when there is none.
    * @throws ServiceError as `parsed`; lines before the bad one have been given out
@@ -109,6 +111,10 @@ class ParsedLines implements PageLines {
 
   parsed(): ForeignLine {
     return this.#current.line;
+  }
+
+  seek(offset: number): void {
+    this.#end = offset;
   }
 
   next(): boolean {

@@ -2,6 +2,7 @@ import type { Database } from '../documents/database.ts';
 import { ServiceError } from '../model/errors.ts';
 import { MarkerType, isDocumentMarker, isLoggerMarker } from '../model/marker.ts';
 import { MAX_TICK, type Tick } from '../model/tick.ts';
+import { PlainLines } from '../protocol/plain-lines.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Draft } from './applier-draft.ts';
 import { DocumentApplier, offending, refuse } from './document-applier.ts';
@@ -53,12 +54,35 @@ export class PageCursor {
   held = false;
   /** The step that comes to this offset ends before it. */
   stopAt = Number.MAX_SAFE_INTEGER;
+  #runs: PlainLines | undefined;
+  #singlyTo = 0;
 
   constructor(page: { body: Buffer; verified: boolean }) {
     this.body = page.body;
     this.verified = page.verified;
     this.whole = new WholeTransactions(page.body, page.verified);
     this.lines = openPage(page.body, page.verified);
+  }
+
+  /**
+   * Looks for a run of plain lines that begins with the next line to be dealt with, for `passRun` to go behind it.
+   * @param bytes the run ends with the line with which it grows larger than this
+   */
+  peekRun(bytes: number): PlainLines | undefined {
+    const { offset } = this;
+    if (!this.verified || this.held || offset < this.#singlyTo) return undefined;
+    this.#runs ??= new PlainLines(this.body);
+    return this.#runs.next(offset, Math.min(bytes, this.stopAt - offset)) ? this.#runs : undefined;
+  }
+
+  /** Goes behind a run. */
+  passRun(run: PlainLines): void {
+    this.lines.seek(run.end);
+  }
+
+  /** Says that the lines up to here are to be dealt with one by one. */
+  singlyTo(offset: number): void {
+    this.#singlyTo = offset;
   }
 
   /** Moves to the next line to be dealt with; false at the end of the page. */
@@ -146,6 +170,10 @@ export class PageStep {
     const cursor = this.#cursor;
     const begin = cursor.offset;
     for (;;) {
+      if (cursor.offset - begin <= STEP_BYTES && this.#tryRun(begin + STEP_BYTES, '')) {
+        this.#draft.consistent();
+        continue;
+      }
       try {
         if (!cursor.advance()) return { kind: 'page' };
       } catch (error) {
@@ -171,6 +199,24 @@ export class PageStep {
         return end;
       }
     }
+  }
+
+  /** Applies a run of plain lines of a transaction, or of none, up to about `stop`, if the next line is one. */
+  #tryRun(stop: number, tid: string): boolean {
+    const cursor = this.#cursor;
+    const draft = this.#draft;
+    if (draft.isReplaying) return false;
+    const run = cursor.peekRun(stop - cursor.offset);
+    if (!run) return false;
+    const fits = run.tid === tid && run.firstTick > draft.processedTick;
+    const singly = fits ? this.#documents.applyRun(run) : run.count;
+    if (singly > 0) {
+      cursor.singlyTo(run.ends[singly - 1] ?? 0);
+      return false;
+    }
+    draft.processedRun(run.lastTick, run.count);
+    cursor.passRun(run);
+    return true;
   }
 
   /** Whether the line was applied before (P4). */
@@ -263,7 +309,9 @@ export class PageStep {
     this.#draft.processed(lines.tick);
     this.#documents.beginGroup();
     try {
-      while (this.#cursor.advance() && lines.type !== MarkerType.transactionCommit) {
+      for (;;) {
+        if (this.#tryRun(body.length, tid)) continue;
+        if (!this.#cursor.advance() || lines.type === MarkerType.transactionCommit) break;
         if (this.#isPassed(lines.tick)) continue;
         if (lines.tid !== tid || !isDocumentMarker(lines.type)) {
           throw new ServiceError('invalidTransaction');

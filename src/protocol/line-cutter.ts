@@ -38,7 +38,7 @@ const LAST_ASCII = 0x7e;
 export class LineCutter {
   readonly page: Buffer;
   /** One character a byte, so that its offsets are those of the page. */
-  readonly #text: string;
+  #text = '';
 
   #exact = false;
   #parsed: ForeignLine | undefined;
@@ -63,7 +63,6 @@ export class LineCutter {
 
   constructor(page: Buffer) {
     this.page = page;
-    this.#text = page.toString('latin1');
   }
 
   /** Whether the line has our shape; only then the offsets other than those of the line hold. */
@@ -185,7 +184,8 @@ export class LineCutter {
    */
   next(): boolean {
     const start = this.#lineEnd;
-    if (start >= this.#text.length) return false;
+    if (start >= this.page.length) return false;
+    if (this.#text === '') this.#text = this.page.toString('latin1');
     const newline = this.#text.indexOf('\n', start);
     if (newline < 0) throw new ServiceError('invalidResponse', 'page ends within a line');
     this.#lineStart = start;

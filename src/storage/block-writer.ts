@@ -5,6 +5,7 @@ import type { BlockSpace } from './keys.ts';
 import type { LineRun } from './line-run.ts';
 import type { BlockBuffers, OpenBlock, RecordSink } from './open-block.ts';
 import type { OpenPointer } from './pointer.ts';
+import { RunAppender } from './run-appender.ts';
 
 const LINE_END_BYTES = 2;
 const DATA_NAME_BYTES = ',"data":'.length;
@@ -165,6 +166,18 @@ export class BlockWriter {
     }
     this.#bytes += (run.ends[run.count - 1] ?? 0) - run.start;
     this.#lastTick = lastTick;
+  }
+
+  /** Appends lines of a run one by one, each with a pointer of its own. @param firstTick that of its first line */
+  beginRun(run: LineRun, firstTick: Tick, collection: number): RunAppender {
+    const target = {
+      reserve: (tick: Tick, bytes: number) => this.#reserve(tick, bytes),
+      added: (bytes: number, lastTick: Tick) => {
+        this.#bytes += bytes;
+        this.#lastTick = lastTick;
+      },
+    };
+    return new RunAppender({ target }, { run, firstTick, collection });
   }
 
   /** The line (without newline) of an entry of this commit, undefined when it is not in it. */

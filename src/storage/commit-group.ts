@@ -4,8 +4,8 @@ import type { Tick } from '../model/tick.ts';
 import { Block } from './block.ts';
 import { BlockWriter } from './block-writer.ts';
 import { type BlockSpace, Space, blockKey } from './keys.ts';
-import type { BlockBuffers, RecordSink } from './open-block.ts';
-import { OpenPointer, type Pointer, encodePointer } from './pointer.ts';
+import { type BlockBuffers, LinePointer, type RecordSink } from './open-block.ts';
+import { PendingPointer, type Pointer, encodePointer } from './pointer.ts';
 import type { Scratch } from './scratch.ts';
 import type { StateOwner, States } from './stored-state.ts';
 import type { TickSource } from './tick-source.ts';
@@ -19,7 +19,7 @@ export type Level = LevelDatabase<Buffer, Buffer>;
  */
 const LARGE_BYTES = 24 * 1024 * 1024;
 
-type Value = Buffer | OpenPointer;
+type Value = Buffer | PendingPointer;
 
 /** A key and a value are in use together, so each has its own. */
 export interface GroupScratch {
@@ -145,7 +145,10 @@ export class CommitGroup implements GroupView {
     const release = this.isLarge;
     for (const writer of this.#writers.values()) writer.seal(this.timeMs, sink, { release });
     for (const [owner, value] of this.#states) sink.put(owner.key, owner.encode(value));
-    for (const [keyText, value] of this.#overlay) sink.change(keyText, value);
+    for (const [keyText, value] of this.#overlay) {
+      // The block that it points into has put it.
+      if (!(value instanceof LinePointer)) sink.change(keyText, value);
+    }
     this.#blindKeys.forEach((key, i) => {
       sink.change(key, this.#blindValues[i] ?? null);
     });
@@ -155,6 +158,8 @@ export class CommitGroup implements GroupView {
   /** Gives the block buffers back, once the batch is in the store: readers find everything there. */
   release(): void {
     this.#below = undefined;
+    // Pointers into blocks that are no more; what they say is in the store.
+    this.#overlay = new Map();
     for (const writer of this.#writers.values()) writer.release();
     this.#writers.clear();
   }
@@ -201,7 +206,7 @@ class CountingSink implements RecordSink {
   change(name: Buffer | string, value: Value | null): void {
     const key = typeof name === 'string' ? this.keys.bytes(name) : name;
     if (!value) this.del(key);
-    else this.put(key, value instanceof OpenPointer ? encodePointer(value, this.values) : value);
+    else this.put(key, value instanceof PendingPointer ? encodePointer(value, this.values) : value);
   }
 }
 

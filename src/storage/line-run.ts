@@ -1,6 +1,6 @@
 /**
- * Neighbouring lines of a page that go into a journal as they are, but for their ticks: columns by line. Offsets
- * are bytes into the page.
+ * Neighbouring lines of a page, of a journal or of a log, that are all about documents of one collection: columns by
+ * line. Offsets are bytes into the page.
  */
 export interface LineRun {
   readonly page: Buffer;
@@ -16,6 +16,10 @@ export interface LineRun {
   readonly keyEnds: Int32Array;
   readonly revStarts: Int32Array;
   readonly revEnds: Int32Array;
+  /** Of what follows the revision, or the old one where there is one: from here to the end a journal has it, too. */
+  readonly tails: Int32Array;
+  /** Whether the lines are those of a journal: then they go into one as they are, but for their ticks. */
+  readonly isJournal: boolean;
   /** Where the digits of a tick begin, from the beginning of its line on. */
   readonly tickAt: number;
   /** Digits of each line's tick, 15 at most. */

@@ -12,13 +12,17 @@ import {
 } from './block.ts';
 import { type BlockSpace, blockKey, primaryKeyBytes } from './keys.ts';
 import type { LineRun } from './line-run.ts';
-import { type OpenPointer, encodePointerBytes } from './pointer.ts';
+import { type OpenPointer, PendingPointer, encodePointerBytes } from './pointer.ts';
 import type { Scratch } from './scratch.ts';
 
 export const ENTRY_MAX_BYTES = directoryBytes(1, FLAG_COLLECTIONS | FLAG_TRANSACTIONS);
 const STANDARD_BYTES =
   BLOCK_HEADER_BYTES + BLOCK_LINES_FILL_BYTES + BLOCK_ENTRIES_MAX * ENTRY_MAX_BYTES;
 const SPAN_MAX = 0xffff_ffffn;
+const TWO_32 = 2 ** 32;
+/** What stands in a line between the comma before the key and its text. */
+const KEY_NAME_BYTES = '"key":"'.length;
+const SHORT_BYTES = 64;
 const ZERO = 0x30;
 const NINE = 0x39;
 
@@ -178,6 +182,64 @@ export class OpenBlock {
     this.#hasOwnPointers = true;
   }
 
+  /**
+   * Appends line `i` of a run as a journal has it: behind `head`, a tick and a type, what follows from the key on but
+   * for the old revision. The entry puts its key to point to it when the block is sealed, unless it is a removal.
+   * @param offset of its tick from the first one of the block
+   */
+  pushLine(run: LineRun, i: number, head: Buffer, offset: number, collection: number): void {
+    const { frame, count: n } = this;
+    const { buffer } = frame;
+    const keyStart = run.keyStarts[i] ?? 0;
+    const from = keyStart - KEY_NAME_BYTES;
+    const revEnd = run.revEnds[i] ?? 0;
+    const tail = run.tails[i] ?? 0;
+    const end = run.ends[i] ?? 0;
+    const start = BLOCK_HEADER_BYTES + this.length;
+    for (let k = 0; k < head.length; k++) buffer[start + k] = head[k] ?? 0;
+    const shift = start + head.length - from;
+    // Copying some bytes one by one costs less than one call.
+    let copied = from;
+    if (tail > revEnd + 1 || end - from < SHORT_BYTES) {
+      const stop = revEnd + 1;
+      for (; copied < stop; copied++) buffer[copied + shift] = run.page[copied] ?? 0;
+      copied = tail;
+    }
+    const restAt = start + head.length + (copied === from ? 0 : revEnd + 1 - from);
+    run.page.copy(buffer, restAt, copied, end);
+    const type = run.types[i] ?? 0;
+    this.length = restAt + end - copied - BLOCK_HEADER_BYTES;
+    this.count = n + 1;
+    frame.offsets[n] = offset;
+    frame.ends[n] = this.length;
+    frame.types[n] = type;
+    frame.collections[n] = collection;
+    frame.keyStarts[n] = keyStart + shift;
+    frame.keyEnds[n] = type === MarkerType.remove ? 0 : (run.keyEnds[i] ?? 0) + shift;
+    frame.revStarts[n] = (run.revStarts[i] ?? 0) + shift;
+    frame.revEnds[n] = revEnd + shift;
+    this.#hasOwnPointers = true;
+  }
+
+  /** Says what tick an empty block begins with. */
+  begin(firstTick: Tick): void {
+    this.#firstTick = firstTick;
+  }
+
+  tick(i: number): Tick {
+    return this.#firstTick + BigInt(this.frame.offsets[i] ?? 0);
+  }
+
+  /** Revision of an entry with a pointer of its own. */
+  revision(i: number): string {
+    return this.buffer.toString('latin1', this.frame.revStarts[i], this.frame.revEnds[i]);
+  }
+
+  /** From an entry to the end of the block, in ticks; as it is now. */
+  distance(i: number): number {
+    return (this.frame.offsets[this.count - 1] ?? 0) - (this.frame.offsets[i] ?? 0);
+  }
+
   /** Index of the entry with this tick, -1 when there is none. */
   find(tick: Tick): number {
     const offset = tick - this.#firstTick;
@@ -254,7 +316,8 @@ export class OpenBlock {
   #putPointers(number: number, distance: number, sink: RecordSink): void {
     const { frame } = this;
     const { buffer } = frame;
-    const firstTick = Number(this.#firstTick);
+    const high = Number(this.#firstTick >> 32n);
+    const low = Number(this.#firstTick & SPAN_MAX);
     for (let i = 0; i < this.count; i++) {
       const keyEnd = frame.keyEnds[i] ?? 0;
       if (keyEnd === 0) continue;
@@ -265,7 +328,9 @@ export class OpenBlock {
         continue;
       }
       const rev = { source: buffer, start: frame.revStarts[i] ?? 0, end: frame.revEnds[i] ?? 0 };
-      sink.put(key, encodePointerBytes(firstTick + offset, distance - offset, rev, sink.values));
+      const tickLow = low + offset;
+      const tickHigh = high + (tickLow >= TWO_32 ? 1 : 0);
+      sink.put(key, encodePointerBytes(tickHigh, tickLow, distance - offset, rev, sink.values));
     }
   }
 
@@ -275,8 +340,32 @@ export class OpenBlock {
   }
 }
 
-/** The number after the one in these decimal digits; it must have as many. */
-function increment(digits: Buffer): void {
+/** A pointer to an entry that puts its key itself; valid until what its block was put together in is given back. */
+export class LinePointer extends PendingPointer {
+  readonly #block: OpenBlock;
+  readonly #i: number;
+
+  constructor(block: OpenBlock, i: number) {
+    super();
+    this.#block = block;
+    this.#i = i;
+  }
+
+  get tick(): Tick {
+    return this.#block.tick(this.#i);
+  }
+
+  get rev(): string {
+    return this.#block.revision(this.#i);
+  }
+
+  get distance(): number {
+    return this.#block.distance(this.#i);
+  }
+}
+
+/** Makes decimal digits those of the next number, which must have as many. */
+export function increment(digits: Buffer): void {
   let i = digits.length - 1;
   while (i > 0 && digits[i] === NINE) digits[i--] = ZERO;
   digits[i] = (digits[i] ?? 0) + 1;

@@ -12,15 +12,22 @@ export interface Pointer {
 
 const FLAG_REV_IS_TICK = 1;
 const HEAD_BYTES = 13;
-const TWO_32 = 2 ** 32;
+
+/** What a batch that is being put together will leave under a primary key. */
+export abstract class PendingPointer implements Pointer {
+  abstract readonly tick: Tick;
+  abstract readonly distance: number;
+  abstract readonly rev: string;
+}
 
 /** A pointer to an entry whose block is still open: `distance` is set when that is closed. */
-export class OpenPointer implements Pointer {
+export class OpenPointer extends PendingPointer {
   readonly tick: Tick;
   readonly rev: string;
   distance = 0;
 
   constructor(tick: Tick, rev: string) {
+    super();
     this.tick = tick;
     this.rev = rev;
   }
@@ -45,10 +52,11 @@ export function encodePointer(pointer: Pointer, scratch?: Scratch): Buffer {
 
 /**
  * As `encodePointer`, with a revision that is not the tick and whose bytes stand in a buffer, for loops.
- * @param tick below 2^53
+ * @param tickHigh the upper 32 bits of the tick, `tickLow` the lower
  */
 export function encodePointerBytes(
-  tick: number,
+  tickHigh: number,
+  tickLow: number,
   distance: number,
   rev: { readonly source: Buffer; readonly start: number; readonly end: number },
   scratch: Scratch,
@@ -56,8 +64,8 @@ export function encodePointerBytes(
   const { source, start, end } = rev;
   const value = scratch.take(HEAD_BYTES + end - start);
   value[0] = 0;
-  write32(value, 1, Math.floor(tick / TWO_32));
-  write32(value, 5, tick % TWO_32);
+  write32(value, 1, tickHigh);
+  write32(value, 5, tickLow);
   write32(value, 9, distance);
   for (let i = start, at = HEAD_BYTES; i < end; i++, at++) value[at] = source[i] ?? 0;
   return value;

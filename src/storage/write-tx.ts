@@ -1,13 +1,19 @@
 import type { Tick } from '../model/tick.ts';
 import type { BlockMark, BlockWriter } from './block-writer.ts';
 import { type BlockSpace, Space } from './keys.ts';
-import { OpenPointer, type Pointer, decodePointer, encodePointer } from './pointer.ts';
+import {
+  type OpenPointer,
+  PendingPointer,
+  type Pointer,
+  decodePointer,
+  encodePointer,
+} from './pointer.ts';
 import type { StateOwner, States } from './stored-state.ts';
 
 /** What a group of requests has put together so far; see CommitQueue. */
 export interface GroupView {
   readonly timeMs: number;
-  get(keyText: string): Buffer | OpenPointer | undefined;
+  get(keyText: string): Buffer | PendingPointer | undefined;
   /** Takes over the changes of a request that has succeeded. */
   adopt(changes: Overlay, states: States | undefined): void;
   pendingState(owner: StateOwner): object | undefined;
@@ -25,7 +31,7 @@ export interface GroupView {
  * Values of single keys that are to be written, by the bytes of the key as latin1 text; null removes.
  * The keys are made buffers again when they are written: kept as such they would weigh more.
  */
-export type Overlay = Map<string, Buffer | OpenPointer | null>;
+export type Overlay = Map<string, Buffer | PendingPointer | null>;
 
 /**
  * The view one request has of the store while it runs inside the commit queue: it sees everything
@@ -49,7 +55,7 @@ export class WriteTx {
 
   get(key: Buffer): Buffer | undefined {
     const value = this.#get(key.toString('latin1'));
-    return value instanceof OpenPointer ? encodePointer(value) : value;
+    return value instanceof PendingPointer ? encodePointer(value) : value;
   }
 
   put(key: Buffer, value: Buffer): void {
@@ -63,11 +69,11 @@ export class WriteTx {
   /** The pointer under a primary key, given as latin1 text. */
   pointer(keyText: string): Pointer | undefined {
     const value = this.#get(keyText);
-    return value instanceof OpenPointer ? value : value && decodePointer(value);
+    return value instanceof PendingPointer ? value : value && decodePointer(value);
   }
 
   /** Points a primary key to an entry of this batch; `null` removes. */
-  putPointer(keyText: string, pointer: OpenPointer | null): void {
+  putPointer(keyText: string, pointer: PendingPointer | null): void {
     this.#changes.set(keyText, pointer);
   }
 
@@ -145,7 +151,7 @@ export class WriteTx {
     this.#group.truncateBlind(this.#blindCount);
   }
 
-  #get(keyText: string): Buffer | OpenPointer | undefined {
+  #get(keyText: string): Buffer | PendingPointer | undefined {
     const change = this.#changes.get(keyText);
     return change === undefined ? this.#group.get(keyText) : (change ?? undefined);
   }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { isServiceError } from '../../../src/model/errors.ts';
 import { BLOCK_LINES_MAX_BYTES, Block } from '../../../src/storage/block.ts';
 import { BlockWriter, type Entry } from '../../../src/storage/block-writer.ts';
-import { JournalLines } from '../../../src/protocol/journal-lines.ts';
+import { PlainLines } from '../../../src/protocol/plain-lines.ts';
 import { Space, blockKey, primaryKey } from '../../../src/storage/keys.ts';
 import { BlockBuffers } from '../../../src/storage/open-block.ts';
 import { OpenPointer, decodePointer, encodePointer } from '../../../src/storage/pointer.ts';
@@ -297,7 +297,7 @@ describe('a pointer', () => {
     const page = Buffer.from(
       Array.from({ length: count }, (_, i) => line(995n - 120n + BigInt(i), i)).join(''),
     );
-    const run = new JournalLines(page, 2300);
+    const run = new PlainLines(page);
     expect(run.next(0, page.length)).toBe(true);
     expect(run.count).toBe(count);
     const together = writer();

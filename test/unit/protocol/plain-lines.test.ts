@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MarkerType } from '../../../src/model/marker.ts';
-import { JournalLines } from '../../../src/protocol/journal-lines.ts';
+import { PlainLines } from '../../../src/protocol/plain-lines.ts';
 import { documentTail } from '../../../src/protocol/line.ts';
 import { LineCutter } from '../../../src/protocol/line-cutter.ts';
 
@@ -46,7 +46,7 @@ describe('runs of plain lines', () => {
         fc.integer({ min: 1, max: 9000 }),
         (all, type, bytes) => {
           const page = Buffer.from(all.map((line) => print(line, type)).join(''));
-          const runs = new JournalLines(page, type);
+          const runs = new PlainLines(page);
           const cutter = new LineCutter(page);
           let largest = 0n;
           for (const line of all) {
@@ -54,7 +54,7 @@ describe('runs of plain lines', () => {
             const start = cutter.lineStart;
             // Every line is tried as the first of a run, so that each is looked at with others before and behind it.
             const found = runs.next(start, bytes);
-            const plainRev = /^[ -~]*$/.test(line.rev) && !/["\\]/.test(line.rev);
+            const plainRev = /^[ -~]*$/.test(line.rev) && !/["\\]|^[1-9][0-9]{15,}$/.test(line.rev);
             expect(found).toBe(plainRev && line.tick < 10n ** 15n);
             if (!found) continue;
             expect(runs.start).toBe(start);
@@ -85,14 +85,54 @@ describe('runs of plain lines', () => {
     );
   });
 
-  test('a line that is cut off, of another type, or of a log is not plain', () => {
+  test('a line that is cut off is not plain', () => {
     const line = print({ tick: 5n, key: 'k', rev: '5', text: 'x' }, document);
-    const plain = (text: string): boolean =>
-      new JournalLines(Buffer.from(text), document).next(0, 1000);
+    const plain = (text: string): boolean => new PlainLines(Buffer.from(text)).next(0, 1000);
     expect(plain(line)).toBe(true);
     for (let end = 0; end < line.length; end++) expect(plain(line.slice(0, end))).toBe(false);
-    expect(plain(line.replace('2300', '2301'))).toBe(false);
-    expect(plain(line.replace(',"key"', ',"cid":"7","cname":"c","key"'))).toBe(false);
-    expect(plain(line.replace(',"data"', ',"oldRev":"4","data"'))).toBe(false);
+  });
+
+  test('end where the collection, the transaction, the kind of upsert or the length of the tick changes', () => {
+    const line = (
+      tick: bigint,
+      fields: { type?: number; tid?: string; cid?: string } = {},
+    ): string => {
+      const { type = 2300, tid, cid = '7' } = fields;
+      const tail = {
+        type: type as typeof document,
+        tid,
+        cid,
+        cname: `c${cid}`,
+        key: 'k',
+        rev: '1',
+      };
+      return `{"tick":"${tick}",${documentTail({ ...tail, oldRev: '0', data: '{"_key":"k","_rev":"1"}' })}`;
+    };
+    const groups = [
+      [line(10n), line(11n)],
+      [line(12n, { cid: '8' })],
+      [line(13n, { cid: '8', tid: '5' }), line(14n, { cid: '8', tid: '5' })],
+      [line(15n, { type: 2301, cid: '8', tid: '5' })],
+      [line(100n, { type: 2301, cid: '8', tid: '5' })],
+    ];
+    const runs = new PlainLines(Buffer.from(groups.flat().join('')));
+    const found: object[] = [];
+    for (let at = 0; runs.next(at, 10_000); at = runs.end) {
+      const { count, tid, cid, cname, upsertType, firstTick, isJournal } = runs;
+      found.push({ count, tid, cid, cname, upsertType, firstTick, isJournal });
+    }
+    const eighth = { cid: '8', cname: 'c8', isJournal: false };
+    expect(found).toEqual([
+      {
+        ...{ count: 2, tid: '', cid: '7', cname: 'c7' },
+        upsertType: 2300,
+        firstTick: 10n,
+        isJournal: false,
+      },
+      { ...eighth, ...{ count: 1, tid: '', upsertType: 2300, firstTick: 12n } },
+      { ...eighth, ...{ count: 2, tid: '5', upsertType: 2300, firstTick: 13n } },
+      { ...eighth, ...{ count: 1, tid: '5', upsertType: 2301, firstTick: 15n } },
+      { ...eighth, ...{ count: 1, tid: '5', upsertType: 2301, firstTick: 100n } },
+    ]);
   });
 });

@@ -1,0 +1,85 @@
+import { MarkerType } from '../model/marker.ts';
+import type { Tick } from '../model/tick.ts';
+import type { LineRun } from './line-run.ts';
+import { LinePointer, type OpenBlock, increment } from './open-block.ts';
+
+const HEAD = '{"tick":"';
+const SPAN_MAX = 0xffff_ffff;
+const ZERO = 0x30;
+
+/** The journal that the lines go to. */
+export interface RunTarget {
+  /** The block that a line of this length is to be appended to. */
+  reserve(tick: Tick, bytes: number): OpenBlock;
+  added(bytes: number, lastTick: Tick): void;
+}
+
+/**
+ * Appends lines of a run to a journal, some or all of them, in their order. Line `i` gets the tick `firstTick + i`.
+ * `end` must be called, and nothing else may be appended before.
+ */
+export class RunAppender {
+  readonly #target: RunTarget;
+  readonly #run: LineRun;
+  readonly #firstTick: Tick;
+  readonly #collection: number;
+  /** `{"tick":"<tick>","type":<type>,` */
+  readonly #head: Buffer;
+  readonly #digits: Buffer;
+  readonly #typeAt: number;
+  /** The line that the digits are of. */
+  #at = 0;
+  #block: OpenBlock | undefined;
+  /** Tick of line 0, as distance from the first one of the block. */
+  #offset = 0;
+  #bytes = 0;
+  #last = -1;
+
+  /** @param options.firstTick must have as many digits as the last one */
+  constructor(
+    deps: { target: RunTarget },
+    options: { run: LineRun; firstTick: Tick; collection: number },
+  ) {
+    this.#target = deps.target;
+    this.#run = options.run;
+    this.#firstTick = options.firstTick;
+    this.#collection = options.collection;
+    const digits = options.firstTick.toString();
+    this.#head = Buffer.from(`${HEAD}${digits}","type":${MarkerType.document},`, 'latin1');
+    this.#digits = this.#head.subarray(HEAD.length, HEAD.length + digits.length);
+    this.#typeAt = this.#head.length - 2;
+  }
+
+  append(i: number): LinePointer {
+    const run = this.#run;
+    for (; this.#at < i; this.#at++) increment(this.#digits);
+    this.#head[this.#typeAt] = ZERO + ((run.types[i] ?? 0) % 10);
+    const end = run.ends[i] ?? 0;
+    // The old revision, if there is one, is left out: an estimate that is never too small.
+    const bytes = this.#head.length + end - (run.keyStarts[i] ?? 0) + HEAD.length;
+    const block = this.#blockFor(i, bytes);
+    const before = block.length;
+    block.pushLine(run, i, this.#head, this.#offset + i, this.#collection);
+    this.#bytes += block.length - before;
+    this.#last = i;
+    return new LinePointer(block, block.count - 1);
+  }
+
+  /** Returns the bytes of all lines appended, and the tick of the last one; undefined when there was none. */
+  end(): { bytes: number; lastTick: Tick } | undefined {
+    if (this.#last < 0) return undefined;
+    const lastTick = this.#firstTick + BigInt(this.#last);
+    this.#target.added(this.#bytes, lastTick);
+    return { bytes: this.#bytes, lastTick };
+  }
+
+  #blockFor(i: number, bytes: number): OpenBlock {
+    if (this.#block?.room(bytes, 0) && this.#offset + i <= SPAN_MAX) return this.#block;
+    const tick = this.#firstTick + BigInt(i);
+    const block = this.#target.reserve(tick, bytes);
+    if (block.count === 0) block.begin(tick);
+    this.#offset = Number(this.#firstTick - block.firstTick);
+    this.#block = block;
+    return block;
+  }
+}
