@@ -27,12 +27,12 @@ export interface AskedServer extends AsyncDisposable {
    * @param path below `/_api/`
    * @param body text is sent as it is, anything else as JSON
    */
-  ask(
+  readonly ask: (
     method: string,
     path: string,
     body?: unknown,
     headers?: Record<string, string>,
-  ): Promise<Seen>;
+  ) => Promise<Seen>;
 }
 
 const UNTIL_MS = 30_000;
