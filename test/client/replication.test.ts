@@ -210,7 +210,9 @@ test('the logger tells the stretches of its log, and what a part of it cuts off'
   const whole = await db.logger.openTransactions({ from });
   expect(whole).toEqual({ ids: [], resumeAfter: await lastTick(), isFromPresent: true });
   const entries = await collect(db.log({ from, wait: false }));
-  const begun = entries.find((entry) => entry.type === MarkerType.transactionStart)!;
+  const begun = entries.flatMap((entry) =>
+    entry.type === MarkerType.transactionStart ? [entry] : [],
+  )[0]!;
   const cut = await db.logger.openTransactions({ from, to: begun.tick });
   expect(cut).toMatchObject({ ids: [begun.tid], resumeAfter: BigInt(begun.tid) - 1n });
 });
