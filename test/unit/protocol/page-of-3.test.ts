@@ -50,6 +50,14 @@ describe('lines of the log in the shape of 3.x', () => {
     ]);
   });
 
+  test('have their attributes in the order of 3.0, where some readers look for them', () => {
+    const remove = documentTail({ ...BOATS, type: 2302, tid: '99', key: 'argo', rev: '6' });
+    expect(printed(LOG, remove)).toEqual([
+      '{"tick":"100","type":2302,"tid":"99","database":"9","cid":"77","cname":"boats",' +
+        '"data":{"_key":"argo","_rev":"6"}}',
+    ]);
+  });
+
   test('frame transactions with their id alone', () => {
     const collections = [{ cid: '77', name: 'boats', operations: 2 }];
     const frames = [2200, 2201] as const;
