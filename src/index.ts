@@ -1,6 +1,7 @@
 /** What programs import from 'ticklog'; everything else is the package's own. */
 export type { Logger } from './base/logger.ts';
 export type { ApplierClient } from './client/applier-client.ts';
+export type { BarriersClient, BarrierSettings } from './client/barriers-client.ts';
 export { TicklogError } from './client/client-error.ts';
 export {
   type Client,
@@ -42,6 +43,8 @@ export {
   type Written,
 } from './client/document-types.ts';
 export type { DumpOptions } from './client/dump-reader.ts';
+export type { Job, JobsClient } from './client/job.ts';
+export type { ChunkOptions, KeyChunk, KeyList } from './client/key-list.ts';
 export type {
   CollectionDropEntry,
   CollectionEntry,
@@ -69,8 +72,18 @@ export type {
   LeaderSelection,
   LoggerStatus,
   LogState,
+  OpenTransactions,
   SyncResult,
+  TickRange,
 } from './client/replication-types.ts';
+export type {
+  RestoreClient,
+  RestoreCollectionOptions,
+  RestoreDataOptions,
+  RestoredCollection,
+  RestoredEntry,
+  RestoreIndexesOptions,
+} from './client/restore-client.ts';
 export type { RequestOptions } from './client/scope.ts';
 export type {
   Transaction,

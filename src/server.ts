@@ -23,6 +23,7 @@ import { makeFollowerCommands } from './http/replication-make-follower.ts';
 import { leaderCommands } from './http/replication-leader.ts';
 import { restoreCommands } from './http/replication-restore.ts';
 import { syncCommands } from './http/replication-sync.ts';
+import { walLogRoutes } from './http/wal-routes.ts';
 import { Leader } from './leader/leader.ts';
 import { Restore } from './leader/restore.ts';
 import { ServiceError } from './model/errors.ts';
@@ -155,6 +156,7 @@ async function compose(
         await appliers.release(database);
       },
       routers: [
+        walLogRoutes(leader),
         replicationDispatch(
           leaderCommands(leader),
           restoreCommands(new Restore({ store, collections }, { transactionMaxBytes })),

@@ -84,6 +84,13 @@ export async function readDumpDirectory(
   };
 }
 
+/** The database that the dump in a directory is of; undefined where it does not say. */
+export async function databaseOfDump(directory: string): Promise<string | undefined> {
+  const files = await filesOf(directory);
+  if (!files.includes(DUMP_FILE)) return undefined;
+  return (await readDescription(join(directory, DUMP_FILE))).database;
+}
+
 async function filesOf(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);
@@ -111,8 +118,8 @@ async function assertNoStructures(directory: string, files: ReadonlySet<string>)
     const inner = await readdir(join(directory, entry.name));
     if (!inner.some((file) => file.endsWith(STRUCTURE_END))) continue;
     throw new Error(
-      `'${directory}' holds dumps of several databases: name one of its directories, ` +
-        `such as '${join(directory, entry.name)}'`,
+      `'${directory}' holds dumps of several databases: restore them with --all-databases true, or ` +
+        `name one of its directories, such as '${join(directory, entry.name)}'`,
     );
   }
   throw new Error(`there is no dump in '${directory}': it has no *${STRUCTURE_END}`);

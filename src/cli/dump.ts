@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { DumpPage } from '../follower/leader-client.ts';
 import type { Tick } from '../model/tick.ts';
+import { dumpsToWrite, forEachDump } from './all-databases.ts';
 import { BareLines } from './bare-lines.ts';
 import { describeError } from './describe-error.ts';
 import type { DumpBatch } from './dump-batch.ts';
@@ -42,7 +43,7 @@ export interface DumpOptions extends TransferFlags {
   readonly envelope: boolean;
 }
 
-type DumpFlags = Omit<DumpOptions, 'server'> & ConnectionFlags;
+type DumpFlags = Omit<DumpOptions, 'server'> & ConnectionFlags & { readonly allDatabases: boolean };
 
 /** From 3.4 on the pages of a dump belong to a snapshot, which the server's own tool knows better. */
 const DUMPED_VERSIONS: readonly string[] = ['1.4', '2', '3.0', '3.1', '3.2', '3.3'];
@@ -57,6 +58,12 @@ export function addDumpCommand(program: Command, { io, signal, done }: CliContex
     );
   addDirectoryFlag(addConnectionFlags(command), 'output', 'Where to write; made if need be.')
     .option('--overwrite [BOOL]', 'Replace the dump in the directory.', parseBoolean, false)
+    .option(
+      '--all-databases [BOOL]',
+      'Dump all databases, each to a directory of its name.',
+      parseBoolean,
+      false,
+    )
     .option('--dump-data [BOOL]', 'Dump documents, not only structures.', parseBoolean, true)
     .option('--tick-start <TICK>', 'Leave out what is not above this tick.', parseTickFlag)
     .option('--tick-end <TICK>', 'Leave out what is above this tick.', parseTickFlag)
@@ -79,10 +86,18 @@ export function addDumpCommand(program: Command, { io, signal, done }: CliContex
       true,
     );
   addTransferFlags(command, 'dumped').action(async (flags: DumpFlags) => {
-    const { threads: connections } = flags;
+    const { threads: connections, allDatabases, outputDirectory } = flags;
     // One more for the batch, which must not wait for pages.
     const server = { ...connectionOf(flags), connections: connections + 1 };
-    done(await dumpVerb({ ...flags, server }, io, signal));
+    const dump = (database: string, directory: string): Promise<number> => {
+      const own = { server: { ...server, database }, outputDirectory: directory };
+      return dumpVerb({ ...flags, ...own }, io, signal);
+    };
+    if (!allDatabases) done(await dump(server.database, outputDirectory));
+    else {
+      const dumps = await dumpsToWrite(server, outputDirectory, io, signal);
+      done(await forEachDump(dumps, flags, { io, signal }, dump));
+    }
   });
 }
 

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { CollectionType } from '../model/collection.ts';
 import { isSystemName } from '../model/names.ts';
+import { dumpsToRead, forEachDump } from './all-databases.ts';
 import { cutPieces, readDataFiles } from './data-pieces.ts';
 import { describeError } from './describe-error.ts';
 import {
@@ -45,7 +46,8 @@ export interface RestoreOptions extends TransferFlags {
   readonly batchSize: number;
 }
 
-type RestoreFlags = Omit<RestoreOptions, 'server'> & ConnectionFlags;
+type RestoreFlags = Omit<RestoreOptions, 'server'> &
+  ConnectionFlags & { readonly allDatabases: boolean };
 
 /** A piece is one transaction: servers take larger ones more slowly, and need more memory for them. */
 const BATCH_SIZE_BYTES = 2 * 1024 * 1024;
@@ -61,6 +63,12 @@ export function addRestoreCommand(program: Command, { io, signal, done }: CliCon
     .option('--overwrite [BOOL]', 'Replace collections that are there.', parseBoolean, true)
     .option('--create-collection [BOOL]', 'Create the collections.', parseBoolean, true)
     .option('--create-database [BOOL]', 'Create the database if need be.', parseBoolean, false)
+    .option(
+      '--all-databases [BOOL]',
+      'Restore a dump of all databases, each to the database of its name.',
+      parseBoolean,
+      false,
+    )
     .option('--import-data [BOOL]', 'Restore documents, not only structures.', parseBoolean, true)
     .option(
       '--recycle-ids [BOOL]',
@@ -82,7 +90,16 @@ export function addRestoreCommand(program: Command, { io, signal, done }: CliCon
     );
   addTransferFlags(command, 'restored').action(async (flags: RestoreFlags) => {
     const server = { ...connectionOf(flags), connections: flags.threads };
-    done(await restoreVerb({ ...flags, server }, io, signal));
+    const restore = (database: string, directory: string): Promise<number> => {
+      const own = { server: { ...server, database }, inputDirectory: directory };
+      return restoreVerb({ ...flags, ...own }, io, signal);
+    };
+    const { allDatabases, inputDirectory } = flags;
+    if (!allDatabases) done(await restore(server.database, inputDirectory));
+    else {
+      const dumps = await dumpsToRead(server, inputDirectory);
+      done(await forEachDump(dumps, flags, { io, signal }, restore));
+    }
   });
 }
 

@@ -7,6 +7,7 @@ import type {
   LeaderSelection,
   SyncResult,
 } from './replication-types.ts';
+import { type Job, startJob } from './job.ts';
 import type { RequestOptions, Scope, ScopedCall } from './scope.ts';
 
 const BASE = '/_api/replication';
@@ -64,8 +65,19 @@ export async function sync(
   options: RequestOptions,
 ): Promise<SyncResult> {
   const call = { ...options, body: leader, extraMs: Infinity };
-  const result = await scope.json<SyncResult>('PUT', `${BASE}/sync`, call);
-  return { ...result, lastLogTick: scope.tick(result.lastLogTick, 'lastLogTick') };
+  return syncResult(scope, await scope.json<SyncResult>('PUT', `${BASE}/sync`, call));
+}
+
+/** See `DatabaseClient.startSync`. */
+export function startSync(
+  scope: Scope,
+  leader: LeaderSelection,
+  options: RequestOptions,
+): Promise<Job<SyncResult>> {
+  const call = { ...options, body: leader };
+  return startJob(scope, 'PUT', `${BASE}/sync`, call, (answer) => {
+    return syncResult(scope, scope.parsed(answer));
+  });
 }
 
 /** See `DatabaseClient.makeFollower`. */
@@ -75,10 +87,27 @@ export async function makeFollower(
   options: RequestOptions,
 ): Promise<FollowerStatus> {
   const call = { ...options, body: leader, extraMs: Infinity };
-  const status = await scope.json<FollowerStatus>('PUT', `${BASE}/make-follower`, call);
-  const { copied } = status;
-  const lastLogTick = scope.tick(copied.lastLogTick, 'lastLogTick');
-  return { ...applierStatus(scope, status), copied: { ...copied, lastLogTick } };
+  return followerStatus(scope, await scope.json('PUT', `${BASE}/make-follower`, call));
+}
+
+/** See `DatabaseClient.startMakeFollower`. */
+export function startMakeFollower(
+  scope: Scope,
+  leader: LeaderSelection & ApplierChanges,
+  options: RequestOptions,
+): Promise<Job<FollowerStatus>> {
+  const call = { ...options, body: leader };
+  return startJob(scope, 'PUT', `${BASE}/make-follower`, call, (answer) => {
+    return followerStatus(scope, scope.parsed(answer));
+  });
+}
+
+function syncResult(scope: Scope, result: SyncResult): SyncResult {
+  return { ...result, lastLogTick: scope.tick(result.lastLogTick, 'lastLogTick') };
+}
+
+function followerStatus(scope: Scope, status: FollowerStatus): FollowerStatus {
+  return { ...applierStatus(scope, status), copied: syncResult(scope, status.copied) };
 }
 
 function applierStatus(scope: Scope, status: ApplierStatus): ApplierStatus {

@@ -1,5 +1,6 @@
 import { parseEndpoint } from '../follower/endpoint.ts';
 import { DatabaseClient } from './database-client.ts';
+import { JobsClient } from './job.ts';
 import { type RequestOptions, Scope } from './scope.ts';
 import { ServerHttp } from './server-http.ts';
 
@@ -36,6 +37,7 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
 /** A client of one server: its databases, and what concerns the server as a whole. */
 export class Client implements AsyncDisposable {
   readonly databases: DatabasesClient;
+  readonly jobs: JobsClient;
   readonly #http: ServerHttp;
   readonly #system: Scope;
 
@@ -52,6 +54,7 @@ export class Client implements AsyncDisposable {
     });
     this.#system = new Scope({ http: this.#http }, { database: SYSTEM });
     this.databases = new DatabasesClient({ scope: this.#system });
+    this.jobs = new JobsClient({ scope: this.#system });
   }
 
   /** The database of this name, whether or not there is one; `_system` unless given. */

@@ -67,6 +67,20 @@ export class CollectionAdmin {
     await this.#scope.json('PUT', this.#path('/truncate'), { query: { waitForSync }, signal });
   }
 
+  /** Makes it ready for use; so does its use. */
+  load(options: RequestOptions = {}): Promise<CollectionInfo & { readonly count: number }> {
+    return this.#scope.result('PUT', this.#path('/load'), options);
+  }
+
+  unload(options: RequestOptions = {}): Promise<CollectionInfo> {
+    return this.#scope.result('PUT', this.#path('/unload'), options);
+  }
+
+  /** Closes its journal. @throws TicklogError (1105) when nothing was ever written to it */
+  async rotate(options: RequestOptions = {}): Promise<void> {
+    await this.#scope.json('PUT', this.#path('/rotate'), options);
+  }
+
   properties(options: RequestOptions = {}): Promise<CollectionProperties> {
     return this.#scope.result('GET', this.#path('/properties'), options);
   }

@@ -19,6 +19,7 @@ import type {
   Written,
 } from './document-types.ts';
 import { importPieces } from './import-pieces.ts';
+import { type KeyList, openKeyList } from './key-list.ts';
 import type { RequestOptions, Scope, ScopedCall } from './scope.ts';
 
 /** One for each document of a request. */
@@ -128,6 +129,16 @@ export class CollectionClient<T extends object = Record<string, unknown>> extend
       // The request fails of it, too, and says less.
       throw source.failure === undefined ? error : source.failure.error;
     }
+  }
+
+  /**
+   * Its keys and their revisions as they are now, to find what differs elsewhere (contract 3.5). Close it when
+   * it is no longer needed: until then the server keeps what is cleared away otherwise.
+   *
+   * @throws TicklogError resourceLimit (32) when too many are open
+   */
+  keyList(options: RequestOptions = {}): Promise<KeyList<T>> {
+    return openKeyList<T>(this.#scope, this.name, options);
   }
 
   #path(key?: string): string {

@@ -1,7 +1,15 @@
-import { ApplierClient, makeFollower, sync } from './applier-client.ts';
+import {
+  ApplierClient,
+  makeFollower,
+  startMakeFollower,
+  startSync,
+  sync,
+} from './applier-client.ts';
+import { BarriersClient } from './barriers-client.ts';
 import { CollectionClient } from './collection-client.ts';
 import type { CollectionInfo, NewCollection } from './collection-types.ts';
 import { type DumpOptions, readDump } from './dump-reader.ts';
+import type { Job } from './job.ts';
 import type { DumpEntry, LogEntry } from './log-entry.ts';
 import { type LogOptions, readLog } from './log-reader.ts';
 import { LoggerClient, readInventory } from './logger-client.ts';
@@ -12,6 +20,7 @@ import type {
   LeaderSelection,
   SyncResult,
 } from './replication-types.ts';
+import { RestoreClient } from './restore-client.ts';
 import type { RequestOptions, Scope } from './scope.ts';
 import {
   runTransaction,
@@ -28,6 +37,8 @@ export class DatabaseClient {
   readonly name: string;
   readonly logger: LoggerClient;
   readonly applier: ApplierClient;
+  readonly barriers: BarriersClient;
+  readonly restore: RestoreClient;
   readonly #scope: Scope;
 
   constructor(deps: { scope: Scope }) {
@@ -35,6 +46,8 @@ export class DatabaseClient {
     this.name = deps.scope.database;
     this.logger = new LoggerClient(deps);
     this.applier = new ApplierClient(deps);
+    this.barriers = new BarriersClient(deps);
+    this.restore = new RestoreClient(deps);
   }
 
   /** Of this name, whether or not there is one. */
@@ -95,6 +108,11 @@ export class DatabaseClient {
     return sync(this.#scope, leader, options);
   }
 
+  /** As `sync`, but resolves when the copying has begun, which goes on whoever waits for it. */
+  startSync(leader: LeaderSelection, options: RequestOptions = {}): Promise<Job<SyncResult>> {
+    return startSync(this.#scope, leader, options);
+  }
+
   /**
    * Copies a leader and follows it from then on; resolves when it is copied and the applier has been started
    * (contract 3.8). Settings that are not given are those that the applier has by default. An abort of the
@@ -105,6 +123,14 @@ export class DatabaseClient {
     options: RequestOptions = {},
   ): Promise<FollowerStatus> {
     return makeFollower(this.#scope, leader, options);
+  }
+
+  /** As `makeFollower`, but resolves when the copying has begun, which goes on whoever waits for it. */
+  startMakeFollower(
+    leader: LeaderSelection & ApplierChanges,
+    options: RequestOptions = {},
+  ): Promise<Job<FollowerStatus>> {
+    return startMakeFollower(this.#scope, leader, options);
   }
 
   /**

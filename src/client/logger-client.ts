@@ -1,6 +1,13 @@
 import type { LoggerConfig } from '../model/logger-config.ts';
 import type { Tick } from '../model/tick.ts';
-import type { Inventory, LoggerStatus, LogState } from './replication-types.ts';
+import { Header } from '../protocol/headers.ts';
+import type {
+  Inventory,
+  LoggerStatus,
+  LogState,
+  OpenTransactions,
+  TickRange,
+} from './replication-types.ts';
 import type { RequestOptions, Scope } from './scope.ts';
 
 const BASE = '/_api/replication';
@@ -48,6 +55,36 @@ export class LoggerClient {
     const path = `${BASE}/logger-first-tick`;
     const { firstTick } = await this.#scope.json<{ firstTick: unknown }>('GET', path, options);
     return this.#scope.tickOrNull(firstTick, 'firstTick');
+  }
+
+  /** The stretches of the log, in its order; none when it holds no event. */
+  async tickRanges(options: RequestOptions = {}): Promise<readonly TickRange[]> {
+    const path = `${BASE}/logger-tick-ranges`;
+    const ranges = await this.#scope.json<TickRange[]>('GET', path, options);
+    return ranges.map((range) => ({
+      ...range,
+      tickMin: this.#scope.tick(range.tickMin, 'tickMin'),
+      tickMax: this.#scope.tick(range.tickMax, 'tickMax'),
+    }));
+  }
+
+  /** Which transactions a part of the log cuts off (contract 2.9). */
+  async openTransactions(
+    options: RequestOptions & {
+      /** Exclusive; 0 by default. */
+      from?: Tick | undefined;
+      /** Inclusive; the newest event by default. */
+      to?: Tick | undefined;
+    } = {},
+  ): Promise<OpenTransactions> {
+    const { signal, ...query } = options;
+    const path = `${BASE}/determine-open-transactions`;
+    const answer = await this.#scope.send('GET', path, { query, signal });
+    return {
+      ids: this.#scope.parsed(answer),
+      resumeAfter: this.#scope.tick(answer.headers[Header.lastTick], Header.lastTick),
+      isFromPresent: answer.headers[Header.fromPresent] === 'true',
+    };
   }
 }
 

@@ -29,6 +29,23 @@ export interface LoggerStatus {
   }[];
 }
 
+/** A stretch of the log. */
+export interface TickRange {
+  readonly datafile: string;
+  readonly status: string;
+  readonly tickMin: Tick;
+  readonly tickMax: Tick;
+}
+
+/** What is begun and not ended within a part of the log. */
+export interface OpenTransactions {
+  readonly ids: readonly string[];
+  /** Who reads on from here sees them whole; 0 when there was no event. */
+  readonly resumeAfter: Tick;
+  /** Whether nothing is missing at the beginning of the part. */
+  readonly isFromPresent: boolean;
+}
+
 /** What there is to copy, as of one moment (contract 3.2). */
 export interface Inventory {
   /** Documents before edges, then by name. */

@@ -60,7 +60,11 @@ export class Scope {
 
   /** Sends a request whose answer is JSON, of the shape that api-spec/openapi.yaml has for it. */
   async json<T>(method: HttpCall['method'], path: string, call: ScopedCall = {}): Promise<T> {
-    const { body } = await this.send(method, path, call);
+    return this.parsed(await this.send(method, path, call));
+  }
+
+  /** The JSON of an answer, as `json`. @throws TicklogError (1401) when it is none */
+  parsed<T>({ body }: HttpAnswer): T {
     try {
       return JSON.parse(body.toString('utf8')) as T;
     } catch (cause) {

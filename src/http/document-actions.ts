@@ -23,10 +23,16 @@ import { transactionOf } from './transaction-header.ts';
 export class DocumentActions {
   readonly #documents: Documents;
   readonly #transactions: StreamTransactions;
+  readonly #readBody: (ctx: Context) => Promise<string>;
 
-  constructor(deps: { documents: Documents; transactions: StreamTransactions }) {
+  /** @param options.readBody what counts of the body of PUT and PATCH; all of it by default */
+  constructor(
+    deps: { documents: Documents; transactions: StreamTransactions },
+    options: { readBody?: (ctx: Context) => Promise<string> } = {},
+  ) {
     this.#documents = deps.documents;
     this.#transactions = deps.transactions;
+    this.#readBody = options.readBody ?? readText;
   }
 
   /** POST: an insert, or what `overwriteMode` says. */
@@ -68,7 +74,7 @@ export class DocumentActions {
   async replace(ctx: Context): Promise<void> {
     const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
     const rev = writePrecondition(ctx);
-    const body = await readText(ctx);
+    const body = await this.#readBody(ctx);
     const result = await this.#documents.replace(
       ctx.state.database,
       collection,
@@ -84,7 +90,7 @@ export class DocumentActions {
   async update(ctx: Context): Promise<void> {
     const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
     const rev = writePrecondition(ctx);
-    const body = await readText(ctx);
+    const body = await this.#readBody(ctx);
     const result = await this.#documents.update(
       ctx.state.database,
       collection,

@@ -12,9 +12,13 @@ import { type ApiRouter, type Context, apiRouter } from './context.ts';
 import { DocumentActions } from './document-actions.ts';
 import { type DocumentRoutesDeps, addKeyRoutes, collectionParam } from './document-routes.ts';
 
-/** `/_api/edge` of 1.4: the ends of a new edge come in the query (contract 9.3). */
+/**
+ * `/_api/edge` of 1.4: the ends of a new edge come in the query, and stay what they are (contract 9.3);
+ * through `/_api/document` they can be replaced.
+ */
 export function edgeRoutes(deps: Omit<DocumentRoutesDeps, 'arrays'>): ApiRouter {
-  const actions = new DocumentActions(deps);
+  const readBody = async (ctx: Context): Promise<string> => withoutEnds(await readText(ctx));
+  const actions = new DocumentActions(deps, { readBody });
   const router = apiRouter('/_api/edge');
 
   router.post('/', async (ctx) => {
@@ -33,7 +37,7 @@ export function edgeRoutes(deps: Omit<DocumentRoutesDeps, 'arrays'>): ApiRouter 
       type: CollectionType.edge,
     });
     if (collection.type !== CollectionType.edge) throw new ServiceError('collectionTypeInvalid');
-    await actions.insert(ctx, collection, withoutEnds(await readText(ctx)), ends);
+    await actions.insert(ctx, collection, await readBody(ctx), ends);
   });
 
   router.get('/', (ctx) => actions.list(ctx, edgeCollection(ctx)));
@@ -49,13 +53,14 @@ export function edgeRoutes(deps: Omit<DocumentRoutesDeps, 'arrays'>): ApiRouter 
   return router;
 }
 
-/** In 1.4 only the query names the ends; what a body says of them is dropped. */
+/** In 1.4 only the query of the insert names the ends; what a body says of them is dropped. */
 function withoutEnds(body: string): string {
   if (!/_from|_to|\\u/.test(body)) return body;
-  const { key, from, to, rest } = parseDocument(body);
+  const { key, rev, from, to, rest } = parseDocument(body);
   if (from === undefined && to === undefined) return body;
-  const members = [key === undefined ? '' : `"_key":${JSON.stringify(key)}`, rest];
-  return `{${members.filter((member) => member !== '').join(',')}}`;
+  const own = Object.entries({ _key: key, _rev: rev }).filter(([, value]) => value !== undefined);
+  const members = own.map(([name, value]) => `"${name}":${JSON.stringify(value)}`);
+  return `{${[...members, rest].filter((member) => member !== '').join(',')}}`;
 }
 
 function edgeCollection(ctx: Context): Collection {

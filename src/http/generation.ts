@@ -18,6 +18,7 @@ const PATHS_OF_3: readonly (readonly [methods: RegExp, path: RegExp])[] = [
   [/^PUT$/, /^\/_api\/replication\/+logger-follow(?:\/|$)/],
   [/^(?:POST|PUT|PATCH|DELETE)$/, /^\/_api\/document\/[^/]+\/?$/],
   [/./, /^\/_api\/transaction\/./],
+  [/./, /^\/_api\/wal\//],
 ];
 
 /**

@@ -22,6 +22,9 @@ export interface PageAnswerOptions {
   readonly stalledAfterMs: number;
 }
 
+/** What `stalledAfterMs` is by default. */
+export const STALLED_AFTER_MS = 120_000;
+
 const TEXT_TYPE = 'text/plain; charset=utf-8';
 
 /** Answers 200 with a JSON body. */

@@ -3,6 +3,7 @@ import type { Database } from '../documents/database.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Query } from '../protocol/params.ts';
 import { type ApiRouter, type Context, apiRouter } from './context.ts';
+import { generationOf } from './generation.ts';
 
 /** Methods a replication command can have. */
 export type ReplicationMethod = 'GET' | 'PUT' | 'POST' | 'DELETE';
@@ -50,7 +51,10 @@ export function replicationDispatch(...tables: readonly ReplicationCommands[]): 
     const [name, ...more] = segmentsOf(ctx.path.slice(PREFIX.length));
     if (name === undefined) throw commandExpected();
     const command = commands.get(name);
-    if (!command) throw new ServiceError('httpBadParameter', 'invalid command');
+    if (!command) {
+      const shown = generationOf(ctx) === '3.x' ? ` '${name}'` : '';
+      throw new ServiceError('httpBadParameter', `invalid command${shown}`);
+    }
     const handler = handlerOf(command, ctx.method);
     if (handler) {
       await handler({ ctx, database: ctx.state.database, query: ctx.query, more });

@@ -1,12 +1,10 @@
 import type { Leader } from '../leader/leader.ts';
-import type { PageAnswerOptions } from './replication-answer.ts';
+import { type PageAnswerOptions, STALLED_AFTER_MS } from './replication-answer.ts';
 import type { ReplicationCommands } from './replication-dispatch.ts';
 import { barrierCommands } from './replication-barriers.ts';
 import { dumpCommands } from './replication-dump.ts';
 import { keysCommands } from './replication-keys.ts';
 import { loggerCommands } from './replication-logger.ts';
-
-const STALLED_AFTER_MS = 120_000;
 
 /**
  * The commands a leader answers (contract 2, 3.1 to 3.5), for `replicationDispatch`.

@@ -9,6 +9,9 @@ import type { Store } from '../storage/store.ts';
 import type { FollowClients } from './clients.ts';
 import type { PageMemory } from './page-memory.ts';
 
+/** Lines as they are stored, which is as 1.4 has them, or printed anew: as in `logger-follow` of 3.x, or `wal/tail`. */
+export type LogShape = 'stored' | '3.x' | 'wal';
+
 /** What logger-follow is asked for (contract 2.6). */
 export interface FollowRequest {
   /** Exclusive. */
@@ -25,8 +28,7 @@ export interface FollowRequest {
   readonly collection: string | undefined;
   /** Registers the caller when above 0. */
   readonly serverId: bigint;
-  /** Print the lines as 3.x has them. */
-  readonly shapeOf3: boolean;
+  readonly shape: LogShape;
   /** Events below this tick are wanted only where they belong to one of `openTransactions`. */
   readonly firstRegularTick: Tick;
   /** Ids of the transactions the client has the beginning of. */
@@ -96,7 +98,7 @@ export class LogFollow {
   async read(database: Database, request: FollowRequest, signal: AbortSignal): Promise<FollowPage> {
     const { changelog } = database;
     const accept = acceptOf(database, request);
-    const factor = request.shapeOf3 ? PRINTED_FACTOR : 1;
+    const factor = MEMORY_FACTORS[request.shape];
     const begunMs = performance.now();
     let position = request.from;
     for (;;) {
@@ -129,9 +131,17 @@ export class LogFollow {
     }
   }
 
-  #printed(database: Database, body: Buffer, release: () => void): Buffer {
+  #printed(
+    database: Database,
+    shape: LogShape,
+    { body, release }: { body: Buffer; release: () => void },
+  ): Buffer {
+    if (shape === 'stored') return body;
+    const { serverId } = this.#store.server;
     try {
-      return pageOf3(body, { kind: 'log', databaseId: database.id });
+      return shape === 'wal'
+        ? pageOf3(body, { kind: 'wal', database: database.name, serverId })
+        : pageOf3(body, { kind: 'log', databaseId: database.id });
     } catch (error) {
       release();
       throw error;
@@ -140,7 +150,7 @@ export class LogFollow {
 
   #answer(
     database: Database,
-    { from, serverId, shapeOf3 }: FollowRequest,
+    { from, serverId, shape }: FollowRequest,
     position: Tick,
     { page, release }: { page: Page; release: () => void },
   ): FollowPage {
@@ -151,12 +161,12 @@ export class LogFollow {
     if (serverId > 0n) {
       const timeMs = this.#clock.nowMs();
       const client = { serverId: serverId.toString(), lastServedTick: lastIncluded, from, timeMs };
-      this.#clients.note(database, client, shapeOf3);
+      this.#clients.note(database, client, shape !== 'stored');
     }
     // All taken after the reading: a log that lost its beginning meanwhile must not claim to be whole.
     const { lastTick } = changelog.state;
     return {
-      body: shapeOf3 ? this.#printed(database, page.body, release) : page.body,
+      body: this.#printed(database, shape, { body: page.body, release }),
       lastIncluded,
       lastScanned: position > from ? position : 0n,
       lastTick,
@@ -170,8 +180,8 @@ export class LogFollow {
   }
 }
 
-/** Memory that a page takes while it is printed anew, in its own bytes. */
-const PRINTED_FACTOR = 2;
+/** Memory that a page takes until it is sent, in its own bytes: there are two while it is printed anew. */
+const MEMORY_FACTORS: Readonly<Record<LogShape, number>> = { stored: 1, '3.x': 2, wal: 3 };
 
 function larger(a: Tick, b: Tick): Tick {
   return a > b ? a : b;
@@ -179,7 +189,8 @@ function larger(a: Tick, b: Tick): Tick {
 
 /** Which entries a request wants; nothing when it wants all. */
 function acceptOf(database: Database, request: FollowRequest): { accept?: Accept } {
-  const { collection, includeSystem, shapeOf3, firstRegularTick, openTransactions } = request;
+  const { collection, includeSystem, firstRegularTick, openTransactions } = request;
+  const shapeOf3 = request.shape !== 'stored';
   const wanted = collection === undefined ? undefined : database.get(collection).number;
   const isWhole = wanted === undefined && includeSystem && !shapeOf3;
   if (isWhole && firstRegularTick === 0n) return {};

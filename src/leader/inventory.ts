@@ -1,7 +1,7 @@
 import type { Collection } from '../documents/collection.ts';
 import type { Database } from '../documents/database.ts';
 import { parametersToWire } from '../model/collection.ts';
-import { indexOf3, parametersOf3 } from '../protocol/page-of-3.ts';
+import { globalCollectionId, indexOf3, parametersOf3 } from '../protocol/page-of-3.ts';
 import type { Store } from '../storage/store.ts';
 import type { LeaderLogger, LoggerState } from './logger.ts';
 
@@ -47,7 +47,7 @@ export function readInventory(
   const collections = database.collections
     .filter((each) => !each.excluded && (options.includeSystem || !each.isSystem))
     .sort(inOrderOfCreation)
-    .map((each) => entryOf(each, options.shapeOf3));
+    .map((each) => entryOf(each, options.shapeOf3, deps.logger.serverId));
   return {
     collections,
     state: deps.logger.state(database),
@@ -55,12 +55,14 @@ export function readInventory(
   };
 }
 
-function entryOf(collection: Collection, shapeOf3: boolean): InventoryCollection {
+function entryOf(collection: Collection, shapeOf3: boolean, serverId: string): InventoryCollection {
   const { count, bytes } = collection.stats;
   const parameters = parametersToWire(collection.parameters);
+  // By which readers of `wal/tail` know it; that of the leader it may be a copy from is another.
+  const globallyUniqueId = globalCollectionId(serverId, collection.cid);
   const indexes = [...collection.indexDefinitions].sort((a, b) => compareDigits(a.id, b.id));
   return {
-    parameters: shapeOf3 ? parametersOf3(parameters) : parameters,
+    parameters: shapeOf3 ? { ...parametersOf3(parameters), globallyUniqueId } : parameters,
     indexes: shapeOf3 ? indexes.map(indexOf3) : indexes,
     ticklog: { deletionsSince: collection.deletionsSince.toString(), count, bytes },
   };

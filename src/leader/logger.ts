@@ -49,6 +49,14 @@ export interface LoggerStatus {
   }[];
 }
 
+/** Where a log begins and ends, "0" for one that never had an event. */
+export interface WalState {
+  readonly time: string;
+  readonly tickMin: string;
+  readonly tickMax: string;
+  readonly server: { readonly version: string; readonly serverId: string };
+}
+
 /** A stretch of the log, as logger-tick-ranges shows it (contract 1.4). */
 export interface TickRangeEntry {
   readonly datafile: string;
@@ -145,6 +153,17 @@ export class LeaderLogger {
         time: wireTime(client.timeMs),
         from: client.from.toString(),
       })),
+    };
+  }
+
+  /** What `/_api/wal/range` and `lastTick` tell (contract 7.2). */
+  walState(database: Database): WalState {
+    const { firstTick, lastTick } = database.changelog.state;
+    return {
+      time: wireTime(this.#clock.nowMs()),
+      tickMin: firstTick.toString(),
+      tickMax: lastTick.toString(),
+      server: { version: this.#version, serverId: this.serverId },
     };
   }
 

@@ -18,6 +18,13 @@ export type PageOf3 =
       readonly databaseId: string;
     }
   | {
+      /** The log as `/_api/wal/tail` of 3.3 and later has it (contract 7.2). */
+      readonly kind: 'wal';
+      /** Name of the database. */
+      readonly database: string;
+      readonly serverId: string;
+    }
+  | {
       readonly kind: 'dump';
       /** Name of the collection, for `_id`. */
       readonly collection: string;
@@ -50,6 +57,11 @@ export function parametersOf3(parameters: Json): Record<string, unknown> {
     isSystem: typeof name === 'string' && isSystemName(name),
     indexBuckets: parameters['indexBuckets'] ?? INDEX_BUCKETS,
   };
+}
+
+/** What names a collection on all servers from 3.3 on. */
+export function globalCollectionId(serverId: string, cid: string): string {
+  return `h${BigInt(serverId).toString(16).toUpperCase()}/${cid}`;
 }
 
 /** What 3.0 shows among the properties of a collection; a number without meaning here, kept as it came. */
@@ -91,7 +103,7 @@ function printDocument(out: PageText, page: Buffer, lines: LineCutter, shape: Pa
     out.text(`${head},"data":{"_key":${jsonString(key)},"_rev":${jsonString(rev)}}}\n`);
     return;
   }
-  const collection = shape.kind === 'log' ? lines.cname : shape.collection;
+  const collection = shape.kind === 'dump' ? shape.collection : lines.cname;
   out.text(`${head},"data":{"_id":${jsonString(`${collection}/${lines.key}`)},`);
   if (lines.exact) {
     out.bytes(page, lines.dataStart + 1, lines.lineEnd);
@@ -106,7 +118,7 @@ function printDocument(out: PageText, page: Buffer, lines: LineCutter, shape: Pa
 
 function documentHead(lines: LineCutter, shape: PageOf3): string {
   const type = lines.type === MarkerType.edge ? MarkerType.document : lines.type;
-  if (shape.kind === 'log') {
+  if (shape.kind !== 'dump') {
     const tid = lines.tid === '' ? '0' : lines.tid;
     return `{"tick":"${lines.tickText}","type":${type},"tid":"${tid}"${collectionText(lines, shape)}`;
   }
@@ -115,9 +127,18 @@ function documentHead(lines: LineCutter, shape: PageOf3): string {
   return `{${tick}"type":${lines.type},"key":${jsonString(lines.key)},"rev":${jsonString(lines.rev)}`;
 }
 
+/** `cid` and `cname` are an addition to `wal/tail`, for readers that know collections by their names. */
 function collectionText(lines: LineCutter, shape: PageOf3): string {
-  const database = shape.kind === 'log' ? `,"database":"${shape.databaseId}"` : '';
-  return `${database},"cid":${jsonString(lines.cid)},"cname":${jsonString(lines.cname)}`;
+  const { cid, cname } = lines;
+  const cuid = shape.kind === 'wal' ? `,"cuid":"${globalCollectionId(shape.serverId, cid)}"` : '';
+  return `${databaseText(shape)}${cuid},"cid":${jsonString(cid)},"cname":${jsonString(cname)}`;
+}
+
+function databaseText(shape: PageOf3): string {
+  if (shape.kind === 'dump') return '';
+  return shape.kind === 'log'
+    ? `,"database":"${shape.databaseId}"`
+    : `,"db":${jsonString(shape.database)}`;
 }
 
 /** Events of transactions, collections and indexes; there are few of them. */
@@ -125,10 +146,10 @@ function eventText(lines: LineCutter, shape: PageOf3): string {
   const { type, tickText } = lines;
   const head = `{"tick":"${tickText}","type":${type}`;
   if (isTransactionMarker(type)) {
-    const database = shape.kind === 'log' ? `,"database":"${shape.databaseId}"` : '';
-    return `${head},"tid":"${lines.tid}"${database}}`;
+    return `${head},"tid":"${lines.tid}"${databaseText(shape)}}`;
   }
-  const members = Object.entries(payloadOf(lines)).map(
+  const payload = shape.kind === 'wal' ? walPayloadOf(lines, shape.serverId) : payloadOf(lines);
+  const members = Object.entries(payload).map(
     ([name, value]) => `,${jsonString(name)}:${JSON.stringify(value)}`,
   );
   return `${head}${collectionText(lines, shape)}${members.join('')}}`;
@@ -159,6 +180,16 @@ function payloadOf(lines: LineCutter): Json {
       return { id, data: { id } };
     }
   }
+}
+
+/** What happened to a collection or an index, as `wal/tail` has it. */
+function walPayloadOf(lines: LineCutter, serverId: string): Json {
+  const { data } = payloadOf(lines);
+  const { cid, type } = lines;
+  if (type === MarkerType.collectionDrop) return {};
+  if (type !== MarkerType.collectionCreate && type !== MarkerType.collectionChange) return { data };
+  const globallyUniqueId = globalCollectionId(serverId, cid);
+  return { data: { ...(data as Json), id: cid, globallyUniqueId, indexes: [] } };
 }
 
 /** Bytes and texts one behind the other, in one buffer that grows. */

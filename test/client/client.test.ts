@@ -9,6 +9,7 @@ import {
   openServer,
   TicklogError,
 } from '../../src/index.ts';
+import '../support/check-client-answers.ts';
 
 interface Order {
   readonly qty: number;

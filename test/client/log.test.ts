@@ -8,6 +8,7 @@ import {
   type OpenServer,
   openServer,
 } from '../../src/index.ts';
+import '../support/check-client-answers.ts';
 import { command, startScriptedServer } from '../support/scripted-server.ts';
 
 let server: OpenServer;

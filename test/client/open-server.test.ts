@@ -9,6 +9,7 @@ import {
   openServer,
   type OpenServerOptions,
 } from '../../src/index.ts';
+import '../support/check-client-answers.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
 async function problemsOf(options: object): Promise<readonly string[]> {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { connect, MarkerType, openServer } from '../../src/index.ts';
+import '../support/check-client-answers.ts';
 import { refusal, startScriptedServer } from '../support/scripted-server.ts';
 
 const BASE = '/_db/_system/_api';

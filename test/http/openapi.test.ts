@@ -52,6 +52,7 @@ const REFUSING: ReadonlySet<string> = new Set([
   ...['GET', 'PUT', 'PATCH', 'DELETE'].map((method) => `${method} /_api/edge/*`),
   ...['GET /_api/index/*', 'DELETE /_api/index/*'],
   ...['GET /_api/collection/*/*', 'PUT /_api/collection/*/*'],
+  ...['GET', 'PUT', 'POST', 'PATCH', 'DELETE'].map((method) => `${method} /_api/wal`),
 ]);
 
 /** Operations whose bodies may be of any size. */

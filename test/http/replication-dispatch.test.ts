@@ -74,6 +74,12 @@ describe('the path below /_api/replication', () => {
     },
   );
 
+  test('an unknown command is named for clients of 3.x', async () => {
+    const headers = { 'x-arango-version': '30003' };
+    const answer = await server.request('GET', '/_api/replication/foo', { headers });
+    expect(answer.json).toEqual({ ...INVALID_COMMAND, errorMessage: "invalid command 'foo'" });
+  });
+
   for (const [command, methods] of Object.entries(COMMANDS)) {
     const others = METHODS.filter((method) => !methods.includes(method));
     test(`${command} answers 405 for ${others.join(', ')}, and 601 with more in the path`, async () => {

@@ -346,7 +346,11 @@ describe('a log that is mostly left out', () => {
         {
           ...{ from: position, to: 2n ** 63n, chunkSize: 16_384, waitMs: 0 },
           ...{ includeSystem: true, collection: 'people', serverId: 0n },
-          ...{ shapeOf3: false, firstRegularTick: 0n, openTransactions: new Set<bigint>() },
+          ...{
+            shape: 'stored' as const,
+            firstRegularTick: 0n,
+            openTransactions: new Set<bigint>(),
+          },
         },
         signal,
       );

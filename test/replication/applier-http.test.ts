@@ -26,63 +26,20 @@ test('a position that is none is 400/10, and the stored one stays', async () => 
   }
 });
 
-describe('contract 9.6', () => {
-  test('11: no start without configuration, none without endpoint, no change while it runs', async () => {
-    const { send } = await openHttpFollower();
-    expect((await send('PUT', 'applier-start', '')).json).toEqual(error(400, 1410));
-    expect((await send('PUT', 'applier-config', {})).json).toEqual(error(400, 1410));
-    expect((await send('PUT', 'applier-config', { autoStart: true })).json).toEqual(
-      error(400, 1410),
-    );
-    const config = { endpoint: UNREACHABLE, maxConnectRetries: 0 };
-    expect((await send('PUT', 'applier-config', config)).status).toBe(200);
-    expect((await send('PUT', 'applier-start?from=1')).status).toBe(200);
-    expect((await send('PUT', 'applier-config', config)).json).toEqual(error(400, 1411));
-    await send('PUT', 'applier-stop');
-    expect((await send('PUT', 'applier-config', config)).status).toBe(200);
-  });
-
-  test('12: an unreachable endpoint runs shortly after the start, and has stopped with 1400 later', async () => {
-    const { send, until } = await openHttpFollower();
-    await send('PUT', 'applier-config', { endpoint: UNREACHABLE, maxConnectRetries: 1 });
-    const { state } = (await send('PUT', 'applier-start?from=1')).json as { state: WireState };
-    expect(state).toMatchObject({ running: true, lastError: { errorNum: 0 } });
-    expect((await until(({ running }) => !running)).lastError.errorNum).toBe(1400);
-  });
-
-  test('14: after DELETE of the state it does not run, knows no ticks and no endpoint', async () => {
-    const { send } = await openHttpFollower();
-    await send('PUT', 'applier-config', { endpoint: UNREACHABLE, maxConnectRetries: 0 });
-    await send('PUT', 'applier-start?from=17');
-    const deleted = await send('DELETE', 'applier-state');
-    for (const { status, json } of [deleted, await send('GET', 'applier-state')]) {
-      expect(status).toBe(200);
-      expect(json).not.toHaveProperty('endpoint');
-      expect(json['state']).toMatchObject({
-        running: false,
-        lastAppliedContinuousTick: null,
-        lastProcessedContinuousTick: null,
-        lastAvailableContinuousTick: null,
-      });
-    }
-    expect((await send('GET', 'applier-config')).json).not.toHaveProperty('endpoint');
-  });
-
-  test('15: it catches up with the leader', async () => {
-    await using leader = await openLeaderServer();
-    const { send, until, server } = await openHttpFollower();
-    await startLogger(leader.store, leader.database);
-    const c = await leader.collections.create(leader.database, { name: 'c' });
-    await send('PUT', 'applier-config', { endpoint: `tcp://127.0.0.1:${leader.port}` });
-    await send('PUT', `applier-start?from=${leader.database.id}`);
-    for (let i = 0; i < 50; i++) await leader.documents.insert(leader.database, c, `{"i":${i}}`);
-    const { lastTick } = leader.database.changelog.state;
-    await until((state) => BigInt(state.lastAppliedContinuousTick ?? 0) >= lastTick);
-    expect(server.catalogue.get('_system').get('c').stats.count).toBe(50);
-    // The follower's own interface says so, too, to whoever writes there.
-    const refused = await server.request('POST', '/_api/document?collection=c', { body: {} });
-    expect(refused.json).toEqual(error(403, 1004));
-  });
+test('an applier that is configured and started over HTTP catches up, and its collections refuse writes', async () => {
+  await using leader = await openLeaderServer();
+  const { send, until, server } = await openHttpFollower();
+  await startLogger(leader.store, leader.database);
+  const c = await leader.collections.create(leader.database, { name: 'c' });
+  await send('PUT', 'applier-config', { endpoint: `tcp://127.0.0.1:${leader.port}` });
+  await send('PUT', `applier-start?from=${leader.database.id}`);
+  for (let i = 0; i < 50; i++) await leader.documents.insert(leader.database, c, `{"i":${i}}`);
+  const { lastTick } = leader.database.changelog.state;
+  await until((state) => BigInt(state.lastAppliedContinuousTick ?? 0) >= lastTick);
+  expect(server.catalogue.get('_system').get('c').stats.count).toBe(50);
+  // The follower's own interface says so, too, to whoever writes there.
+  const refused = await server.request('POST', '/_api/document?collection=c', { body: {} });
+  expect(refused.json).toEqual(error(403, 1004));
 });
 
 describe('the applier commands', () => {

@@ -5,6 +5,7 @@ import {
 } from '../../src/http/replication-dispatch.ts';
 import { leaderCommands } from '../../src/http/replication-leader.ts';
 import { restoreCommands } from '../../src/http/replication-restore.ts';
+import { walLogRoutes } from '../../src/http/wal-routes.ts';
 import { Leader } from '../../src/leader/leader.ts';
 import { Restore } from '../../src/leader/restore.ts';
 import {
@@ -59,7 +60,10 @@ export async function openLeaderServer(options: LeaderServerOptions = {}): Promi
         stalledAfterMs === undefined ? {} : { stalledAfterMs },
       );
       const restore = new Restore(parts, { transactionMaxBytes });
-      return [replicationDispatch(commands, restoreCommands(restore), moreCommands ?? {})];
+      return [
+        walLogRoutes(leader),
+        replicationDispatch(commands, restoreCommands(restore), moreCommands ?? {}),
+      ];
     },
   });
   const leader = made[0]!;

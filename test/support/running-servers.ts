@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { silentLogger } from '../../src/base/logger.ts';
 import { readConfig } from '../../src/config/server-config.ts';
 import { type RunningServer, startServer } from '../../src/server.ts';
+import { checkAnswer } from './api-check.ts';
 import { makeTempDir, type TempDir } from './temp-dir.ts';
 
 export interface StartedServer {
@@ -10,7 +11,7 @@ export interface StartedServer {
   readonly url: string;
   /** `tcp://127.0.0.1:PORT`. */
   readonly endpoint: string;
-  /** Sends a request and returns the answer, parsed. @throws Error when it is refused */
+  /** Sends a request and returns the answer, parsed. @throws Error when it is refused, or not as documented */
   send(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>;
 }
 
@@ -47,7 +48,7 @@ export class RunningServers implements AsyncDisposable {
       server,
       url,
       endpoint: url.replace('http:', 'tcp:'),
-      send: (method, path, body) => send(`${url}${path}`, method, body),
+      send: (method, path, body) => send(url, path, method, body),
     };
   }
 
@@ -57,10 +58,17 @@ export class RunningServers implements AsyncDisposable {
   }
 }
 
-async function send(url: string, method: string, body: unknown): Promise<Record<string, unknown>> {
+async function send(
+  url: string,
+  path: string,
+  method: string,
+  body: unknown,
+): Promise<Record<string, unknown>> {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
-  const answer = await fetch(url, body === undefined ? { method } : { method, body: text });
+  const answer = await fetch(url + path, body === undefined ? { method } : { method, body: text });
   const said = await answer.text();
-  if (!answer.ok) throw new Error(`${method} ${url}: ${answer.status} ${said}`);
+  const headers = Object.fromEntries(answer.headers);
+  checkAnswer(method, path, { status: answer.status, headers, text: said });
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${said}`);
   return said === '' ? {} : (JSON.parse(said) as Record<string, unknown>);
 }

@@ -5,6 +5,7 @@ import { parseLine } from '../../../src/protocol/line-parser.ts';
 import { type PageOf3, indexOf3, pageOf3, parametersOf3 } from '../../../src/protocol/page-of-3.ts';
 
 const LOG: PageOf3 = { kind: 'log', databaseId: '9' };
+const WAL: PageOf3 = { kind: 'wal', database: '_system', serverId: '43' };
 const DUMP: PageOf3 = { kind: 'dump', collection: 'boats', ticks: true, compat28: false };
 const BOATS = { cid: '77', cname: 'boats' };
 const PARAMETERS = {
@@ -46,6 +47,14 @@ describe('lines of the log in the shape of 3.x', () => {
         ...{ tick: '101', type: 2302, tid: '99', database: '9', ...BOATS },
         data: { _key: 'argo', _rev: '6' },
       },
+    ]);
+  });
+
+  test('have their attributes in the order of 3.0, where some readers look for them', () => {
+    const remove = documentTail({ ...BOATS, type: 2302, tid: '99', key: 'argo', rev: '6' });
+    expect(printed(LOG, remove)).toEqual([
+      '{"tick":"100","type":2302,"tid":"99","database":"9","cid":"77","cname":"boats",' +
+        '"data":{"_key":"argo","_rev":"6"}}',
     ]);
   });
 
@@ -153,6 +162,42 @@ describe('lines of a dump in the shape of 3.x', () => {
     expect(printed({ ...DUMP, compat28: true }, ...tails)).toEqual([
       `{"tick":"100","type":2301,"key":"e","rev":"5",${edge}`,
       `{"tick":"101","type":2302,"key":"argo","rev":"6",${removal}`,
+    ]);
+  });
+});
+
+describe('lines of the log in the shape of wal/tail', () => {
+  test('have names that are good on all servers, and the source of the rest', () => {
+    const data = '{"_key":"argo","_rev":"5","n":12345678901234567890}';
+    expect(printed(WAL, document(2301, data))).toEqual([
+      '{"tick":"100","type":2300,"tid":"0","db":"_system","cuid":"h2B/77","cid":"77","cname":"boats",' +
+        '"data":{"_id":"boats/argo","_key":"argo","_rev":"5","n":12345678901234567890}}',
+    ]);
+  });
+
+  test('are understood by our own reader of such lines', () => {
+    const data = '{"_key":"argo","_rev":"5"}';
+    const index = { id: '9', type: 'hash', unique: false, fields: ['a'] };
+    const parsed = printed(
+      WAL,
+      ddlTail({ type: 2000, ...BOATS, collection: PARAMETERS }),
+      transactionTail(2200, '99', [{ cid: '77', name: 'boats', operations: 1 }]),
+      document(2300, data, '99'),
+      transactionTail(2201, '99', [{ cid: '77', name: 'boats', operations: 1 }]),
+      ddlTail({ type: 2100, ...BOATS, index }),
+      ddlTail({ type: 2101, ...BOATS, id: '9' }),
+      ddlTail({ type: 2002, ...BOATS, newName: 'ships' }),
+      ddlTail({ type: 2001, ...BOATS }),
+    ).map((line) => parseLine(line));
+    expect(parsed).toMatchObject([
+      { type: 2000, cid: '77', payload: { name: 'boats', globallyUniqueId: 'h2B/77' } },
+      { type: 2200, tid: '99' },
+      { type: 2300, tid: '99', key: 'argo', rev: '5' },
+      { type: 2201, tid: '99' },
+      { type: 2100, payload: index },
+      { type: 2101, payload: { id: '9' } },
+      { type: 2002, payload: { name: 'ships' } },
+      { type: 2001, cid: '77' },
     ]);
   });
 });
