@@ -246,6 +246,7 @@ export class DocumentTx implements DocumentWrites {
     const tick = this.#tx.drawTick();
     const newRev = rev ?? tick.toString();
     const type = MarkerType.remove;
+    if (!collection.views.isEmpty) collection.views.keep(this.#tx, key, old);
     this.#tx.putPointer(collection.primaryPrefix + key, null);
     const bytes = this.#tx
       .journal(collection.number)
@@ -283,6 +284,7 @@ export class DocumentTx implements DocumentWrites {
     const type: UpsertMarkerType =
       collection.type === CollectionType.edge ? MarkerType.edge : MarkerType.document;
     if (!old) collection.frontier.add(key);
+    else if (!collection.views.isEmpty) collection.views.keep(this.#tx, key, old);
     const pointer = new OpenPointer(tick, rev);
     this.#tx.putPointer(collection.primaryPrefix + key, pointer);
     const entry = { tick, type, collection: collection.number, transaction: 0n };
