@@ -5,9 +5,10 @@ import { CollectionView } from '../../../src/documents/collection-view.ts';
 import { DocumentTx } from '../../../src/documents/document-tx.ts';
 import { compactJournal } from '../../../src/documents/journal-compaction.ts';
 import { dataOfLine } from '../../../src/documents/stored-document.ts';
+import { Space } from '../../../src/storage/keys.ts';
 import type { Documents } from '../../support/journal-model.ts';
 import { TestCore } from '../../support/store.ts';
-import { expectView, keptCount } from '../../support/view-model.ts';
+import { checksumOf, expectView, keptCount } from '../../support/view-model.ts';
 
 const NEVER = new AbortController().signal;
 const WHOLE_PASS = {
@@ -196,4 +197,29 @@ test('a checksum of a collection that is dropped meanwhile is not that of a part
     await expect(sum).rejects.toMatchObject({ kind: 'collectionNotFound' });
     await dropped;
   }
+});
+
+test('a checksum takes a document once whose block is merged with those before while it is made', async () => {
+  for (let i = 0; i < 300; i++) await put(`k${i}`, i);
+  const checksums = new Checksums({ store: core.store });
+  const parts = { withData: true, withRevisions: true };
+  const { level } = core.store;
+  const iterator = level.iterator.bind(level);
+  let merged = false;
+  // Between the first blocks that it reads and the next ones.
+  vi.spyOn(level, 'iterator').mockImplementation(((options: { gt?: Buffer }) => {
+    const opened = iterator(options);
+    if (options.gt?.[0] !== Space.journal || merged) return opened;
+    merged = true;
+    const close = opened.close.bind(opened);
+    return Object.assign(opened, {
+      close: async () => {
+        await close();
+        await compactJournal(core.store, c, WHOLE_PASS, NEVER);
+      },
+    });
+  }) as never);
+  const { checksum, count } = await checksums.of(c, parts);
+  expect(merged).toBe(true);
+  expect({ checksum, count }).toEqual({ checksum: checksumOf(await now(), parts), count: 300 });
 });
