@@ -97,6 +97,14 @@ export default defineConfig(
         'error',
         { name: 'process', message: 'Only main.ts touches the process; pass in what is needed.' },
       ],
+      'no-restricted-properties': [
+        'error',
+        {
+          property: 'snapshot',
+          message:
+            'Nothing holds a snapshot of LevelDB (docs/ARCHITECTURE.md): read in pieces, or from a CollectionView.',
+        },
+      ],
     },
   },
   {

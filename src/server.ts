@@ -211,7 +211,7 @@ function startLeader(
   config: ServerConfig,
 ): Leader {
   const leader = new Leader(
-    { store, clock, logger },
+    { store, clock },
     {
       version: config.compatibleVersion,
       maxPageBytes: config.pageMaxBytes,

@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ByteBudget } from '../base/byte-budget.ts';
 import { MarkerType } from '../model/marker.ts';
+import type { Tick } from '../model/tick.ts';
 import { canonicalObject } from '../protocol/canonical-json.ts';
 import { skipString } from '../protocol/json-scan.ts';
 import { memberName } from '../protocol/json-text.ts';
-import { Block } from '../storage/block.ts';
-import { Space, numberRange, primaryKey, primaryKeyDocument } from '../storage/keys.ts';
-import { decodePointer, pointerTick } from '../storage/pointer.ts';
+import type { Block } from '../storage/block.ts';
+import { readBlocksInPieces } from '../storage/block-reader.ts';
+import { Space } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import type { Collection } from './collection.ts';
-import { EMPTY_STATS, decodeStats, statsKey } from './collection-stats.ts';
+import { CollectionView } from './collection-view.ts';
 import { dataOfLine } from './stored-document.ts';
 
 export interface ChecksumParts {
@@ -28,11 +30,9 @@ export interface ChecksumResult {
   readonly count: number;
 }
 
-type Snapshot = ReturnType<Store['level']['snapshot']>;
-
-const READ_AHEAD_BYTES = 1024 * 1024;
-const BLOCKS_PER_READ = 8;
-const KEYS_PER_READ = 1000;
+/** What one checksum may hold in memory of what it reads ahead, and how many run at a time. */
+const READ_AHEAD_BYTES = 4 * 1024 * 1024;
+const RUNNING_MAX = 8;
 /** Other requests are let in at least this often. */
 const STEP_MS = 5;
 const ENTRIES_PER_LOOK = 32;
@@ -51,15 +51,17 @@ const TWO_20 = 2 ** 20;
  */
 export class Checksums {
   readonly #store: Store;
+  readonly #memory = new ByteBudget(RUNNING_MAX * READ_AHEAD_BYTES);
 
   constructor(deps: { store: Store }) {
     this.#store = deps.store;
   }
 
   /**
-   * Reads the collection as it is now, from one snapshot: what is written meanwhile does not take
-   * part, nor disturb. Takes as long as reading everything does, in steps of some milliseconds.
-   * @throws ServiceError collectionNotFound, storageDamaged; the reason of `signal` when aborted
+   * Reads the collection as it is now: what is written meanwhile does not take part, nor is it kept waiting. Takes
+   * as long as reading everything does, in steps of some milliseconds; when many are asked for some wait.
+   * @throws ServiceError collectionNotFound, also when it is dropped meanwhile; storageDamaged; storageFailed when
+   *   nothing can be written any more; the reason of `signal` when aborted
    */
   async of(
     collection: Collection,
@@ -67,91 +69,64 @@ export class Checksums {
     signal?: AbortSignal,
   ): Promise<ChecksumResult> {
     collection.assertAlive();
-    const snapshot = this.#store.level.snapshot();
+    // For each that is open, whoever changes a document has something to write.
+    const release = await this.#memory.acquire(READ_AHEAD_BYTES, signal);
     try {
-      const key = statsKey(collection.number);
-      const stored = this.#store.level.getSync(key, { snapshot });
-      const { lastTick } = stored ? decodeStats(key, stored) : EMPTY_STATS;
-      const sum = new Sum(signal);
-      // Without data the pointers say it all, and they are much smaller.
-      if (parts.withData) await this.#sumDocuments(collection, parts, snapshot, sum);
-      else await this.#sumPointers(collection, parts, snapshot, sum);
-      return { checksum: sum.value, revision: lastTick.toString(), count: sum.count };
-    } finally {
-      await snapshot.close();
-    }
-  }
-
-  async #sumPointers(
-    collection: Collection,
-    parts: ChecksumParts,
-    snapshot: Snapshot,
-    sum: Sum,
-  ): Promise<void> {
-    const { start, end } = numberRange(Space.primary, collection.number);
-    const iterator = this.#store.level.iterator({
-      ...{ gte: start, lt: end, snapshot },
-      highWaterMarkBytes: READ_AHEAD_BYTES,
-    });
-    try {
-      for (;;) {
-        const entries = await iterator.nextv(KEYS_PER_READ);
-        if (entries.length === 0) return;
-        for (const [key, value] of entries) {
-          const rev = parts.withRevisions ? decodePointer(value).rev : '';
-          sum.add(primaryKeyDocument(key), rev, '');
-        }
-        await sum.rest();
+      const view = await CollectionView.open(this.#store, collection);
+      try {
+        const sum = new Sum(signal);
+        // Without data the pointers say it all, and they are much smaller.
+        if (parts.withData) await this.#sumDocuments(view, parts, sum);
+        else await this.#sumPointers(view, parts, sum);
+        const { lastTick } = view.stats;
+        return { checksum: sum.value, revision: lastTick.toString(), count: sum.count };
+      } finally {
+        view.close();
       }
     } finally {
-      await iterator.close();
+      release();
     }
   }
 
-  /** An entry of the journal is live when the pointer of its key leads to it. */
-  async #sumDocuments(
-    collection: Collection,
-    parts: ChecksumParts,
-    snapshot: Snapshot,
-    sum: Sum,
-  ): Promise<void> {
-    const { start, end } = numberRange(Space.journal, collection.number);
-    const iterator = this.#store.level.iterator({
-      ...{ gte: start, lt: end, snapshot },
-      highWaterMarkBytes: READ_AHEAD_BYTES,
-    });
-    try {
-      for (;;) {
-        const entries = await iterator.nextv(BLOCKS_PER_READ);
-        if (entries.length === 0) return;
-        for (const [key, value] of entries) {
-          const block = new Block(key, value);
-          for (let i = 0; i < block.count; i++) {
-            this.#sumEntry(collection, parts, snapshot, sum, block, i);
-            if (i % ENTRIES_PER_LOOK === 0) await sum.rest();
-          }
-        }
+  async #sumPointers(view: CollectionView, parts: ChecksumParts, sum: Sum): Promise<void> {
+    for await (const documents of view.pointers()) {
+      for (const [i, { key, pointer }] of documents.entries()) {
+        sum.add(key, parts.withRevisions ? pointer.rev : '', '');
+        if (i % ENTRIES_PER_LOOK === 0) await sum.rest();
       }
-    } finally {
-      await iterator.close();
     }
   }
 
-  #sumEntry(
-    collection: Collection,
-    parts: ChecksumParts,
-    snapshot: Snapshot,
-    sum: Sum,
-    block: Block,
-    i: number,
-  ): void {
+  /** In the order of the journal; an entry was live when the pointer of its key led to it. */
+  async #sumDocuments(view: CollectionView, parts: ChecksumParts, sum: Sum): Promise<void> {
+    const { level } = this.#store;
+    const { number } = view.collection;
+    const range = { space: Space.journal, number, from: 0n, to: view.tick } as const;
+    // What is rewritten meanwhile may come again, in other blocks.
+    let done: Tick = 0n;
+    for await (const block of readBlocksInPieces(level, range)) {
+      const end = block.firstAbove(view.tick);
+      for (let i = block.firstAbove(done); i < end; i++) {
+        this.#sumEntry(view, parts, sum, block, i);
+        if (i % ENTRIES_PER_LOOK === 0) await sum.rest();
+      }
+      if (end > 0 && block.tick(end - 1) > done) done = block.tick(end - 1);
+    }
+    // What is being erased looks as if it ended early.
+    view.collection.assertAlive();
+  }
+
+  #sumEntry(view: CollectionView, parts: ChecksumParts, sum: Sum, block: Block, i: number): void {
     if (block.type(i) === MarkerType.remove) return;
     const line = block.lineText(i);
     const key = keyOfLine(line);
-    const pointer = this.#store.level.getSync(primaryKey(collection.number, key), { snapshot });
-    if (!pointer || pointerTick(pointer) !== block.tick(i)) return;
-    const rev = parts.withRevisions ? decodePointer(pointer).rev : '';
-    sum.add(key, rev, canonicalObject(dataOfLine(line), LEFT_OUT));
+    const pointer = view.pointer(key);
+    if (pointer?.tick !== block.tick(i)) return;
+    sum.add(
+      key,
+      parts.withRevisions ? pointer.rev : '',
+      canonicalObject(dataOfLine(line), LEFT_OUT),
+    );
   }
 }
 

@@ -9,6 +9,7 @@ import type { WriteTx } from '../storage/write-tx.ts';
 import { type CollectionStats, encodeStats, statsKey } from './collection-stats.ts';
 import { CapList } from './cap-list.ts';
 import { KeyFrontier } from './key-frontier.ts';
+import { OpenViews } from './open-views.ts';
 import { SecondaryIndex } from './secondary-index.ts';
 
 /** What the catalogue stores of an index. */
@@ -52,6 +53,8 @@ export class Collection {
   readonly databaseNumber: number;
   /** See the function of this name. */
   readonly primaryPrefix: string;
+  /** Those that are open. Whoever replaces or removes a pointer must ask them to keep it. */
+  readonly views = new OpenViews();
   #frontier: KeyFrontier;
   #record: CollectionRecord;
   readonly #stats: StoredState<CollectionStats>;

@@ -5,6 +5,7 @@ import { Space, metaKey, numberRange, prefixRange } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Collections } from './collections.ts';
+import { eraseLeftViews } from './collection-view.ts';
 import { type Database, SYSTEM_DATABASE } from './database.ts';
 
 /** Kinds of meta records that belong to one database. */
@@ -27,13 +28,17 @@ export class Databases {
     this.#defaultLoggerConfig = options.defaultLoggerConfig;
   }
 
-  /** Makes sure that there is a `_system`, and starts the loggers that are to start by themselves. */
+  /**
+   * Makes sure that there is a `_system`, starts the loggers that are to start by themselves, and sees to what
+   * an earlier run left behind.
+   */
   async open(): Promise<void> {
     if (!this.#catalogue.find(SYSTEM_DATABASE)) await this.#add(SYSTEM_DATABASE);
     for (const database of this.#catalogue.databases) {
       if (database.changelog.config.autoStart) await startLogger(this.#store, database);
     }
     await this.#collections.removeUnfinishedIndexes();
+    await eraseLeftViews(this.#store);
   }
 
   /** @throws ServiceError databaseNameInvalid, duplicateName */

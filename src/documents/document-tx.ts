@@ -8,7 +8,6 @@ import type { Tick } from '../model/tick.ts';
 import { buildData, dataHead } from '../protocol/json-text.ts';
 import { documentHead, documentTail, journalHead } from '../protocol/line.ts';
 import type { ByteSlice, CutLine } from '../storage/block-writer.ts';
-import type { LineRun } from '../storage/line-run.ts';
 import { OpenPointer, type Pointer } from '../storage/pointer.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { CappedDocument } from './cap-list.ts';
@@ -17,6 +16,7 @@ import type { CollectionStats } from './collection-stats.ts';
 import type { Database } from './database.ts';
 import { DocumentLog } from './document-log.ts';
 import type { DocumentContent, DocumentWrites } from './document-writes.ts';
+import { type KeyedRun, writeRun } from './run-writes.ts';
 import type { IndexedDocument } from './secondary-index.ts';
 import { StatsChanges } from './stats-changes.ts';
 import { cutBytes, dataOfLine, documentOfCut, documentOfLine } from './stored-document.ts';
@@ -216,40 +216,13 @@ export class DocumentTx implements DocumentWrites {
     );
   }
 
-  /**
-   * As `upsertCut` and `remove` for each line of a run, in their order; removals of what is not there are passed over.
-   * @param run its texts are not kept
-   */
-  writeRun(collection: Collection, run: LineRun & { keySlice(i: number): string }): void {
-    const { number, primaryPrefix } = collection;
-    const firstTick = this.#drawAlike(run.count);
-    const lines = this.#tx.journal(number).beginRun(run, firstTick, number);
-    let live = 0;
-    let dead = 0;
-    let entries = 0;
-    for (let i = 0; i < run.count; i++) {
-      const key = run.keySlice(i);
-      const old = this.pointer(collection, key);
-      const isRemoval = run.types[i] === MarkerType.remove;
-      if (isRemoval && !old) continue;
-      const pointer = lines.append(i);
-      this.#tx.putPointer(primaryPrefix + key, isRemoval ? null : pointer);
-      entries++;
-      if (isRemoval) {
-        live--;
-        dead += 2;
-      } else if (old) {
-        dead++;
-      } else {
-        collection.frontier.add(key);
-        live++;
-      }
-    }
-    const written = lines.end();
-    if (!written) return;
-    const { bytes, lastTick } = written;
-    this.#stats.count(collection, { tick: lastTick, bytes, live, dead, entries });
-    this.#log.omitted(collection, lastTick);
+  /** As `upsertCut` and `remove` for each line of a run, where `takesRuns`; see `writeRun`. */
+  writeRun(collection: Collection, run: KeyedRun): void {
+    writeRun(
+      { tx: this.#tx, stats: this.#stats, log: this.#log, documents: this },
+      collection,
+      run,
+    );
   }
 
   /** As `upsert`; the bytes of the user's attributes are copied, not parsed, unless there are indexes. */
@@ -295,6 +268,7 @@ export class DocumentTx implements DocumentWrites {
     const tick = this.#tx.drawTick();
     const newRev = rev ?? tick.toString();
     const type = MarkerType.remove;
+    if (!collection.views.isEmpty) collection.views.keep(this.#tx, key, old);
     this.#tx.putPointer(collection.primaryPrefix + key, null);
     const bytes = this.#tx
       .journal(collection.number)
@@ -332,6 +306,7 @@ export class DocumentTx implements DocumentWrites {
     const type: UpsertMarkerType =
       collection.type === CollectionType.edge ? MarkerType.edge : MarkerType.document;
     if (!old) collection.frontier.add(key);
+    else if (!collection.views.isEmpty) collection.views.keep(this.#tx, key, old);
     const pointer = new OpenPointer(tick, rev);
     this.#tx.putPointer(collection.primaryPrefix + key, pointer);
     const entry = { tick, type, collection: collection.number, transaction: 0n };
@@ -355,13 +330,6 @@ export class DocumentTx implements DocumentWrites {
     }
     // The log copies the bytes of the journal: the text need not be kept, nor encoded again.
     this.#log.add(collection, tick, { type, key, rev, oldRev: old?.rev }, stored);
-  }
-
-  /** The first of some ticks that rise by one and have the same number of digits. */
-  #drawAlike(count: number): Tick {
-    const first = this.#tx.drawTicks(count);
-    const last = first + BigInt(count - 1);
-    return first.toString().length === last.toString().length ? first : this.#tx.drawTicks(count);
   }
 
   #keepCaps(collection: Collection, document: CappedDocument, old: Pointer | undefined): void {

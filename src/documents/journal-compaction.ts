@@ -17,7 +17,10 @@ import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
 
 export interface CompactionLimits {
-  /** Smallest tick at which an open dump batch was created; undefined when none is open. */
+  /**
+   * Smallest tick at which an open dump batch was created; undefined when none is open. Open views of the
+   * collection are seen to besides.
+   */
   readonly horizon: () => Tick | undefined;
   /** Removals younger than this stay, so that half-made copies can be resumed. */
   readonly removalAgeMs: number;
@@ -72,13 +75,21 @@ export async function compactJournal(
 
 /** Whether leaving out what is superseded is worth a pass over the whole journal. */
 function isWholePassDue(collection: Collection, limits: CompactionLimits): boolean {
-  // While a batch is open much must stay; the pass is made when it is closed.
-  if (limits.horizon() !== undefined) return false;
+  // While a batch or a view is open much must stay; the pass is made when it is closed.
+  if (horizonOf(collection, limits) !== undefined) return false;
   const { dead, entries } = collection.stats;
   const last = limits.lastPass.get(collection);
   const settled = last && limits.nowMs() - last.endedMs < limits.removalAgeMs ? last.deadLeft : 0;
   const fresh = dead - settled;
   return fresh >= DEAD_MIN && fresh >= DEAD_SHARE_MIN * entries;
+}
+
+/** The smallest tick as of which somebody may still read; undefined when nobody does. */
+function horizonOf(collection: Collection, limits: CompactionLimits): Tick | undefined {
+  const batches = limits.horizon();
+  const views = collection.views.horizon;
+  if (batches === undefined || views === undefined) return batches ?? views;
+  return batches < views ? batches : views;
 }
 
 class JournalCompaction {
@@ -118,7 +129,7 @@ class JournalCompaction {
 
   /** Rewrites a run if that makes it fewer blocks or smaller; returns the bytes that are left. */
   async #rewrite(run: readonly Block[]): Promise<number> {
-    const horizon = this.#limits.horizon();
+    const horizon = horizonOf(this.#collection, this.#limits);
     const verdicts = new Map(run.map((block) => [block, this.#judge(block, horizon ?? MAX_TICK)]));
     const all = [...verdicts.values()].flat();
     const bytes = run.reduce((sum, block) => sum + block.lines.length, 0);
@@ -128,8 +139,8 @@ class JournalCompaction {
     await this.#store.commit(
       (tx) => {
         if (this.#collection.dropped) return;
-        // A batch opened since then may be older than what was seen to supersede an entry.
-        if (this.#limits.horizon() !== horizon) {
+        // A batch or view opened since then may be older than what was seen to supersede an entry.
+        if (horizonOf(this.#collection, this.#limits) !== horizon) {
           this.#pass.keptSuperseded = true;
           left = bytes;
           return;
@@ -170,7 +181,7 @@ class JournalCompaction {
       const stored = this.#store.level.getSync(primaryKey(this.#collection.number, key));
       const live = stored ? pointerTick(stored) : undefined;
       const tick = block.tick(i);
-      // A key that is gone was removed at a tick nobody knows; with a batch open that may be above.
+      // A key that is gone was removed at a tick nobody knows; that may be above the horizon.
       const superseded = live === undefined ? !isRemoval : live > tick;
       const belowHorizon = live === undefined ? horizon === MAX_TICK : live <= horizon;
       const isFinal = isRemoval && !superseded;

@@ -39,8 +39,7 @@ async function createList(
 ): Promise<void> {
   const name = textParam(query, 'collection') ?? '';
   if (name === '') throw new ServiceError('httpBadParameter', 'invalid collection parameter');
-  const { deadline } = ctx.state.limits;
-  answerJson(ctx, await leader.keys.create(database, database.get(name), deadline));
+  answerJson(ctx, await leader.keys.create(database, database.get(name)));
 }
 
 async function sendChunks(
@@ -86,13 +85,12 @@ async function sendChunk(
   }
 }
 
-// eslint-disable-next-line @typescript-eslint/require-await -- reading is synchronous, sending is not
 async function* arrayPieces(
-  documents: Iterable<string>,
+  documents: AsyncIterable<string>,
   deadline: AbortSignal,
 ): AsyncGenerator<string, void, void> {
   let before = '[';
-  for (const document of documents) {
+  for await (const document of documents) {
     deadline.throwIfAborted();
     yield before + document;
     before = ',';

@@ -1,11 +1,10 @@
 import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
 import type { Collection } from '../documents/collection.ts';
+import { CollectionView, type DocumentPointer } from '../documents/collection-view.ts';
 import type { Database } from '../documents/database.ts';
 import { dataOfLine, withId } from '../documents/stored-document.ts';
 import { ServiceError } from '../model/errors.ts';
 import { ChunkHash } from '../protocol/key-hash.ts';
-import { type DocumentPointer, StoreSnapshot } from '../storage/snapshot.ts';
 import type { Store } from '../storage/store.ts';
 import { Leases } from './leases.ts';
 
@@ -23,63 +22,52 @@ export interface ChunkWanted {
 }
 
 interface KeyList {
-  readonly collection: Collection;
-  readonly snapshot: StoreSnapshot;
+  readonly view: CollectionView;
   /** First keys of the chunks of this size, once someone has gone through them. */
   lows?: { readonly chunkSize: number; readonly keys: readonly string[] };
 }
 
-/** Open lists of all databases together: each keeps an old state of the store from being cleared away. */
+/** Open lists of all databases together: for each, whoever changes a document keeps what was there before. */
 const OPEN_MAX = 64;
 const TTL_MS = 300_000;
 
 /**
  * Lists of keys and revisions as of one moment, by which a follower finds what differs (contract 3.5).
- * What they list is read from a snapshot of the store, piece by piece. A list ends when it is removed, or
- * when nobody has used it for 300 seconds.
+ * What they list is read from a view of the collection, piece by piece. A list ends when it is removed, when
+ * its collection is dropped, or when nobody has used it for 300 seconds; what is being read then is read to the end.
  */
 export class KeyLists {
   readonly #store: Store;
-  readonly #logger: Logger;
   readonly #open: Leases<KeyList>;
 
-  constructor(deps: { store: Store; clock: Clock; logger: Logger }) {
+  constructor(deps: { store: Store; clock: Clock }) {
     this.#store = deps.store;
-    this.#logger = deps.logger;
     this.#open = new Leases<KeyList>(deps, {
       max: OPEN_MAX,
       what: 'lists of keys',
-      onEnd: ({ snapshot }) => {
-        this.#close(snapshot);
+      onEnd: ({ view }) => {
+        view.close();
       },
     });
   }
 
   /**
-   * Opens the list of a collection as it is now.
-   * @throws ServiceError resourceLimit (32) when too many are open
+   * Opens the list of a collection as it is now. Its id is never given twice.
+   * @throws ServiceError resourceLimit (32) when too many are open; collectionNotFound, storageFailed
    */
-  async create(
-    database: Database,
-    collection: Collection,
-    signal: AbortSignal,
-  ): Promise<{ id: string; count: number }> {
+  async create(database: Database, collection: Collection): Promise<{ id: string; count: number }> {
     this.#open.assertRoom();
-    const id = (await this.#store.drawTick()).toString();
-    collection.assertAlive();
-    const snapshot = new StoreSnapshot(this.#store.level);
-    let count = 0;
+    const view = await CollectionView.open(this.#store, collection);
     try {
-      for await (const pointers of snapshot.pointers(collection.number)) {
-        signal.throwIfAborted();
-        count += pointers.length;
-      }
+      // Others may have opened theirs meanwhile.
+      this.#open.assertRoom();
     } catch (error) {
-      this.#close(snapshot);
+      view.close();
       throw error;
     }
-    this.#open.add(database, id, TTL_MS, { collection, snapshot });
-    return { id, count };
+    const id = view.tick.toString();
+    this.#open.add(database, id, TTL_MS, { view });
+    return { id, count: view.stats.count };
   }
 
   /** The chunks, in the order of keys. @throws ServiceError cursorNotFound (1600) */
@@ -91,7 +79,7 @@ export class KeyLists {
     const list = this.#find(database, id);
     const lows: string[] = [];
     let chunk: { low: string; high: string; size: number; hash: ChunkHash } | undefined;
-    for await (const pointers of list.snapshot.pointers(list.collection.number)) {
+    for await (const pointers of pointersOf(list)) {
       for (const { key, pointer } of pointers) {
         if (!chunk) {
           chunk = { low: key, high: key, size: 0, hash: new ChunkHash() };
@@ -133,7 +121,7 @@ export class KeyLists {
     id: string,
     wanted: ChunkWanted,
     positions: readonly number[],
-  ): Promise<Iterable<string>> {
+  ): Promise<AsyncIterable<string>> {
     const list = this.#find(database, id);
     const pointers = await this.#chunk(list, wanted);
     const chosen = positions.map((position) => {
@@ -141,15 +129,7 @@ export class KeyLists {
       if (!found) throw new ServiceError('badParameter');
       return found;
     });
-    const { collection, snapshot } = list;
-    return {
-      *[Symbol.iterator]() {
-        for (const { key, pointer } of chosen) {
-          const line = snapshot.readLine(collection.number, pointer);
-          yield withId(collection.name, key, dataOfLine(line));
-        }
-      },
-    };
+    return textsOf(list, chosen);
   }
 
   /** Ends a list. @throws ServiceError cursorNotFound (1600) */
@@ -165,7 +145,7 @@ export class KeyLists {
   /** Use prolongs it. */
   #find(database: Database, id: string): KeyList {
     const list = this.#open.extend(database, id, TTL_MS);
-    if (!list || list.collection.dropped) throw new ServiceError('cursorNotFound');
+    if (!list || list.view.collection.dropped) throw new ServiceError('cursorNotFound');
     return list;
   }
 
@@ -175,7 +155,7 @@ export class KeyLists {
     if (known && low === undefined) throw new ServiceError('badParameter');
     let skip = known ? 0 : chunk * chunkSize;
     const found: DocumentPointer[] = [];
-    for await (const pointers of list.snapshot.pointers(list.collection.number, low)) {
+    for await (const pointers of pointersOf(list, low)) {
       const start = Math.min(skip, pointers.length);
       skip -= start;
       found.push(...pointers.slice(start, start + chunkSize - found.length));
@@ -184,10 +164,41 @@ export class KeyLists {
     if (found.length === 0) throw new ServiceError('badParameter');
     return found;
   }
+}
 
-  #close(snapshot: StoreSnapshot): void {
-    snapshot.close().catch((error: unknown) => {
-      this.#logger.error({ err: error }, 'a snapshot could not be closed');
-    });
+async function* pointersOf(
+  list: KeyList,
+  low?: string,
+): AsyncGenerator<readonly DocumentPointer[], void, void> {
+  assertOpen(list);
+  try {
+    yield* list.view.pointers(low);
+  } catch (error) {
+    throw reasonOf(list, error);
   }
+}
+
+async function* textsOf(
+  list: KeyList,
+  chosen: readonly DocumentPointer[],
+): AsyncGenerator<string, void, void> {
+  assertOpen(list);
+  const { name } = list.view.collection;
+  try {
+    for await (const { key, line } of list.view.lines(chosen)) {
+      yield withId(name, key, dataOfLine(line));
+    }
+  } catch (error) {
+    throw reasonOf(list, error);
+  }
+}
+
+/** A list that has ended between two steps of a request is unknown, as it is to the next request. */
+function assertOpen({ view }: KeyList): void {
+  if (view.closed) throw new ServiceError('cursorNotFound');
+}
+
+/** What is to be said of a failure: with its collection a list is gone. */
+function reasonOf({ view }: KeyList, error: unknown): unknown {
+  return view.collection.dropped ? new ServiceError('cursorNotFound') : error;
 }

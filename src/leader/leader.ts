@@ -1,5 +1,4 @@
 import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
 import type { Database } from '../documents/database.ts';
 import type { Store } from '../storage/store.ts';
 import { Barriers } from './barriers.ts';
@@ -32,7 +31,7 @@ export class Leader {
   readonly pageMemory: PageMemory;
   readonly #store: Store;
 
-  constructor(deps: { store: Store; clock: Clock; logger: Logger }, options: LeaderOptions) {
+  constructor(deps: { store: Store; clock: Clock }, options: LeaderOptions) {
     const { store, clock } = deps;
     const clients = new FollowClients();
     const memory = new PageMemory({

@@ -1,13 +1,12 @@
 import type { Level as LevelDatabase } from 'level';
-import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
-import { Block } from './block.ts';
 import { BlockWriter } from './block-writer.ts';
-import { type BlockSpace, Space, blockKey } from './keys.ts';
+import { type BlockSpace, Space } from './keys.ts';
 import { type BlockBuffers, LinePointer, type RecordSink } from './open-block.ts';
 import { PendingPointer, type Pointer, encodePointer } from './pointer.ts';
 import type { Scratch } from './scratch.ts';
 import type { StateOwner, States } from './stored-state.ts';
+import { readStoredLine } from './stored-line.ts';
 import type { TickSource } from './tick-source.ts';
 import type { GroupView, Overlay } from './write-tx.ts';
 
@@ -208,35 +207,4 @@ class CountingSink implements RecordSink {
     if (!value) this.del(key);
     else this.put(key, value instanceof PendingPointer ? encodePointer(value, this.values) : value);
   }
-}
-
-/**
- * Reads the line a stored pointer refers to.
- * @throws ServiceError storageDamaged when the block is gone, damaged, or lacks the entry.
- */
-export function readStoredLine(
-  level: Level,
-  number: number,
-  pointer: Pointer,
-  snapshot?: ReturnType<Level['snapshot']>,
-): string {
-  const key = blockKey(Space.journal, number, pointer.tick + BigInt(pointer.distance));
-  const value = snapshot ? level.getSync(key, { snapshot }) : level.getSync(key);
-  const block = value ? new Block(key, value) : undefined;
-  const i = block ? block.find(pointer.tick) : -1;
-  if (!block || i < 0) {
-    throw new ServiceError(
-      'storageDamaged',
-      `the entry with tick ${pointer.tick} is not in its block ${key.toString('hex')}`,
-    );
-  }
-  const line = block.lineText(i);
-  // A pointer has no checksum of its own: what it leads to must be what it says.
-  if (!line.includes(`,"rev":${JSON.stringify(pointer.rev)}`)) {
-    throw new ServiceError(
-      'storageDamaged',
-      `the entry with tick ${pointer.tick} does not have revision ${pointer.rev}`,
-    );
-  }
-  return line;
 }

@@ -21,6 +21,8 @@ export const Space = {
   primary: 0x70,
   /** `s` database number, transaction id, n -> lines of open foreign transactions. */
   staging: 0x73,
+  /** `v` tick of a view, document key -> the pointer as it was at that tick. */
+  view: 0x76,
 } as const;
 
 export type BlockSpace = typeof Space.journal | typeof Space.changelog;
@@ -29,6 +31,8 @@ export type BlockSpace = typeof Space.journal | typeof Space.changelog;
 const PRIMARY_HEAD_BYTES = 5;
 /** Length in bytes of the key of a block. */
 export const BLOCK_KEY_BYTES = 13;
+
+const VIEW_HEAD_BYTES = 9;
 
 /** Key of the block of `number` whose newest entry has `lastTick`. */
 export function blockKey(space: BlockSpace, number: number, lastTick: Tick): Buffer {
@@ -82,6 +86,28 @@ export function primaryPrefix(number: number): string {
 /** The document key in a primary key. */
 export function primaryKeyDocument(key: Buffer): string {
   return key.toString('utf8', 5);
+}
+
+/**
+ * What the keys that belong to the view of this tick begin with, as latin1 text; behind it stands the key of a
+ * document. Ticks are never given twice, so what an ended view left behind is not met by another.
+ */
+export function viewPrefix(tick: Tick): string {
+  return viewKey(tick, '').toString('latin1');
+}
+
+/** Where the view of this tick keeps the pointer of a document. */
+export function viewKey(tick: Tick, documentKey: string): Buffer {
+  const key = Buffer.allocUnsafe(VIEW_HEAD_BYTES + Buffer.byteLength(documentKey));
+  key[0] = Space.view;
+  key.writeBigUInt64BE(tick, 1);
+  key.write(documentKey, VIEW_HEAD_BYTES);
+  return key;
+}
+
+/** The document key in a key of a view. */
+export function viewKeyDocument(key: Buffer): string {
+  return key.toString('utf8', VIEW_HEAD_BYTES);
 }
 
 /** Key of the n-th staged line of a foreign transaction of a database. */

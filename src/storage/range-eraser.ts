@@ -48,6 +48,20 @@ export class RangeEraser {
     });
   }
 
+  /**
+   * As `erase`, in a transaction of its own, which runs after all that the queue has been asked for. That it
+   * fails is logged; the range stays then, so this is for what is looked for at the next start.
+   */
+  eraseSoon(range: KeyRange): void {
+    this.#queue
+      .commit((tx) => {
+        this.erase(tx, range);
+      })
+      .catch((error: unknown) => {
+        this.#logger.error({ err: error }, 'unused data could not be removed');
+      });
+  }
+
   /** Takes up what an earlier run left unfinished. */
   async start(): Promise<void> {
     const range = {

@@ -7,13 +7,14 @@ import type { Logger } from '../base/logger.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import { CommitChain, broken } from './commit-chain.ts';
-import { type Level, readStoredLine } from './commit-group.ts';
+import type { Level } from './commit-group.ts';
 import { CEILING_KEY, type CommitOptions, CommitQueue } from './commit-queue.ts';
 import { Space, commitKey, metaKey, primaryKey } from './keys.ts';
 import { checkLogs } from './log-check.ts';
 import { type Pointer, decodePointer } from './pointer.ts';
 import { RangeEraser } from './range-eraser.ts';
 import { decodeRecord, encodeRecord, unprotect } from './record.ts';
+import { readStoredLine } from './stored-line.ts';
 import { TickSource } from './tick-source.ts';
 import type { WriteTx } from './write-tx.ts';
 

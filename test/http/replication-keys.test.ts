@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Collection } from '../../src/documents/collection.ts';
 import { compactJournal } from '../../src/documents/journal-compaction.ts';
+import type { KeyChunk } from '../../src/leader/key-lists.ts';
 import { ChunkHash } from '../../src/protocol/key-hash.ts';
 import { type Answer, type LeaderServer, openLeaderServer } from '../support/leader-server.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { keptCount } from '../support/view-model.ts';
 
 let clock: ManualClock;
 let server: LeaderServer;
@@ -16,6 +18,12 @@ beforeEach(async () => {
 afterEach(() => server[Symbol.asyncDispose]());
 
 const UNKNOWN = { error: true, errorMessage: 'cursor not found', code: 404, errorNum: 1600 };
+
+/** Nobody else reads what is old. */
+const WHOLE_PASS = {
+  ...{ horizon: () => undefined, removalAgeMs: 0, nowMs: () => Infinity },
+  lastPass: new WeakMap<Collection, { deadLeft: number; endedMs: number }>(),
+};
 
 function keys(method: string, path: string, body?: string): Promise<Answer> {
   return server.call(method, `/_api/replication/keys${path}`, body);
@@ -113,12 +121,7 @@ describe('a list of keys', () => {
     await server.documents.remove(server.database, people, 'b');
     await server.documents.replace(server.database, people, 'c', '{"changed":true}');
     await insert('d');
-    await compactJournal(
-      server.store,
-      people,
-      { horizon: () => undefined, removalAgeMs: 0, nowMs: () => Infinity, lastPass: new WeakMap() },
-      new AbortController().signal,
-    );
+    await compactJournal(server.store, people, WHOLE_PASS, new AbortController().signal);
     expect((await keys('GET', `/${id}`)).json).toEqual(chunks.json);
     expect((await keys('PUT', `/${id}?type=keys`)).json).toEqual(before);
     const documents = (await keys('PUT', `/${id}?type=docs`, '[0,1,2]')).json;
@@ -141,13 +144,52 @@ describe('a list of keys', () => {
     expect((await keys('GET', `/${other}`)).json).toEqual(UNKNOWN);
   });
 
-  test('gives its snapshot back when it ends', async () => {
-    const close = vi.spyOn(server.store.level, 'snapshot');
-    await open();
-    const snapshot = close.mock.results[0]?.value as { close: () => Promise<void> };
-    const closed = vi.spyOn(snapshot, 'close');
-    server.leader.keys.close();
-    expect(closed).toHaveBeenCalledOnce();
+  test('stays as it was while others write and journals are compacted, chunk by chunk', async () => {
+    const names = numbered(2500);
+    const lines = names.map((name) => `{"_key":"${name}","n":0}`).join('\n');
+    const load = (body: string, more = '') =>
+      server.call('POST', `/_api/import?collection=people&type=documents${more}`, body);
+    await load(lines);
+    const id = await open();
+    const chunks = (await keys('GET', `/${id}?chunkSize=1000`)).json as unknown as KeyChunk[];
+    expect(chunks).toHaveLength(3);
+    await load('{"_key":"k1"}', '&overwrite=true');
+    await load(lines.replaceAll('0}', '1}'), '&onDuplicate=replace');
+    const done = new AbortController();
+    const writing = (async () => {
+      for (let n = 2; !done.signal.aborted; n++) {
+        await load(lines.replaceAll('0}', `${n}}`), '&onDuplicate=replace');
+        await server.collections.truncate(server.database, people);
+        await compactJournal(server.store, people, WHOLE_PASS, new AbortController().signal);
+      }
+    })();
+    const seen: string[] = [];
+    for (const [chunk, { low, high, hash }] of chunks.entries()) {
+      const query = `chunk=${chunk}&chunkSize=1000`;
+      const listed = (await keys('PUT', `/${id}?type=keys&${query}`)).json;
+      const pairs = listed as unknown as [string, string][];
+      expect([pairs[0]?.[0], pairs.at(-1)?.[0], hashOf(pairs)]).toEqual([low, high, hash]);
+      const positions = JSON.stringify(pairs.map((_, i) => i).reverse());
+      const answer = (await keys('PUT', `/${id}?type=docs&${query}`, positions)).json;
+      const documents = answer as unknown as Record<string, unknown>[];
+      expect(documents.map((each) => [each['_key'], each['_rev']])).toEqual(pairs.reverse());
+      expect(new Set(documents.map((each) => each['n']))).toEqual(new Set([0]));
+      seen.push(...pairs.map(([key]) => key));
+    }
+    expect(seen.sort()).toEqual(names.sort());
+    expect((await keys('GET', `/${id}?chunkSize=1000`)).json).toEqual(chunks);
+    done.abort();
+    await writing;
+  });
+
+  test('leaves nothing in the store when it ends', async () => {
+    await insert(...numbered(20));
+    const id = await open();
+    await server.collections.truncate(server.database, people);
+    expect(await keptCount(server.store)).toBe(20);
+    await keys('DELETE', `/${id}`);
+    await vi.waitFor(async () => expect(await keptCount(server.store)).toBe(0));
+    expect(people.views.isEmpty).toBe(true);
   });
 
   test('is known in its database only, and gone with its collection', async () => {

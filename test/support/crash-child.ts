@@ -1,10 +1,12 @@
 import process from 'node:process';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/logger.ts';
+import { CollectionView } from '../../src/documents/collection-view.ts';
 import { Maintenance } from '../../src/documents/maintenance.ts';
 import { type Acknowledged, OpStream } from './op-stream.ts';
 import { Random } from './random.ts';
 import { type OpenCore, openCore } from './store.ts';
+import { ServiceError } from '../../src/model/errors.ts';
 
 /** What this program says on its standard output, a line each. */
 export type ChildReport =
@@ -38,6 +40,36 @@ async function insertOnly(core: OpenCore): Promise<never> {
   }
 }
 
+/** Reads views of all collections one after another, while others write; one is always open. */
+async function readViews(core: OpenCore): Promise<never> {
+  for (let before: CollectionView | undefined; ;) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    for (const collection of core.catalogue.databases.flatMap((each) => each.collections)) {
+      try {
+        const view = await CollectionView.open(core.store, collection);
+        before?.close();
+        before = view;
+        await checkView(view);
+      } catch (error) {
+        if (!(error instanceof ServiceError) || error.kind !== 'collectionNotFound') throw error;
+      }
+    }
+  }
+}
+
+/** As many documents as there were, each of which can be read. */
+async function checkView(view: CollectionView): Promise<void> {
+  let count = 0;
+  for await (const pointers of view.pointers()) {
+    for await (const { key, line } of view.lines(pointers)) {
+      if (!line.includes(`"key":"${key}"`)) throw new Error(`${line} is not the line of ${key}`);
+      count++;
+    }
+  }
+  if (count === view.stats.count) return;
+  throw new Error(`a view has ${count} documents instead of ${view.stats.count}`);
+}
+
 /** Everything there is, until somebody kills the process. */
 async function allOperations(core: OpenCore, seed: number): Promise<void> {
   if (!core.catalogue.find('other')) await core.databases.create('other');
@@ -52,7 +84,7 @@ async function allOperations(core: OpenCore, seed: number): Promise<void> {
     { databases: ['_system', 'other'] },
   );
   report({ kind: 'ready' });
-  await Promise.all([stream.run(Infinity, 1 + random.below(64)), showTicks(core)]);
+  await Promise.all([stream.run(Infinity, 1 + random.below(64)), showTicks(core), readViews(core)]);
 }
 
 const [directory, mode, seed] = process.argv.slice(2);

@@ -74,6 +74,8 @@ export async function expectNoLeftovers(core: OpenCore): Promise<void> {
       new Set(collections.flatMap((each) => each.record.indexes.map((i) => i.number))),
     ],
     [Space.changelog, new Set(core.catalogue.databases.map(({ number }) => number))],
+    // Of views, nothing at all.
+    [Space.view, new Set()],
   ]);
   const leftovers = new Set<string>();
   for (const [space, known] of numbers) {

@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { mergeLogBlocks } from '../../../src/changelog/log-merge.ts';
 import type { Collection } from '../../../src/documents/collection.ts';
+import { CollectionView } from '../../../src/documents/collection-view.ts';
 import { compactJournal } from '../../../src/documents/journal-compaction.ts';
 import { removeOrphans } from '../../../src/follower/staging.ts';
 import { keyGroups } from '../../../src/storage/key-groups.ts';
@@ -99,6 +100,35 @@ test.each(WRITERS)('%s holds no snapshot of the store while it writes', async (_
   expect(seen.batches).toBeGreaterThan(1);
   expect(seen.most).toBe(0);
 });
+
+const READERS: [string, (view: CollectionView) => AsyncGenerator][] = [
+  ['the documents of a view are listed', (view) => view.pointers()],
+  [
+    'the documents of a view are read',
+    async function* (view) {
+      for await (const documents of view.pointers()) yield* view.lines(documents);
+    },
+  ],
+];
+
+test.each(READERS)(
+  'while %s no snapshot of the store is held between two of them',
+  async (_what, read) => {
+    await using core = await TestCore.open();
+    const collection = await fill(core);
+    const snapshot = vi.spyOn(core.store.level, 'snapshot');
+    const seen = watch(core);
+    const view = await CollectionView.open(core.store, collection);
+    const pieces = read(view);
+    while (!(await pieces.next()).done) {
+      await core.documents.insert(core.system, collection, '{}');
+    }
+    view.close();
+    expect(seen.batches).toBeGreaterThan(1);
+    expect(seen.most).toBe(0);
+    expect(snapshot).not.toHaveBeenCalled();
+  },
+);
 
 test('the keys of a range come in groups, all of them and in order, whatever the size of a group', async () => {
   await using core = await TestCore.open();
