@@ -6,7 +6,7 @@ import { type BenchOptions, USAGE, UsageError, readBenchOptions } from './suppor
 import { runLarge } from './support/large.ts';
 import type { Measurement } from './support/measure.ts';
 import { surroundings } from './support/project.ts';
-import { resultTable, summarize, writeResults } from './support/report.ts';
+import { lagLines, resultTable, summarize, writeResults } from './support/report.ts';
 import { formatNumberOf } from './support/table.ts';
 import { runWorkloads } from './support/workloads.ts';
 
@@ -41,6 +41,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const results = summarize(measured);
   console.log(`\n${resultTable(results)}`);
+  for (const line of lagLines(results)) console.log(`\n${line}`);
   if (options.jsonFile !== undefined) {
     writeResults(options.jsonFile, { options, surroundings: around, startedAt }, results);
     console.log(`\nwritten to ${options.jsonFile}`);

@@ -1,23 +1,14 @@
 import { parseArgs } from 'node:util';
-
-/** What can be measured, in the order in which it is. */
-export const WORKLOADS = [
-  'limit-store',
-  'limit-http',
-  'import',
-  'dump',
-  'initial-sync',
-  'catch-up',
-] as const;
-
-export type WorkloadName = (typeof WORKLOADS)[number];
+import { CODES, WORKLOADS, type WorkloadName, workloadsNamed } from './workload-names.ts';
 
 /** What `npm run bench` was asked for. */
 export interface BenchOptions {
   readonly documents: number;
-  /** Changes a follower has to catch up with. */
+  /** Changes a follower has to catch up with, and writes of single-writes. */
   readonly changes: number;
   readonly runs: number;
+  /** How long the lag is watched. */
+  readonly lagSeconds: number;
   readonly seed: number;
   readonly only: readonly WorkloadName[];
   /** The acceptance run with a million documents instead of the table. */
@@ -30,17 +21,20 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
+const NAMES = [...Object.keys(CODES), ...WORKLOADS].join(', ');
+
 export const USAGE = `Usage: npm run bench -- [flags]
 
   --documents N   documents of 300 bytes (default: environment TICKLOG_BENCH_DOCUMENTS, or 200000)
-  --changes N     changes of catch-up (default 100000)
+  --changes N     changes of catch-up, single writes (default 100000)
   --runs K        measure K times and show the median (default 3)
-  --only NAME     only this workload; may be given several times: ${WORKLOADS.join(', ')}
+  --only NAME     only this workload and its limit; may be given several times: ${NAMES}
   --seed N        of the generated documents (default 1)
   --json FILE     also write the figures to FILE, such as bench/results/today.json
   --smoke         few documents, one run: checks that everything works, in under 20 s
   --large         the acceptance run: a million documents within 512 MiB on each side`;
 
+const LAG_SECONDS = { table: 15, smoke: 1 };
 const DEFAULT = { documents: 200_000, changes: 100_000, runs: 3 };
 const SMOKE = { documents: 5000, changes: 1000, runs: 1 };
 const LARGE = { documents: 1_000_000, changes: 100_000, runs: 1 };
@@ -73,7 +67,8 @@ export function readBenchOptions(
     changes,
     runs: wholeNumber('runs', values.runs, base.runs),
     seed: wholeNumber('seed', values.seed, 1),
-    only: (values.only ?? WORKLOADS).map(workloadName),
+    only: (values.only ?? WORKLOADS).flatMap(workloadNames),
+    lagSeconds: smoke === true ? LAG_SECONDS.smoke : LAG_SECONDS.table,
     large: large ?? false,
     jsonFile: values.json,
   };
@@ -106,8 +101,8 @@ function wholeNumber(name: string, text: string | undefined, fallback: number): 
   throw new UsageError(`--${name} takes a whole number above 0, not '${text}'`);
 }
 
-function workloadName(name: string): WorkloadName {
-  const found = WORKLOADS.find((workload) => workload === name);
+function workloadNames(name: string): readonly WorkloadName[] {
+  const found = workloadsNamed(name);
   if (found !== undefined) return found;
-  throw new UsageError(`--only takes one of ${WORKLOADS.join(', ')}, not '${name}'`);
+  throw new UsageError(`--only takes one of ${NAMES}, not '${name}'`);
 }

@@ -25,8 +25,8 @@ export class UnexpectedAnswer extends Error {
 
 export type Method = 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
 
-/** What can be sent: JSON text, or pieces that are sent one after another, none before it is wanted. */
-export type RequestBody = string | Iterable<Buffer>;
+/** What can be sent: JSON text, bytes, or pieces that are sent one after another, none before it is wanted. */
+export type RequestBody = string | Buffer | Iterable<Buffer>;
 
 /**
  * Requests to one server. Connections are kept; a request waits for its answer as long as it takes,
@@ -51,7 +51,8 @@ export class HttpClient implements AsyncDisposable {
     body?: RequestBody,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<Answer> {
-    const sent = typeof body === 'object' ? Readable.from(body, { objectMode: false }) : body;
+    const isWhole = typeof body !== 'object' || Buffer.isBuffer(body);
+    const sent = isWhole ? body : Readable.from(body, { objectMode: false });
     const answer = await this.#pool.request({ method, path, headers, body: sent ?? null });
     const content = Buffer.from(await answer.body.arrayBuffer());
     return { status: answer.statusCode, headers: answer.headers, body: content };

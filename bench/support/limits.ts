@@ -4,6 +4,7 @@ import { LineCounter } from './dump.ts';
 import { HttpClient } from './http-client.ts';
 import { type Measurement, measureMedian } from './measure.ts';
 import { WorkDirectory } from './work-directory.ts';
+import { runProgram } from './write-client.ts';
 
 export interface LimitInput {
   readonly documents: number;
@@ -17,10 +18,7 @@ const HTTP_PROGRAM = fileURLToPath(new URL('../limits/http.js', import.meta.url)
 export async function measureStoreLimit(input: LimitInput): Promise<Measurement> {
   using directory = new WorkDirectory();
   const argv = [STORE_PROGRAM, directory.path, String(input.documents), String(input.seed)];
-  const child = new Child({ name: 'limit-store', argv });
-  const { code } = await child.ended;
-  if (code !== 0) throw new Error(`limit-store failed:\n${child.output}`);
-  const { seconds, cpuSeconds } = JSON.parse(child.output) as StoreReport;
+  const { seconds, cpuSeconds } = (await runProgram('limit-store', argv)) as StoreReport;
   const leader = { cpuSeconds, peakRssAnonBytes: undefined };
   return { workload: 'limit-store', documents: input.documents, seconds, leader };
 }

@@ -1,6 +1,6 @@
-import type { WorkloadName } from './bench-options.ts';
 import { median } from './table.ts';
 import { type Usage, UsageMeter } from './usage.ts';
+import type { WorkloadName } from './workload-names.ts';
 
 /** What one side used meanwhile; undefined where the system does not tell. */
 export type SideUsage = Pick<Usage, 'cpuSeconds' | 'peakRssAnonBytes'>;
@@ -14,6 +14,22 @@ export interface Measurement {
   /** The one that gives; for a limit the program that stands in for it. */
   readonly leader: SideUsage;
   readonly follower?: SideUsage;
+  /** Seconds of the processor that the client took, where it is a process of its own. */
+  readonly clientCpuSeconds?: number | undefined;
+  /** Of the workload that is about it. */
+  readonly lag?: LagFigures;
+}
+
+/** From the moment a write is sent to the leader until the follower answers a read with the document. */
+export interface LagFigures {
+  /** Writes that were watched. */
+  readonly samples: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  /** The same from the moment the writer had its answer. */
+  readonly p50FromAnswerMs: number;
+  readonly p99FromAnswerMs: number;
 }
 
 /** Process ids of those who are watched. */
@@ -63,10 +79,11 @@ export async function measureMedian(
   return middle(measured);
 }
 
-/** The measurement with the middle time, the quicker of two. */
+/** The measurement with the middle time, the quicker of two; of lags the one with the middle lag. */
 export function middle(measured: readonly Measurement[]): Measurement {
-  const seconds = median(measured.map((each) => each.seconds));
-  const found = measured.find((each) => each.seconds === seconds);
+  const time = (each: Measurement): number => each.lag?.p50Ms ?? each.seconds;
+  const middleTime = median(measured.map(time));
+  const found = measured.find((each) => time(each) === middleTime);
   if (!found) throw new Error('nothing was measured');
   return found;
 }

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { type BenchOptions, WORKLOADS } from './bench-options.ts';
+import type { BenchOptions } from './bench-options.ts';
 import { type Measurement, type SideUsage, middle } from './measure.ts';
 import type { Surroundings } from './project.ts';
-import { formatCount, formatMebibytes, formatTable } from './table.ts';
-import { limitOf } from './workloads.ts';
+import { formatCount, formatMebibytes, formatMs, formatTable } from './table.ts';
+import { WORKLOADS, limitOf, titleOf } from './workload-names.ts';
 
 /** A workload over all runs. */
 export interface Result {
@@ -37,17 +37,30 @@ export function summarize(measured: readonly Measurement[]): readonly Result[] {
 /** The table for people. */
 export function resultTable(results: readonly Result[]): string {
   const head = ['', 'documents', 'seconds', 'documents/s', 'of limit'];
-  const sides = ['leader CPU s', 'peak MiB', 'follower CPU s', 'peak MiB'];
+  const sides = ['leader CPU s', 'peak MiB', 'follower CPU s', 'peak MiB', 'client CPU s'];
   const rows = results.map(({ median, perSecond, ofLimit }) => [
-    median.workload,
+    titleOf(median.workload),
     formatCount(median.documents),
     median.seconds.toFixed(3),
     formatCount(perSecond),
     ofLimit === undefined ? '' : `${ofLimit.toFixed(2)} ${limitOf(median.workload) ?? ''}`,
     ...usageCells(median.leader),
     ...usageCells(median.follower),
+    median.clientCpuSeconds?.toFixed(2) ?? '',
   ]);
   return formatTable([...head, ...sides], rows);
+}
+
+/** What the table has no columns for. */
+export function lagLines(results: readonly Result[]): readonly string[] {
+  return results.flatMap(({ median: { lag } }) => {
+    if (!lag) return [];
+    const sent = `p50 ${formatMs(lag.p50Ms)}, p99 ${formatMs(lag.p99Ms)}, max ${formatMs(lag.maxMs)}`;
+    const answered = `p50 ${formatMs(lag.p50FromAnswerMs)}, p99 ${formatMs(lag.p99FromAnswerMs)}`;
+    return [
+      `lag of ${lag.samples} writes from being sent: ${sent}; from being answered: ${answered}`,
+    ];
+  });
 }
 
 /** Writes the figures as JSON, for programs that compare them. */

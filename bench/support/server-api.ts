@@ -105,6 +105,24 @@ export class ServerApi implements AsyncDisposable {
     await this.#call('PUT', `${REPLICATION}/logger-config`, config);
   }
 
+  /** From now on nothing is written to the log. */
+  async stopLogger(): Promise<void> {
+    await this.#call('PUT', `${REPLICATION}/logger-stop`);
+  }
+
+  /** How many entries were written to the log since it began. */
+  async totalEvents(): Promise<number> {
+    const { state } = await this.#call('GET', `${REPLICATION}/logger-state`);
+    return Number((state as { totalEvents: number }).totalEvents);
+  }
+
+  /** Restores lines of a dump, newlines between them, into a collection. */
+  async restoreData(collection: string, lines: Buffer): Promise<void> {
+    const path = `${REPLICATION}/restore-data?collection=${collection}`;
+    const answer = await this.#call('PUT', path, lines);
+    if (answer['result'] !== true) throw new Error(`restore-data said ${JSON.stringify(answer)}`);
+  }
+
   /** Tick of the newest entry of the log. */
   async lastLogTick(): Promise<bigint> {
     const { state } = await this.#call('GET', `${REPLICATION}/logger-state`);

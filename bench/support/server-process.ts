@@ -43,6 +43,10 @@ export class ServerProcess implements AsyncDisposable {
     return `tcp://127.0.0.1:${this.#port}`;
   }
 
+  get port(): number {
+    return this.#port;
+  }
+
   get pid(): number {
     return this.#child.pid;
   }

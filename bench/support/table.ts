@@ -30,6 +30,11 @@ export function formatSeconds(seconds: number): string {
   return `${seconds.toFixed(2)} s`;
 }
 
+/** `1.42 ms`. */
+export function formatMs(milliseconds: number): string {
+  return `${milliseconds.toFixed(2)} ms`;
+}
+
 /** In MiB, or `-` where it is not known. */
 export function formatMebibytes(bytes: number | undefined): string {
   return bytes === undefined ? '-' : formatCount(bytes / 1024 / 1024);
@@ -39,4 +44,11 @@ export function formatMebibytes(bytes: number | undefined): string {
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((left, right) => left - right);
   return sorted[(sorted.length - 1) >> 1] ?? Number.NaN;
+}
+
+/** The smallest of the values that `percent` percent of them do not exceed. NaN of none. */
+export function percentile(values: readonly number[], percent: number): number {
+  const sorted = values.toSorted((left, right) => left - right);
+  const index = Math.ceil((percent / 100) * sorted.length) - 1;
+  return sorted[Math.max(index, 0)] ?? Number.NaN;
 }

@@ -14,6 +14,8 @@ const SAMPLE_INTERVAL_MS = 20;
 const CLOCK_TICKS_PER_SECOND = 100;
 const UTIME_FIELD = 11;
 const STIME_FIELD = 12;
+const CUTIME_FIELD = 13;
+const CSTIME_FIELD = 14;
 
 /** Watches a process from its construction until `end`. */
 export class UsageMeter {
@@ -55,11 +57,22 @@ export class UsageMeter {
 
 /** User and system time of a process since it began, in seconds. */
 export function cpuSeconds(pid: number): number | undefined {
-  const text = readProc(pid, 'stat');
-  if (text === undefined) return undefined;
-  // The name of the program stands in parentheses and may hold anything, blanks too.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const fields = statFields(pid);
+  if (fields === undefined) return undefined;
   return (Number(fields[UTIME_FIELD]) + Number(fields[STIME_FIELD])) / CLOCK_TICKS_PER_SECOND;
+}
+
+/** User and system time of all children of this process that have ended, in seconds; 0 where it is not told. */
+export function cpuSecondsOfChildren(): number {
+  const fields = statFields(process.pid);
+  if (fields === undefined) return 0;
+  return (Number(fields[CUTIME_FIELD]) + Number(fields[CSTIME_FIELD])) / CLOCK_TICKS_PER_SECOND;
+}
+
+/** The fields behind the name of the program, which stands in parentheses and may hold anything, blanks too. */
+function statFields(pid: number): readonly string[] | undefined {
+  const text = readProc(pid, 'stat');
+  return text?.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
 function rssAnonBytes(pid: number): number | undefined {

@@ -1,15 +1,26 @@
-import type { BenchOptions, WorkloadName } from './bench-options.ts';
-import { waitUntilApplied } from './catch-up.ts';
-import { type Digest, DigestBuilder, collectionDigests, streamDump } from './dump.ts';
-import { DocumentSource } from './documents.ts';
+import type { BenchOptions } from './bench-options.ts';
 import { measureHttpLimit, measureStoreLimit } from './limits.ts';
-import { type Measurement, type Watched, measure, measureMedian } from './measure.ts';
-import { Pair } from './pair.ts';
+import type { Measurement } from './measure.ts';
+import { REPLICATION_WORKLOADS, runReplication } from './replication.ts';
+import { measureRestore, measureRestorePieces } from './restore.ts';
+import { measureSingleWrites, measureWriteLimit } from './single-writes.ts';
+import { type WorkloadName, withLimits } from './workload-names.ts';
 
-const COLLECTION = 'documents';
-/** Connections over which the changes of catch-up are made. */
-const WRITERS = 32;
-const CATCH_UP_TIMEOUT_MS = 10 * 60 * 1000;
+type Alone = readonly [WorkloadName, (options: BenchOptions) => Promise<Measurement>];
+
+const LIMITS: readonly Alone[] = [
+  ['limit-store', measureStoreLimit],
+  ['limit-http', measureHttpLimit],
+  ['limit-write', (options) => measureWriteLimit(options, true)],
+  ['limit-answer', (options) => measureWriteLimit(options, false)],
+];
+
+const WITH_SERVERS_OF_THEIR_OWN: readonly Alone[] = [
+  ['single-writes', (options) => measureSingleWrites(options, true)],
+  ['single-writes-unlogged', (options) => measureSingleWrites(options, false)],
+  ['restore', measureRestore],
+  ['restore-pieces', measureRestorePieces],
+];
 
 /** One run of everything that was asked for, on empty servers, in the order of WORKLOADS. */
 export async function runWorkloads(
@@ -17,191 +28,18 @@ export async function runWorkloads(
   onBegin: (workload: WorkloadName) => void,
 ): Promise<readonly Measurement[]> {
   const wanted = withLimits(options.only);
-  const measured: Measurement[] = [];
-  if (wanted.has('limit-store')) {
-    onBegin('limit-store');
-    measured.push(await measureStoreLimit(options));
-  }
-  if (wanted.has('limit-http')) {
-    onBegin('limit-http');
-    measured.push(await measureHttpLimit(options));
-  }
-  const ofServers = [...wanted].filter((name) => !name.startsWith('limit-'));
-  if (ofServers.length > 0) {
-    await using pair = await Pair.start({ connections: WRITERS });
-    measured.push(...(await new ServerRun(pair, options, onBegin).all(wanted)));
-  }
-  return measured;
-}
-
-/** Which limit a workload is compared with. */
-export function limitOf(workload: WorkloadName): 'limit-store' | 'limit-http' | undefined {
-  if (workload === 'dump') return 'limit-http';
-  return workload === 'limit-store' || workload === 'limit-http' ? undefined : 'limit-store';
-}
-
-function withLimits(only: readonly WorkloadName[]): ReadonlySet<WorkloadName> {
-  const limits = only.flatMap((workload) => limitOf(workload) ?? []);
-  return new Set([...limits, ...only]);
-}
-
-/**
- * The workloads that need servers. Each builds upon the one before, so all up to the last wanted are done;
- * only those wanted are measured.
- */
-class ServerRun {
-  readonly #pair: Pair;
-  readonly #options: BenchOptions;
-  readonly #onBegin: (workload: WorkloadName) => void;
-  readonly #source: DocumentSource;
-  /** What must be on the leader. */
-  readonly #expected = new DigestBuilder();
-
-  constructor(pair: Pair, options: BenchOptions, onBegin: (workload: WorkloadName) => void) {
-    this.#pair = pair;
-    this.#options = options;
-    this.#onBegin = onBegin;
-    this.#source = new DocumentSource({ seed: options.seed });
-  }
-
-  async all(wanted: ReadonlySet<WorkloadName>): Promise<readonly Measurement[]> {
+  const each = async (workloads: readonly Alone[]): Promise<readonly Measurement[]> => {
     const measured: Measurement[] = [];
-    const keep = (measurement: Measurement): void => {
-      if (wanted.has(measurement.workload)) measured.push(measurement);
-    };
-    keep(await this.#import());
-    if (wanted.has('dump')) keep(await this.#dump());
-    if (wanted.has('initial-sync') || wanted.has('catch-up')) {
-      const { measurement, lastLogTick } = await this.#sync();
-      keep(measurement);
-      if (wanted.has('catch-up')) keep(await this.#catchUp(lastLogTick));
+    for (const [name, measureOne] of workloads) {
+      if (!wanted.has(name)) continue;
+      onBegin(name);
+      measured.push(await measureOne(options));
     }
     return measured;
-  }
-
-  async #import(): Promise<Measurement> {
-    this.#onBegin('import');
-    const { leaderApi, leader } = this.#pair;
-    const { documents } = this.#options;
-    await leaderApi.liftLoggerCaps();
-    await leaderApi.createCollection(COLLECTION);
-    for (let number = 0; number < documents; number++) {
-      this.#expected.add(this.#source.text(number));
-    }
-    // Made before the clock starts; the client has the same two cores as the server.
-    const chunks = [...this.#source.chunks(0, documents)];
-    const measurement = await measure('import', { leader: leader.pid }, async () => {
-      await leaderApi.import(COLLECTION, chunks, documents);
-      return documents;
-    });
-    await this.#assertLeaderComplete();
-    return measurement;
-  }
-
-  async #dump(): Promise<Measurement> {
-    this.#onBegin('dump');
-    const { leaderApi, leader } = this.#pair;
-    await this.#pair.settle();
-    return measureMedian('dump', { leader: leader.pid }, async () => {
-      const { lines } = await streamDump(leaderApi.http, COLLECTION);
-      assertEqual('lines of the dump', lines, this.#options.documents);
-      return lines;
-    });
-  }
-
-  async #sync(): Promise<{ measurement: Measurement; lastLogTick: string }> {
-    this.#onBegin('initial-sync');
-    const { followerApi, leader } = this.#pair;
-    await this.#pair.settle();
-    let lastLogTick = '';
-    const measurement = await measure('initial-sync', this.#both(), async () => {
-      ({ lastLogTick } = await followerApi.sync(leader.endpoint));
-      return this.#options.documents;
-    });
-    await this.#assertFollowerEqual();
-    return { measurement, lastLogTick };
-  }
-
-  async #catchUp(from: string): Promise<Measurement> {
-    this.#onBegin('catch-up');
-    const { leaderApi, followerApi, leader } = this.#pair;
-    await followerApi.configureApplier({ endpoint: leader.endpoint });
-    await this.#change();
-    await this.#assertLeaderComplete();
-    await this.#pair.settle();
-    const tick = await leaderApi.lastLogTick();
-    const signal = AbortSignal.timeout(CATCH_UP_TIMEOUT_MS);
-    const measurement = await measure('catch-up', this.#both(), async () => {
-      await followerApi.startApplier(from);
-      await waitUntilApplied(followerApi, tick, signal);
-      return this.#options.changes;
-    });
-    await this.#assertFollowerEqual();
-    await followerApi.stopApplier();
-    return measurement;
-  }
-
-  /** Single writes over many connections: of 20 changes 16 insert, 3 update and 1 removes. */
-  async #change(): Promise<void> {
-    const { documents, changes } = this.#options;
-    let next = 0;
-    const write = async (): Promise<void> => {
-      while (next < changes) {
-        const number = next++;
-        if (number % 20 < 16) await this.#insert(documents + number);
-        else if (number % 20 < 19) await this.#replace(number);
-        else await this.#remove(number);
-      }
-    };
-    await Promise.all(Array.from({ length: WRITERS }, write));
-  }
-
-  async #insert(number: number): Promise<void> {
-    const text = this.#source.text(number);
-    await this.#pair.leaderApi.insert(COLLECTION, text);
-    this.#expected.add(text);
-  }
-
-  async #replace(number: number): Promise<void> {
-    const text = this.#source.text(number, 1);
-    await this.#pair.leaderApi.replace(COLLECTION, this.#source.key(number), text);
-    this.#expected.remove(this.#source.text(number));
-    this.#expected.add(text);
-  }
-
-  async #remove(number: number): Promise<void> {
-    await this.#pair.leaderApi.remove(COLLECTION, this.#source.key(number));
-    this.#expected.remove(this.#source.text(number));
-  }
-
-  async #assertLeaderComplete(): Promise<void> {
-    const { leaderApi } = this.#pair;
-    assertEqual('count of the leader', await leaderApi.count(COLLECTION), this.#expected.count);
-    const { content } = await collectionDigests(leaderApi.http, COLLECTION);
-    assertSameDigest('what was sent and the leader', this.#expected, content);
-  }
-
-  async #assertFollowerEqual(): Promise<void> {
-    const { leaderApi, followerApi } = this.#pair;
-    assertEqual('count of the follower', await followerApi.count(COLLECTION), this.#expected.count);
-    const leader = await collectionDigests(leaderApi.http, COLLECTION);
-    const follower = await collectionDigests(followerApi.http, COLLECTION);
-    assertSameDigest('leader and follower', leader.withRevisions, follower.withRevisions);
-  }
-
-  #both(): Watched {
-    return { leader: this.#pair.leader.pid, follower: this.#pair.follower.pid };
-  }
-}
-
-function assertEqual(what: string, found: number, expected: number): void {
-  if (found !== expected) throw new Error(`${what}: ${found}, not ${expected}`);
-}
-
-function assertSameDigest(what: string, left: Digest, right: Digest): void {
-  if (left.count === right.count && left.sum === right.sum) return;
-  throw new Error(
-    `${what} differ: ${left.count} documents with sum ${left.sum}, ` +
-      `and ${right.count} with sum ${right.sum}`,
-  );
+  };
+  const limits = await each(LIMITS);
+  const replication = REPLICATION_WORKLOADS.some((name) => wanted.has(name))
+    ? await runReplication(options, wanted, onBegin)
+    : [];
+  return [...limits, ...replication, ...(await each(WITH_SERVERS_OF_THEIR_OWN))];
 }

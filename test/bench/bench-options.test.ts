@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { UsageError, WORKLOADS, readBenchOptions } from '../../bench/support/bench-options.ts';
+import { UsageError, readBenchOptions } from '../../bench/support/bench-options.ts';
+import { WORKLOADS } from '../../bench/support/workload-names.ts';
 
 describe('command line of the benchmark', () => {
   test('without flags everything is measured three times', () => {
