@@ -10,6 +10,8 @@ import type { LagFigures } from '../support/measure.ts';
 import { percentile } from '../support/table.ts';
 import { cpuSeconds } from '../support/usage.ts';
 import type { DocumentConnection } from './document-connection.ts';
+import { PostgresDocuments } from './postgres-documents.ts';
+import { RedisDocuments } from './redis-documents.ts';
 import { TicklogDocuments } from './ticklog-documents.ts';
 
 /** A write that has not been answered in time must not hold up those behind it. */
@@ -42,6 +44,8 @@ for (const connection of [...writers, reader]) connection.end();
 console.log(JSON.stringify(report));
 
 function open(port: number): Promise<DocumentConnection> {
+  if (order.system === 'PostgreSQL') return PostgresDocuments.open(port);
+  if (order.system === 'Redis') return RedisDocuments.open(port);
   return TicklogDocuments.open(port);
 }
 

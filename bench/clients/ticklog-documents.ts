@@ -47,7 +47,7 @@ export class TicklogDocuments implements DocumentConnection {
 
   #request(text: string): Promise<number> {
     return new Promise((resolve, reject) => {
-      if (this.#failure) return reject(this.#failure);
+      if (this.#failure) throw this.#failure;
       this.#waiting.push({ resolve, reject });
       this.#http?.send(Buffer.from(text, 'latin1'));
     });

@@ -36,7 +36,10 @@ const server = createServer((request, response) => {
   readBody(request, (body) => {
     const key = body.toString('latin1', KEY_AT, body.indexOf(QUOTE, KEY_AT));
     const write = { key, body, response };
-    if (level === undefined) return answer(write, ++tick);
+    if (level === undefined) {
+      answer(write, ++tick);
+      return;
+    }
     waiting.push(write);
     if (!isWriting) void writeAll(level);
   });

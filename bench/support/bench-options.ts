@@ -13,7 +13,13 @@ export interface BenchOptions {
   readonly only: readonly WorkloadName[];
   /** The acceptance run with a million documents instead of the table. */
   readonly large: boolean;
+  /** Few documents: figures say nothing. */
+  readonly smoke: boolean;
+  /** Whether PostgreSQL and Redis are measured, too. */
+  readonly others: boolean;
   readonly jsonFile: string | undefined;
+  /** Written by an earlier run with `jsonFile`. */
+  readonly compareFile: string | undefined;
 }
 
 /** A command line that cannot be used; the message says why. */
@@ -29,8 +35,10 @@ export const USAGE = `Usage: npm run bench -- [flags]
   --changes N     changes of catch-up, single writes (default 100000)
   --runs K        measure K times and show the median (default 3)
   --only NAME     only this workload and its limit; may be given several times: ${NAMES}
+  --no-others     without PostgreSQL and Redis, which are measured where they are installed
   --seed N        of the generated documents (default 1)
   --json FILE     also write the figures to FILE, such as bench/results/today.json
+  --compare FILE  also say what changed since a run wrote that with --json
   --smoke         few documents, one run: checks that everything works, in under 20 s
   --large         the acceptance run: a million documents within 512 MiB on each side`;
 
@@ -70,7 +78,10 @@ export function readBenchOptions(
     only: (values.only ?? WORKLOADS).flatMap(workloadNames),
     lagSeconds: smoke === true ? LAG_SECONDS.smoke : LAG_SECONDS.table,
     large: large ?? false,
+    smoke: smoke ?? false,
+    others: smoke !== true && values['no-others'] !== true,
     jsonFile: values.json,
+    compareFile: values.compare,
   };
 }
 
@@ -85,8 +96,10 @@ function parse(args: readonly string[]) {
         only: { type: 'string', multiple: true },
         seed: { type: 'string' },
         json: { type: 'string' },
+        compare: { type: 'string' },
         smoke: { type: 'boolean' },
         large: { type: 'boolean' },
+        'no-others': { type: 'boolean' },
       },
     }).values;
   } catch (error) {

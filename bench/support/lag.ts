@@ -1,5 +1,11 @@
 import { fileURLToPath } from 'node:url';
-import { type LagFigures, type Measurement, type Watched, measure } from './measure.ts';
+import {
+  type LagFigures,
+  type SystemName,
+  type Measurement,
+  type Watched,
+  measure,
+} from './measure.ts';
 import { runProgram } from './write-client.ts';
 
 const PROGRAM = fileURLToPath(new URL('../clients/lag-client.js', import.meta.url));
@@ -8,6 +14,7 @@ const WARM_UP_SECONDS = 2;
 
 /** What the client of the lag is to do. */
 export interface LagOrder {
+  readonly system?: SystemName;
   readonly leaderPort: number;
   readonly followerPort: number;
   readonly writesPerSecond: number;
@@ -26,7 +33,10 @@ export interface LagReport {
   readonly lag: LagFigures;
 }
 
-export type LagInput = Pick<LagOrder, 'leaderPort' | 'followerPort' | 'firstNumber' | 'seed'>;
+export type LagInput = Pick<
+  LagOrder,
+  'system' | 'leaderPort' | 'followerPort' | 'firstNumber' | 'seed'
+>;
 
 /** How many documents `measureLag` writes. */
 export function lagWrites(seconds: number): number {

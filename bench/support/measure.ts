@@ -2,12 +2,17 @@ import { median } from './table.ts';
 import { type Usage, UsageMeter } from './usage.ts';
 import type { WorkloadName } from './workload-names.ts';
 
+/** Other systems that are measured with the same data. */
+export type SystemName = 'PostgreSQL' | 'Redis';
+
 /** What one side used meanwhile; undefined where the system does not tell. */
 export type SideUsage = Pick<Usage, 'cpuSeconds' | 'peakRssAnonBytes'>;
 
 /** One workload, measured. */
 export interface Measurement {
   readonly workload: WorkloadName;
+  /** What was measured, if it is another one than the product. */
+  readonly system?: SystemName;
   /** What was done, and is divided by the time: documents, lines or changes. */
   readonly documents: number;
   readonly seconds: number;
@@ -36,6 +41,8 @@ export interface LagFigures {
 export interface Watched {
   readonly leader: number;
   readonly follower?: number;
+  /** Whether they are watched together with the processes they have started. */
+  readonly withChildren?: boolean;
 }
 
 /** What is over in a moment is done this often, after once for warming up. */
@@ -50,9 +57,10 @@ export async function measure(
   watched: Watched,
   run: () => Promise<number>,
 ): Promise<Measurement> {
-  const leaderMeter = new UsageMeter(watched.leader);
+  const { withChildren = false } = watched;
+  const leaderMeter = new UsageMeter(watched.leader, { withChildren });
   const followerMeter =
-    watched.follower === undefined ? undefined : new UsageMeter(watched.follower);
+    watched.follower === undefined ? undefined : new UsageMeter(watched.follower, { withChildren });
   const startedAt = performance.now();
   let documents: number;
   let seconds: number;

@@ -6,6 +6,8 @@ import { cpuSeconds } from './usage.ts';
 import { WorkDirectory } from './work-directory.ts';
 
 const SETTLE_STEP_MS = 250;
+/** Background work goes round once a second; a server is idle when it was for longer than that. */
+const IDLE_STEPS = 5;
 const SETTLE_MAX_MS = 15_000;
 /** Part of a core below which a server counts as idle. */
 const IDLE_LOAD = 0.05;
@@ -43,10 +45,12 @@ export class Pair implements AsyncDisposable {
     const used = (): number =>
       (cpuSeconds(this.leader.pid) ?? 0) + (cpuSeconds(this.follower.pid) ?? 0);
     const deadlineMs = performance.now() + SETTLE_MAX_MS;
-    for (let before = used(); performance.now() < deadlineMs;) {
+    let idleSteps = 0;
+    for (let before = used(); idleSteps < IDLE_STEPS && performance.now() < deadlineMs;) {
       await sleep(SETTLE_STEP_MS);
       const now = used();
-      if (now - before < (IDLE_LOAD * SETTLE_STEP_MS) / 1000) return;
+      const isIdle = now - before < (IDLE_LOAD * SETTLE_STEP_MS) / 1000;
+      idleSteps = isIdle ? idleSteps + 1 : 0;
       before = now;
     }
   }

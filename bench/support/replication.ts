@@ -1,5 +1,6 @@
 import type { BenchOptions } from './bench-options.ts';
 import { waitUntilApplied } from './catch-up.ts';
+import { CHANGE_CONNECTIONS, type ChangeTarget, makeChanges } from './changes.ts';
 import { assertEqual, assertSameDigest } from './checks.ts';
 import { DocumentSource } from './documents.ts';
 import { DigestBuilder, collectionDigests, streamDump } from './dump.ts';
@@ -9,8 +10,6 @@ import { Pair } from './pair.ts';
 import type { WorkloadName } from './workload-names.ts';
 
 const COLLECTION = 'documents';
-/** Connections over which the changes of catch-up are made. */
-const WRITERS = 32;
 const CATCH_UP_TIMEOUT_MS = 10 * 60 * 1000;
 
 /** What `runReplication` measures. */
@@ -31,7 +30,7 @@ export async function runReplication(
   wanted: ReadonlySet<WorkloadName>,
   onBegin: (workload: WorkloadName) => void,
 ): Promise<readonly Measurement[]> {
-  await using pair = await Pair.start({ connections: WRITERS });
+  await using pair = await Pair.start({ connections: CHANGE_CONNECTIONS });
   return await new ReplicationRun(pair, options, onBegin).all(wanted);
 }
 
@@ -146,37 +145,19 @@ class ReplicationRun {
     return measurement;
   }
 
-  /** Single writes over many connections: of 20 changes 16 insert, 3 update and 1 removes. */
   async #change(): Promise<void> {
-    const { documents, changes } = this.#options;
-    let next = 0;
-    const write = async (): Promise<void> => {
-      while (next < changes) {
-        const number = next++;
-        if (number % 20 < 16) await this.#insert(documents + number);
-        else if (number % 20 < 19) await this.#replace(number);
-        else await this.#remove(number);
-      }
+    const { leaderApi } = this.#pair;
+    const target: ChangeTarget = {
+      insert: async (_key, text) => {
+        await leaderApi.insert(COLLECTION, text);
+      },
+      replace: async (key, text) => {
+        await leaderApi.replace(COLLECTION, key, text);
+      },
+      remove: (key) => leaderApi.remove(COLLECTION, key),
     };
-    await Promise.all(Array.from({ length: WRITERS }, write));
-  }
-
-  async #insert(number: number): Promise<void> {
-    const text = this.#source.text(number);
-    await this.#pair.leaderApi.insert(COLLECTION, text);
-    this.#expected.add(text);
-  }
-
-  async #replace(number: number): Promise<void> {
-    const text = this.#source.text(number, 1);
-    await this.#pair.leaderApi.replace(COLLECTION, this.#source.key(number), text);
-    this.#expected.remove(this.#source.text(number));
-    this.#expected.add(text);
-  }
-
-  async #remove(number: number): Promise<void> {
-    await this.#pair.leaderApi.remove(COLLECTION, this.#source.key(number));
-    this.#expected.remove(this.#source.text(number));
+    const targets = new Array<ChangeTarget>(CHANGE_CONNECTIONS).fill(target);
+    await makeChanges(targets, this.#options, this.#source, this.#expected);
   }
 
   async #assertLeaderComplete(): Promise<void> {

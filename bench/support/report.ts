@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { BenchOptions } from './bench-options.ts';
-import { type Measurement, type SideUsage, middle } from './measure.ts';
+import { type Measurement, type SideUsage, type SystemName, middle } from './measure.ts';
 import type { Surroundings } from './project.ts';
 import { formatCount, formatMebibytes, formatMs, formatTable } from './table.ts';
 import { WORKLOADS, limitOf, titleOf } from './workload-names.ts';
@@ -17,19 +17,23 @@ export interface Result {
   readonly secondsOfRuns: readonly number[];
 }
 
+/** The product first. */
+const SYSTEMS: readonly (SystemName | undefined)[] = [undefined, 'PostgreSQL', 'Redis'];
+
 /** Puts the runs together, in the order of WORKLOADS. Limits stand as a rate in the same runs. */
 export function summarize(measured: readonly Measurement[]): readonly Result[] {
-  const medians = WORKLOADS.flatMap((workload) => {
-    const ofWorkload = measured.filter((each) => each.workload === workload);
-    return ofWorkload.length === 0 ? [] : [{ ofWorkload, median: middle(ofWorkload) }];
+  const kinds = SYSTEMS.flatMap((system) => WORKLOADS.map((workload) => ({ system, workload })));
+  const medians = kinds.flatMap(({ system, workload }) => {
+    const ofKind = measured.filter((each) => each.system === system && each.workload === workload);
+    return ofKind.length === 0 ? [] : [{ ofKind, median: middle(ofKind) }];
   });
-  return medians.map(({ ofWorkload, median }) => {
+  return medians.map(({ ofKind, median }) => {
     const limit = medians.find((other) => other.median.workload === limitOf(median.workload));
     return {
       median,
       perSecond: rate(median),
       ofLimit: limit && rate(median) / rate(limit.median),
-      secondsOfRuns: ofWorkload.map(({ seconds }) => seconds),
+      secondsOfRuns: ofKind.map(({ seconds }) => seconds),
     };
   });
 }
@@ -39,7 +43,7 @@ export function resultTable(results: readonly Result[]): string {
   const head = ['', 'documents', 'seconds', 'documents/s', 'of limit'];
   const sides = ['leader CPU s', 'peak MiB', 'follower CPU s', 'peak MiB', 'client CPU s'];
   const rows = results.map(({ median, perSecond, ofLimit }) => [
-    titleOf(median.workload),
+    `${titleOf(median.workload)}${median.system === undefined ? '' : ` ${median.system}`}`,
     formatCount(median.documents),
     median.seconds.toFixed(3),
     formatCount(perSecond),
@@ -53,13 +57,12 @@ export function resultTable(results: readonly Result[]): string {
 
 /** What the table has no columns for. */
 export function lagLines(results: readonly Result[]): readonly string[] {
-  return results.flatMap(({ median: { lag } }) => {
+  return results.flatMap(({ median: { system, lag } }) => {
     if (!lag) return [];
     const sent = `p50 ${formatMs(lag.p50Ms)}, p99 ${formatMs(lag.p99Ms)}, max ${formatMs(lag.maxMs)}`;
     const answered = `p50 ${formatMs(lag.p50FromAnswerMs)}, p99 ${formatMs(lag.p99FromAnswerMs)}`;
-    return [
-      `lag of ${lag.samples} writes from being sent: ${sent}; from being answered: ${answered}`,
-    ];
+    const who = system === undefined ? '' : ` with ${system}`;
+    return [`lag of ${lag.samples} writes${who}: ${sent}; from being answered ${answered}`];
   });
 }
 

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BenchOptions } from './bench-options.ts';
 import { assertEqual, assertSameDigest } from './checks.ts';
-import { Child } from './child.ts';
+import { runToEnd } from './child.ts';
 import { DocumentSource, dumpLine } from './documents.ts';
 import { type Digest, DigestBuilder, collectionDigests } from './dump.ts';
 import { type Measurement, measure } from './measure.ts';
@@ -76,9 +76,7 @@ function startServer(directory: string): Promise<ServerProcess> {
 
 async function runVerb(verb: string, to: ServerProcess, flags: readonly string[]): Promise<void> {
   const argv = [PRODUCT_PROGRAM, verb, '--server.endpoint', to.endpoint, ...flags];
-  const child = new Child({ name: `ticklog ${verb}`, argv });
-  const { code, signal } = await child.ended;
-  if (code !== 0) throw new Error(`ticklog ${verb} ended with ${code ?? signal}:\n${child.output}`);
+  await runToEnd({ name: `ticklog ${verb}`, argv });
 }
 
 /** Lines as a dump holds them, in pieces of whole lines. */

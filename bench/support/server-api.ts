@@ -113,7 +113,7 @@ export class ServerApi implements AsyncDisposable {
   /** How many entries were written to the log since it began. */
   async totalEvents(): Promise<number> {
     const { state } = await this.#call('GET', `${REPLICATION}/logger-state`);
-    return Number((state as { totalEvents: number }).totalEvents);
+    return (state as { totalEvents: number }).totalEvents;
   }
 
   /** Restores lines of a dump, newlines between them, into a collection. */

@@ -17,17 +17,19 @@ const STIME_FIELD = 12;
 const CUTIME_FIELD = 13;
 const CSTIME_FIELD = 14;
 
-/** Watches a process from its construction until `end`. */
+/** Watches a process, or one with all that it has started, from its construction until `end`. */
 export class UsageMeter {
   readonly #pid: number;
+  readonly #withChildren: boolean;
   readonly #cpuBefore: number | undefined;
   readonly #timer: NodeJS.Timeout;
   #peakAnon: number | undefined;
   #cpuAfter: number | undefined;
 
-  constructor(pid: number) {
+  constructor(pid: number, options: { withChildren?: boolean } = {}) {
     this.#pid = pid;
-    this.#cpuBefore = cpuSeconds(pid);
+    this.#withChildren = options.withChildren ?? false;
+    this.#cpuBefore = this.#cpuSeconds();
     this.#sample();
     this.#timer = setInterval(() => this.#sample(), SAMPLE_INTERVAL_MS);
   }
@@ -36,7 +38,7 @@ export class UsageMeter {
   end(): void {
     clearInterval(this.#timer);
     this.#sample();
-    this.#cpuAfter = cpuSeconds(this.#pid);
+    this.#cpuAfter = this.#cpuSeconds();
   }
 
   /** What was used up to `end`. */
@@ -50,9 +52,43 @@ export class UsageMeter {
   }
 
   #sample(): void {
-    const now = rssAnonBytes(this.#pid);
+    const all = this.#pids().map((pid) => rssAnonBytes(pid));
+    const now = all.reduce(
+      (sum, bytes) => (bytes === undefined ? sum : (sum ?? 0) + bytes),
+      undefined,
+    );
     if (now !== undefined) this.#peakAnon = Math.max(this.#peakAnon ?? 0, now);
   }
+
+  #cpuSeconds(): number | undefined {
+    if (!this.#withChildren) return cpuSeconds(this.#pid);
+    return this.#pids().reduce((sum, pid) => sum + cpuSecondsWithEnded(pid), 0);
+  }
+
+  #pids(): readonly number[] {
+    return this.#withChildren ? familyOf(this.#pid) : [this.#pid];
+  }
+}
+
+/** A process and everything below it. */
+function familyOf(pid: number): readonly number[] {
+  const children = readProc(pid, `task/${pid}/children`)?.trim() ?? '';
+  return [
+    pid,
+    ...children
+      .split(' ')
+      .filter(Boolean)
+      .flatMap((child) => familyOf(Number(child))),
+  ];
+}
+
+/** With that of its children that have ended, 0 when it has ended itself: then its parent has it. */
+function cpuSecondsWithEnded(pid: number): number {
+  const fields = statFields(pid);
+  if (fields === undefined) return 0;
+  const times = [UTIME_FIELD, STIME_FIELD, CUTIME_FIELD, CSTIME_FIELD];
+  const ticks = times.reduce((sum, field) => sum + Number(fields[field]), 0);
+  return ticks / CLOCK_TICKS_PER_SECOND;
 }
 
 /** User and system time of a process since it began, in seconds. */

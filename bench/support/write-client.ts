@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { Child } from './child.ts';
+import { runToEnd } from './child.ts';
 import type { Usage } from './usage.ts';
 
 const PROGRAM = fileURLToPath(new URL('../clients/write-client.js', import.meta.url));
@@ -41,8 +41,5 @@ export async function writeSingly(order: WriteOrder): Promise<WriteReport> {
  * @throws Error with its output when it fails
  */
 export async function runProgram(name: string, argv: readonly string[]): Promise<unknown> {
-  const child = new Child({ name, argv });
-  const { code, signal } = await child.ended;
-  if (code !== 0) throw new Error(`${name} ended with ${code ?? signal}:\n${child.output}`);
-  return JSON.parse(child.output);
+  return JSON.parse(await runToEnd({ name, argv }));
 }
