@@ -2,8 +2,8 @@ import type { ChangeTarget } from '../support/changes.ts';
 import type { DocumentConnection } from './document-connection.ts';
 import { PostgresConnection } from './postgres-connection.ts';
 
-/** Table of documents: their keys, and their text, which the server checks to be JSON. */
-export const POSTGRES_TABLE = 'documents (key text PRIMARY KEY, data json NOT NULL)';
+/** Table of documents under their keys, of the type that the manual recommends for JSON. */
+export const POSTGRES_TABLE = 'documents (key text PRIMARY KEY, data jsonb NOT NULL)';
 
 /** Documents in that table, over one connection. */
 export class PostgresDocuments implements DocumentConnection, ChangeTarget {
