@@ -2,6 +2,7 @@
  * npm run bench: what the replication of documents costs, beside what the machine can do at all.
  * bench/README.md says what each figure means. Knobs: TICKLOG_BENCH_DOCUMENTS, and the flags of --help.
  */
+import { runGrowth } from './growth/growth.ts';
 import { barsOf } from './support/bars.ts';
 import { type BenchOptions, USAGE, UsageError, readBenchOptions } from './support/bench-options.ts';
 import { comparisonTable, readEarlier } from './support/compare.ts';
@@ -34,6 +35,10 @@ async function main(args: readonly string[]): Promise<number> {
   const { seed, documents, runs } = options;
   console.log(`seed ${seed}, commit ${around.commit}, Node ${around.node}`);
   console.log(`${around.cpu}, ${formatNumberOf(around.cores, 'core')}`);
+  if (options.growth) {
+    const context = { startedAt: startedAt.toISOString(), ...around };
+    return (await runGrowth(options, options.growth, context)) ? 0 : EXIT_FAILED;
+  }
   if (options.large) return (await runLarge(options)) ? 0 : EXIT_FAILED;
 
   console.log(`${formatNumberOf(documents, 'document')}, ${formatNumberOf(runs, 'run')}\n`);

@@ -6,13 +6,19 @@ const STATUS_AT = 'HTTP/1.1 '.length;
 const ZERO = 0x30;
 
 /**
+ * Called for each answer, in the order of the requests. The answer, from its first byte to its last, stands in `bytes`
+ * from `at` to `end`, and only until this returns.
+ */
+export type OnAnswer = (status: number, bytes: Buffer, at: number, end: number) => void;
+
+/**
  * One HTTP connection that costs as little as one can in this language: requests are sent as the bytes they are
  * given as, answers are told by their status and passed over. Requests may be sent before those before
  * them are answered. Only for servers that tell the length of each answer.
  */
 export class RawHttp {
   readonly #socket: Socket;
-  readonly #onAnswer: (status: number) => void;
+  readonly #onAnswer: OnAnswer;
   readonly #onFailure: (error: Error) => void;
   /** Beginning of an answer whose rest has not come yet. */
   #rest: Buffer | undefined;
@@ -23,7 +29,7 @@ export class RawHttp {
   /** For `open`. */
   constructor(
     port: number,
-    onAnswer: (status: number) => void,
+    onAnswer: OnAnswer,
     handlers: { onOpen: () => void; onFailure: (error: Error) => void },
   ) {
     this.#onAnswer = onAnswer;
@@ -44,12 +50,11 @@ export class RawHttp {
 
   /**
    * Connects to a server on this machine.
-   * @param onAnswer called with the status of each answer, in the order of the requests
    * @param onFailure called when the connection cannot be used any more
    */
   static open(
     port: number,
-    onAnswer: (status: number) => void,
+    onAnswer: OnAnswer,
     onFailure: (error: Error) => void,
   ): Promise<RawHttp> {
     return new Promise((resolve, reject) => {
@@ -86,7 +91,8 @@ export class RawHttp {
       const digit = at + STATUS_AT;
       const hundreds = (bytes[digit] ?? 0) - ZERO;
       const tens = (bytes[digit + 1] ?? 0) - ZERO;
-      this.#onAnswer(hundreds * 100 + tens * 10 + ((bytes[digit + 2] ?? 0) - ZERO));
+      const status = hundreds * 100 + tens * 10 + ((bytes[digit + 2] ?? 0) - ZERO);
+      this.#onAnswer(status, bytes, at, end);
       at = end;
     }
   }

@@ -1,8 +1,8 @@
 /*
  * The limit of writing: LevelDB without the product. Blocks of 32 KiB of dump lines as values and one small
  * index record a document, in commits of 500 documents, with the settings the product opens its store with.
- * Arguments: directory, documents, seed. Prints seconds and
- * cpuSeconds of the writing alone as JSON.
+ * Arguments: directory, documents, seed, and how many of them are written elsewhere first for warming up. Prints
+ * seconds and cpuSeconds of the writing alone as JSON.
  */
 import { join } from 'node:path';
 import { Level } from 'level';
@@ -21,28 +21,38 @@ interface PreparedBlock {
   readonly documents: number;
 }
 
-const [, , directory = '', documentsText = '', seedText = ''] = process.argv;
+const [, , directory = '', documentsText = '', seedText = '', warmUpText = '0'] = process.argv;
 const documents = Number(documentsText);
 const source = new DocumentSource({ seed: Number(seedText) });
 const pool = prepareBlocks();
 
-const level = new Level<Buffer, Buffer>(join(directory, 'limit-store'), {
-  keyEncoding: 'buffer',
-  valueEncoding: 'buffer',
-  writeBufferSize: 16 * 1024 * 1024,
-  cacheSize: 16 * 1024 * 1024,
-  maxFileSize: 8 * 1024 * 1024,
-  compression: false,
-});
-await level.open();
+if (Number(warmUpText) > 0) {
+  const other = await openStore('warm-up');
+  await writeAll(other, Number(warmUpText));
+  await other.close();
+}
+const level = await openStore('limit-store');
 const cpuBefore = process.cpuUsage();
 const startedAt = performance.now();
-await writeAll();
+await writeAll(level, documents);
 const seconds = (performance.now() - startedAt) / 1000;
 const { user, system } = process.cpuUsage(cpuBefore);
 await checkEnd();
 await level.close();
 console.log(JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6 }));
+
+async function openStore(name: string): Promise<Level<Buffer, Buffer>> {
+  const store = new Level<Buffer, Buffer>(join(directory, name), {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+    writeBufferSize: 16 * 1024 * 1024,
+    cacheSize: 16 * 1024 * 1024,
+    maxFileSize: 8 * 1024 * 1024,
+    compression: false,
+  });
+  await store.open();
+  return store;
+}
 
 /** Every commit begins a block of its own, as it would for a server that is asked to store 500 documents. */
 function prepareBlocks(): readonly (readonly PreparedBlock[])[] {
@@ -64,10 +74,10 @@ function prepareBlocks(): readonly (readonly PreparedBlock[])[] {
   return commits;
 }
 
-async function writeAll(): Promise<void> {
-  for (let first = 0, commit = 0; first < documents; first += COMMIT_DOCUMENTS, commit++) {
-    const batch = level.batch();
-    const end = Math.min(first + COMMIT_DOCUMENTS, documents);
+async function writeAll(store: Level<Buffer, Buffer>, count: number): Promise<void> {
+  for (let first = 0, commit = 0; first < count; first += COMMIT_DOCUMENTS, commit++) {
+    const batch = store.batch();
+    const end = Math.min(first + COMMIT_DOCUMENTS, count);
     let number = first;
     for (const block of pool[commit % pool.length] ?? []) {
       const last = Math.min(number + block.documents, end);

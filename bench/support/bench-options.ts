@@ -13,6 +13,8 @@ export interface BenchOptions {
   readonly only: readonly WorkloadName[];
   /** The acceptance run with a million documents instead of the table. */
   readonly large: boolean;
+  /** What `--growth` measures, undefined without that. */
+  readonly growth: GrowthOptions | undefined;
   /** Few documents: figures say nothing. */
   readonly smoke: boolean;
   /** Whether PostgreSQL and Redis are measured, too. */
@@ -20,6 +22,16 @@ export interface BenchOptions {
   readonly jsonFile: string | undefined;
   /** Written by an earlier run with `jsonFile`. */
   readonly compareFile: string | undefined;
+}
+
+/** How far things grow. */
+export interface GrowthOptions {
+  /** Documents in one collection. */
+  readonly documents: readonly number[];
+  /** Collections that the same documents are spread over. */
+  readonly collections: readonly number[];
+  /** Whether many followers are measured. */
+  readonly followers: boolean;
 }
 
 /** A command line that cannot be used; the message says why. */
@@ -40,11 +52,19 @@ export const USAGE = `Usage: npm run bench -- [flags]
   --json FILE     also write the figures to FILE, such as bench/results/today.json
   --compare FILE  also say what changed since a run wrote that with --json
   --smoke         few documents, one run: checks that everything works, in under 20 s
+  --growth        what happens when there is more: documents, collections, log, followers; may take an hour
+  --sizes N,...   of --growth: documents (default 10000,100000,1000000,5000000); none: -
+  --spread N,...  of --growth: collections (default 1,10,100,1000); none: -
+  --no-followers  of --growth: without many followers
   --large         the acceptance run: a million documents within 512 MiB on each side`;
 
 const LAG_SECONDS = { table: 15, smoke: 1 };
 const DEFAULT = { documents: 200_000, changes: 100_000, runs: 3 };
 const SMOKE = { documents: 5000, changes: 1000, runs: 1 };
+const GROWTH = {
+  documents: [10_000, 100_000, 1_000_000, 5_000_000],
+  collections: [1, 10, 100, 1000],
+};
 const LARGE = { documents: 1_000_000, changes: 100_000, runs: 1 };
 /** An update and a removal need something to be done to. */
 const DOCUMENTS_MIN = 1000;
@@ -59,8 +79,9 @@ export function readBenchOptions(
 ): BenchOptions {
   const values = parse(args);
   const { smoke, large } = values;
-  if (smoke === true && large === true)
-    throw new UsageError('--smoke and --large exclude each other');
+  if ([smoke, large, values.growth].filter(Boolean).length > 1) {
+    throw new UsageError('--smoke, --large and --growth exclude each other');
+  }
   const base = smoke === true ? SMOKE : large === true ? LARGE : DEFAULT;
   // An environment that is meant for the table does not make the other two something else.
   const fromEnv = base === DEFAULT ? env['TICKLOG_BENCH_DOCUMENTS'] : undefined;
@@ -79,6 +100,7 @@ export function readBenchOptions(
     lagSeconds: smoke === true ? LAG_SECONDS.smoke : LAG_SECONDS.table,
     large: large ?? false,
     smoke: smoke ?? false,
+    growth: values.growth === true ? growthOptions(values) : undefined,
     others: smoke !== true && values['no-others'] !== true,
     jsonFile: values.json,
     compareFile: values.compare,
@@ -99,12 +121,33 @@ function parse(args: readonly string[]) {
         compare: { type: 'string' },
         smoke: { type: 'boolean' },
         large: { type: 'boolean' },
+        growth: { type: 'boolean' },
+        sizes: { type: 'string' },
+        spread: { type: 'string' },
+        'no-followers': { type: 'boolean' },
         'no-others': { type: 'boolean' },
       },
     }).values;
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+function growthOptions(values: ReturnType<typeof parse>): GrowthOptions {
+  return {
+    documents: wholeNumbers('sizes', values.sizes, GROWTH.documents),
+    collections: wholeNumbers('spread', values.spread, GROWTH.collections),
+    followers: values['no-followers'] !== true,
+  };
+}
+
+function wholeNumbers(
+  name: string,
+  text: string | undefined,
+  fallback: readonly number[],
+): readonly number[] {
+  if (text === undefined) return fallback;
+  return text === '-' ? [] : text.split(',').map((one) => wholeNumber(name, one, 0));
 }
 
 function wholeNumber(name: string, text: string | undefined, fallback: number): number {

@@ -16,18 +16,20 @@ export interface ChangeTarget {
  *
  * @param targets each is given one change at a time
  * @param input.documents numbers of the documents that are there end before this one
+ * @param input.from how many changes were made before: each document is changed once at most
  * @param expected is told what must be there afterwards
  */
 export async function makeChanges(
   targets: readonly ChangeTarget[],
-  input: { documents: number; changes: number },
+  input: { documents: number; changes: number; from?: number },
   source: DocumentSource,
-  expected: DigestBuilder,
+  expected: Pick<DigestBuilder, 'add' | 'remove'>,
 ): Promise<void> {
-  const { documents, changes } = input;
-  let next = 0;
+  const { documents, changes, from = 0 } = input;
+  const end = from + changes;
+  let next = from;
   const write = async (target: ChangeTarget): Promise<void> => {
-    while (next < changes) {
+    while (next < end) {
       const number = next++;
       if (number % 20 < 16) {
         const text = source.text(documents + number);

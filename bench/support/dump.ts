@@ -82,14 +82,24 @@ export class DigestBuilder implements Digest {
   sum = 0;
 
   add(text: string): void {
-    this.count++;
-    this.sum = (this.sum + crc32(text)) % SUM_MODULUS;
+    this.addCrc(crc32(text));
   }
 
   /** Takes out a text that was added. */
   remove(text: string): void {
+    this.removeCrc(crc32(text));
+  }
+
+  /** As `add`, for whoever knows the CRC32 of the text. */
+  addCrc(crc: number): void {
+    this.count++;
+    this.sum = (this.sum + crc) % SUM_MODULUS;
+  }
+
+  /** As `remove`. */
+  removeCrc(crc: number): void {
     this.count--;
-    this.sum = (this.sum - crc32(text) + SUM_MODULUS) % SUM_MODULUS;
+    this.sum = (this.sum - crc + SUM_MODULUS) % SUM_MODULUS;
   }
 }
 
@@ -101,21 +111,23 @@ export async function collectionDigests(
   http: HttpClient,
   collection: string,
 ): Promise<{ content: Digest; withRevisions: Digest }> {
-  const live = new Map<string, { content: string; rev: string }>();
+  // Of millions of documents the texts would not fit into memory.
+  const live = new Map<string, { content: number; withRevision: number }>();
   const content = new DigestBuilder();
   const withRevisions = new DigestBuilder();
   for await (const entry of dumpEntries(http, collection)) {
     const before = live.get(entry.key);
     if (before) {
-      content.remove(before.content);
-      withRevisions.remove(before.rev + before.content);
+      content.removeCrc(before.content);
+      withRevisions.removeCrc(before.withRevision);
       live.delete(entry.key);
     }
     if (isRemoval(entry)) continue;
-    const now = { content: contentText(entry), rev: entry.rev };
+    const text = contentText(entry);
+    const now = { content: crc32(text), withRevision: crc32(entry.rev + text) };
     live.set(entry.key, now);
-    content.add(now.content);
-    withRevisions.add(now.rev + now.content);
+    content.addCrc(now.content);
+    withRevisions.addCrc(now.withRevision);
   }
   return { content, withRevisions };
 }

@@ -9,6 +9,8 @@ import { runProgram } from './write-client.ts';
 export interface LimitInput {
   readonly documents: number;
   readonly seed: number;
+  /** Written before the clock starts. */
+  readonly warmUp?: number;
 }
 
 const STORE_PROGRAM = fileURLToPath(new URL('../limits/store.js', import.meta.url));
@@ -17,10 +19,11 @@ const HTTP_PROGRAM = fileURLToPath(new URL('../limits/http.js', import.meta.url)
 /** Writes blocks and index records to LevelDB in a process of its own. */
 export async function measureStoreLimit(input: LimitInput): Promise<Measurement> {
   using directory = new WorkDirectory();
-  const argv = [STORE_PROGRAM, directory.path, String(input.documents), String(input.seed)];
+  const { documents, seed, warmUp = 0 } = input;
+  const argv = [STORE_PROGRAM, directory.path, ...[documents, seed, warmUp].map(String)];
   const { seconds, cpuSeconds } = (await runProgram('limit-store', argv)) as StoreReport;
   const leader = { cpuSeconds, peakRssAnonBytes: undefined };
-  return { workload: 'limit-store', documents: input.documents, seconds, leader };
+  return { workload: 'limit-store', documents, seconds, leader };
 }
 
 interface StoreReport {

@@ -46,7 +46,7 @@ export interface Watched {
 }
 
 /** What is over in a moment is done this often, after once for warming up. */
-const REPEATS = 5;
+const REPEATS = 15;
 
 /**
  * Times `run` and watches the processes meanwhile.

@@ -79,6 +79,11 @@ export function writeResults(
     ...{ documents, changes, runs, seed },
     results: results.map(({ median, ...figures }) => ({ ...median, ...figures })),
   };
+  writeJson(file, content);
+}
+
+/** Writes a file, and the directory it is to be in. */
+export function writeJson(file: string, content: object): void {
   const path = resolve(file);
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${JSON.stringify(content, null, 2)}\n`);

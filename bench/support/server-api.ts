@@ -123,6 +123,24 @@ export class ServerApi implements AsyncDisposable {
     if (answer['result'] !== true) throw new Error(`restore-data said ${JSON.stringify(answer)}`);
   }
 
+  /** Tick of the oldest entry of the log. */
+  async firstLogTick(): Promise<bigint> {
+    const { firstTick } = await this.#call('GET', `${REPLICATION}/logger-first-tick`);
+    return BigInt(String(firstTick));
+  }
+
+  /** A page of the log behind a tick. @returns its bytes */
+  async followPage(from: bigint, chunkBytes: number): Promise<number> {
+    const path = `${REPLICATION}/logger-follow?from=${from}&chunkSize=${chunkBytes}`;
+    const answer = await this.http.request('GET', path);
+    if (answer.status !== 200) throw new UnexpectedAnswer(`GET ${path}`, answer);
+    return answer.body.length;
+  }
+
+  async dropCollection(name: string): Promise<void> {
+    await this.#call('DELETE', `/_api/collection/${name}`);
+  }
+
   /** Tick of the newest entry of the log. */
   async lastLogTick(): Promise<bigint> {
     const { state } = await this.#call('GET', `${REPLICATION}/logger-state`);

@@ -25,12 +25,36 @@ describe('command line of the benchmark', () => {
     expect(readBenchOptions(['--large'], env)).toMatchObject({ documents: 1_000_000, large: true });
   });
 
+  test('workloads go by their names and by W1 to W6', () => {
+    expect(readBenchOptions(['--only', 'w5', '--only', 'dump'], {}).only).toEqual([
+      'single-writes',
+      'single-writes-unlogged',
+      'dump',
+    ]);
+    expect(readBenchOptions(['--only', 'single-writes'], {}).only).toEqual(['single-writes']);
+  });
+
+  test('the smoke run is without other databases', () => {
+    expect(readBenchOptions(['--smoke'], {})).toMatchObject({ others: false, smoke: true });
+    expect(readBenchOptions([], {})).toMatchObject({ others: true, smoke: false });
+    expect(readBenchOptions(['--no-others'], {}).others).toBe(false);
+  });
+
+  test('growth takes sizes, or none', () => {
+    const args = ['--growth', '--sizes', '1000,2000', '--spread', '-'];
+    const { growth } = readBenchOptions(args, {});
+    expect(growth).toEqual({ documents: [1000, 2000], collections: [], followers: true });
+    expect(readBenchOptions([], {}).growth).toBeUndefined();
+  });
+
   test.each([
     ['--documents', '0'],
     ['--documents', 'many'],
     ['--documents', '1000', '--changes', '2000'],
     ['--only', 'nothing'],
     ['--smoke', '--large'],
+    ['--growth', '--large'],
+    ['--growth', '--sizes', '10,x'],
     ['--unknown'],
   ])('%s %s is refused', (...args) => {
     expect(() => readBenchOptions(args, {})).toThrow(UsageError);
