@@ -53,6 +53,7 @@ console.log(JSON.stringify(report));
 
 function writeUpTo(count: number): Promise<void> {
   end = count;
+  if (next >= end) return Promise.resolve();
   return new Promise((resolve, reject) => {
     onDone = resolve;
     onBroken = reject;
