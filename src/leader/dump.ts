@@ -5,6 +5,7 @@ import type { Tick } from '../model/tick.ts';
 import { pageOf3 } from '../protocol/page-of-3.ts';
 import { Space } from '../storage/keys.ts';
 import { readPage } from '../storage/page.ts';
+import { PageBody } from '../storage/page-body.ts';
 import type { Store } from '../storage/store.ts';
 import { withCollectionIds, withoutTicks } from './dump-lines.ts';
 import type { PageMemory } from './page-memory.ts';
@@ -30,7 +31,7 @@ export interface DumpRequest {
 /** A page of a collection. `release` must be called when it is sent. */
 export interface DumpPage {
   /** Empty when there are no lines. */
-  readonly body: Buffer;
+  readonly body: PageBody;
   /** Tick of the last line, 0 without one. */
   readonly lastIncluded: Tick;
   /** Whether there is another line up to `to`. */
@@ -81,7 +82,9 @@ export class CollectionDump {
       database.assertAlive();
       collection.assertAlive();
       return {
-        body: printed(database, collection, page.body, request),
+        body: isVerbatim(request)
+          ? page.body
+          : PageBody.of(printed(database, collection, page.body.toBuffer(), request)),
         lastIncluded: page.lastIncluded,
         checkMore: page.more,
         // After the reading, so that a page which a compaction overtook does not claim too much.
