@@ -8,8 +8,17 @@ const ONE = 0x80000000;
 const X = 0x40000000;
 /** x^-1, by which bytes at the end are taken away again. */
 const X_INVERSE = 0xdb710641;
-/** Lengths in bytes have at most 32 bits. */
-const POWERS = 32;
+const LENGTH_BITS = 32;
+const SLOTS = 256;
+
+/** Powers of one base, with multiples of 8 for exponents. */
+interface Powers {
+  /** Those with the exponents 8, 16, 32 and so on. */
+  readonly squares: Int32Array;
+  /** Lengths asked for of late, and their powers. */
+  readonly lengths: Float64Array;
+  readonly values: Int32Array;
+}
 
 const FORTH = powersOf(X);
 const BACK = powersOf(X_INVERSE);
@@ -29,22 +38,31 @@ export function secondPartCrc32(whole: number, first: number, secondBytes: numbe
   return joinedCrc32(first, whole, secondBytes);
 }
 
-/** The powers of `base` with the exponents 8, 16, 32 and so on. */
-function powersOf(base: number): Int32Array {
-  const powers = new Int32Array(POWERS);
+function powersOf(base: number): Powers {
+  const squares = new Int32Array(LENGTH_BITS);
   let value = base;
   for (let i = 0; i < 3; i++) value = product(value, value);
-  for (let i = 0; i < POWERS; i++) {
-    powers[i] = value;
+  for (let i = 0; i < LENGTH_BITS; i++) {
+    squares[i] = value;
     value = product(value, value);
   }
-  return powers;
+  return { squares, lengths: new Float64Array(SLOTS).fill(-1), values: new Int32Array(SLOTS) };
 }
 
-function power(powers: Int32Array, bytes: number): number {
+/** x^(8 * bytes), or the inverse of it. Lengths come again and again, at least twice for a block. */
+function power(powers: Powers, bytes: number): number {
+  const slot = bytes % SLOTS;
+  if (powers.lengths[slot] === bytes) return powers.values[slot] ?? 0;
+  const value = computed(powers.squares, bytes);
+  powers.lengths[slot] = bytes;
+  powers.values[slot] = value;
+  return value;
+}
+
+function computed(squares: Int32Array, bytes: number): number {
   let value = ONE;
   for (let left = bytes, i = 0; left > 0; left >>>= 1, i++) {
-    if (left & 1) value = product(powers[i] ?? 0, value);
+    if (left & 1) value = product(squares[i] ?? 0, value);
   }
   return value;
 }

@@ -60,6 +60,16 @@ export async function readPage(level: Level, range: PageRange): Promise<Page> {
   return page.finish();
 }
 
+/**
+ * A page out of blocks that are in memory, as `readPage` makes it of those in the store.
+ * @param blocks all that hold ticks above `from` up to those the page has room for, in order
+ */
+export function pageOf(blocks: readonly Block[], range: PageRange): Page {
+  const page = new PageBuilder(range);
+  for (const block of blocks) if (!page.add(block)) break;
+  return page.finish();
+}
+
 class PageBuilder {
   more = false;
   readonly #range: PageRange;
@@ -75,7 +85,9 @@ class PageBuilder {
 
   /** Takes what fits of a block; false when the page is complete. */
   add(block: Block): boolean {
-    const start = block.firstAbove(this.#range.from);
+    // A block may begin with what the one before has, when small ones were merged in between.
+    const { from } = this.#range;
+    const start = block.firstAbove(this.#lastScanned > from ? this.#lastScanned : from);
     const end = block.lastTick <= this.#range.to ? block.count : block.firstAbove(this.#range.to);
     if (start >= end) return false;
     if (this.#full) {

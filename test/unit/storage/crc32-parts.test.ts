@@ -1,11 +1,7 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  firstPartCrc32,
-  joinedCrc32,
-  secondPartCrc32,
-} from '../../../src/storage/crc32-parts.ts';
+import { firstPartCrc32, joinedCrc32, secondPartCrc32 } from '../../../src/storage/crc32-parts.ts';
 
 const part = fc.uint8Array({ maxLength: 5000 });
 
