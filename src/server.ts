@@ -218,9 +218,7 @@ function startLeader(
       pageBudgetBytes: config.pageBudgetBytes,
     },
   );
-  closers.push(() => {
-    leader.close();
-  });
+  closers.push(() => leader.close());
   const maintenance = new Maintenance(
     { store, catalogue, clock, logger },
     {

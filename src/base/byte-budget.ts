@@ -48,6 +48,19 @@ export class ByteBudget {
     return this.#releaseOf(bytes);
   }
 
+  /**
+   * Claims `bytes` if that is possible at once and leaves `spare` bytes for others; undefined if not.
+   * @throws InvariantError when `bytes` is negative or not a number.
+   */
+  tryAcquire(bytes: number, spare = 0): (() => void) | undefined {
+    assert(bytes >= 0, `a claim takes at least 0 bytes, got ${bytes}`);
+    if (this.#waiters.size > 0 || this.#usedBytes + bytes + spare > this.#limitBytes) {
+      return undefined;
+    }
+    this.#usedBytes += bytes;
+    return this.#releaseOf(bytes);
+  }
+
   async #wait(bytes: number, signal: AbortSignal | undefined): Promise<void> {
     const { promise, resolve, reject } = deferred();
     const waiter: Waiter = { bytes, admit: resolve };

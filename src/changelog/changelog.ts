@@ -3,7 +3,8 @@ import { MarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
 import { readLastEntry } from '../storage/block-reader.ts';
 import { Space, metaKey } from '../storage/keys.ts';
-import { type Page, type PageRange, readPage } from '../storage/page.ts';
+import { LogTip } from '../storage/log-tip.ts';
+import { type Page, type PageRange, pageOf, readPage } from '../storage/page.ts';
 import { encodeRecord } from '../storage/record.ts';
 import type { Store } from '../storage/store.ts';
 import { StoredState } from '../storage/stored-state.ts';
@@ -37,6 +38,8 @@ export class Changelog {
   #commitsSinceMerge = 0;
   /** Tick of the last change that went unlogged; unknown ones of earlier runs are below it. */
   #lastUnlogged: Tick;
+  readonly #tip: LogTip;
+  #storeReads = 0;
   readonly #waiters = new Set<() => void>();
   #dropped = false;
 
@@ -54,6 +57,14 @@ export class Changelog {
     const committed = stored ? decodeLogState(key, stored) : EMPTY_LOG;
     this.#state = new StoredState({ key, committed, encode: encodeLogState });
     this.#lastUnlogged = deps.store.incarnation.foundTick;
+    this.#tip = new LogTip(
+      {
+        level: deps.store.level,
+        memory: deps.store.tips,
+        onRead: () => this.#storeReads++,
+      },
+      { space: Space.changelog, number: options.databaseNumber },
+    );
   }
 
   /** As last committed. */
@@ -76,6 +87,11 @@ export class Changelog {
   /** Events logged since the server started; stopping does not reset it (contract 2.4). */
   get totalEvents(): number {
     return this.#totalEvents;
+  }
+
+  /** How often the store was read for pages. */
+  get storeReads(): number {
+    return this.#storeReads;
   }
 
   /** Commits that added blocks since `noteMerged`. */
@@ -221,19 +237,35 @@ export class Changelog {
   /** Says that the database is gone: nothing may be written any more, and nobody need wait. */
   markDropped(): void {
     this.#dropped = true;
+    this.#tip.close();
     this.#wake();
   }
 
-  /** Reads a page of events that are committed; see readPage. */
-  readPage(range: LogPageRange): Promise<Page> {
+  /**
+   * Reads a page of events that are committed; see readPage. Those who follow the end of the log share
+   * what one of them reads of the store.
+   */
+  async readPage(range: LogPageRange): Promise<Page> {
     const { lastTick, removedTick } = this.state;
-    return readPage(this.#store.level, {
+    const bounded: PageRange = {
       ...range,
       space: Space.changelog,
       number: this.#number,
       from: range.from > removedTick ? range.from : removedTick,
       to: range.to < lastTick ? range.to : lastTick,
-    });
+    };
+    if (bounded.from < bounded.to) {
+      const page = (await this.#tip.page(bounded)) ?? (await this.#readStore(bounded));
+      if (!page.more && bounded.to === lastTick) this.#tip.begin(lastTick);
+      return page;
+    }
+    if (bounded.from === lastTick) this.#tip.begin(lastTick);
+    return pageOf([], bounded);
+  }
+
+  #readStore(range: PageRange): Promise<Page> {
+    this.#storeReads++;
+    return readPage(this.#store.level, range);
   }
 
   /** The newest event up to `to`; undefined when there is none. @throws ServiceError storageDamaged */

@@ -1,4 +1,3 @@
-import { crc32 } from 'node:zlib';
 import type { Tick } from '../model/tick.ts';
 import { ContentType, Header } from '../protocol/headers.ts';
 import { ClientGoneError } from './body.ts';
@@ -8,7 +7,12 @@ import { sendEmpty, sendJson } from './respond.ts';
 /** What pages of the log and of a dump have in common (contract 2.6, 3.4). */
 export interface AnswerPage {
   /** Empty for a 204. */
-  readonly body: Buffer;
+  readonly body: {
+    readonly pieces: readonly Buffer[];
+    /** In bytes. */
+    readonly length: number;
+    readonly crc32: number;
+  };
   readonly lastIncluded: Tick;
   readonly checkMore: boolean;
   readonly incarnation: string;
@@ -66,8 +70,18 @@ export function answerPage(
   res.setTimeout(options.stalledAfterMs, () => res.destroy());
   ctx.status = 200;
   ctx.set('content-type', ContentType.dump);
-  ctx.set(Header.crc32, String(crc32(page.body)));
-  ctx.body = page.body;
+  ctx.set(Header.crc32, String(page.body.crc32));
+  ctx.set('content-length', String(page.body.length));
+  sendPieces(ctx, page.body.pieces);
+}
+
+/** All pieces are handed over at once, so that the system takes them as one. */
+function sendPieces(ctx: Context, pieces: readonly Buffer[]): void {
+  ctx.respond = false;
+  const { res } = ctx;
+  res.cork();
+  for (const piece of pieces) res.write(piece);
+  res.end();
 }
 
 /**

@@ -4,10 +4,12 @@ import { CollectionType } from '../model/collection.ts';
 import type { Tick } from '../model/tick.ts';
 import { pageOf3 } from '../protocol/page-of-3.ts';
 import { Space } from '../storage/keys.ts';
-import { readPage } from '../storage/page.ts';
+import { type Page, readPage } from '../storage/page.ts';
+import { PageBody } from '../storage/page-body.ts';
 import type { Store } from '../storage/store.ts';
 import { withCollectionIds, withoutTicks } from './dump-lines.ts';
-import type { PageMemory } from './page-memory.ts';
+import type { PageLimits } from './page-memory.ts';
+import type { PagesAhead } from './pages-ahead.ts';
 
 /** What dump is asked for (contract 3.4). */
 export interface DumpRequest {
@@ -30,7 +32,7 @@ export interface DumpRequest {
 /** A page of a collection. `release` must be called when it is sent. */
 export interface DumpPage {
   /** Empty when there are no lines. */
-  readonly body: Buffer;
+  readonly body: PageBody;
   /** Tick of the last line, 0 without one. */
   readonly lastIncluded: Tick;
   /** Whether there is another line up to `to`. */
@@ -45,11 +47,11 @@ export interface DumpPage {
 /** Serves collections page by page, in order of ticks, removals included (contract 3.4). */
 export class CollectionDump {
   readonly #store: Store;
-  readonly #memory: PageMemory;
+  readonly #ahead: PagesAhead;
 
-  constructor(deps: { store: Store; memory: PageMemory }) {
+  constructor(deps: { store: Store; ahead: PagesAhead }) {
     this.#store = deps.store;
-    this.#memory = deps.memory;
+    this.#ahead = deps.ahead;
   }
 
   /**
@@ -61,27 +63,29 @@ export class CollectionDump {
    */
   async read(database: Database, request: DumpRequest, signal: AbortSignal): Promise<DumpPage> {
     const collection = database.get(request.collection);
-    const { page, release } = await this.#memory.hold(
-      request.chunkSize,
-      signal,
-      (limits) => {
-        const { lastCommitted } = this.#store;
-        return readPage(this.#store.level, {
-          ...limits,
-          space: Space.journal,
-          number: collection.number,
-          from: request.from,
-          to: request.to < lastCommitted ? request.to : lastCommitted,
-        });
-      },
-      isVerbatim(request) ? 1 : PRINTED_FACTOR,
-    );
+    const { number } = collection;
+    const { from, to, chunkSize } = request;
+    const factor = isVerbatim(request) ? 1 : PRINTED_FACTOR;
+    const end = (): Tick => (to < this.#store.lastCommitted ? to : this.#store.lastCommitted);
+    const read = (after: Tick, limits: PageLimits): Promise<Page> =>
+      readPage(this.#store.level, {
+        ...limits,
+        space: Space.journal,
+        number,
+        from: after,
+        to: end(),
+      });
+    const row = `${number} ${to} ${chunkSize} ${factor}`;
+    const wanted = { row, from, chunkSize, factor, end, read };
+    const { page, release } = await this.#ahead.hold(wanted, signal);
     try {
       // A dropped collection is being erased: what was read of it may be a part only.
       database.assertAlive();
       collection.assertAlive();
       return {
-        body: printed(database, collection, page.body, request),
+        body: isVerbatim(request)
+          ? page.body
+          : PageBody.of(printed(database, collection, page.body.toBuffer(), request)),
         lastIncluded: page.lastIncluded,
         checkMore: page.more,
         // After the reading, so that a page which a compaction overtook does not claim too much.

@@ -5,6 +5,7 @@ import type { Tick } from '../model/tick.ts';
 import { pageOf3 } from '../protocol/page-of-3.ts';
 import type { Block } from '../storage/block.ts';
 import type { Page } from '../storage/page.ts';
+import { PageBody } from '../storage/page-body.ts';
 import type { Store } from '../storage/store.ts';
 import type { FollowClients } from './clients.ts';
 import type { PageMemory } from './page-memory.ts';
@@ -38,7 +39,7 @@ export interface FollowRequest {
 /** A page of the log. `release` must be called when it is sent. */
 export interface FollowPage {
   /** The lines, as stored or printed anew; empty when there are none. */
-  readonly body: Buffer;
+  readonly body: PageBody;
   /** Tick of the last line, 0 without one. */
   readonly lastIncluded: Tick;
   /** Everything up to here was looked at, lines left out included; 0 when nothing was. */
@@ -134,14 +135,17 @@ export class LogFollow {
   #printed(
     database: Database,
     shape: LogShape,
-    { body, release }: { body: Buffer; release: () => void },
-  ): Buffer {
+    { body, release }: { body: PageBody; release: () => void },
+  ): PageBody {
     if (shape === 'stored') return body;
     const { serverId } = this.#store.server;
+    const bytes = body.toBuffer();
     try {
-      return shape === 'wal'
-        ? pageOf3(body, { kind: 'wal', database: database.name, serverId })
-        : pageOf3(body, { kind: 'log', databaseId: database.id });
+      return PageBody.of(
+        shape === 'wal'
+          ? pageOf3(bytes, { kind: 'wal', database: database.name, serverId })
+          : pageOf3(bytes, { kind: 'log', databaseId: database.id }),
+      );
     } catch (error) {
       release();
       throw error;

@@ -10,6 +10,7 @@ import { type Inventory, type InventoryOptions, readInventory } from './inventor
 import { KeyLists } from './key-lists.ts';
 import { LeaderLogger } from './logger.ts';
 import { PageMemory } from './page-memory.ts';
+import { PagesAhead } from './pages-ahead.ts';
 
 export interface LeaderOptions {
   /** What `server.version` of logger-state says; followers decide by it. */
@@ -29,6 +30,7 @@ export class Leader {
   readonly barriers: Barriers;
   readonly keys: KeyLists;
   readonly pageMemory: PageMemory;
+  readonly pagesAhead: PagesAhead;
   readonly #store: Store;
 
   constructor(deps: { store: Store; clock: Clock }, options: LeaderOptions) {
@@ -40,9 +42,10 @@ export class Leader {
     });
     this.#store = store;
     this.pageMemory = memory;
+    this.pagesAhead = new PagesAhead({ memory });
     this.logger = new LeaderLogger({ store, clock, clients }, { version: options.version });
     this.follow = new LogFollow({ store, clock, clients, memory });
-    this.dump = new CollectionDump({ store, memory });
+    this.dump = new CollectionDump({ store, ahead: this.pagesAhead });
     this.batches = new DumpBatches({ store, clock });
     this.barriers = new Barriers({ store, clock });
     this.keys = new KeyLists(deps);
@@ -53,10 +56,11 @@ export class Leader {
     return readInventory({ store: this.#store, logger: this.logger }, database, options);
   }
 
-  /** Ends what runs by itself: the clocks of dump batches, barriers and lists of keys. */
-  close(): void {
+  /** Ends what runs by itself: the clocks of dump batches, barriers and lists of keys, and reading ahead. */
+  async close(): Promise<void> {
     this.batches.close();
     this.barriers.close();
     this.keys.close();
+    await this.pagesAhead.close();
   }
 }

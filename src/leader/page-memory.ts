@@ -17,22 +17,54 @@ export interface HeldPage {
 /** Room for the line that passes `chunkSize`: lines of this size and less never shorten a page. */
 const LINE_ROOM_BYTES = 64 * 1024;
 
+/** Of the budget so much stays free of pages that nobody has asked for. */
+const SPARE_PART = 0.5;
+
 /**
  * The one budget of all pages that are being built or wait to be sent (P8). Memory is claimed before
  * a page is read and held until it is sent; claims beyond the budget wait in order.
  */
 export class PageMemory {
   readonly #budget: ByteBudget;
+  readonly #budgetBytes: number;
   readonly #maxPageBytes: number;
+  #onShortage: (() => void) | undefined;
 
   constructor(options: { budgetBytes: number; maxPageBytes: number }) {
     this.#budget = new ByteBudget(options.budgetBytes);
+    this.#budgetBytes = options.budgetBytes;
     this.#maxPageBytes = options.maxPageBytes;
   }
 
   /** Bytes claimed at the moment. */
   get usedBytes(): number {
     return this.#budget.usedBytes;
+  }
+
+  /** Calls this whenever a claim has to wait: whoever holds what is not needed gives it back. */
+  onShortage(callback: () => void): void {
+    this.#onShortage = callback;
+  }
+
+  /**
+   * Reads a page that nobody has asked for yet, if there is room enough; undefined if not, and when the
+   * page is larger than was foreseen.
+   *
+   * @throws what `read` throws
+   */
+  async holdIfRoom(
+    chunkSize: number,
+    read: (limits: PageLimits) => Promise<Page>,
+    factor = 1,
+  ): Promise<HeldPage | undefined> {
+    const limits = this.#limits(chunkSize);
+    const spare = this.#budgetBytes * SPARE_PART;
+    const release = this.#budget.tryAcquire(limits.maxBytes * factor, spare);
+    if (!release) return undefined;
+    const held = await this.#read(limits, read, release);
+    if (held.page.body.length <= limits.maxBytes) return held;
+    release();
+    return undefined;
   }
 
   /**
@@ -50,21 +82,39 @@ export class PageMemory {
     read: (limits: PageLimits) => Promise<Page>,
     factor = 1,
   ): Promise<HeldPage> {
-    const limitBytes = Math.min(chunkSize, this.#maxPageBytes);
-    let maxBytes = Math.min(limitBytes + LINE_ROOM_BYTES, this.#maxPageBytes);
+    let limits = this.#limits(chunkSize);
     for (;;) {
-      const release = await this.#budget.acquire(maxBytes * factor, signal);
-      let page: Page;
-      try {
-        page = await read({ limitBytes, maxBytes });
-      } catch (error) {
-        release();
-        throw error;
-      }
-      if (page.body.length <= maxBytes) return { page, release };
+      const release = await this.#claim(limits.maxBytes * factor, signal);
+      const held = await this.#read(limits, read, release);
+      const { length } = held.page.body;
+      if (length <= limits.maxBytes) return held;
       // Claiming more on top could lock up with others who do the same; so all anew.
       release();
-      maxBytes = page.body.length;
+      limits = { ...limits, maxBytes: length };
+    }
+  }
+
+  #limits(chunkSize: number): PageLimits {
+    const limitBytes = Math.min(chunkSize, this.#maxPageBytes);
+    return { limitBytes, maxBytes: Math.min(limitBytes + LINE_ROOM_BYTES, this.#maxPageBytes) };
+  }
+
+  #claim(bytes: number, signal: AbortSignal): Promise<() => void> {
+    const claimed = this.#budget.acquire(bytes, signal);
+    if (this.#budget.waitingCount > 0) this.#onShortage?.();
+    return claimed;
+  }
+
+  async #read(
+    limits: PageLimits,
+    read: (limits: PageLimits) => Promise<Page>,
+    release: () => void,
+  ): Promise<HeldPage> {
+    try {
+      return { page: await read(limits), release };
+    } catch (error) {
+      release();
+      throw error;
     }
   }
 }

@@ -3,12 +3,19 @@ import { Block } from './block.ts';
 import type { Level } from './commit-group.ts';
 import { type BlockSpace, blockKey, numberRange } from './keys.ts';
 
-const READ_AHEAD_BYTES = 1024 * 1024;
+/** Read at a time: small enough that what is read is still near the processor when it is checked. */
+const READ_AHEAD_BYTES = 512 * 1024;
 const BLOCKS_PER_READ = 64;
 
+type Entries = [Buffer, Buffer][];
+
+interface EntrySource {
+  readonly nextv: (size: number) => Promise<Entries>;
+}
+
 /**
- * Reads the blocks of one log that hold ticks above `from`, in order. Every block is checked.
- * What is committed while it reads is not seen; the iterator is closed when the caller leaves the loop.
+ * Reads the blocks of one log that hold ticks above `from`, in order. Every block is checked, while the
+ * next ones are read, as long as that makes no more than `expectedBytes`. What is committed while it reads is not seen; the iterator is closed when the caller leaves the loop.
  * @throws ServiceError storageDamaged at the first damaged block.
  */
 export async function* readBlocks(
@@ -20,15 +27,30 @@ export async function* readBlocks(
     lt: numberRange(range.space, range.number).end,
     highWaterMarkBytes: Math.min(READ_AHEAD_BYTES, range.expectedBytes ?? READ_AHEAD_BYTES),
   });
+  const expected = range.expectedBytes ?? Infinity;
+  let bytes = 0;
+  let blocks = 0;
   try {
-    for (;;) {
-      const entries = await iterator.nextv(BLOCKS_PER_READ);
+    for (let reading: Promise<Entries> | undefined; ;) {
+      const entries = await (reading ?? iterator.nextv(BLOCKS_PER_READ));
       if (entries.length === 0) return;
+      for (const [, value] of entries) bytes += value.length;
+      blocks += entries.length;
+      const blocksLeft = Math.ceil((expected - bytes) / (bytes / blocks));
+      reading = blocksLeft > 0 ? readAhead(iterator, blocksLeft) : undefined;
       for (const [key, value] of entries) yield new Block(key, value);
     }
   } finally {
+    // Waits for what is being read.
     await iterator.close();
   }
+}
+
+function readAhead(iterator: EntrySource, blocksLeft: number): Promise<Entries> {
+  const reading = iterator.nextv(Math.min(BLOCKS_PER_READ, blocksLeft));
+  // A failure is told to who comes for it; nobody does when the page ends before.
+  reading.catch(() => undefined);
+  return reading;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
+import { firstPartCrc32, secondPartCrc32 } from './crc32-parts.ts';
 import { blockKeyTick } from './keys.ts';
 
 /*
@@ -45,6 +46,7 @@ export class Block {
   readonly timeMs: number;
   /** The lines, one after another, each ended by a newline. */
   readonly lines: Buffer;
+  readonly #key: Buffer;
   readonly #value: Buffer;
   readonly #flags: number;
   readonly #directory: number;
@@ -67,6 +69,7 @@ export class Block {
         `block ${key.toString('hex')} has unknown version ${value[4] ?? 0}`,
       );
     }
+    this.#key = key;
     this.#value = value;
     this.#flags = value[5] ?? 0;
     this.firstTick = value.readBigUInt64LE(8);
@@ -112,6 +115,16 @@ export class Block {
 
   get hasTransactions(): boolean {
     return (this.#flags & FLAG_TRANSACTIONS) !== 0;
+  }
+
+  /** CRC32 of `lines`: follows from that of the block, which has been checked, without reading them again. */
+  get linesCrc32(): number {
+    const { length } = this.lines;
+    const directory = this.#value.subarray(this.#directory);
+    const whole = this.#value.readUInt32LE(0);
+    const head = crc32(this.#value.subarray(4, BLOCK_HEADER_BYTES), crc32(this.#key));
+    const headAndLines = firstPartCrc32(whole, crc32(directory), directory.length);
+    return secondPartCrc32(headAndLines, head, length);
   }
 
   /** Transaction id of the entry, 0 for none. */

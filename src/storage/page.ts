@@ -3,6 +3,7 @@ import type { Block } from './block.ts';
 import { readBlocks } from './block-reader.ts';
 import type { Level } from './commit-group.ts';
 import type { BlockSpace } from './keys.ts';
+import { type PageBody, PageBodyBuilder } from './page-body.ts';
 
 export interface PageRange {
   readonly space: BlockSpace;
@@ -21,7 +22,7 @@ export interface PageRange {
 
 export interface Page {
   /** The lines, exactly as stored. */
-  readonly body: Buffer;
+  readonly body: PageBody;
   readonly count: number;
   /** Tick of the last line, 0 when there is none. */
   readonly lastIncluded: Tick;
@@ -59,11 +60,20 @@ export async function readPage(level: Level, range: PageRange): Promise<Page> {
   return page.finish();
 }
 
+/**
+ * A page out of blocks that are in memory, as `readPage` makes it of those in the store.
+ * @param blocks all that hold ticks above `from` up to those the page has room for, in order
+ */
+export function pageOf(blocks: readonly Block[], range: PageRange): Page {
+  const page = new PageBuilder(range);
+  for (const block of blocks) if (!page.add(block)) break;
+  return page.finish();
+}
+
 class PageBuilder {
   more = false;
   readonly #range: PageRange;
-  readonly #slices: Buffer[] = [];
-  #bytes = 0;
+  readonly #body = new PageBodyBuilder();
   #count = 0;
   #lastIncluded: Tick = 0n;
   #lastScanned: Tick = 0n;
@@ -75,7 +85,9 @@ class PageBuilder {
 
   /** Takes what fits of a block; false when the page is complete. */
   add(block: Block): boolean {
-    const start = block.firstAbove(this.#range.from);
+    // A block may begin with what the one before has, when small ones were merged in between.
+    const { from } = this.#range;
+    const start = block.firstAbove(this.#lastScanned > from ? this.#lastScanned : from);
     const end = block.lastTick <= this.#range.to ? block.count : block.firstAbove(this.#range.to);
     if (start >= end) return false;
     if (this.#full) {
@@ -95,7 +107,7 @@ class PageBuilder {
 
   finish(): Page {
     return {
-      body: this.#slices.length === 1 ? (this.#slices[0] ?? EMPTY) : Buffer.concat(this.#slices),
+      body: this.#body.finish(),
       count: this.#count,
       lastIncluded: this.#lastIncluded,
       lastScanned: this.#lastScanned,
@@ -105,7 +117,7 @@ class PageBuilder {
   }
 
   get #full(): boolean {
-    return this.#bytes > this.#range.limitBytes;
+    return this.#body.length > this.#range.limitBytes;
   }
 
   get #maxBytes(): number {
@@ -115,7 +127,7 @@ class PageBuilder {
   /** One slice up to the line that passes the limit; returns the entry after it. */
   #addRun(block: Block, start: number, end: number): number {
     const offset = block.lineStart(start);
-    const taken = this.#bytes - offset;
+    const taken = this.#body.length - offset;
     let stop = Math.min(firstEndAbove(block, start, end, this.#range.limitBytes - taken) + 1, end);
     if (taken + block.lineEnd(stop - 1) > this.#maxBytes) {
       stop = firstEndAbove(block, start, stop, this.#maxBytes - taken);
@@ -136,7 +148,7 @@ class PageBuilder {
     let stop = end;
     // What the run being gathered would make of the page.
     let count = this.#count;
-    let bytes = this.#bytes;
+    let bytes = this.#body.length;
     for (let i = start; i < end; i++) {
       if (!accept(block, i)) {
         this.#takeCopy(block, runStart, i);
@@ -170,9 +182,9 @@ class PageBuilder {
     end: number,
     own: (slice: Buffer) => Buffer = (slice) => slice,
   ): void {
-    const slice = own(block.lines.subarray(block.lineStart(start), block.lineEnd(end - 1)));
-    this.#slices.push(slice);
-    this.#bytes += slice.length;
+    const isWhole = start === 0 && end === block.count;
+    const slice = block.lines.subarray(block.lineStart(start), block.lineEnd(end - 1));
+    this.#body.add(own(slice), isWhole ? block.linesCrc32 : undefined);
     this.#count += end - start;
     this.#lastIncluded = block.tick(end - 1);
   }
@@ -189,5 +201,3 @@ function firstEndAbove(block: Block, start: number, end: number, position: numbe
   }
   return low;
 }
-
-const EMPTY = Buffer.alloc(0);

@@ -11,6 +11,7 @@ import type { Level } from './commit-group.ts';
 import { CEILING_KEY, type CommitOptions, CommitQueue } from './commit-queue.ts';
 import { Space, commitKey, metaKey, primaryKey } from './keys.ts';
 import { checkLogs } from './log-check.ts';
+import { TipMemory } from './log-tip.ts';
 import { type Pointer, decodePointer } from './pointer.ts';
 import { RangeEraser } from './range-eraser.ts';
 import { decodeRecord, encodeRecord, unprotect } from './record.ts';
@@ -24,6 +25,7 @@ export const STORE_FORMAT = 1;
 const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
 const CACHE_BYTES = 16 * 1024 * 1024;
 const MAX_FILE_BYTES = 8 * 1024 * 1024;
+const TIP_BYTES = 16 * 1024 * 1024;
 const INCARNATIONS_KEPT = 1000;
 const READ_ATTEMPTS_MAX = 10;
 const SERVER_KEY = metaKey('g');
@@ -61,6 +63,8 @@ export class Store {
   readonly level: Level;
   readonly server: ServerRecord;
   readonly eraser: RangeEraser;
+  /** What the newest blocks of all logs take in memory. */
+  readonly tips = new TipMemory({ maxBytes: TIP_BYTES });
   readonly #queue: CommitQueue;
   readonly #chain: CommitChain;
   readonly #directory: string;

@@ -70,7 +70,7 @@ function endpointOf({ port }: LeaderServer): string {
 /** What happened to documents, collections and indexes, in the order of the log. */
 async function historyOf({ changelog }: Database): Promise<string[]> {
   const page = await changelog.readPage({ from: 0n, to: 2n ** 63n, limitBytes: 1e9 });
-  const lines = page.body.toString('utf8').split('\n').slice(0, -1);
+  const lines = page.body.toString().split('\n').slice(0, -1);
   return lines.flatMap((text) => {
     const line = JSON.parse(text) as Record<string, unknown>;
     const type = Number(line['type']);

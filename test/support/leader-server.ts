@@ -84,7 +84,7 @@ export async function openLeaderServer(options: LeaderServerOptions = {}): Promi
     get: (command) => call('GET', `/_api/replication/${command}`),
     put: (command, body) => call('PUT', `/_api/replication/${command}`, body),
     [Symbol.asyncDispose]: async () => {
-      leader.close();
+      await leader.close();
       await server[Symbol.asyncDispose]();
     },
   };

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Collection } from '../../../src/documents/collection.ts';
 import { PageMemory } from '../../../src/leader/page-memory.ts';
 import type { Page } from '../../../src/storage/page.ts';
+import { PageBody } from '../../../src/storage/page-body.ts';
 import { type LeaderServer, openLeaderServer } from '../../support/leader-server.ts';
 
 const MAX_PAGE = 100_000;
@@ -11,7 +12,7 @@ const never = new AbortController().signal;
 
 function pageOf(bytes: number): Page {
   return {
-    body: Buffer.alloc(bytes),
+    body: PageBody.of(Buffer.alloc(bytes)),
     count: 1,
     lastIncluded: 1n,
     lastScanned: 1n,

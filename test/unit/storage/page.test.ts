@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Tick } from '../../../src/model/tick.ts';
@@ -59,9 +60,10 @@ describe('a page', () => {
       expect(pages.map(({ body }) => body.toString()).join('')).toBe(whole);
       for (const [i, { body, count, lastIncluded }] of pages.entries()) {
         expect(count).toBe(body.toString().split('\n').length - 1);
+        expect(body.crc32).toBe(crc32(body.toBuffer()));
         expect(body.toString()).toContain(`{"tick":"${lastIncluded}",`);
         // It ends with the line with which it grows larger than the limit, and not later.
-        const last = body.lastIndexOf('\n', body.length - 2) + 1;
+        const last = body.toBuffer().lastIndexOf('\n', body.length - 2) + 1;
         expect(last).toBeLessThanOrEqual(limitBytes);
         if (i < pages.length - 1) expect(body.length).toBeGreaterThan(limitBytes);
       }
