@@ -4,7 +4,7 @@ import type { Documents, WriteSettings } from '../documents/documents.ts';
 import type { StreamTransactions } from '../documents/stream-transactions.ts';
 import { ServiceError } from '../model/errors.ts';
 import { readText } from './body.ts';
-import { type Context, pathParam } from './context.ts';
+import { type Context, type Exchange, pathParam } from './context.ts';
 import { documentLocation, sendWritten, setEtag, writeStatus } from './document-answers.ts';
 import {
   isSilent,
@@ -36,7 +36,12 @@ export class DocumentActions {
   }
 
   /** POST: an insert, or what `overwriteMode` says. */
-  async insert(ctx: Context, collection: Collection, body: string, ends?: EdgeEnds): Promise<void> {
+  async insert(
+    ctx: Exchange,
+    collection: Collection,
+    body: string,
+    ends?: EdgeEnds,
+  ): Promise<void> {
     const { query } = ctx;
     const result = await this.#documents.insert(ctx.state.database, collection, body, {
       ...this.#settings(ctx),
@@ -49,7 +54,7 @@ export class DocumentActions {
   }
 
   /** GET and HEAD of `/:collection/:key`. */
-  read(ctx: Context): void {
+  read(ctx: Exchange): void {
     const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
     const { key, rev, text } = this.#documents.read(
       collection,
@@ -71,7 +76,7 @@ export class DocumentActions {
   }
 
   /** PUT `/:collection/:key`. */
-  async replace(ctx: Context): Promise<void> {
+  async replace(ctx: Exchange): Promise<void> {
     const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
     const rev = writePrecondition(ctx);
     const body = await this.#readBody(ctx);
@@ -87,7 +92,7 @@ export class DocumentActions {
   }
 
   /** PATCH `/:collection/:key`. */
-  async update(ctx: Context): Promise<void> {
+  async update(ctx: Exchange): Promise<void> {
     const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
     const rev = writePrecondition(ctx);
     const body = await this.#readBody(ctx);
@@ -107,7 +112,7 @@ export class DocumentActions {
   }
 
   /** DELETE `/:collection/:key`; `_rev` of the answer is the revision removed. */
-  async remove(ctx: Context): Promise<void> {
+  async remove(ctx: Exchange): Promise<void> {
     const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
     const rev = writePrecondition(ctx);
     const result = await this.#documents.remove(
@@ -129,14 +134,14 @@ export class DocumentActions {
     await sendPieces(ctx, 200, this.#paths(ctx, collection));
   }
 
-  #settings(ctx: Context): WriteSettings {
+  #settings(ctx: Exchange): WriteSettings {
     return {
       ...writeSettings(ctx.query),
       transaction: transactionOf(ctx, this.#transactions),
     };
   }
 
-  async *#paths(ctx: Context, collection: Collection): AsyncGenerator<string, void, void> {
+  async *#paths(ctx: Exchange, collection: Collection): AsyncGenerator<string, void, void> {
     const { database, limits } = ctx.state;
     // 1.4 leaves the database out of these.
     const cut = `/_db/${database.name}`.length;

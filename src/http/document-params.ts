@@ -2,7 +2,7 @@ import type { MergeSettings, OverwriteMode } from '../documents/document-operati
 import type { WriteSettings } from '../documents/documents.ts';
 import { ServiceError } from '../model/errors.ts';
 import { type Query, booleanParam, textParam } from '../protocol/params.ts';
-import type { Context } from './context.ts';
+import type { Exchange } from './context.ts';
 import { generationOf } from './generation.ts';
 
 const OVERWRITE_MODES: ReadonlySet<string> = new Set(['conflict', 'ignore', 'replace', 'update']);
@@ -49,7 +49,7 @@ export function overwriteMode(query: Query): OverwriteMode {
  * `policy=last` says that it does not matter (contract 9.3).
  * @throws ServiceError httpBadParameter for another policy than `error` and `last`
  */
-export function writePrecondition(ctx: Context): string | undefined {
+export function writePrecondition(ctx: Exchange): string | undefined {
   const policy = textParam(ctx.query, 'policy');
   if (policy !== undefined && policy !== 'error' && policy !== 'last') {
     throw new ServiceError('httpBadParameter', "policy must be 'error' or 'last'");
@@ -58,12 +58,12 @@ export function writePrecondition(ctx: Context): string | undefined {
 }
 
 /** `If-Match` or `rev`. */
-export function wantedRevision(ctx: Context): string | undefined {
+export function wantedRevision(ctx: Exchange): string | undefined {
   return etagOf(ctx, 'if-match') ?? textParam(ctx.query, 'rev');
 }
 
 /** The revision that the client has and does not want again. */
-export function knownRevision(ctx: Context): string | undefined {
+export function knownRevision(ctx: Exchange): string | undefined {
   return etagOf(ctx, 'if-none-match');
 }
 
@@ -86,7 +86,7 @@ export function revisionInBody(query: Query, body: string): string | undefined {
 }
 
 /** In quotes it always counts; without them 1.4 passes over it, and 3.x, whose drivers send it so, does not. */
-function etagOf(ctx: Context, name: 'if-match' | 'if-none-match'): string | undefined {
+function etagOf(ctx: Exchange, name: 'if-match' | 'if-none-match'): string | undefined {
   const header = ctx.headers[name];
   if (header === undefined) return undefined;
   const quoted = ETAG.exec(header)?.[1];
