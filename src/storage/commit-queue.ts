@@ -193,6 +193,8 @@ export class CommitQueue {
     }
     this.#writing = undefined;
     open.group.release();
+    // What was gathered meanwhile is on its way to the store while those above are answered.
+    void this.#writeOpen();
     this.#pump();
   }
 
