@@ -15,7 +15,7 @@ import type { Collection } from './collection.ts';
 import type { CollectionStats } from './collection-stats.ts';
 import type { Database } from './database.ts';
 import { DocumentLog } from './document-log.ts';
-import type { DocumentContent, DocumentWrites } from './document-writes.ts';
+import { type DocumentContent, type DocumentWrites, indexedDocument } from './document-writes.ts';
 import { type KeyedRun, writeRun } from './run-writes.ts';
 import type { IndexedDocument } from './secondary-index.ts';
 import { StatsChanges } from './stats-changes.ts';
@@ -138,12 +138,7 @@ export class DocumentTx implements DocumentWrites {
     const data = buildData(key, newRev, content.from, content.to, content.rest);
     this.#assertAdmitted(collection, data);
     if (collection.indexes.length > 0) {
-      const after: IndexedDocument = {
-        ...content.value,
-        _key: key,
-        ...(content.from === undefined ? {} : { _from: content.from, _to: content.to }),
-      };
-      this.#reindex(collection, key, after, old);
+      this.#reindex(collection, key, indexedDocument(key, content), old);
     }
     this.#write(collection, tick, key, newRev, old, data);
     return newRev;

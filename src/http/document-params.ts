@@ -1,5 +1,4 @@
-import type { MergeSettings, OverwriteMode } from '../documents/document-operations.ts';
-import type { WriteSettings } from '../documents/documents.ts';
+import type { MergeSettings, OverwriteMode, ReturnSettings } from '../documents/document-operations.ts';
 import { ServiceError } from '../model/errors.ts';
 import { type Query, booleanParam, textParam } from '../protocol/params.ts';
 import type { Exchange } from './context.ts';
@@ -9,13 +8,31 @@ const OVERWRITE_MODES: ReadonlySet<string> = new Set(['conflict', 'ignore', 'rep
 const ETAG = /^\s*"([^"]*)"\s*$/;
 const BARE_ETAG = /^[^\s",*]+$/;
 
+/** What the query of a write says, besides preconditions. */
+export interface WriteParams extends Required<ReturnSettings>, MergeSettings {
+  readonly waitForSync: boolean;
+  readonly silent: boolean;
+}
+
 /** Answer with nothing but `{}` (3.x `silent`). */
 export function isSilent(query: Query): boolean {
   return booleanParam(query, 'silent', false);
 }
 
+/** All of them, whatever the write is. */
+export const writeParams = remembered((query: Query): WriteParams => {
+  const { waitForSync, returnNew, returnOld } = writeSettings(query);
+  const { keepNull, mergeObjects } = mergeSettings(query);
+  return { waitForSync, returnNew, returnOld, keepNull, mergeObjects, silent: isSilent(query) };
+});
+
+/** `overwriteMode`, and its error. */
+export const overwriteModeParam = remembered(overwriteMode);
+
 /** `waitForSync`, and for 3.x `returnNew` and `returnOld`. */
-export function writeSettings(query: Query): WriteSettings {
+export function writeSettings(
+  query: Query,
+): Pick<WriteParams, 'waitForSync' | 'returnNew' | 'returnOld'> {
   return {
     waitForSync: booleanParam(query, 'waitForSync', false),
     returnNew: booleanParam(query, 'returnNew', false),
@@ -92,4 +109,13 @@ function etagOf(ctx: Exchange, name: 'if-match' | 'if-none-match'): string | und
   const quoted = ETAG.exec(header)?.[1];
   if (quoted !== undefined || generationOf(ctx) === '1.4') return quoted;
   return BARE_ETAG.test(header) ? header : undefined;
+}
+
+/** Neighbouring requests on hot routes have not only the same query, but the same object for it. */
+function remembered<T>(read: (query: Query) => T): (query: Query) => T {
+  let last: { readonly query: Query; readonly result: T } | undefined;
+  return (query) => {
+    if (last?.query !== query) last = { query, result: read(query) };
+    return last.result;
+  };
 }

@@ -8,7 +8,7 @@ import { parseDocument } from '../protocol/json-text.ts';
 import { booleanParam, textParam } from '../protocol/params.ts';
 import { readText } from './body.ts';
 import { collectionForWrite } from './collection-requests.ts';
-import { type ApiRouter, type Context, apiRouter } from './context.ts';
+import { type ApiRouter, type Context, type Exchange, apiRouter } from './context.ts';
 import { DocumentActions } from './document-actions.ts';
 import { type DocumentDeps, collectionParam } from './document-handlers.ts';
 import { addKeyRoutes } from './document-routes.ts';
@@ -18,7 +18,7 @@ import { addKeyRoutes } from './document-routes.ts';
  * through `/_api/document` they can be replaced.
  */
 export function edgeRoutes(deps: Omit<DocumentDeps, 'arrays'>): ApiRouter {
-  const readBody = async (ctx: Context): Promise<string> => withoutEnds(await readText(ctx));
+  const readBody = async (ctx: Exchange): Promise<string> => withoutEnds(await readText(ctx));
   const actions = new DocumentActions(deps, { readBody });
   const router = apiRouter('/_api/edge');
 
