@@ -1,5 +1,10 @@
 import { readBlocksInPieces } from '../storage/block-reader.ts';
-import { SMALL_BLOCK_BYTES, isWorthMerging, mergeRuns, rewriteBlocks } from '../storage/block-merge.ts';
+import {
+  SMALL_BLOCK_BYTES,
+  isWorthMerging,
+  mergeRuns,
+  rewriteBlocks,
+} from '../storage/block-merge.ts';
 import { Space } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import type { Changelog } from './changelog.ts';

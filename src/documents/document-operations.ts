@@ -199,7 +199,11 @@ function merge(
     keepNull: settings.keepNull ?? true,
     mergeObjects: settings.mergeObjects ?? true,
   });
-  return contentOf(collection, { from: patch.from, to: patch.to, rest }, endsAsStored(target, key, old));
+  return contentOf(
+    collection,
+    { from: patch.from, to: patch.to, rest },
+    endsAsStored(target, key, old),
+  );
 }
 
 function endsAsStored(

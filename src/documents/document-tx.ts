@@ -70,7 +70,7 @@ export class DocumentTx implements DocumentWrites {
   readonly #locks: WriteLocks | undefined;
   readonly #holder: LockHolder | undefined;
   /** Capped collections that clients have written into, and how often. */
-  readonly #grown = new Map<Collection, number>();
+  #grown: Map<Collection, number> | undefined;
 
   constructor(deps: { tx: WriteTx; database: Database }, options: DocumentTxOptions) {
     const { locks } = deps.database;
@@ -282,7 +282,7 @@ export class DocumentTx implements DocumentWrites {
    * @throws ServiceError storageDamaged; conflict (409) when there is a lock on what has to give way
    */
   finish(): void {
-    for (const [collection, count] of this.#grown) {
+    for (const [collection, count] of this.#grown ?? []) {
       this.enforceCaps(collection, count + CAP_REMOVALS_MAX);
     }
     this.#log.finish();
@@ -333,6 +333,7 @@ export class DocumentTx implements DocumentWrites {
       cap.append(this.#tx, document);
     }
     if (!this.#enforcesCaps) return;
+    this.#grown ??= new Map();
     this.#grown.set(collection, (this.#grown.get(collection) ?? 0) + 1);
   }
 

@@ -4,6 +4,7 @@ import type { Exchange } from './context.ts';
 
 /** Bodies up to this size do not count against the memory that large ones share. */
 const SMALL_BODY_BYTES = 1024 * 1024;
+const NO_BYTES = Buffer.alloc(0);
 /** A body that is longer is not read to its end just for its client to see the answer. */
 const DISCARD_MAX_BYTES = 128 * 1024 * 1024;
 
@@ -22,7 +23,13 @@ export async function readBody(ctx: Exchange): Promise<Buffer> {
   if (announced > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
   const chunked = ctx.headers['transfer-encoding'] !== undefined;
   if (chunked) return readUnannounced(ctx, maxBodyBytes);
+  if (announced === 0) return NO_BYTES;
   if (announced > SMALL_BODY_BYTES) await claimMemory(ctx, announced);
+  // What came in one piece with the head is there as soon as the parser has gone on.
+  else await Promise.resolve();
+  const { req } = ctx;
+  if (req.destroyed) throw new ClientGoneError();
+  if (req.readableLength === announced) return req.read() as Buffer;
   return readUpTo(ctx, maxBodyBytes);
 }
 

@@ -34,7 +34,12 @@ export class DocumentActions {
   }
 
   /** POST: an insert, or what `overwriteMode` says. */
-  async insert(ctx: Exchange, collection: Collection, body: string, ends?: EdgeEnds): Promise<void> {
+  async insert(
+    ctx: Exchange,
+    collection: Collection,
+    body: string,
+    ends?: EdgeEnds,
+  ): Promise<void> {
     const params = writeParams(ctx.query);
     const transaction = transactionOf(ctx, this.#transactions);
     const result = await this.#documents.insert(ctx.state.database, collection, body, {

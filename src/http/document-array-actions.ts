@@ -44,7 +44,7 @@ export class DocumentArrayActions {
   ): Promise<void> {
     const elements = arrayElements(method, body, ctx.query, collection);
     if (!elements) throw new ServiceError('invalidJson', 'the body is no JSON array');
-    const { waitForSync = false } = writeSettings(ctx.query);
+    const { waitForSync } = writeSettings(ctx.query);
     const settings = { waitForSync, transaction: transactionOf(ctx, this.#transactions) };
     const { database } = ctx.state;
     const result = await this.#arrays.run(database, collection, elements, settings);

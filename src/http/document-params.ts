@@ -1,4 +1,8 @@
-import type { MergeSettings, OverwriteMode, ReturnSettings } from '../documents/document-operations.ts';
+import type {
+  MergeSettings,
+  OverwriteMode,
+  ReturnSettings,
+} from '../documents/document-operations.ts';
 import { ServiceError } from '../model/errors.ts';
 import { type Query, booleanParam, textParam } from '../protocol/params.ts';
 import type { Exchange } from './context.ts';
