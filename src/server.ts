@@ -76,11 +76,11 @@ export async function startServer(
     for (const close of closers.reverse()) await close();
   });
   try {
-    const app = await compose(
+    const listener = await compose(
       { store, clock, logger, stopping, deadline, closers, version },
       config,
     );
-    const server = createServer(app);
+    const server = createServer(listener);
     server.keepAliveTimeout = KEEP_ALIVE_MS;
     // An import may take as long as its body does.
     server.requestTimeout = 0;
@@ -135,7 +135,7 @@ async function compose(
   await appliers.startOnBoot();
   const jobs = new Jobs({ clock, logger });
   closers.push(() => settleJobs(jobs, deadline));
-  const app = createApp(
+  return createApp(
     {
       catalogue,
       databases,
@@ -177,8 +177,6 @@ async function compose(
       maxBodyBytes: config.maxBodyBytes,
     },
   );
-  const answer = app.callback();
-  return (request, response) => void answer(request, response);
 }
 
 /** Those that are open when the server stops are aborted, after the last request. */

@@ -303,7 +303,7 @@ export class Changelog {
   }
 
   #wake(): void {
-    for (const check of [...this.#waiters]) check();
+    if (this.#waiters.size > 0) for (const check of [...this.#waiters]) check();
   }
 
   #appendLoggerEvent(tx: WriteTx, type: number, lastTick: Tick): void {

@@ -1,5 +1,10 @@
 import { readBlocksInPieces } from '../storage/block-reader.ts';
-import { SMALL_BLOCK_BYTES, mergeRuns, rewriteBlocks } from '../storage/block-merge.ts';
+import {
+  SMALL_BLOCK_BYTES,
+  isWorthMerging,
+  mergeRuns,
+  rewriteBlocks,
+} from '../storage/block-merge.ts';
 import { Space } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import type { Changelog } from './changelog.ts';
@@ -28,7 +33,7 @@ export async function mergeLogBlocks(
     const bytes = run.reduce((sum, block) => sum + block.lines.length, 0);
     const last = run.at(-1);
     if (!last) continue;
-    if (run.length > 1) {
+    if (isWorthMerging(run)) {
       await store.commit(
         (tx) => {
           const removed = changelog.state.removedTick;

@@ -1,7 +1,8 @@
 import { CollectionType } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
 import { parseHandle } from '../model/names.ts';
-import { type ParsedDocument, mergeDocuments, parseDocument } from '../protocol/json-text.ts';
+import { type ScannedDocument, readDocument } from '../protocol/document-scan.ts';
+import { mergeDocuments } from '../protocol/json-text.ts';
 import type { Pointer } from '../storage/pointer.ts';
 import type { Collection } from './collection.ts';
 import type { DocumentContent, DocumentWrites } from './document-writes.ts';
@@ -30,6 +31,9 @@ export interface Precondition {
   readonly rev?: string | undefined;
 }
 
+/** What a document is made of, as it came in. */
+export type ContentSource = Pick<ScannedDocument, 'from' | 'to' | 'rest'>;
+
 /** What an insert does when the key exists (3.x `overwriteMode`). */
 export type OverwriteMode = 'conflict' | 'ignore' | 'replace' | 'update';
 
@@ -46,7 +50,7 @@ export interface EdgeEnds {
 
 export type InsertSettings = ReturnSettings & {
   readonly overwriteMode?: OverwriteMode;
-  readonly ends?: EdgeEnds;
+  readonly ends?: EdgeEnds | undefined;
 } & Partial<MergeSettings>;
 
 /** Where an operation works: what writes documents inside the commit queue, and into which collection. */
@@ -69,7 +73,7 @@ export type DocumentOperation = (target: OperationTarget) => Written;
  * @throws ServiceError invalidJson, invalidDocumentType
  */
 export function insertOperation(body: string, settings: InsertSettings): DocumentOperation {
-  const parsed = parseDocument(body);
+  const parsed = readDocument(body);
   return (target) => {
     const { writes, collection } = target;
     const content = contentOf(collection, parsed, settings.ends);
@@ -87,14 +91,16 @@ export function insertOperation(body: string, settings: InsertSettings): Documen
         return { key, rev: old.rev, oldRev: undefined };
       case 'replace':
         return put(target, key, content, old, settings);
-      case 'update':
+      case 'update': {
+        const { from, to } = settings.ends ?? parsed;
         return put(
           target,
           key,
-          merge(target, key, old, { ...parsed, ...settings.ends }, settings),
+          merge(target, key, old, { from, to, rest: parsed.rest }, settings),
           old,
           settings,
         );
+      }
     }
   };
 }
@@ -109,7 +115,7 @@ export function replaceOperation(
   body: string,
   settings: ReturnSettings & Precondition,
 ): DocumentOperation {
-  const parsed = parseDocument(body);
+  const parsed = readDocument(body);
   return (target) => {
     const old = expectOld(target, key, settings);
     const content = contentOf(target.collection, parsed, endsAsStored(target, key, old));
@@ -127,7 +133,7 @@ export function updateOperation(
   body: string,
   settings: ReturnSettings & Precondition & MergeSettings,
 ): DocumentOperation {
-  const patch = parseDocument(body);
+  const patch = readDocument(body);
   return (target) => {
     const old = expectOld(target, key, settings);
     return put(target, key, merge(target, key, old, patch, settings), old, settings);
@@ -184,7 +190,7 @@ function merge(
   target: OperationTarget,
   key: string,
   old: Pointer,
-  patch: ParsedDocument,
+  patch: ContentSource,
   settings: Partial<MergeSettings>,
 ): DocumentContent {
   const { writes, collection } = target;
@@ -193,11 +199,11 @@ function merge(
     keepNull: settings.keepNull ?? true,
     mergeObjects: settings.mergeObjects ?? true,
   });
-  const value =
-    collection.indexes.length > 0
-      ? (JSON.parse(`{${rest}}`) as Record<string, unknown>)
-      : patch.value;
-  return { ...endsOf(collection, patch, endsAsStored(target, key, old)), value, rest };
+  return contentOf(
+    collection,
+    { from: patch.from, to: patch.to, rest },
+    endsAsStored(target, key, old),
+  );
 }
 
 function endsAsStored(
@@ -217,22 +223,11 @@ function textOf({ writes, collection }: OperationTarget, key: string, pointer: P
 /** What is stored of a body: its attributes, and the ends if the collection holds edges. */
 export function contentOf(
   collection: Collection,
-  parsed: ParsedDocument,
+  { from, to, rest }: ContentSource,
   ends: EdgeEnds | undefined,
 ): DocumentContent {
-  return { ...endsOf(collection, parsed, ends), value: parsed.value, rest: parsed.rest };
-}
-
-function endsOf(
-  collection: Collection,
-  parsed: ParsedDocument,
-  fallback: EdgeEnds | undefined,
-): { from?: string; to?: string } {
-  if (collection.type !== CollectionType.edge) return {};
-  return {
-    from: handleOf(parsed.from ?? fallback?.from),
-    to: handleOf(parsed.to ?? fallback?.to),
-  };
+  if (collection.type !== CollectionType.edge) return { from: undefined, to: undefined, rest };
+  return { from: handleOf(from ?? ends?.from), to: handleOf(to ?? ends?.to), rest };
 }
 
 /** @throws ServiceError edgeAttributeMissing, illegalDocumentHandle */

@@ -15,7 +15,7 @@ import type { Collection } from './collection.ts';
 import type { CollectionStats } from './collection-stats.ts';
 import type { Database } from './database.ts';
 import { DocumentLog } from './document-log.ts';
-import type { DocumentContent, DocumentWrites } from './document-writes.ts';
+import { type DocumentContent, type DocumentWrites, indexedDocument } from './document-writes.ts';
 import { type KeyedRun, writeRun } from './run-writes.ts';
 import type { IndexedDocument } from './secondary-index.ts';
 import { StatsChanges } from './stats-changes.ts';
@@ -70,7 +70,7 @@ export class DocumentTx implements DocumentWrites {
   readonly #locks: WriteLocks | undefined;
   readonly #holder: LockHolder | undefined;
   /** Capped collections that clients have written into, and how often. */
-  readonly #grown = new Map<Collection, number>();
+  #grown: Map<Collection, number> | undefined;
 
   constructor(deps: { tx: WriteTx; database: Database }, options: DocumentTxOptions) {
     const { locks } = deps.database;
@@ -138,12 +138,7 @@ export class DocumentTx implements DocumentWrites {
     const data = buildData(key, newRev, content.from, content.to, content.rest);
     this.#assertAdmitted(collection, data);
     if (collection.indexes.length > 0) {
-      const after: IndexedDocument = {
-        ...content.value,
-        _key: key,
-        ...(content.from === undefined ? {} : { _from: content.from, _to: content.to }),
-      };
-      this.#reindex(collection, key, after, old);
+      this.#reindex(collection, key, indexedDocument(key, content), old);
     }
     this.#write(collection, tick, key, newRev, old, data);
     return newRev;
@@ -287,7 +282,7 @@ export class DocumentTx implements DocumentWrites {
    * @throws ServiceError storageDamaged; conflict (409) when there is a lock on what has to give way
    */
   finish(): void {
-    for (const [collection, count] of this.#grown) {
+    for (const [collection, count] of this.#grown ?? []) {
       this.enforceCaps(collection, count + CAP_REMOVALS_MAX);
     }
     this.#log.finish();
@@ -338,6 +333,7 @@ export class DocumentTx implements DocumentWrites {
       cap.append(this.#tx, document);
     }
     if (!this.#enforcesCaps) return;
+    this.#grown ??= new Map();
     this.#grown.set(collection, (this.#grown.get(collection) ?? 0) + 1);
   }
 

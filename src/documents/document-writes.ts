@@ -2,11 +2,12 @@ import type { Tick } from '../model/tick.ts';
 import type { Pointer } from '../storage/pointer.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionStats } from './collection-stats.ts';
+import type { IndexedDocument } from './secondary-index.ts';
 
 /** A document to be written, apart from key and revision. */
 export interface DocumentContent {
-  /** The user's attributes, parsed; looked at only where there are indexes. */
-  readonly value: Readonly<Record<string, unknown>>;
+  /** The user's attributes, parsed, where that is at hand; looked at only where there are indexes. */
+  readonly value?: Readonly<Record<string, unknown>>;
   readonly from?: string | undefined;
   readonly to?: string | undefined;
   /** Source text of the user's attributes, joined by commas. */
@@ -41,4 +42,11 @@ export interface DocumentWrites {
   ): string;
   /** Removes what `old` points to; returns the revision of the removal. @throws ServiceError conflict (409) */
   remove(collection: Collection, key: string, old: Pointer): string;
+}
+
+/** What indexes look at, made of the text: only where there are indexes. */
+export function indexedDocument(key: string, content: DocumentContent): IndexedDocument {
+  const { from, to, rest } = content;
+  const value = content.value ?? (JSON.parse(`{${rest}}`) as Record<string, unknown>);
+  return { ...value, _key: key, ...(from === undefined ? {} : { _from: from, _to: to }) };
 }

@@ -1,6 +1,6 @@
 import { ServiceError } from '../model/errors.ts';
-import { scanDocument } from '../protocol/document-scan.ts';
-import { parseDocument, parseJson, splitArray } from '../protocol/json-text.ts';
+import { readDocument } from '../protocol/document-scan.ts';
+import { parseJson, splitArray } from '../protocol/json-text.ts';
 import type { ImportType } from './import-lines.ts';
 
 /** A document of an import, checked and ready to be written. */
@@ -54,7 +54,7 @@ export class ImportParser {
       }
       source = documentOfTuple(this.#names, text);
     }
-    const parsed = scanDocument(source) ?? parseDocument(source);
+    const parsed = readDocument(source);
     return {
       position: this.#position,
       key: parsed.key,

@@ -23,7 +23,6 @@ export interface WriteGroup {
   readonly complete: boolean;
 }
 
-const NO_VALUE: Readonly<Record<string, unknown>> = {};
 const MERGE = { keepNull: true, mergeObjects: true };
 
 /**
@@ -109,13 +108,7 @@ class GroupWriter {
     return this.#content({ from, to }, rest);
   }
 
-  /** Values are parsed again where indexes need them: holding on to them would take too much. */
   #content({ from, to }: { from: unknown; to: unknown }, rest: string): DocumentContent {
-    const value =
-      this.#collection.indexes.length > 0
-        ? (JSON.parse(`{${rest}}`) as Readonly<Record<string, unknown>>)
-        : NO_VALUE;
-    const parsed = { value, key: undefined, rev: undefined, id: undefined, from, to, rest };
-    return contentOf(this.#collection, parsed, undefined);
+    return contentOf(this.#collection, { from, to, rest }, undefined);
   }
 }

@@ -6,6 +6,7 @@ import type { Block } from '../storage/block.ts';
 import {
   type KeptEntry,
   SMALL_BLOCK_BYTES,
+  isWorthMerging,
   mergeRuns,
   rewriteBlocks,
 } from '../storage/block-merge.ts';
@@ -129,10 +130,11 @@ class JournalCompaction {
 
   /** Rewrites a run if that makes it fewer blocks or smaller; returns the bytes that are left. */
   async #rewrite(run: readonly Block[]): Promise<number> {
+    const bytes = run.reduce((sum, block) => sum + block.lines.length, 0);
+    if (!this.#pass.whole && !isWorthMerging(run)) return bytes;
     const horizon = horizonOf(this.#collection, this.#limits);
     const verdicts = new Map(run.map((block) => [block, this.#judge(block, horizon ?? MAX_TICK)]));
     const all = [...verdicts.values()].flat();
-    const bytes = run.reduce((sum, block) => sum + block.lines.length, 0);
     if (run.length === 1 && all.every(({ keep }) => keep)) return bytes;
     let left = 0;
     let removalGone: Tick = 0n;

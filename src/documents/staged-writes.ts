@@ -7,7 +7,7 @@ import type { Pointer } from '../storage/pointer.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionStats } from './collection-stats.ts';
-import type { DocumentContent, DocumentWrites } from './document-writes.ts';
+import { type DocumentContent, type DocumentWrites, indexedDocument } from './document-writes.ts';
 import type { IndexEntries, IndexedDocument } from './secondary-index.ts';
 import type {
   StagedDocument,
@@ -97,11 +97,7 @@ export class StagedWrites implements DocumentWrites, IndexEntries {
     // A text may hang on to the whole body that it was cut out of.
     const data = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
     data.write(text);
-    const after: IndexedDocument = {
-      ...content.value,
-      _key: key,
-      ...(content.from === undefined ? {} : { _from: content.from, _to: content.to }),
-    };
+    const after = collection.indexes.length > 0 ? indexedDocument(key, content) : {};
     const taken = uniqueEntriesOf(collection, key, after);
     const valueBytes = taken.reduce((sum, { length }) => sum + length + VALUE_EXTRA_BYTES, 0);
     this.#locks.assertDocumentFree(collection, key, this.#holder);

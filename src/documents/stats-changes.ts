@@ -49,7 +49,8 @@ export class StatsChanges {
 
   write(): void {
     for (const [collection, stats] of this.#changed) {
-      collection.writeStats(this.#tx, { ...stats, newBlocks: stats.newBlocks + 1 });
+      stats.newBlocks++;
+      collection.writeStats(this.#tx, stats);
     }
   }
 

@@ -13,15 +13,17 @@ import type { Documents } from '../documents/documents.ts';
 import type { Importer } from '../documents/import.ts';
 import type { StreamTransactions } from '../documents/stream-transactions.ts';
 import { ServiceError } from '../model/errors.ts';
-import { announcedBytes } from './body.ts';
+import { dropRestOfBody } from './body.ts';
 import { collectionRoutes } from './collection-routes.ts';
 import type { ApiRouter, Context, RequestLimits, RequestState } from './context.ts';
 import { databaseRoutes } from './database-routes.ts';
 import { answerDetached } from './detached-request.ts';
+import { DocumentHandlers } from './document-handlers.ts';
 import { documentRoutes } from './document-routes.ts';
 import { edgeRoutes } from './edge-routes.ts';
 import { ErrorAnswers } from './errors.ts';
 import { generationOfVersion } from './generation.ts';
+import { HotRoutes } from './hot-routes.ts';
 import { importRoutes } from './import-routes.ts';
 import { indexRoutes } from './index-routes.ts';
 import { refuseNotOffered } from './not-offered.ts';
@@ -78,22 +80,21 @@ const DEFAULT_VERSION = '1.4.3';
 const MIB = 1024 * 1024;
 const MAX_BODY_BYTES = 64 * MIB;
 const BODY_BUDGET_BYTES = 256 * MIB;
-/** A body that is longer is not read to its end just for its client to see the answer. */
-const DISCARD_MAX_BYTES = 128 * MIB;
 const ALL_METHODS = 'DELETE, GET, HEAD, PATCH, POST, PUT';
 const DATABASE_PREFIX = '/_db/';
 
 /**
- * The whole HTTP interface as a Koa application (contract 1.1-1.3): finds the database and the API of
- * a path, and turns errors into bodies. It does not listen; that is the server's.
+ * The whole HTTP interface (contract 1.1-1.3): hot routes, and behind them a Koa application that finds the
+ * database and the API of a path, and turns errors into bodies. It does not listen; that is the server's.
  */
-export function createApp(deps: AppDeps, options: AppOptions = {}): Koa {
+export function createApp(deps: AppDeps, options: AppOptions = {}): RequestListener {
   const limits: RequestLimits = {
     maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
     bodyBudget: new ByteBudget(options.bodyBudgetBytes ?? BODY_BUDGET_BYTES),
     signal: deps.signal,
     deadline: deps.deadline ?? deps.signal,
   };
+  const handlers = new DocumentHandlers(deps);
   const jobs = deps.jobs ?? new Jobs(deps);
   const version = options.version ?? DEFAULT_VERSION;
   const generation = generationOfVersion(version);
@@ -108,7 +109,7 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): Koa {
     walRoutes(deps),
     databaseRoutes(deps),
     collectionRoutes(deps),
-    documentRoutes(deps),
+    documentRoutes(handlers),
     edgeRoutes(deps),
     indexRoutes(deps),
     importRoutes(deps),
@@ -136,8 +137,12 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): Koa {
     dropRestOfBody(ctx);
   });
   const answer = app.callback();
-  const listener: RequestListener = (request, response) => void answer(request, response);
-  return app;
+  const { catalogue } = deps;
+  const hot = new HotRoutes({ catalogue, handlers, errors }, { limits, generation });
+  const listener: RequestListener = (request, response) => {
+    if (!hot.take(request, response)) void answer(request, response);
+  };
+  return listener;
 }
 
 async function dispatch(
@@ -201,23 +206,4 @@ function sendOptions(ctx: Context): void {
   ctx.set('allow', ALL_METHODS);
   ctx.set('content-type', 'text/plain; charset=utf-8');
   ctx.body = '';
-}
-
-/**
- * Answers may come before the body is read. A client that is still sending would not see an answer
- * behind which the connection is closed, so the rest is read and dropped - within bounds.
- */
-function dropRestOfBody(ctx: Context): void {
-  const { req } = ctx;
-  if (req.complete || req.destroyed) return;
-  if ((announcedBytes(ctx) ?? 0) > DISCARD_MAX_BYTES) {
-    if (!ctx.headerSent) ctx.set('connection', 'close');
-    return;
-  }
-  let bytes = 0;
-  req.on('data', (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > DISCARD_MAX_BYTES) req.destroy();
-  });
-  req.resume();
 }

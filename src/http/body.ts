@@ -1,9 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import { type ErrorName, ServiceError } from '../model/errors.ts';
-import type { Context } from './context.ts';
+import type { Exchange } from './context.ts';
 
 /** Bodies up to this size do not count against the memory that large ones share. */
 const SMALL_BODY_BYTES = 1024 * 1024;
+const NO_BYTES = Buffer.alloc(0);
+/** A body that is longer is not read to its end just for its client to see the answer. */
+const DISCARD_MAX_BYTES = 128 * 1024 * 1024;
 
 /** The client went away while its request was being read: nobody is there to be answered. */
 export class ClientGoneError extends Error {
@@ -14,18 +17,24 @@ export class ClientGoneError extends Error {
  * Reads the whole body.
  * @throws ServiceError documentTooLarge with status 413 above `limits.maxBodyBytes`; ClientGoneError
  */
-export async function readBody(ctx: Context): Promise<Buffer> {
+export async function readBody(ctx: Exchange): Promise<Buffer> {
   const { maxBodyBytes } = ctx.state.limits;
   const announced = announcedBytes(ctx) ?? 0;
   if (announced > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
   const chunked = ctx.headers['transfer-encoding'] !== undefined;
   if (chunked) return readUnannounced(ctx, maxBodyBytes);
+  if (announced === 0) return NO_BYTES;
   if (announced > SMALL_BODY_BYTES) await claimMemory(ctx, announced);
+  // What came in one piece with the head is there as soon as the parser has gone on.
+  else await Promise.resolve();
+  const { req } = ctx;
+  if (req.destroyed) throw new ClientGoneError();
+  if (req.readableLength === announced) return req.read() as Buffer;
   return readUpTo(ctx, maxBodyBytes);
 }
 
 /** How long the body says it is; undefined when it does not. */
-export function announcedBytes(ctx: Context): number | undefined {
+export function announcedBytes(ctx: Exchange): number | undefined {
   const length = ctx.headers['content-length'];
   return length === undefined ? undefined : Number(length);
 }
@@ -34,7 +43,7 @@ export function announcedBytes(ctx: Context): number | undefined {
  * Claims a part of the memory that large bodies share and holds it until the request is answered.
  * Waits in order while others hold it.
  */
-export async function claimMemory(ctx: Context, bytes: number): Promise<void> {
+export async function claimMemory(ctx: Exchange, bytes: number): Promise<void> {
   const { bodyBudget, signal } = ctx.state.limits;
   const release = await bodyBudget.acquire(bytes, signal);
   if (ctx.res.closed || ctx.res.destroyed) {
@@ -45,12 +54,31 @@ export async function claimMemory(ctx: Context, bytes: number): Promise<void> {
 }
 
 /** The body as it comes, read no faster than it is used; the connection outlives an early end. */
-export async function* bodyPieces(ctx: Context): AsyncGenerator<Buffer, void, void> {
+export async function* bodyPieces(ctx: Exchange): AsyncGenerator<Buffer, void, void> {
   try {
     for await (const chunk of ctx.req.iterator({ destroyOnReturn: false })) yield chunk as Buffer;
   } catch (error) {
     throw disconnected(ctx, error);
   }
+}
+
+/**
+ * Answers may come before the body is read. A client that is still sending would not see an answer
+ * behind which the connection is closed, so the rest is read and dropped - within bounds.
+ */
+export function dropRestOfBody(ctx: Exchange): void {
+  const { req } = ctx;
+  if (req.complete || req.destroyed) return;
+  if ((announcedBytes(ctx) ?? 0) > DISCARD_MAX_BYTES) {
+    if (!ctx.headerSent) ctx.set('connection', 'close');
+    return;
+  }
+  let bytes = 0;
+  req.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > DISCARD_MAX_BYTES) req.destroy();
+  });
+  req.resume();
 }
 
 /** The refusal of a body above `maxBytes`. */
@@ -61,7 +89,7 @@ export function bodyTooLarge(maxBytes: number): ServiceError {
 }
 
 /** Nobody knows how long it will be: above the small size it is taken for as long as it may be. */
-async function readUnannounced(ctx: Context, maxBodyBytes: number): Promise<Buffer> {
+async function readUnannounced(ctx: Exchange, maxBodyBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   let claimed = false;
@@ -83,7 +111,7 @@ async function readUnannounced(ctx: Context, maxBodyBytes: number): Promise<Buff
 }
 
 /** The quick way, without a promise for each chunk. */
-function readUpTo(ctx: Context, maxBytes: number): Promise<Buffer> {
+function readUpTo(ctx: Exchange, maxBytes: number): Promise<Buffer> {
   const { req } = ctx;
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -125,7 +153,7 @@ function readUpTo(ctx: Context, maxBytes: number): Promise<Buffer> {
 }
 
 /** What an error while reading means: a request that was cut off has no other cause than the client. */
-function disconnected(ctx: Context, error: unknown): Error {
+function disconnected(ctx: Exchange, error: unknown): Error {
   if (!(error instanceof ServiceError) && ctx.req.destroyed && !ctx.req.complete) {
     return new ClientGoneError('the request was cut off', { cause: error });
   }
@@ -133,7 +161,7 @@ function disconnected(ctx: Context, error: unknown): Error {
 }
 
 /** The body as text. @throws ServiceError invalidJson (600) when it is not UTF-8; as `readBody` */
-export async function readText(ctx: Context, kind: ErrorName = 'invalidJson'): Promise<string> {
+export async function readText(ctx: Exchange, kind: ErrorName = 'invalidJson'): Promise<string> {
   const body = await readBody(ctx);
   if (!isUtf8(body)) throw new ServiceError(kind, 'the body is not UTF-8');
   return body.toString('utf8');
@@ -145,7 +173,7 @@ export async function readText(ctx: Context, kind: ErrorName = 'invalidJson'): P
  *   1.5 wants it
  */
 export async function readJsonObject(
-  ctx: Context,
+  ctx: Exchange,
   kind: ErrorName = 'invalidJson',
 ): Promise<Record<string, unknown>> {
   const text = await readText(ctx, kind);

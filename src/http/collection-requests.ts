@@ -4,7 +4,7 @@ import { validateKeyOptions } from '../documents/key-generator.ts';
 import { type CollectionType, isCollectionType } from '../model/collection.ts';
 import { ServiceError, isServiceError } from '../model/errors.ts';
 import { isSystemName, isValidCollectionName } from '../model/names.ts';
-import type { Context } from './context.ts';
+import type { Exchange } from './context.ts';
 import { assertOutsideTransaction } from './transaction-header.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -55,7 +55,7 @@ export function propertiesOf(body: Json): ChangedProperties {
  */
 export async function collectionForWrite(
   collections: Collections,
-  ctx: Context,
+  ctx: Exchange,
   name: string,
   create: { readonly wanted: boolean; readonly type: CollectionType },
 ): Promise<Collection> {

@@ -1,6 +1,8 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import Router, { type RouterContext } from '@koa/router';
 import type { ByteBudget } from '../base/byte-budget.ts';
 import type { Database } from '../documents/database.ts';
+import type { Query } from '../protocol/params.ts';
 import type { Generation } from './generation.ts';
 
 /** What every request is bound by. */
@@ -26,6 +28,34 @@ export interface RequestState {
 
 export type Context = RouterContext<RequestState>;
 
+/**
+ * A request and the answer to it, as far as handlers of hot routes look: `HotExchange` has no more, and a
+ * `Context` is one too.
+ */
+export interface Exchange {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly method: string;
+  /** As it came, with the database. */
+  readonly originalUrl: string;
+  /** Without the database and the query. */
+  readonly path: string;
+  readonly query: Query;
+  readonly headers: IncomingHttpHeaders;
+  readonly params: Readonly<Record<string, string | undefined>>;
+  readonly state: RequestState;
+  /** Whether an answer can still be sent. */
+  readonly writable: boolean;
+  readonly headerSent: boolean;
+  status: number;
+  /** The body of the answer: text in what is shared. */
+  body: unknown;
+  /** false when the answer is sent, or given up, by other means. */
+  respond?: boolean | undefined;
+  /** Sets a header of the answer. */
+  set(name: string, value: string): void;
+}
+
 /** The routes of one API, each handler as thin as it can be. */
 export type ApiRouter = Router<RequestState>;
 
@@ -38,6 +68,6 @@ export function apiRouter(prefix: string): ApiRouter {
 }
 
 /** The value of `:name` in the route's path. */
-export function pathParam(ctx: Context, name: string): string {
+export function pathParam(ctx: Exchange, name: string): string {
   return ctx.params[name] ?? '';
 }

@@ -1,20 +1,18 @@
 import type { Collection } from '../documents/collection.ts';
 import type { EdgeEnds } from '../documents/document-operations.ts';
-import type { Documents, WriteSettings } from '../documents/documents.ts';
+import type { Documents } from '../documents/documents.ts';
 import type { StreamTransactions } from '../documents/stream-transactions.ts';
 import { ServiceError } from '../model/errors.ts';
 import { readText } from './body.ts';
-import { type Context, pathParam } from './context.ts';
+import { type Context, type Exchange, pathParam } from './context.ts';
 import { documentLocation, sendWritten, setEtag, writeStatus } from './document-answers.ts';
 import {
-  isSilent,
   knownRevision,
-  mergeSettings,
-  overwriteMode,
+  overwriteModeParam,
   revisionInBody,
   wantedRevision,
+  writeParams,
   writePrecondition,
-  writeSettings,
 } from './document-params.ts';
 import { sendJson, sendPieces } from './respond.ts';
 import { transactionOf } from './transaction-header.ts';
@@ -23,12 +21,12 @@ import { transactionOf } from './transaction-header.ts';
 export class DocumentActions {
   readonly #documents: Documents;
   readonly #transactions: StreamTransactions;
-  readonly #readBody: (ctx: Context) => Promise<string>;
+  readonly #readBody: (ctx: Exchange) => Promise<string>;
 
   /** @param options.readBody what counts of the body of PUT and PATCH; all of it by default */
   constructor(
     deps: { documents: Documents; transactions: StreamTransactions },
-    options: { readBody?: (ctx: Context) => Promise<string> } = {},
+    options: { readBody?: (ctx: Exchange) => Promise<string> } = {},
   ) {
     this.#documents = deps.documents;
     this.#transactions = deps.transactions;
@@ -36,20 +34,24 @@ export class DocumentActions {
   }
 
   /** POST: an insert, or what `overwriteMode` says. */
-  async insert(ctx: Context, collection: Collection, body: string, ends?: EdgeEnds): Promise<void> {
-    const { query } = ctx;
+  async insert(
+    ctx: Exchange,
+    collection: Collection,
+    body: string,
+    ends?: EdgeEnds,
+  ): Promise<void> {
+    const params = writeParams(ctx.query);
+    const transaction = transactionOf(ctx, this.#transactions);
     const result = await this.#documents.insert(ctx.state.database, collection, body, {
-      ...this.#settings(ctx),
-      ...mergeSettings(query),
-      overwriteMode: overwriteMode(query),
-      ...(ends ? { ends } : {}),
+      ...params,
+      ...{ transaction, overwriteMode: overwriteModeParam(ctx.query), ends },
     });
     const status = writeStatus(result, 201);
-    sendWritten(ctx, collection, result, { status, silent: isSilent(query), withOldRev: true });
+    sendWritten(ctx, collection, result, { status, silent: params.silent, withOldRev: true });
   }
 
   /** GET and HEAD of `/:collection/:key`. */
-  read(ctx: Context): void {
+  read(ctx: Exchange): void {
     const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
     const { key, rev, text } = this.#documents.read(
       collection,
@@ -71,57 +73,55 @@ export class DocumentActions {
   }
 
   /** PUT `/:collection/:key`. */
-  async replace(ctx: Context): Promise<void> {
+  async replace(ctx: Exchange): Promise<void> {
     const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
     const rev = writePrecondition(ctx);
     const body = await this.#readBody(ctx);
+    const params = writeParams(ctx.query);
+    const transaction = transactionOf(ctx, this.#transactions);
     const result = await this.#documents.replace(
       ctx.state.database,
       collection,
       pathParam(ctx, 'key'),
       body,
-      { ...this.#settings(ctx), rev: rev ?? revisionInBody(ctx.query, body) },
+      { ...params, transaction, rev: rev ?? revisionInBody(ctx.query, body) },
     );
     const status = writeStatus(result, 201);
-    sendWritten(ctx, collection, result, { status, silent: isSilent(ctx.query), withOldRev: true });
+    sendWritten(ctx, collection, result, { status, silent: params.silent, withOldRev: true });
   }
 
   /** PATCH `/:collection/:key`. */
-  async update(ctx: Context): Promise<void> {
+  async update(ctx: Exchange): Promise<void> {
     const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
     const rev = writePrecondition(ctx);
     const body = await this.#readBody(ctx);
+    const params = writeParams(ctx.query);
+    const transaction = transactionOf(ctx, this.#transactions);
     const result = await this.#documents.update(
       ctx.state.database,
       collection,
       pathParam(ctx, 'key'),
       body,
-      {
-        ...this.#settings(ctx),
-        ...mergeSettings(ctx.query),
-        rev: rev ?? revisionInBody(ctx.query, body),
-      },
+      { ...params, transaction, rev: rev ?? revisionInBody(ctx.query, body) },
     );
     const status = writeStatus(result, 201);
-    sendWritten(ctx, collection, result, { status, silent: isSilent(ctx.query), withOldRev: true });
+    sendWritten(ctx, collection, result, { status, silent: params.silent, withOldRev: true });
   }
 
   /** DELETE `/:collection/:key`; `_rev` of the answer is the revision removed. */
-  async remove(ctx: Context): Promise<void> {
+  async remove(ctx: Exchange): Promise<void> {
     const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
     const rev = writePrecondition(ctx);
+    const params = writeParams(ctx.query);
+    const transaction = transactionOf(ctx, this.#transactions);
     const result = await this.#documents.remove(
       ctx.state.database,
       collection,
       pathParam(ctx, 'key'),
-      { ...this.#settings(ctx), rev },
+      { ...params, transaction, rev },
     );
     const status = writeStatus(result, 200);
-    sendWritten(ctx, collection, result, {
-      status,
-      silent: isSilent(ctx.query),
-      withOldRev: false,
-    });
+    sendWritten(ctx, collection, result, { status, silent: params.silent, withOldRev: false });
   }
 
   /** GET without a key: the paths of all documents (1.4), in the order of keys. */
@@ -129,14 +129,7 @@ export class DocumentActions {
     await sendPieces(ctx, 200, this.#paths(ctx, collection));
   }
 
-  #settings(ctx: Context): WriteSettings {
-    return {
-      ...writeSettings(ctx.query),
-      transaction: transactionOf(ctx, this.#transactions),
-    };
-  }
-
-  async *#paths(ctx: Context, collection: Collection): AsyncGenerator<string, void, void> {
+  async *#paths(ctx: Exchange, collection: Collection): AsyncGenerator<string, void, void> {
     const { database, limits } = ctx.state;
     // 1.4 leaves the database out of these.
     const cut = `/_db/${database.name}`.length;

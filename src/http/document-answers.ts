@@ -3,7 +3,7 @@ import type { Database } from '../documents/database.ts';
 import type { Written } from '../documents/document-operations.ts';
 import type { WriteResult } from '../documents/documents.ts';
 import { jsonString } from '../protocol/json-text.ts';
-import type { Context } from './context.ts';
+import type { Exchange } from './context.ts';
 import { sendJson, setDataHeader } from './respond.ts';
 
 const PLAIN_KEY = /^[a-zA-Z0-9_:.-]*$/;
@@ -14,7 +14,7 @@ export function documentLocation(database: Database, collection: Collection, key
   return `/_db/${database.name}/_api/document/${collection.name}/${segment}`;
 }
 
-export function setEtag(ctx: Context, rev: string): void {
+export function setEtag(ctx: Exchange, rev: string): void {
   setDataHeader(ctx, 'etag', `"${rev}"`);
 }
 
@@ -32,7 +32,7 @@ export interface WriteAnswer {
 
 /** Answers a write: `{error:false,_id,_rev,_key[,_oldRev][,new][,old]}`, etag and location. */
 export function sendWritten(
-  ctx: Context,
+  ctx: Exchange,
   collection: Collection,
   result: WriteResult,
   answer: WriteAnswer,

@@ -8,7 +8,7 @@ import { Header } from '../protocol/headers.ts';
 import { writtenMembers } from './document-answers.ts';
 import { type ArrayMethod, arrayElements, selectedDocuments } from './document-array-requests.ts';
 import { isSilent, writeSettings } from './document-params.ts';
-import type { Context } from './context.ts';
+import type { Exchange } from './context.ts';
 import { sendJson } from './respond.ts';
 import { transactionOf } from './transaction-header.ts';
 
@@ -37,14 +37,14 @@ export class DocumentArrayActions {
    * @throws ServiceError invalidJson, badParameter, readOnly, collectionNotFound
    */
   async write(
-    ctx: Context,
+    ctx: Exchange,
     method: ArrayMethod,
     collection: Collection,
     body: string,
   ): Promise<void> {
     const elements = arrayElements(method, body, ctx.query, collection);
     if (!elements) throw new ServiceError('invalidJson', 'the body is no JSON array');
-    const { waitForSync = false } = writeSettings(ctx.query);
+    const { waitForSync } = writeSettings(ctx.query);
     const settings = { waitForSync, transaction: transactionOf(ctx, this.#transactions) };
     const { database } = ctx.state;
     const result = await this.#arrays.run(database, collection, elements, settings);
@@ -57,7 +57,7 @@ export class DocumentArrayActions {
    * Reads the documents that the body selects, PUT with `onlyget=true`: the answer is a list as long.
    * @throws ServiceError invalidJson; resourceLimit when they are too large together
    */
-  read(ctx: Context, collection: Collection, body: string): void {
+  read(ctx: Exchange, collection: Collection, body: string): void {
     const selected = selectedDocuments(body, ctx.query, collection);
     if (!selected) throw new ServiceError('invalidJson', 'the body is no JSON array');
     const transaction = transactionOf(ctx, this.#transactions);
@@ -97,7 +97,7 @@ function outcomeOf(read: () => string): string | ServiceError {
 
 /** Silent answers name errors only; without any they are an empty object. */
 function bodyOf(
-  ctx: Context,
+  ctx: Exchange,
   method: ArrayMethod,
   collection: Collection,
   { results }: ArrayResult,
@@ -118,7 +118,7 @@ function errorText({ errorNum, message, fields }: ServiceError): string {
 }
 
 /** `1210:2,1221:1`; without errors the header is left out. */
-function setErrorCodes(ctx: Context, results: readonly unknown[]): void {
+function setErrorCodes(ctx: Exchange, results: readonly unknown[]): void {
   const counts = new Map<number, number>();
   for (const each of results) {
     if (!(each instanceof ServiceError)) continue;

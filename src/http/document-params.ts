@@ -1,21 +1,42 @@
-import type { MergeSettings, OverwriteMode } from '../documents/document-operations.ts';
-import type { WriteSettings } from '../documents/documents.ts';
+import type {
+  MergeSettings,
+  OverwriteMode,
+  ReturnSettings,
+} from '../documents/document-operations.ts';
 import { ServiceError } from '../model/errors.ts';
 import { type Query, booleanParam, textParam } from '../protocol/params.ts';
-import type { Context } from './context.ts';
+import type { Exchange } from './context.ts';
 import { generationOf } from './generation.ts';
 
 const OVERWRITE_MODES: ReadonlySet<string> = new Set(['conflict', 'ignore', 'replace', 'update']);
 const ETAG = /^\s*"([^"]*)"\s*$/;
 const BARE_ETAG = /^[^\s",*]+$/;
 
+/** What the query of a write says, besides preconditions. */
+export interface WriteParams extends Required<ReturnSettings>, MergeSettings {
+  readonly waitForSync: boolean;
+  readonly silent: boolean;
+}
+
 /** Answer with nothing but `{}` (3.x `silent`). */
 export function isSilent(query: Query): boolean {
   return booleanParam(query, 'silent', false);
 }
 
+/** All of them, whatever the write is. */
+export const writeParams = remembered((query: Query): WriteParams => {
+  const { waitForSync, returnNew, returnOld } = writeSettings(query);
+  const { keepNull, mergeObjects } = mergeSettings(query);
+  return { waitForSync, returnNew, returnOld, keepNull, mergeObjects, silent: isSilent(query) };
+});
+
+/** `overwriteMode`, and its error. */
+export const overwriteModeParam = remembered(overwriteMode);
+
 /** `waitForSync`, and for 3.x `returnNew` and `returnOld`. */
-export function writeSettings(query: Query): WriteSettings {
+export function writeSettings(
+  query: Query,
+): Pick<WriteParams, 'waitForSync' | 'returnNew' | 'returnOld'> {
   return {
     waitForSync: booleanParam(query, 'waitForSync', false),
     returnNew: booleanParam(query, 'returnNew', false),
@@ -49,7 +70,7 @@ export function overwriteMode(query: Query): OverwriteMode {
  * `policy=last` says that it does not matter (contract 9.3).
  * @throws ServiceError httpBadParameter for another policy than `error` and `last`
  */
-export function writePrecondition(ctx: Context): string | undefined {
+export function writePrecondition(ctx: Exchange): string | undefined {
   const policy = textParam(ctx.query, 'policy');
   if (policy !== undefined && policy !== 'error' && policy !== 'last') {
     throw new ServiceError('httpBadParameter', "policy must be 'error' or 'last'");
@@ -58,12 +79,12 @@ export function writePrecondition(ctx: Context): string | undefined {
 }
 
 /** `If-Match` or `rev`. */
-export function wantedRevision(ctx: Context): string | undefined {
+export function wantedRevision(ctx: Exchange): string | undefined {
   return etagOf(ctx, 'if-match') ?? textParam(ctx.query, 'rev');
 }
 
 /** The revision that the client has and does not want again. */
-export function knownRevision(ctx: Context): string | undefined {
+export function knownRevision(ctx: Exchange): string | undefined {
   return etagOf(ctx, 'if-none-match');
 }
 
@@ -86,10 +107,19 @@ export function revisionInBody(query: Query, body: string): string | undefined {
 }
 
 /** In quotes it always counts; without them 1.4 passes over it, and 3.x, whose drivers send it so, does not. */
-function etagOf(ctx: Context, name: 'if-match' | 'if-none-match'): string | undefined {
+function etagOf(ctx: Exchange, name: 'if-match' | 'if-none-match'): string | undefined {
   const header = ctx.headers[name];
   if (header === undefined) return undefined;
   const quoted = ETAG.exec(header)?.[1];
   if (quoted !== undefined || generationOf(ctx) === '1.4') return quoted;
   return BARE_ETAG.test(header) ? header : undefined;
+}
+
+/** Neighbouring requests on hot routes have not only the same query, but the same object for it. */
+function remembered<T>(read: (query: Query) => T): (query: Query) => T {
+  let last: { readonly query: Query; readonly result: T } | undefined;
+  return (query) => {
+    if (last?.query !== query) last = { query, result: read(query) };
+    return last.result;
+  };
 }

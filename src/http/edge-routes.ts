@@ -8,16 +8,17 @@ import { parseDocument } from '../protocol/json-text.ts';
 import { booleanParam, textParam } from '../protocol/params.ts';
 import { readText } from './body.ts';
 import { collectionForWrite } from './collection-requests.ts';
-import { type ApiRouter, type Context, apiRouter } from './context.ts';
+import { type ApiRouter, type Context, type Exchange, apiRouter } from './context.ts';
 import { DocumentActions } from './document-actions.ts';
-import { type DocumentRoutesDeps, addKeyRoutes, collectionParam } from './document-routes.ts';
+import { type DocumentDeps, collectionParam } from './document-handlers.ts';
+import { addKeyRoutes } from './document-routes.ts';
 
 /**
  * `/_api/edge` of 1.4: the ends of a new edge come in the query, and stay what they are (contract 9.3);
  * through `/_api/document` they can be replaced.
  */
-export function edgeRoutes(deps: Omit<DocumentRoutesDeps, 'arrays'>): ApiRouter {
-  const readBody = async (ctx: Context): Promise<string> => withoutEnds(await readText(ctx));
+export function edgeRoutes(deps: Omit<DocumentDeps, 'arrays'>): ApiRouter {
+  const readBody = async (ctx: Exchange): Promise<string> => withoutEnds(await readText(ctx));
   const actions = new DocumentActions(deps, { readBody });
   const router = apiRouter('/_api/edge');
 

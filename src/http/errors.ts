@@ -3,7 +3,7 @@ import type { Logger } from '../base/logger.ts';
 import { type ErrorName, ServiceError } from '../model/errors.ts';
 import { errorBody } from '../protocol/error-body.ts';
 import { ClientGoneError } from './body.ts';
-import type { Context } from './context.ts';
+import type { Exchange } from './context.ts';
 import { sendJson } from './respond.ts';
 
 /** What a client that goes away leaves behind, on its socket or on the stream it was sent. */
@@ -29,7 +29,7 @@ export class ErrorAnswers {
   }
 
   /** Answers a request whose handler threw. Nothing is sent to a client that is gone. */
-  answer(ctx: Context, thrown: unknown): void {
+  answer(ctx: Exchange, thrown: unknown): void {
     if (thrown instanceof ClientGoneError || !ctx.writable) {
       ctx.respond = false;
       ctx.res.destroy();
@@ -64,7 +64,7 @@ export class ErrorAnswers {
     return new ServiceError('internal', undefined, { cause: thrown });
   }
 
-  #logRequest(ctx: Context, error: ServiceError, thrown: unknown): void {
+  #logRequest(ctx: Exchange, error: ServiceError, thrown: unknown): void {
     if (thrown instanceof Error) {
       if (this.#logged.has(thrown)) return;
       this.#logged.add(thrown);

@@ -1,5 +1,5 @@
 import { Header } from '../protocol/headers.ts';
-import type { Context } from './context.ts';
+import type { Exchange } from './context.ts';
 
 /** The two kinds of shapes that answers can have: those of 1.4 to 2.x, and those of 3.x. */
 export type Generation = '1.4' | '3.x';
@@ -26,7 +26,7 @@ const PATHS_OF_3: readonly (readonly [methods: RegExp, path: RegExp])[] = [
  * 3.x; otherwise the header `x-arango-version` decides, and without one that can be read the
  * version that the server claims to be.
  */
-export function generationOf(ctx: Context): Generation {
+export function generationOf(ctx: Exchange): Generation {
   const { method, path } = ctx;
   if (PATHS_OF_3.some(([methods, paths]) => methods.test(method) && paths.test(path))) return '3.x';
   const header = ctx.headers[Header.version];

@@ -9,7 +9,7 @@ import { type Query, booleanParam, textParam } from '../protocol/params.ts';
 import { announcedBytes, bodyPieces, claimMemory } from './body.ts';
 import { collectionForWrite } from './collection-requests.ts';
 import { type ApiRouter, type Context, apiRouter } from './context.ts';
-import { collectionParam } from './document-routes.ts';
+import { collectionParam } from './document-handlers.ts';
 import { sendJson } from './respond.ts';
 import { transactionOf } from './transaction-header.ts';
 

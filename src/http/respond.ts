@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { ContentType } from '../protocol/headers.ts';
-import type { Context } from './context.ts';
+import type { Context, Exchange } from './context.ts';
 
 /** An answer up to this size is sent whole, with its length; a longer one is streamed. */
 const WHOLE_MAX_BYTES = 256 * 1024;
@@ -8,7 +8,7 @@ const STREAM_BUFFER_BYTES = 64 * 1024;
 const HEADER_VALUE = /^[\x20-\x7e]*$/;
 
 /** Answers with JSON that is already text. */
-export function sendJson(ctx: Context, status: number, json: string): void {
+export function sendJson(ctx: Exchange, status: number, json: string): void {
   ctx.status = status;
   ctx.set('content-type', ContentType.json);
   ctx.body = json;
@@ -31,7 +31,7 @@ export function sendEmpty(ctx: Context, status: number, contentType: string): vo
 }
 
 /** Sets a header whose value comes from stored data; one that no header can carry is left out. */
-export function setDataHeader(ctx: Context, name: string, value: string): void {
+export function setDataHeader(ctx: Exchange, name: string, value: string): void {
   if (HEADER_VALUE.test(value)) ctx.set(name, value);
 }
 

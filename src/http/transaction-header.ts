@@ -2,7 +2,7 @@ import type { StreamTransaction } from '../documents/stream-transaction.ts';
 import type { StreamTransactions } from '../documents/stream-transactions.ts';
 import { ServiceError } from '../model/errors.ts';
 import { Header } from '../protocol/headers.ts';
-import type { Context } from './context.ts';
+import type { Exchange } from './context.ts';
 
 /**
  * The stream transaction that a request belongs to by its header `x-arango-trx-id`, which is in use from
@@ -10,7 +10,7 @@ import type { Context } from './context.ts';
  * @throws ServiceError badParameter for an id that is none, transactionNotFound, transactionDisallowed
  */
 export function transactionOf(
-  ctx: Context,
+  ctx: Exchange,
   transactions: StreamTransactions,
 ): StreamTransaction | undefined {
   const id = ctx.headers[Header.transactionId];
@@ -18,7 +18,7 @@ export function transactionOf(
 }
 
 /** @throws ServiceError transactionDisallowed when the request belongs to a transaction */
-export function assertOutsideTransaction(ctx: Context, what: string): void {
+export function assertOutsideTransaction(ctx: Exchange, what: string): void {
   if (ctx.headers[Header.transactionId] === undefined) return;
   throw new ServiceError('transactionDisallowed', `${what} is not possible inside a transaction`);
 }

@@ -83,9 +83,8 @@ export function parseRestoreLine(
   }
   if (rules.strictTypes && type !== undefined) assertType(type, collection, document);
   const { _from: from, _to: to } = document;
-  const parsed = { value: document, key, rev, id: undefined, from, to };
   const source = rules.useEnvelope ? restInEnvelope(text, document) : restOf(text, 0, document);
-  const content = contentOf(collection, { ...parsed, rest: source }, undefined);
+  const content = contentOf(collection, { from, to, rest: source }, undefined);
   const bytes = Buffer.from(`${source}}`);
   const rest = { source: bytes, start: 0, end: bytes.length };
   return { isRemoval, key, rev, from: content.from, to: content.to, rest };

@@ -1,4 +1,4 @@
-import type { ParsedDocument } from './json-text.ts';
+import { type ParsedDocument, parseDocument } from './json-text.ts';
 
 /** What can be known of a document without making its values. */
 export type ScannedDocument = Omit<ParsedDocument, 'value'>;
@@ -31,6 +31,11 @@ const BARE_ESCAPES: ReadonlySet<number> = new Set([0x22, 0x5c, 0x2f, 0x62, 0x66,
 const nameHashes = new Int32Array(MEMBERS_MAX);
 /** Set by `nameEnd` for the name it has passed. */
 let lastHash = 0;
+
+/** Checks a document and takes it apart, most by `scanDocument`. @throws ServiceError as `parseDocument` */
+export function readDocument(text: string): ScannedDocument {
+  return scanDocument(text) ?? parseDocument(text);
+}
 
 /**
  * Reads a document of the usual kind in one pass, checking its grammar but making none of its values:

@@ -10,6 +10,9 @@ import type { WriteTx } from './write-tx.ts';
 /** Blocks with fewer bytes of lines than this are worth merging with their neighbours. */
 export const SMALL_BLOCK_BYTES = 16 * 1024;
 
+/** A run whose blocks have more bytes of lines on average is left as it is: moving it costs more than it saves. */
+const WORTH_MERGING_BYTES = 4 * 1024;
+
 /** What becomes of one entry of a rewritten block. */
 export interface KeptEntry {
   /** The document's pointer under its primary key, to be told where the entry's block ends now. */
@@ -36,6 +39,12 @@ export async function* mergeRuns(
     bytes += block.lines.length;
   }
   if (run.length > 0) yield run;
+}
+
+/** Whether the blocks of a run, which `mergeRuns` found, are so small that they should become one. */
+export function isWorthMerging(run: readonly Block[]): boolean {
+  const bytes = run.reduce((sum, block) => sum + block.lines.length, 0);
+  return run.length > 1 && bytes < run.length * WORTH_MERGING_BYTES;
 }
 
 /**

@@ -64,6 +64,8 @@ export class BlockWriter {
   readonly #blocks: OpenBlock[] = [];
   #bytes = 0;
   #lastTick: Tick = 0n;
+  /** Who marked it last. */
+  #user: object | undefined;
 
   constructor(deps: { buffers: BlockBuffers }, options: { space: BlockSpace; number: number }) {
     this.#buffers = deps.buffers;
@@ -189,6 +191,13 @@ export class BlockWriter {
       return i < 0 ? undefined : block.lineText(i);
     }
     return undefined;
+  }
+
+  /** A mark when another one used it last; undefined when this one has marked it. */
+  markFor(user: object): BlockMark | undefined {
+    if (this.#user === user) return undefined;
+    this.#user = user;
+    return this.mark();
   }
 
   mark(): BlockMark {

@@ -8,7 +8,7 @@ import type { Scratch } from './scratch.ts';
 import type { StateOwner, States } from './stored-state.ts';
 import { readStoredLine } from './stored-line.ts';
 import type { TickSource } from './tick-source.ts';
-import type { GroupView, Overlay } from './write-tx.ts';
+import type { GroupView, Overlay, OverlayValue } from './write-tx.ts';
 
 export type Level = LevelDatabase<Buffer, Buffer>;
 
@@ -77,10 +77,31 @@ export class CommitGroup implements GroupView {
     return this.#states.get(owner) ?? this.#below?.pendingStateOf(owner);
   }
 
-  adopt(changes: Overlay, states: States | undefined): void {
-    if (states) for (const [owner, value] of states) this.#states.set(owner, value);
-    if (this.#overlay.size === 0) this.#overlay = changes;
-    else for (const [keyText, value] of changes) this.#overlay.set(keyText, value);
+  change(keyText: string, value: OverlayValue): OverlayValue | undefined {
+    const before = this.#overlay.get(keyText);
+    this.#overlay.set(keyText, value);
+    return before;
+  }
+
+  restore(keyText: string, before: OverlayValue | undefined): void {
+    if (before === undefined) this.#overlay.delete(keyText);
+    else this.#overlay.set(keyText, before);
+  }
+
+  changeState(owner: StateOwner, value: object): object | undefined {
+    const before = this.#states.get(owner);
+    this.#states.set(owner, value);
+    return before;
+  }
+
+  restoreState(owner: StateOwner, before: object | undefined): void {
+    if (before === undefined) this.#states.delete(owner);
+    else this.#states.set(owner, before);
+  }
+
+  /** Shows the states, which are in the store now. */
+  showStates(): void {
+    for (const [owner, value] of this.#states) owner.show(value);
   }
 
   putBlind(key: Buffer | string, value: Value | null): void {

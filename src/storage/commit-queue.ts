@@ -165,7 +165,6 @@ export class CommitQueue {
     const tx = new WriteTx(group);
     try {
       const result = waiting.run(tx);
-      tx.keep();
       accepted.push({ result, tx, waiting });
       if (waiting.options.sync) group.sync = true;
     } catch (error) {
@@ -186,6 +185,7 @@ export class CommitQueue {
     try {
       await this.#write(open.group);
       this.#lastCommitted = open.group.lastTick;
+      open.group.showStates();
       for (const { tx } of open.accepted) for (const effect of tx.effects) effect();
       for (const { waiting, result } of open.accepted) waiting.resolve(result as never);
     } catch (error) {
@@ -193,6 +193,8 @@ export class CommitQueue {
     }
     this.#writing = undefined;
     open.group.release();
+    // What was gathered meanwhile is on its way to the store while those above are answered.
+    void this.#writeOpen();
     this.#pump();
   }
 

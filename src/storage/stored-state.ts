@@ -4,9 +4,11 @@ import type { WriteTx } from './write-tx.ts';
 export interface StateOwner {
   readonly key: Buffer;
   encode(value: object): Buffer;
+  /** Takes the value for committed. */
+  show(value: object): void;
 }
 
-/** States a transaction has changed, by their owners. */
+/** States a group has changed, by their owners. */
 export type States = Map<StateOwner, object>;
 
 /**
@@ -41,9 +43,10 @@ export class StoredState<T extends object> implements StateOwner {
   /** Replaces the state, shown once committed. The value must not be changed afterwards. */
   write(tx: WriteTx, value: T): void {
     tx.putState(this, value);
-    tx.afterCommit(() => {
-      this.#committed = value;
-    });
+  }
+
+  show(value: T): void {
+    this.#committed = value;
   }
 
   encode(value: T): Buffer {

@@ -8,15 +8,20 @@ import {
   decodePointer,
   encodePointer,
 } from './pointer.ts';
-import type { StateOwner, States } from './stored-state.ts';
+import type { StateOwner } from './stored-state.ts';
 
 /** What a group of requests has put together so far; see CommitQueue. */
 export interface GroupView {
   readonly timeMs: number;
   get(keyText: string): Buffer | PendingPointer | undefined;
-  /** Takes over the changes of a request that has succeeded. */
-  adopt(changes: Overlay, states: States | undefined): void;
+  /** Changes a key for this request and those after it; returns what this group had made of it before. */
+  change(keyText: string, value: OverlayValue): OverlayValue | undefined;
+  /** Takes a change back. */
+  restore(keyText: string, before: OverlayValue | undefined): void;
   pendingState(owner: StateOwner): object | undefined;
+  /** As `change` and `restore`. */
+  changeState(owner: StateOwner, value: object): object | undefined;
+  restoreState(owner: StateOwner, before: object | undefined): void;
   putBlind(key: Buffer | string, value: Buffer | OpenPointer | null): void;
   blindCount(): number;
   truncateBlind(count: number): void;
@@ -27,11 +32,16 @@ export interface GroupView {
   readLine(number: number, pointer: Pointer): string;
 }
 
+/** What becomes of a single key; null removes it. */
+export type OverlayValue = Buffer | PendingPointer | null;
+
 /**
- * Values of single keys that are to be written, by the bytes of the key as latin1 text; null removes.
+ * Values of single keys that are to be written, by the bytes of the key as latin1 text.
  * The keys are made buffers again when they are written: kept as such they would weigh more.
  */
-export type Overlay = Map<string, Buffer | PendingPointer | null>;
+export type Overlay = Map<string, OverlayValue>;
+
+const NOTHING: readonly never[] = [];
 
 /**
  * The view one request has of the store while it runs inside the commit queue: it sees everything
@@ -41,11 +51,14 @@ export class WriteTx {
   /** Wall-clock time of the commit, ms since 1970. */
   readonly timeMs: number;
   readonly #group: GroupView;
-  readonly #changes: Overlay = new Map();
-  #states: States | undefined;
-  readonly #marks = new Map<BlockWriter, BlockMark>();
+  // How to take back everything, in the order in which it was done.
+  readonly #changedKeys: string[] = [];
+  readonly #changedBefore: (OverlayValue | undefined)[] = [];
+  readonly #changedStates: { readonly owner: StateOwner; readonly before: object | undefined }[] =
+    [];
+  readonly #marks: { readonly writer: BlockWriter; readonly mark: BlockMark }[] = [];
   readonly #blindCount: number;
-  readonly #afterCommit: (() => void)[] = [];
+  #afterCommit: (() => void)[] | undefined;
 
   constructor(group: GroupView) {
     this.#group = group;
@@ -54,38 +67,37 @@ export class WriteTx {
   }
 
   get(key: Buffer): Buffer | undefined {
-    const value = this.#get(key.toString('latin1'));
+    const value = this.#group.get(key.toString('latin1'));
     return value instanceof PendingPointer ? encodePointer(value) : value;
   }
 
   put(key: Buffer, value: Buffer): void {
-    this.#changes.set(key.toString('latin1'), value);
+    this.#change(key.toString('latin1'), value);
   }
 
   del(key: Buffer): void {
-    this.#changes.set(key.toString('latin1'), null);
+    this.#change(key.toString('latin1'), null);
   }
 
   /** The pointer under a primary key, given as latin1 text. */
   pointer(keyText: string): Pointer | undefined {
-    const value = this.#get(keyText);
+    const value = this.#group.get(keyText);
     return value instanceof PendingPointer ? value : value && decodePointer(value);
   }
 
   /** Points a primary key to an entry of this batch; `null` removes. */
   putPointer(keyText: string, pointer: PendingPointer | null): void {
-    this.#changes.set(keyText, pointer);
+    this.#change(keyText, pointer);
   }
 
   /** What this transaction, or one not yet committed before it, made of a state; used by StoredState. */
   pendingState(owner: StateOwner): object | undefined {
-    return this.#states?.get(owner) ?? this.#group.pendingState(owner);
+    return this.#group.pendingState(owner);
   }
 
   /** Used by StoredState. */
   putState(owner: StateOwner, value: object): void {
-    this.#states ??= new Map();
-    this.#states.set(owner, value);
+    this.#changedStates.push({ owner, before: this.#group.changeState(owner, value) });
   }
 
   /**
@@ -132,33 +144,37 @@ export class WriteTx {
 
   /** Runs after the batch is durable and before any later request of the queue runs. */
   afterCommit(effect: () => void): void {
+    this.#afterCommit ??= [];
     this.#afterCommit.push(effect);
   }
 
   /** Used by the queue. */
   get effects(): readonly (() => void)[] {
-    return this.#afterCommit;
-  }
-
-  /** Makes the changes visible to the requests after this one; used by the queue. */
-  keep(): void {
-    this.#group.adopt(this.#changes, this.#states);
+    return this.#afterCommit ?? NOTHING;
   }
 
   /** Takes back everything; used by the queue when the request throws. */
   rollback(): void {
-    for (const [writer, mark] of this.#marks) writer.rollback(mark);
-    this.#group.truncateBlind(this.#blindCount);
+    const group = this.#group;
+    for (const { writer, mark } of this.#marks) writer.rollback(mark);
+    for (let i = this.#changedKeys.length - 1; i >= 0; i--) {
+      group.restore(this.#changedKeys[i] ?? '', this.#changedBefore[i]);
+    }
+    for (const { owner, before } of this.#changedStates.reverse()) {
+      group.restoreState(owner, before);
+    }
+    group.truncateBlind(this.#blindCount);
   }
 
-  #get(keyText: string): Buffer | PendingPointer | undefined {
-    const change = this.#changes.get(keyText);
-    return change === undefined ? this.#group.get(keyText) : (change ?? undefined);
+  #change(keyText: string, value: OverlayValue): void {
+    this.#changedKeys.push(keyText);
+    this.#changedBefore.push(this.#group.change(keyText, value));
   }
 
   #writer(space: BlockSpace, number: number): BlockWriter {
     const writer = this.#group.writer(space, number);
-    if (!this.#marks.has(writer)) this.#marks.set(writer, writer.mark());
+    const mark = writer.markFor(this);
+    if (mark) this.#marks.push({ writer, mark });
     return writer;
   }
 }

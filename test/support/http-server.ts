@@ -99,7 +99,7 @@ export async function openTestServer(options: TestServerOptions = {}): Promise<T
     },
     options,
   );
-  const server = createServer(app.callback() as Parameters<typeof createServer>[1] & object);
+  const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;

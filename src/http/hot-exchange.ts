@@ -1,0 +1,82 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { Query } from '../protocol/params.ts';
+import type { Exchange, RequestState } from './context.ts';
+
+/** What is known of a request besides what node:http says. */
+interface Found {
+  readonly path: string;
+  readonly query: Query;
+  readonly params: Readonly<Record<string, string | undefined>>;
+  readonly state: RequestState;
+}
+
+const NOT_MODIFIED = 304;
+
+/**
+ * A request and its answer without koa: the headers of the answer are gathered in a list and written with the
+ * body at once, by `send`. The body is a text; only a 304 has none.
+ */
+export class HotExchange implements Exchange {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly path: string;
+  readonly query: Query;
+  readonly params: Readonly<Record<string, string | undefined>>;
+  readonly state: RequestState;
+  status = 404;
+  body: unknown = '';
+  respond = true;
+  /** Names and values in turn. */
+  readonly #fields: string[] = ['server', 'ArangoDB'];
+
+  constructor(req: IncomingMessage, res: ServerResponse, found: Found) {
+    this.req = req;
+    this.res = res;
+    this.method = req.method ?? '';
+    this.headers = req.headers;
+    this.path = found.path;
+    this.query = found.query;
+    this.params = found.params;
+    this.state = found.state;
+  }
+
+  get originalUrl(): string {
+    return this.req.url ?? '';
+  }
+
+  get writable(): boolean {
+    const { res } = this;
+    return !res.writableEnded && (res.socket?.writable ?? true);
+  }
+
+  get headerSent(): boolean {
+    return this.res.headersSent;
+  }
+
+  set(name: string, value: string): void {
+    const fields = this.#fields;
+    for (let i = 0; i < fields.length; i += 2) {
+      if (fields[i] !== name) continue;
+      fields[i + 1] = value;
+      return;
+    }
+    fields.push(name, value);
+  }
+
+  /** Sends the answer, unless a handler has said not to. */
+  send(): void {
+    if (!this.respond) return;
+    const { res, status } = this;
+    if (status === NOT_MODIFIED) {
+      res.writeHead(status, this.#fields).end();
+      return;
+    }
+    const body = this.body as string;
+    this.#fields.push('Content-Length', String(Buffer.byteLength(body)));
+    res.writeHead(status, this.#fields);
+    if (this.method === 'HEAD') res.end();
+    else res.end(body);
+  }
+}

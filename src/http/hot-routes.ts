@@ -1,0 +1,106 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Catalogue } from '../documents/catalogue.ts';
+import { SYSTEM_DATABASE } from '../documents/database.ts';
+import { Header } from '../protocol/headers.ts';
+import type { Query } from '../protocol/params.ts';
+import { dropRestOfBody } from './body.ts';
+import type { Exchange, RequestLimits } from './context.ts';
+import type { DocumentHandlers } from './document-handlers.ts';
+import type { ErrorAnswers } from './errors.ts';
+import type { Generation } from './generation.ts';
+import { HotExchange } from './hot-exchange.ts';
+
+type Handler = (exchange: Exchange) => void | Promise<void>;
+
+/** By method: those with nothing behind `/_api/document`, with a collection, and with a collection and a key. */
+type Table = ReadonlyMap<string, Handler>;
+
+/** Names that mean themselves: nothing in them is escaped. */
+const PLAIN_URL =
+  /^(?:\/_db\/([\w-]+))?(\/_api\/document(?:\/([\w-]+)(?:\/([\w:.-]+))?)?)(?:\?([\w:.~=&-]*))?$/;
+const NO_QUERY: Query = {};
+
+/**
+ * Answers, in front of koa's chain, the requests that there are most of: those about one document, when all
+ * of the request is spelled plainly. Whatever else comes is left to koa, whose routes call the same handlers, so
+ * that answers are the same either way.
+ */
+export class HotRoutes {
+  readonly #catalogue: Catalogue;
+  readonly #errors: ErrorAnswers;
+  readonly #limits: RequestLimits;
+  readonly #generation: Generation;
+  readonly #tables: readonly [bare: Table, ofCollection: Table, ofKey: Table];
+  /** Clients ask with the same few queries again and again. */
+  #lastQuery: { readonly text: string; readonly query: Query } = { text: '', query: NO_QUERY };
+
+  constructor(
+    deps: { catalogue: Catalogue; handlers: DocumentHandlers; errors: ErrorAnswers },
+    options: { limits: RequestLimits; generation: Generation },
+  ) {
+    this.#catalogue = deps.catalogue;
+    this.#errors = deps.errors;
+    this.#limits = options.limits;
+    this.#generation = options.generation;
+    const { handlers } = deps;
+    const { actions } = handlers;
+    const read: Handler = (exchange) => actions.read(exchange);
+    this.#tables = [
+      new Map([['POST', (exchange) => handlers.insert(exchange)]]),
+      new Map([['POST', (exchange) => handlers.insertInto(exchange)]]),
+      new Map<string, Handler>([
+        ['GET', read],
+        ['HEAD', read],
+        ['PUT', (exchange) => actions.replace(exchange)],
+        ['PATCH', (exchange) => actions.update(exchange)],
+        ['DELETE', (exchange) => actions.remove(exchange)],
+      ]),
+    ];
+  }
+
+  /** Answers a request, now or later. @returns false when it is left to others, and nothing has been done */
+  take(req: IncomingMessage, res: ServerResponse): boolean {
+    const found = PLAIN_URL.exec(req.url ?? '');
+    if (!found) return false;
+    const [, databaseName = SYSTEM_DATABASE, path = '', collection, key, queryText] = found;
+    const table = this.#tables[key !== undefined ? 2 : collection !== undefined ? 1 : 0];
+    const handler = table.get(req.method ?? '');
+    if (!handler || req.headers[Header.async] !== undefined) return false;
+    const query = this.#queryOf(queryText);
+    const database = this.#catalogue.find(databaseName);
+    if (!query || !database) return false;
+    const state = { database, limits: this.#limits, generation: this.#generation };
+    const params = { collection, key };
+    const exchange = new HotExchange(req, res, { path, query, params, state });
+    this.#answer(exchange, handler).catch((error: unknown) => {
+      this.#errors.logLate(error);
+      res.destroy();
+    });
+    return true;
+  }
+
+  async #answer(exchange: HotExchange, handler: Handler): Promise<void> {
+    try {
+      await handler(exchange);
+    } catch (error) {
+      this.#errors.answer(exchange, error);
+    }
+    dropRestOfBody(exchange);
+    exchange.send();
+  }
+
+  /** Undefined for one that is not plain: without values, or with a name twice. */
+  #queryOf(text: string | undefined): Query | undefined {
+    if (text === undefined || text === '') return NO_QUERY;
+    if (this.#lastQuery.text === text) return this.#lastQuery.query;
+    const query: Record<string, string> = {};
+    for (const pair of text.split('&')) {
+      const equals = pair.indexOf('=');
+      const name = pair.slice(0, equals);
+      if (equals < 1 || Object.hasOwn(query, name) || name in Object.prototype) return undefined;
+      query[name] = pair.slice(equals + 1);
+    }
+    this.#lastQuery = { text, query };
+    return query;
+  }
+}
