@@ -317,12 +317,17 @@ export class Changelog {
 
   #add(tx: WriteTx, addition: LogAddition): void {
     const state = this.#state.read(tx);
+    // Spelled out: a spread whose names are given again is made by the slow way, and this runs once a write.
     this.#state.write(tx, {
-      ...state,
       lastTick: addition.lastTick,
       firstTick: state.firstTick === 0n ? addition.firstTick : state.firstTick,
+      removedTick: state.removedTick,
+      holeAt: state.holeAt,
       events: state.events + addition.events,
       bytes: state.bytes + addition.bytes,
+      mergedTick: state.mergedTick,
+      unlogged: state.unlogged,
+      unloggedRemote: state.unloggedRemote,
     });
     tx.afterCommit(() => {
       this.#totalEvents += addition.events;

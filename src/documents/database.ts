@@ -55,7 +55,7 @@ export class Database {
 
   /** By name, or by id when it starts with a digit (contract 1.2). */
   find(nameOrId: string): Collection | undefined {
-    return /^[0-9]/.test(nameOrId) ? this.#byCid.get(nameOrId) : this.#byName.get(nameOrId);
+    return startsWithDigit(nameOrId) ? this.#byCid.get(nameOrId) : this.#byName.get(nameOrId);
   }
 
   /** @throws ServiceError collectionNotFound */
@@ -103,4 +103,9 @@ export class Database {
   assertAlive(): void {
     if (this.#dropped) throw new ServiceError('databaseNotFound');
   }
+}
+
+function startsWithDigit(text: string): boolean {
+  const code = text.charCodeAt(0);
+  return code >= 0x30 && code <= 0x39;
 }

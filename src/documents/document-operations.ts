@@ -88,7 +88,7 @@ export function insertOperation(body: string, settings: InsertSettings): Documen
           given === undefined ? undefined : `unique constraint violated: key '${key}' exists`,
         );
       case 'ignore':
-        return { key, rev: old.rev, oldRev: undefined };
+        return { key, rev: old.rev, oldRev: undefined, oldText: undefined, newText: undefined };
       case 'replace':
         return put(target, key, content, old, settings);
       case 'update': {
@@ -152,7 +152,7 @@ export function removeOperation(
     const old = expectOld(target, key, settings);
     const oldText = settings.returnOld ? textOf(target, key, old) : undefined;
     target.writes.remove(target.collection, key, old);
-    return { key, rev: old.rev, oldRev: old.rev, oldText };
+    return { key, rev: old.rev, oldRev: old.rev, oldText, newText: undefined };
   };
 }
 

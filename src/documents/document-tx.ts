@@ -4,7 +4,7 @@ import { CollectionType } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
 import { MarkerType, type UpsertMarkerType } from '../model/marker.ts';
 import { isValidKey } from '../model/names.ts';
-import type { Tick } from '../model/tick.ts';
+import { type Tick, tickText } from '../model/tick.ts';
 import { buildData, dataHead } from '../protocol/json-text.ts';
 import { documentHead, documentTail, journalHead } from '../protocol/line.ts';
 import type { ByteSlice, CutLine } from '../storage/block-writer.ts';
@@ -134,7 +134,7 @@ export class DocumentTx implements DocumentWrites {
   ): string {
     if (this.#locks) this.#assertFree(this.#locks, collection, key);
     const tick = this.#tx.drawTick();
-    const newRev = rev ?? tick.toString();
+    const newRev = rev ?? tickText(tick);
     const data = buildData(key, newRev, content.from, content.to, content.rest);
     this.#assertAdmitted(collection, data);
     if (collection.indexes.length > 0) {
@@ -230,7 +230,7 @@ export class DocumentTx implements DocumentWrites {
   ): string {
     if (this.#locks) this.#assertFree(this.#locks, collection, key);
     const tick = this.#tx.drawTick();
-    const newRev = rev ?? tick.toString();
+    const newRev = rev ?? tickText(tick);
     const isEmpty = rest.source[rest.start] === CLOSE_BRACE;
     const head = dataHead(key, newRev, from, to) + (isEmpty ? '' : ',');
     const text = { head, headBytes: Buffer.byteLength(head), rest };
@@ -261,7 +261,7 @@ export class DocumentTx implements DocumentWrites {
     }
     for (const cap of collection.caps) cap.remove(this.#tx, old.tick);
     const tick = this.#tx.drawTick();
-    const newRev = rev ?? tick.toString();
+    const newRev = rev ?? tickText(tick);
     const type = MarkerType.remove;
     if (!collection.views.isEmpty) collection.views.keep(this.#tx, key, old);
     this.#tx.putPointer(collection.primaryPrefix + key, null);

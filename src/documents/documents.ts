@@ -149,7 +149,7 @@ export class Documents {
   ): Promise<WriteResult> {
     if (settings.transaction) return inside(settings.transaction, collection, operation);
     const sync = settings.waitForSync === true || collection.parameters.waitForSync;
-    const result = await this.#store.commit(
+    const { key, rev, oldRev, newText, oldText } = await this.#store.commit(
       (tx) => {
         collection.assertAlive();
         database.assertWritable(collection.name);
@@ -160,7 +160,7 @@ export class Documents {
       },
       { sync },
     );
-    return { ...result, synced: sync };
+    return { key, rev, oldRev, newText, oldText, synced: sync };
   }
 }
 

@@ -21,7 +21,10 @@ type MutableStats = { -readonly [Name in keyof CollectionStats]: CollectionStats
 /** Figures of the collections one request changes, written once at its end. */
 export class StatsChanges {
   readonly #tx: WriteTx;
-  readonly #changed = new Map<Collection, MutableStats>();
+  /** Of all but the first one. */
+  #others: Map<Collection, MutableStats> | undefined;
+  #first: Collection | undefined;
+  #firstStats: MutableStats | undefined;
   // Neighbouring writes mostly go to one collection.
   #lastCollection: Collection | undefined;
   #lastStats: MutableStats | undefined;
@@ -31,7 +34,7 @@ export class StatsChanges {
   }
 
   of(collection: Collection): CollectionStats {
-    return this.#changed.get(collection) ?? collection.readStats(this.#tx);
+    return this.#found(collection) ?? collection.readStats(this.#tx);
   }
 
   setLastKey(collection: Collection, lastKey: number): void {
@@ -48,18 +51,31 @@ export class StatsChanges {
   }
 
   write(): void {
-    for (const [collection, stats] of this.#changed) {
-      stats.newBlocks++;
-      collection.writeStats(this.#tx, stats);
-    }
+    if (this.#first && this.#firstStats) this.#write(this.#first, this.#firstStats);
+    for (const [collection, stats] of this.#others ?? []) this.#write(collection, stats);
+  }
+
+  #write(collection: Collection, stats: MutableStats): void {
+    stats.newBlocks++;
+    collection.writeStats(this.#tx, stats);
+  }
+
+  #found(collection: Collection): MutableStats | undefined {
+    return this.#first === collection ? this.#firstStats : this.#others?.get(collection);
   }
 
   #change(collection: Collection): MutableStats {
     if (this.#lastStats && this.#lastCollection === collection) return this.#lastStats;
-    let stats = this.#changed.get(collection);
+    let stats = this.#found(collection);
     if (!stats) {
       stats = { ...collection.readStats(this.#tx) };
-      this.#changed.set(collection, stats);
+      if (!this.#first) {
+        this.#first = collection;
+        this.#firstStats = stats;
+      } else {
+        this.#others ??= new Map();
+        this.#others.set(collection, stats);
+      }
     }
     this.#lastCollection = collection;
     this.#lastStats = stats;

@@ -43,8 +43,14 @@ export class DocumentActions {
     const params = writeParams(ctx.query);
     const transaction = transactionOf(ctx, this.#transactions);
     const result = await this.#documents.insert(ctx.state.database, collection, body, {
-      ...params,
-      ...{ transaction, overwriteMode: overwriteModeParam(ctx.query), ends },
+      waitForSync: params.waitForSync,
+      returnNew: params.returnNew,
+      returnOld: params.returnOld,
+      keepNull: params.keepNull,
+      mergeObjects: params.mergeObjects,
+      overwriteMode: overwriteModeParam(ctx.query),
+      transaction,
+      ends,
     });
     const status = writeStatus(result, 201);
     sendWritten(ctx, collection, result, { status, silent: params.silent, withOldRev: true });

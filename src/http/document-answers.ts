@@ -4,7 +4,7 @@ import type { Written } from '../documents/document-operations.ts';
 import type { WriteResult } from '../documents/documents.ts';
 import { jsonString } from '../protocol/json-text.ts';
 import type { Exchange } from './context.ts';
-import { sendJson, setDataHeader } from './respond.ts';
+import { isHeaderValue, sendJson } from './respond.ts';
 
 const PLAIN_KEY = /^[a-zA-Z0-9_:.-]*$/;
 
@@ -15,7 +15,7 @@ export function documentLocation(database: Database, collection: Collection, key
 }
 
 export function setEtag(ctx: Exchange, rev: string): void {
-  setDataHeader(ctx, 'etag', `"${rev}"`);
+  if (isHeaderValue(rev)) ctx.set('etag', `"${rev}"`);
 }
 
 /** Status of a write: `synced` when an fsync came before the answer, 202 otherwise (contract 9.3). */
@@ -38,7 +38,8 @@ export function sendWritten(
   answer: WriteAnswer,
 ): void {
   const { key, rev } = result;
-  setDataHeader(ctx, 'location', documentLocation(ctx.state.database, collection, key));
+  // ASCII, as names are, and what of the key is not.
+  ctx.set('location', documentLocation(ctx.state.database, collection, key));
   setEtag(ctx, rev);
   const body = answer.silent
     ? '{}'

@@ -30,9 +30,9 @@ export function sendEmpty(ctx: Context, status: number, contentType: string): vo
   ctx.res.end();
 }
 
-/** Sets a header whose value comes from stored data; one that no header can carry is left out. */
-export function setDataHeader(ctx: Exchange, name: string, value: string): void {
-  if (HEADER_VALUE.test(value)) ctx.set(name, value);
+/** Whether a header can carry a value that comes from stored data; one that cannot be carried is left out. */
+export function isHeaderValue(value: string): boolean {
+  return HEADER_VALUE.test(value);
 }
 
 /**

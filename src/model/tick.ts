@@ -17,6 +17,18 @@ const NINE = 0x39;
 const PLUS = 0x2b;
 const MINUS = 0x2d;
 
+let lastPrinted: Tick = 0n;
+let lastText = '0';
+
+/** The tick in decimal. Who writes an entry prints its tick several times in a row: the last text is kept. */
+export function tickText(tick: Tick): string {
+  if (tick !== lastPrinted) {
+    lastText = tick.toString();
+    lastPrinted = tick;
+  }
+  return lastText;
+}
+
 /**
  * Reads a whole decimal number: digits only, no sign, no blanks, nothing behind.
  *

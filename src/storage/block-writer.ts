@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts';
-import type { Tick } from '../model/tick.ts';
+import { type Tick, tickText } from '../model/tick.ts';
 import { BLOCK_HEADER_BYTES } from './block.ts';
 import type { BlockSpace } from './keys.ts';
 import type { LineRun } from './line-run.ts';
@@ -80,7 +80,7 @@ export class BlockWriter {
 
   /** Appends a line given as text. Returns its length in bytes. */
   append(entry: Entry, tail: string, pointer?: OpenPointer): number {
-    const head = `{"tick":"${entry.tick}",`;
+    const head = `{"tick":"${tickText(entry.tick)}",`;
     const bytes = head.length + Buffer.byteLength(tail);
     const block = this.#reserve(entry.tick, bytes);
     const at = BLOCK_HEADER_BYTES + block.length;
@@ -95,7 +95,7 @@ export class BlockWriter {
    * page is copied, not decoded. Returns where the data stands now; valid until the commit is written.
    */
   appendData(entry: Entry, prefix: string, data: LineData, pointer?: OpenPointer): ByteSlice {
-    const head = `{"tick":"${entry.tick}",${prefix}`;
+    const head = `{"tick":"${tickText(entry.tick)}",${prefix}`;
     const headBytes = Buffer.byteLength(head);
     const dataBytes = typeof data === 'string' ? Buffer.byteLength(data) : data.end - data.start;
     const bytes = headBytes + dataBytes + LINE_END_BYTES;
@@ -118,7 +118,7 @@ export class BlockWriter {
    */
   appendCut(entry: Entry, prefix: string, line: CutLine, pointer?: OpenPointer): ByteSlice {
     const { page, keyStart, revEnd, dataStart, lineEnd } = line;
-    const head = `{"tick":"${entry.tick}",${prefix}`;
+    const head = `{"tick":"${tickText(entry.tick)}",${prefix}`;
     const restStart = dataStart - DATA_NAME_BYTES;
     const bytes = head.length + (revEnd - keyStart) + (lineEnd - restStart);
     const block = this.#reserve(entry.tick, bytes);

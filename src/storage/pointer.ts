@@ -1,4 +1,4 @@
-import type { Tick } from '../model/tick.ts';
+import { type Tick, tickText } from '../model/tick.ts';
 import type { Scratch } from './scratch.ts';
 
 /** What the primary space says of a live document. */
@@ -25,11 +25,14 @@ export class OpenPointer extends PendingPointer {
   readonly tick: Tick;
   readonly rev: string;
   distance = 0;
+  /** Found out when the text of the tick is at hand. */
+  readonly isRevTick: boolean;
 
   constructor(tick: Tick, rev: string) {
     super();
     this.tick = tick;
     this.rev = rev;
+    this.isRevTick = rev === tickText(tick);
   }
 }
 
@@ -40,7 +43,7 @@ export class OpenPointer extends PendingPointer {
 /** The stored form. @param scratch where it is put, if it is copied at once */
 export function encodePointer(pointer: Pointer, scratch?: Scratch): Buffer {
   const { tick, rev, distance } = pointer;
-  const own = rev === tick.toString();
+  const own = pointer instanceof OpenPointer ? pointer.isRevTick : rev === tick.toString();
   const bytes = own ? HEAD_BYTES : HEAD_BYTES + Buffer.byteLength(rev);
   const value = scratch ? scratch.take(bytes) : Buffer.allocUnsafe(bytes);
   value[0] = own ? FLAG_REV_IS_TICK : 0;
