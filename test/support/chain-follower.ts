@@ -7,6 +7,7 @@ export type Joining = 'sync' | 'make-follower';
 
 interface State {
   readonly running: boolean;
+  readonly phase: string;
   readonly appliedTick: bigint;
   readonly totalResyncs: number;
   readonly errorNum: number;
@@ -34,8 +35,7 @@ export class ChainFollower {
   /** Errors with which it may stop, or copy everything anew, because of what was done. */
   readonly #excuses = new Set<number>();
   #resyncs = 0;
-  /** How often it had to be made a follower again, or did so itself. */
-  readonly counts = { resyncs: 0, rejoins: 0 };
+  #rejoins = 0;
 
   constructor(
     deps: { server: ChainServer; upstream: ChainServer; random: Random },
@@ -43,8 +43,14 @@ export class ChainFollower {
   ) {
     this.server = deps.server;
     this.upstream = deps.upstream;
-    this.#random = deps.random;
+    // How often it draws depends on the moment.
+    this.#random = deps.random.fork();
     this.#config = config;
+  }
+
+  /** How often it had to be made a follower again, or saw to that itself. */
+  get rejoins(): number {
+    return this.#rejoins;
   }
 
   /** Whether something was done to it that may cost it its place. */
@@ -68,7 +74,6 @@ export class ChainFollower {
       await this.sync();
       await this.start();
     }
-    this.#resyncs = 0;
   }
 
   /** Copies the leader, or a part of it; the applier must stand still. */
@@ -99,10 +104,13 @@ export class ChainFollower {
     for (;;) {
       const state = await this.#state();
       isCopied = this.#noteResyncs(state) || isCopied;
-      if (state.running && state.appliedTick >= tick) break;
+      // A copy is counted after it has moved the position.
+      if (state.phase === 'tailing' && state.appliedTick >= tick) break;
       if (!state.running) isCopied = (await this.#revive(state)) || isCopied;
       if (performance.now() > deadlineMs) {
-        throw new Error(`${this.server.name} is at ${state.appliedTick} and not at ${tick}`);
+        throw new Error(
+          `${this.server.name} is ${state.phase} at ${state.appliedTick} and not at ${tick}`,
+        );
       }
       await sleep(POLL_MS);
     }
@@ -111,14 +119,14 @@ export class ChainFollower {
   }
 
   #noteResyncs({ totalResyncs, errorNum, errorMessage }: State): boolean {
-    const before = this.#resyncs;
+    // They are counted from the start of the server.
+    const before = totalResyncs < this.#resyncs ? 0 : this.#resyncs;
     this.#resyncs = totalResyncs;
-    // They are counted from the start of the applier.
-    if (totalResyncs === 0 || totalResyncs === before) return false;
+    if (totalResyncs === before) return false;
     if (!this.isExcused) {
       throw new Error(`${this.server.name} copied everything: ${errorNum} ${errorMessage}`);
     }
-    this.counts.resyncs++;
+    this.#rejoins++;
     return true;
   }
 
@@ -130,7 +138,7 @@ export class ChainFollower {
     if (!this.#excuses.has(errorNum)) {
       throw new Error(`${this.server.name} has stopped: ${errorNum} ${errorMessage}`);
     }
-    this.counts.rejoins++;
+    this.#rejoins++;
     await this.join();
     return true;
   }
@@ -139,12 +147,14 @@ export class ChainFollower {
     const { state } = await this.server.must('GET', '/_api/replication/applier-state');
     const wire = state as {
       running: boolean;
+      phase: string;
       lastAppliedContinuousTick: string | null;
       totalResyncs: number;
       lastError: { errorNum: number; errorMessage?: string };
     };
     return {
       running: wire.running,
+      phase: wire.phase,
       appliedTick: BigInt(wire.lastAppliedContinuousTick ?? 0),
       totalResyncs: wire.totalResyncs,
       errorNum: wire.lastError.errorNum,

@@ -1,4 +1,3 @@
-import { appendFileSync } from 'node:fs';
 import type { Method } from '../../bench/support/http-client.ts';
 import type { ChainAnswer, ChainServer } from './chain-server.ts';
 import type { Random } from './random.ts';
@@ -93,12 +92,6 @@ export class Traffic {
       throw error;
     }
     const { status, errorNum, text } = answer;
-    if (process.env['TICKLOG_TRACE']) {
-      appendFileSync(
-        process.env['TICKLOG_TRACE'],
-        JSON.stringify([doing, method, path, headers, body ?? null, status, text]) + '\n',
-      );
-    }
     if (status === SHUTTING_DOWN) throw new LostAnswer(text);
     if (status < 300) {
       this.#count(`${doing} ok`);

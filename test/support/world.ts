@@ -172,10 +172,15 @@ export class World {
   /** Takes what the leader holds for what it has answered. */
   learn(found: FoundServer): void {
     this.isListDoubted = false;
-    this.#collections.clear();
+    for (const { cid } of this.collections) if (!found.has(cid)) this.drop(cid);
     for (const each of found.values()) {
       const { cid, name, parameters } = each;
-      this.add({ cid, name, type: Number(parameters['type']) }).learn(each);
+      const type = Number(parameters['type']);
+      const known = this.get(cid);
+      // Open transactions take note of what they have done where it is known.
+      const collection = known?.type === type ? known : this.add({ cid, name, type });
+      collection.name = name;
+      collection.learn(each);
     }
     this.touched.clear();
   }
