@@ -64,6 +64,7 @@ export class DdlApplier {
   plan(line: ForeignLine): DdlPlan {
     const { cid = '', cname = '', tick = 0n } = line;
     const collection = this.#theirs.find(cid, cname);
+    if (collection && this.#theirs.copiedUpTo(collection) >= tick) return 'done';
     if (line.type === MarkerType.collectionRename) return this.#rename(line, collection);
     const name = line.cname ?? nameIn(line) ?? collection?.name ?? '';
     if (isView(line.type) || !isFollowed(this.#restriction, { cid, name }, collection)) {
@@ -184,7 +185,7 @@ export class DdlApplier {
       const { followed, ...rest } = this.#replacing(context, wanted, tick);
       return this.#collections.rename(this.#database, renamed, newName, {
         ...rest,
-        ...(isTheirs && followed ? { followed } : {}),
+        ...(isTheirs && followed ? { followed: this.#theirs.followedAt(tick, renamed) } : {}),
       });
     };
   }

@@ -50,7 +50,10 @@ export class SyncSwitch {
       finished,
       (tx, going) => this.#endProgress(tx, finished, going, end),
       {
-        followed: { leaderId, database: leaderDatabase, tick },
+        followed: {
+          ...{ leaderId, database: leaderDatabase, tick },
+          ...(incarnation === undefined ? {} : { copied: { tick, incarnation } }),
+        },
         isGone: (collection) => this.#isGone(collection, end),
       },
     );
@@ -82,13 +85,19 @@ export class SyncSwitch {
     for (const copy of finished) progress.removePosition(tx, copy);
     tx.observeTick(end.position.tick);
     const { database } = this.#options;
-    if (moveCheckpoint(tx, { store, database }, end)) {
-      this.#noteDropped(tx, finished, going, end);
-    }
+    const isMoved = moveCheckpoint(tx, { store, database }, end);
+    // Where the applier has older lines to read, it must know those of what has just gone.
+    const unknown = isMoved
+      ? going
+      : going.filter(({ name }) => isLeftToApplier({ store, database }, end, name));
+    this.#noteDropped(tx, finished, unknown, end);
     this.#options.onSwitch(tx, end.position);
   }
 
-  /** All that the applier is to follow was copied: what came from there and was not copied is gone. */
+  /**
+   * What came from there and was not copied is gone there, or is called what the applier does not follow:
+   * otherwise it would have been copied (`displacedBy`).
+   */
   #noteDropped(
     tx: WriteTx,
     finished: readonly Collection[],

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OWN_PREFIX } from './chain-comparison.ts';
-import type { ChainRun, FollowerName, ServerName } from './chain-run.ts';
+import { type ChainRun, type FollowerName, LOST_PLACE, type ServerName } from './chain-run.ts';
 import { NAMES } from './traffic.ts';
 
 /** Operations on the leader, and beside them or between them something that is done to one of the servers. */
@@ -80,6 +80,8 @@ const sendBack =
     await run.operations();
     if (from === undefined) return;
     await run.follower(name).stop();
+    // What is here may not fit what is read again; then it says so.
+    run.follower(name).excuse(LOST_PLACE);
     await run.follower(name).start(from);
     await run.operations(0.3);
   };

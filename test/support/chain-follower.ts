@@ -14,8 +14,8 @@ interface State {
   readonly errorMessage: string;
 }
 
-/** The tick of the last entry, or of the last that is missing behind it. */
-async function logEnd(server: ChainServer): Promise<bigint> {
+/** The tick of the last entry of its log, or of the last that is missing behind it. */
+export async function logEnd(server: ChainServer): Promise<bigint> {
   const { state } = await server.must('GET', '/_api/replication/logger-state');
   const { lastLogTick, holeAt } = state as { lastLogTick: string; holeAt: string };
   return BigInt(lastLogTick) > BigInt(holeAt) ? BigInt(lastLogTick) : BigInt(holeAt);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { runTraffic } from './all-traffic.ts';
 import { type Chain, OWN_PREFIX, compareChain, compareLeader } from './chain-comparison.ts';
 import type { Disturbance } from './chain-disturbances.ts';
-import { ChainFollower } from './chain-follower.ts';
+import { ChainFollower, logEnd } from './chain-follower.ts';
 import { ChainServer } from './chain-server.ts';
 import type { Random } from './random.ts';
 import { expectSameIndexes, verifyStored } from './stored-comparison.ts';
@@ -21,8 +21,8 @@ export interface ChainRunOptions {
   readonly asChildren: boolean;
 }
 
-/** The log does not reach back. */
-const LOST_PLACE = 1414;
+/** The log does not reach back, or does not fit. */
+export const LOST_PLACE = 1414;
 
 /**
  * A leader, one that follows it, and one that follows that one, while everything is done to the first and
@@ -167,8 +167,8 @@ export class ChainRun implements AsyncDisposable {
     if (await middle.settle()) this.breakLog('middle');
     await last.settle();
     await compareChain(this.#chain, this.world);
-    this.#earlier.middle.push(await this.#chain.leader.api.lastLogTick());
-    this.#earlier.last.push(await this.#chain.middle.api.lastLogTick());
+    this.#earlier.middle.push(await logEnd(this.#chain.leader));
+    this.#earlier.last.push(await logEnd(this.#chain.middle));
   }
 }
 
