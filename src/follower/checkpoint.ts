@@ -33,6 +33,8 @@ export interface Replay {
 /** A part of a log that is read a second time: what is here may be newer than its lines. */
 export interface KnownLog {
   readonly leaderId: string;
+  /** The run of the leader in which the tick was given out. */
+  readonly incarnation: string;
   /** Up to here, inclusively. */
   readonly tick: Tick;
 }
@@ -102,11 +104,11 @@ export function giveCheckpoint(
 /** What is known of the log by the stored position; nothing by one that cannot be read, or was only given. */
 function knownLog(store: Store, databaseNumber: number): KnownLog | undefined {
   try {
-    const { leaderId, processedTick, known } = readCheckpoint(store, databaseNumber) ?? {};
-    if (leaderId === undefined || processedTick === undefined) return undefined;
-    if (leaderId === UNKNOWN_LEADER) return known;
-    const isOlder = known?.leaderId === leaderId && known.tick > processedTick;
-    return isOlder ? known : { leaderId, tick: processedTick };
+    const stored = readCheckpoint(store, databaseNumber);
+    if (!stored) return undefined;
+    const { leaderId, incarnation, processedTick: tick, known } = stored;
+    if (leaderId === UNKNOWN_LEADER || (known && known.tick > tick)) return known;
+    return incarnation === undefined ? undefined : { leaderId, incarnation, tick };
   } catch (error) {
     if (isServiceError(error, 'invalidApplierState')) return undefined;
     throw error;

@@ -376,7 +376,8 @@ export class TailingSyncer {
   }
 }
 
-/** Leaders that are not ticklog are no measure: lines of theirs come again after every copy. */
-function knownTick({ serverId, incarnations }: LeaderState, { known }: Checkpoint): Tick {
-  return incarnations && known?.leaderId === serverId ? known.tick : 0n;
+/** Only ticklog leaders tell in which history they are; lines of others come again after every copy. */
+function knownTick({ serverId, incarnations = [] }: LeaderState, { known }: Checkpoint): Tick {
+  if (known?.leaderId !== serverId) return 0n;
+  return holdsHistory(incarnations, known.incarnation, known.tick) ? known.tick : 0n;
 }
