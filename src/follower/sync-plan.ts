@@ -15,8 +15,6 @@ export interface SyncSituation {
   readonly inventory: LeaderInventory;
   readonly leaderDatabase: string;
   readonly restriction: Restriction;
-  /** Ids of collections that are copied besides: see `displacedBy`. */
-  readonly displaced?: ReadonlySet<string>;
   /** Tick of the snapshot that is copied, of leaders whose batch is one. */
   readonly snapshotTick?: Tick | undefined;
 }
@@ -36,11 +34,10 @@ export function makePlan({
   inventory,
   leaderDatabase,
   restriction,
-  displaced,
   snapshotTick,
 }: SyncSituation): SyncPlan {
-  const collections = inventory.collections.filter(
-    ({ parameters: { name, cid } }) => restriction.accepts(name) || displaced?.has(cid),
+  const collections = inventory.collections.filter(({ parameters }) =>
+    restriction.accepts(parameters.name),
   );
   const cids = new Set<string>();
   const names = new Set<string>();

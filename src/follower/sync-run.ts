@@ -23,9 +23,8 @@ import type { LeaderClient } from './leader-client.ts';
 import { type LeaderTraits, leaderTraits } from './leader-traits.ts';
 import type { Restriction } from './restriction.ts';
 import { repeatWhenLost } from './snapshot-lost.ts';
-import { isBehind, isLeftToApplier } from './sync-checkpoint.ts';
+import { isBehind } from './sync-checkpoint.ts';
 import { discardCopies } from './sync-discard.ts';
-import { displacedBy } from './sync-displaced.ts';
 import { deletionsSinceOf, isContinuable, keptCopies, makePlan } from './sync-plan.ts';
 import { type SyncPlan, SyncProgress } from './sync-progress.ts';
 import { SyncSwitch } from './sync-switch.ts';
@@ -198,7 +197,6 @@ export class SyncRun {
       leaderDatabase: client.database,
       restriction,
       snapshotTick: traits.wantsBatchId ? lease.lastTick : undefined,
-      displaced: this.#displaced(state, inventory),
     };
     const earlier = this.#progress.plan();
     const continued =
@@ -225,22 +223,6 @@ export class SyncRun {
     const { incarnations } = state;
     const run = incarnations?.at(-1)?.id;
     return { plan, begun, continued, incarnations, run, deletionsSince, traits };
-  }
-
-  /** Only ticklog leaders have ids by which a collection is known again. */
-  #displaced(state: LeaderState, inventory: LeaderInventory): ReadonlySet<string> {
-    const { client, store } = this.#deps;
-    const { database, restriction } = this.#options;
-    const { serverId: leaderId, incarnations } = state;
-    if (!incarnations) return new Set();
-    const position = { leaderId, tick: inventory.tick };
-    const end = { position, leaderDatabase: client.database, restriction, incarnations };
-    return displacedBy({
-      ...{ database, inventory, restriction },
-      isOurs: ({ followed }) =>
-        followed?.leaderId === leaderId && followed.database === client.database,
-      isLeftToApplier: (name) => isLeftToApplier({ store, database }, end, name),
-    });
   }
 
   async #canContinue(

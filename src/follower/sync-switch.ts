@@ -4,6 +4,7 @@ import type { CollectionCopies } from '../documents/collection-copy.ts';
 import type { Database } from '../documents/database.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
+import { freeDisplacedName } from './displaced-name.ts';
 import { DroppedCollections } from './dropped-collections.ts';
 import type { SyncRequest } from './initial-syncer.ts';
 import type { LeaderIncarnation } from './leader-answers.ts';
@@ -55,6 +56,7 @@ export class SyncSwitch {
           ...(incarnation === undefined ? {} : { copied: { tick, incarnation } }),
         },
         isGone: (collection) => this.#isGone(collection, end),
+        nameBeside: (collection) => this.#nameBeside(collection, end),
       },
     );
     for (const { name, cid } of gone) {
@@ -66,11 +68,24 @@ export class SyncSwitch {
    * Whether something that was not copied once came from the place that was copied, and would have been
    * copied if it were still there. What no leader's copy is stays (contract 3.7).
    */
-  #isGone({ name, followed }: Collection, end: SyncEnd): boolean {
-    if (followed?.leaderId !== end.position.leaderId) return false;
-    if (followed.database !== end.leaderDatabase || !end.restriction.accepts(name)) return false;
+  #isGone(collection: Collection, end: SyncEnd): boolean {
+    if (!isCopyFrom(collection, end) || !end.restriction.accepts(collection.name)) return false;
+    return !this.#isLeftToApplier(collection, end);
+  }
+
+  /**
+   * What is put out of its place by a copy, and is another one on a ticklog leader: an applier that comes behind
+   * needs it until the log says how it lost its name.
+   */
+  #nameBeside(collection: Collection, end: SyncEnd): string | undefined {
+    if (!end.incarnations || !isCopyFrom(collection, end)) return undefined;
+    if (!this.#isLeftToApplier(collection, end)) return undefined;
+    return freeDisplacedName(this.#options.database, collection.cid);
+  }
+
+  #isLeftToApplier({ name }: Collection, end: SyncEnd): boolean {
     const { store } = this.#deps;
-    return !isLeftToApplier({ store, database: this.#options.database }, end, name);
+    return isLeftToApplier({ store, database: this.#options.database }, end, name);
   }
 
   /** What is in the batch of the switch besides the switch. */
@@ -85,19 +100,13 @@ export class SyncSwitch {
     for (const copy of finished) progress.removePosition(tx, copy);
     tx.observeTick(end.position.tick);
     const { database } = this.#options;
-    const isMoved = moveCheckpoint(tx, { store, database }, end);
-    // Where the applier has older lines to read, it must know those of what has just gone.
-    const unknown = isMoved
-      ? going
-      : going.filter(({ name }) => isLeftToApplier({ store, database }, end, name));
-    this.#noteDropped(tx, finished, unknown, end);
+    if (moveCheckpoint(tx, { store, database }, end)) {
+      this.#noteDropped(tx, finished, going, end);
+    }
     this.#options.onSwitch(tx, end.position);
   }
 
-  /**
-   * What came from there and was not copied is gone there, or is called what the applier does not follow:
-   * otherwise it would have been copied (`displacedBy`).
-   */
+  /** All that the applier is to follow was copied: what came from there and was not copied is gone. */
   #noteDropped(
     tx: WriteTx,
     finished: readonly Collection[],
@@ -117,4 +126,9 @@ export class SyncSwitch {
     const cids = gone.map(({ cid }) => cid);
     dropped.add(tx, cids, tick);
   }
+}
+
+/** Whether a collection is recorded as a copy from the place that was copied. */
+function isCopyFrom({ followed }: Collection, { position, leaderDatabase }: SyncEnd): boolean {
+  return followed?.leaderId === position.leaderId && followed.database === leaderDatabase;
 }
