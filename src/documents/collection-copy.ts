@@ -23,6 +23,8 @@ export interface SwitchSource {
   readonly followed: Followed;
   /** Whether a collection that is here is gone there: then it goes with the switch. */
   readonly isGone: (collection: Collection) => boolean;
+  /** What one that has the name of a copy is to be called from then on; undefined for one that is to go. */
+  readonly nameBeside: (collection: Collection) => string | undefined;
 }
 
 const COUNT_STEP = 50_000;
@@ -126,7 +128,7 @@ export class CollectionCopies {
 
   /**
    * Puts the copies in the place of whatever has their id or their name, in one batch with what `also`
-   * writes. Readers see the old collections until then and the new ones from then on. What is gone at the
+   * writes. What has a name, but another id, may stay beside them under another name. Readers see the old collections until then and the new ones from then on. What is gone at the
    * source goes in the same batch.
    * @param also sees all those that go
    * @returns those that went without a replacement
@@ -143,9 +145,15 @@ export class CollectionCopies {
         const replaced = new Set<Collection>();
         for (const copy of copies) {
           copy.assertAlive();
-          for (const old of [database.byCid(copy.cid), database.byName(copy.name)]) {
-            if (old) replaced.add(old);
-          }
+          const old = database.byCid(copy.cid);
+          if (old) replaced.add(old);
+        }
+        for (const copy of copies) {
+          const old = database.byName(copy.name);
+          if (!old || replaced.has(old)) continue;
+          const name = source?.nameBeside(old);
+          if (name === undefined) replaced.add(old);
+          else moveAside(tx, database, old, name);
         }
         const gone = database.collections.filter(
           (each) => !replaced.has(each) && source?.isGone(each),
@@ -204,6 +212,15 @@ export class CollectionCopies {
     copy.setLargestKey(largest === undefined ? '' : primaryKeyDocument(largest));
     return count;
   }
+}
+
+/** Gives a collection another name, without a log entry. */
+function moveAside(tx: WriteTx, database: Database, collection: Collection, name: string): void {
+  const { record, name: oldName } = collection;
+  collection.writeRecord(tx, { ...record, parameters: { ...record.parameters, name } });
+  tx.afterCommit(() => {
+    database.show(collection, oldName);
+  });
 }
 
 /**

@@ -28,6 +28,18 @@ export interface Followed {
   readonly database: string;
   /** The leader's tick as of which it is known to have a collection of this id and name. */
   readonly tick: Tick;
+  /**
+   * What it was copied as: all that the leader's log says of it up to this tick is in it already. Absent for what
+   * came with the log, and for copies from leaders that do not tell their runs.
+   */
+  readonly copied?: CopiedAt;
+}
+
+/** A moment in the history of a leader. */
+export interface CopiedAt {
+  readonly tick: Tick;
+  /** The run in which the tick was given out. */
+  readonly incarnation: string;
 }
 
 /** What the catalogue stores of a collection. */

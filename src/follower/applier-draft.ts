@@ -2,6 +2,7 @@ import type { Tick } from '../model/tick.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import {
   type Checkpoint,
+  type KnownLog,
   type OpenTransaction,
   type Replay,
   writeCheckpoint,
@@ -25,6 +26,7 @@ export class Draft {
   #processedTick: Tick;
   #appliedTick: Tick;
   #replay: Replay | undefined;
+  readonly #known: KnownLog | undefined;
   readonly #leaderId: string;
 
   constructor(checkpoint: Checkpoint, figures: AppliedFigures) {
@@ -33,6 +35,7 @@ export class Draft {
     this.#processedTick = checkpoint.processedTick;
     this.#appliedTick = checkpoint.appliedTick;
     this.#replay = checkpoint.replay;
+    this.#known = checkpoint.known;
     this.open = new Map(checkpoint.open.map((each) => [each.tid, each]));
     this.events = figures.events;
     this.excluded = figures.excluded;
@@ -111,6 +114,7 @@ export class Draft {
       processedTick: this.#processedTick,
       open: [...this.open.values()],
       ...(this.#replay ? { replay: this.#replay } : {}),
+      ...(this.#known && this.#known.tick > this.#processedTick ? { known: this.#known } : {}),
       updatedMs: nowMs,
     };
   }

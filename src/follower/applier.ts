@@ -35,14 +35,7 @@ import {
   withSync,
 } from './applier-state.ts';
 import { NO_FIGURES, addFigures } from './applier-totals.ts';
-import {
-  type Checkpoint,
-  UNKNOWN_LEADER,
-  checkpointAt,
-  deleteCheckpoint,
-  knownPosition,
-  writeCheckpoint,
-} from './checkpoint.ts';
+import { type Checkpoint, deleteCheckpoint, giveCheckpoint, knownPosition } from './checkpoint.ts';
 import { errorFields } from './failure-log.ts';
 import type { InitialSyncer, SyncResult } from './initial-syncer.ts';
 import { Restriction } from './restriction.ts';
@@ -275,10 +268,10 @@ export class Applier {
     if (tick >= MAX_TICK) {
       throw new ServiceError('badParameter', `tick ${tick} is above the largest one, 2^63`);
     }
-    await this.#deps.store.commit((tx) => {
+    const { store } = this.#deps;
+    await store.commit((tx) => {
       this.#database.assertAlive();
-      const checkpoint = checkpointAt({ leaderId: UNKNOWN_LEADER, tick }, tx.timeMs);
-      writeCheckpoint(tx, this.#database.number, checkpoint);
+      giveCheckpoint(tx, store, this.#database.number, tick);
     });
   }
 

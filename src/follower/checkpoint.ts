@@ -1,4 +1,4 @@
-import { ServiceError } from '../model/errors.ts';
+import { ServiceError, isServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import { metaKey } from '../storage/keys.ts';
 import { encodeRecord } from '../storage/record.ts';
@@ -30,6 +30,15 @@ export interface Replay {
   readonly tids: readonly string[];
 }
 
+/** A part of a log that is read a second time: what is here may be newer than its lines. */
+export interface KnownLog {
+  readonly leaderId: string;
+  /** The run of the leader in which the tick was given out. */
+  readonly incarnation: string;
+  /** Up to here, inclusively. */
+  readonly tick: Tick;
+}
+
 /** How far a follower is, always written in the batch of the data it speaks of (P3). */
 export interface Checkpoint {
   /** Server id of the leader, or `UNKNOWN_LEADER`. */
@@ -44,6 +53,8 @@ export interface Checkpoint {
   readonly open: readonly OpenTransaction[];
   /** The log is read a second time for transactions that were open at the position. */
   readonly replay?: Replay | undefined;
+  /** Where the position was before somebody sent it back; absent when the log is not read a second time. */
+  readonly known?: KnownLog | undefined;
   /** Nobody has asked yet which transactions of the leader are open here. */
   readonly isGiven?: boolean;
   /** When it was written, ms since 1970. */
@@ -75,6 +86,33 @@ export function checkpointAt(point: StartingPoint, nowMs: number): Checkpoint {
     isGiven: true,
     updatedMs: nowMs,
   };
+}
+
+/** Puts a position that somebody gives in the place of the stored one. Whose it is shows when the leader is asked. */
+export function giveCheckpoint(
+  tx: WriteTx,
+  store: Store,
+  databaseNumber: number,
+  tick: Tick,
+): void {
+  const given = checkpointAt({ leaderId: UNKNOWN_LEADER, tick }, tx.timeMs);
+  const known = knownLog(store, databaseNumber);
+  const isBack = known !== undefined && known.tick > tick;
+  writeCheckpoint(tx, databaseNumber, { ...given, ...(isBack ? { known } : {}) });
+}
+
+/** What is known of the log by the stored position; nothing by one that cannot be read, or was only given. */
+function knownLog(store: Store, databaseNumber: number): KnownLog | undefined {
+  try {
+    const stored = readCheckpoint(store, databaseNumber);
+    if (!stored) return undefined;
+    const { leaderId, incarnation, processedTick: tick, known } = stored;
+    if (leaderId === UNKNOWN_LEADER || (known && known.tick > tick)) return known;
+    return incarnation === undefined ? undefined : { leaderId, incarnation, tick };
+  } catch (error) {
+    if (isServiceError(error, 'invalidApplierState')) return undefined;
+    throw error;
+  }
 }
 
 /**

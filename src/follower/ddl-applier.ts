@@ -15,6 +15,7 @@ import type { Tick } from '../model/tick.ts';
 import type { ForeignLine } from '../protocol/line-parser.ts';
 import { Space, numberRange, primaryKeyDocument } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
+import { displacedName, freeDisplacedName } from './displaced-name.ts';
 import { isFollowed } from './followed-collection.ts';
 import { adoptIndex } from './index-adoption.ts';
 import type { LeaderCollections, NamedCollection } from './leader-collections.ts';
@@ -64,6 +65,7 @@ export class DdlApplier {
   plan(line: ForeignLine): DdlPlan {
     const { cid = '', cname = '', tick = 0n } = line;
     const collection = this.#theirs.find(cid, cname);
+    if (collection && this.#theirs.copiedUpTo(collection) >= tick) return 'done';
     if (line.type === MarkerType.collectionRename) return this.#rename(line, collection);
     const name = line.cname ?? nameIn(line) ?? collection?.name ?? '';
     if (isView(line.type) || !isFollowed(this.#restriction, { cid, name }, collection)) {
@@ -116,15 +118,22 @@ export class DdlApplier {
     const named = this.#database.byName(parameters.name);
     const existing = this.#theirs.isTicklog ? same : (same ?? named);
     if (existing?.type === parameters.type) return this.#adopt(existing, parameters, tick);
-    if (this.#theirs.isAhead(same, tick) || this.#theirs.isOutdated(parameters, tick)) {
-      return 'done';
-    }
+    if (this.#theirs.isAhead(same, tick)) return 'done';
+    if (this.#theirs.isDroppedAfter(parameters.cid, tick)) return 'done';
+    const ownName = this.#nameAsOf(parameters, tick);
+    if (ownName === undefined) return 'done';
+    const wanted = { ...parameters, name: ownName };
     return (context) =>
-      this.#collections.createWith(
-        this.#database,
-        parameters,
-        this.#replacing(context, parameters, tick),
-      );
+      this.#collections.createWith(this.#database, wanted, this.#replacing(context, wanted, tick));
+  }
+
+  /**
+   * What a collection is called here that gets a name at `tick`: where another one is known to have it later, there is
+   * a name to wait under for what the log says next. Undefined when that is taken, too.
+   */
+  #nameAsOf({ cid, name }: NamedCollection, tick: Tick): string | undefined {
+    if (!this.#theirs.isAhead(this.#database.byName(name), tick)) return name;
+    return freeDisplacedName(this.#database, cid);
   }
 
   /** Same type, and same id or name: nothing is to be done but to note whose it is. */
@@ -161,9 +170,9 @@ export class DdlApplier {
     if (!collection && this.#theirs.isDroppedAfter(cid, tick)) return 'done';
     const { oldName } = line.payload ?? {};
     // It may have been renamed out, and come back.
-    const oldNames = [line.cname, collection?.name, oldName].filter(
-      (name) => typeof name === 'string',
-    );
+    const oldNames = [line.cname, collection?.name, oldName]
+      .filter((name) => typeof name === 'string')
+      .filter((name) => name !== displacedName(cid));
     const wasFollowed = oldNames.every((name) => this.#restriction.accepts(name));
     if (!wasFollowed) {
       if (!isFollowed) return 'excluded';
@@ -177,14 +186,15 @@ export class DdlApplier {
     if (!isFollowed) {
       return (context) => this.#collections.rename(this.#database, renamed, newName, context);
     }
-    if (this.#theirs.isAhead(this.#database.byName(newName), tick)) return 'done';
+    const wanted = { cid: renamed.cid, name: newName };
+    const ownName = this.#nameAsOf(wanted, tick);
+    if (ownName === undefined || ownName === renamed.name) return 'done';
     const isTheirs = renamed.cid === cid || this.#theirs.isOurs(renamed);
     return (context) => {
-      const wanted = { cid: renamed.cid, name: newName };
       const { followed, ...rest } = this.#replacing(context, wanted, tick);
-      return this.#collections.rename(this.#database, renamed, newName, {
+      return this.#collections.rename(this.#database, renamed, ownName, {
         ...rest,
-        ...(isTheirs && followed ? { followed } : {}),
+        ...(isTheirs && followed ? { followed: this.#theirs.followedAt(tick, renamed) } : {}),
       });
     };
   }

@@ -9,6 +9,7 @@ import { MarkerType } from '../model/marker.ts';
 import { isValidKey } from '../model/names.ts';
 import { MAX_TICK, type Tick } from '../model/tick.ts';
 import type { PlainLines } from '../protocol/plain-lines.ts';
+import type { Pointer } from '../storage/pointer.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import { NumericRevisions } from '../model/numeric-revisions.ts';
 import { isFollowed } from './followed-collection.ts';
@@ -20,6 +21,7 @@ import type { Restriction } from './restriction.ts';
 const CONFLICTS_MAX = 10;
 const OFFENDING_BYTES = 256;
 const MAX_TICK_DIGITS = 19;
+const NUMBER = /^[1-9][0-9]{0,18}$/;
 const LARGE_NUMBER = /^[1-9][0-9]{18,19}$/;
 
 /**
@@ -53,6 +55,7 @@ export class DocumentApplier {
   readonly #database: Database;
   readonly #restriction: Restriction;
   readonly #theirs: LeaderCollections;
+  readonly #knownTick: Tick;
   readonly #revisions = new NumericRevisions();
   #writes: DocumentTx | undefined;
   #excluded = 0;
@@ -61,15 +64,18 @@ export class DocumentApplier {
   #lastCid = '';
   #lastCname = '';
   #last: Collection | undefined;
+  /** What the log says of the last one up to here is in it already. */
+  #copiedUpTo: Tick = 0n;
 
   constructor(
     deps: { tx: WriteTx; database: Database },
-    options: { restriction: Restriction; theirs: LeaderCollections },
+    options: { restriction: Restriction; theirs: LeaderCollections; knownTick: Tick },
   ) {
     this.#tx = deps.tx;
     this.#database = deps.database;
     this.#restriction = options.restriction;
     this.#theirs = options.theirs;
+    this.#knownTick = options.knownTick;
   }
 
   /** Lines passed over because their collection is not followed. */
@@ -121,7 +127,9 @@ export class DocumentApplier {
     const collection = this.#lastOf(run.cid, run.cname);
     // The first line finds it.
     if (!collection) return 1;
-    if (!this.#documents.takesRuns(collection)) return run.count;
+    if (run.firstTick <= this.#copiedUpTo || !this.#documents.takesRuns(collection)) {
+      return run.count;
+    }
     const wanted = collection.type === CollectionType.edge ? MarkerType.edge : MarkerType.document;
     if (run.upsertType !== undefined && run.upsertType !== wanted) return run.count;
     this.#documents.writeRun(collection, run);
@@ -151,11 +159,14 @@ export class DocumentApplier {
     ));
   }
 
-  /** Undefined when the line is to be passed over: not followed, or of what is gone by a later line. */
+  /**
+   * Undefined when the line is to be passed over: not followed, older than the copy that is here, or of what is
+   * gone by a later line.
+   */
   #collection(lines: PageLines): Collection | undefined {
     const { cid, cname } = lines;
     const last = this.#lastOf(cid, cname);
-    if (last) return last;
+    if (last) return lines.tick > this.#copiedUpTo ? last : undefined;
     const found = this.#theirs.find(cid, cname);
     const named = { cid, name: cname };
     if (!isFollowed(this.#restriction, named, found)) {
@@ -167,9 +178,10 @@ export class DocumentApplier {
       throw this.#theirs.missing(named);
     }
     this.#last = found;
+    this.#copiedUpTo = this.#theirs.copiedUpTo(found);
     this.#lastCid = cid;
     this.#lastCname = cname;
-    return found;
+    return lines.tick > this.#copiedUpTo ? found : undefined;
   }
 
   #lastOf(cid: string, cname: string): Collection | undefined {
@@ -224,7 +236,15 @@ export class DocumentApplier {
     this.#documents.upsert(collection, key, { value: value ?? {}, rest, ...ends }, old, rev);
   }
 
-  /** Removes the local document in the way; false when there is none. */
+  /**
+   * Whether a document in the way of a line is none of the leader's, or comes later in the log. Of a log that is
+   * read a second time the leader may have made the index after the line, and have both.
+   */
+  #isReplaceable({ rev }: Pointer, { tick }: PageLines): boolean {
+    return tick > this.#knownTick || (NUMBER.test(rev) && BigInt(rev) > tick);
+  }
+
+  /** Removes the local document in the way; false when there is none, or it would not come again. */
   #removeConflict(collection: Collection, lines: PageLines, body: Buffer): boolean {
     const text = lines.exact ? body.toString('utf8', lines.dataStart, lines.dataEnd) : undefined;
     const document = (
@@ -232,7 +252,7 @@ export class DocumentApplier {
     ) as IndexedDocument;
     const owner = this.#documents.conflict(collection, lines.key, document);
     const pointer = owner === undefined ? undefined : this.#documents.pointer(collection, owner);
-    if (owner === undefined || !pointer) return false;
+    if (owner === undefined || !pointer || !this.#isReplaceable(pointer, lines)) return false;
     this.#documents.remove(collection, owner, pointer);
     return true;
   }

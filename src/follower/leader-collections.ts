@@ -7,6 +7,7 @@ import type { WriteTx } from '../storage/write-tx.ts';
 import { DroppedCollections } from './dropped-collections.ts';
 import { collectionOf } from './followed-collection.ts';
 import type { LeaderIncarnation } from './leader-answers.ts';
+import { holdsHistory } from './leader-check.ts';
 
 /** The leader that a log comes from. */
 export interface FollowedLeader {
@@ -77,6 +78,18 @@ export class LeaderCollections {
   }
 
   /**
+   * Up to which tick the log says nothing new of a collection: it was copied as it was then, while the position of
+   * the applier stayed behind. 0 where it must all be applied.
+   */
+  copiedUpTo(collection: Collection): Tick {
+    const { followed } = collection;
+    const { incarnations } = this.#leader;
+    if (!followed?.copied || !incarnations || !this.isOurs(collection)) return 0n;
+    const { tick, incarnation } = followed.copied;
+    return holdsHistory(incarnations, incarnation, tick) ? tick : 0n;
+  }
+
+  /**
    * Whether a line about a collection that is not here may be passed over: the leader has dropped it later,
    * or another one has its name at a later tick, so that the log goes on to say what became of it.
    */
@@ -96,9 +109,14 @@ export class LeaderCollections {
     this.#dropped.add(tx, [cid], tick);
   }
 
-  /** What a collection is recorded as that has its name by an event of this tick. */
-  followedAt(tick: Tick): Followed {
-    return { leaderId: this.#leader.id, database: this.#leader.database, tick };
+  /**
+   * What a collection is recorded as that has its name by an event of this tick.
+   * @param before the collection, when it is one that was here already
+   */
+  followedAt(tick: Tick, before?: Collection): Followed {
+    const copied = before && this.isOurs(before) ? before.followed?.copied : undefined;
+    const { id: leaderId, database } = this.#leader;
+    return { leaderId, database, tick, ...(copied ? { copied } : {}) };
   }
 
   /**

@@ -38,6 +38,8 @@ export interface PageApplierOptions {
   readonly interleaved: boolean;
   /** Whether neighbouring lines of the leader may have one tick: 3.4 and later. */
   readonly equalTicks: boolean;
+  /** Lines of a ticklog leader up to here are read a second time: what is here may be newer. 0 for none. */
+  readonly knownTick: Tick;
 }
 
 /** How many events failed and were passed over, as `ignoreErrors` allows, and the newest of them. */
@@ -49,6 +51,12 @@ export interface IgnoredEvents {
 /** Failures of the store and of ourselves: no event is to blame, none is passed over. */
 const NEVER_IGNORED: ReadonlySet<ErrorName> = new Set<ErrorName>([
   ...(['storageDamaged', 'storageFailed', 'internal', 'databaseNotFound'] as const),
+]);
+
+/** What is not possible because what is here is newer than the line. */
+const OVERTAKEN: ReadonlySet<ErrorName> = new Set<ErrorName>([
+  ...(['collectionNotFound', 'duplicateName', 'collectionTypeInvalid'] as const),
+  'uniqueConstraintViolated',
 ]);
 
 /**
@@ -303,7 +311,7 @@ export class PageApplier {
     const { count } = this.#ignored;
     if (NEVER_IGNORED.has(error.kind) || count >= this.#options.ignoreErrors) {
       this.#failedTick = tick;
-      throw error;
+      throw this.#overtaken(tick, error);
     }
     this.#ignored = { count: count + 1, last: { error, tick } };
     this.#logger.warn({ err: error, tick: tick.toString() }, 'an event failed and was passed over');
@@ -313,6 +321,16 @@ export class PageApplier {
       draft.processed(tick);
       draft.settled();
     }).written;
+  }
+
+  /** Of a log that is read a second time not all can be applied again: then only a copy helps. */
+  #overtaken(tick: Tick, error: ServiceError): ServiceError {
+    if (tick > this.#options.knownTick || !OVERTAKEN.has(error.kind)) return error;
+    return new ServiceError(
+      'startTickNotPresent',
+      `the log is read a second time, and does not fit what is here, which is newer; sync anew: ${error.message}`,
+      { cause: error },
+    );
   }
 
   #draft(): Draft {

@@ -123,6 +123,8 @@ export interface StepOptions {
   readonly interleaved: boolean;
   /** Whether neighbouring lines may have one tick (3.4 and later). */
   readonly equalTicks: boolean;
+  /** See PageApplierOptions. */
+  readonly knownTick: Tick;
 }
 
 /**

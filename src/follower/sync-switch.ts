@@ -4,6 +4,7 @@ import type { CollectionCopies } from '../documents/collection-copy.ts';
 import type { Database } from '../documents/database.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
+import { freeDisplacedName } from './displaced-name.ts';
 import { DroppedCollections } from './dropped-collections.ts';
 import type { SyncRequest } from './initial-syncer.ts';
 import type { LeaderIncarnation } from './leader-answers.ts';
@@ -50,8 +51,12 @@ export class SyncSwitch {
       finished,
       (tx, going) => this.#endProgress(tx, finished, going, end),
       {
-        followed: { leaderId, database: leaderDatabase, tick },
+        followed: {
+          ...{ leaderId, database: leaderDatabase, tick },
+          ...(incarnation === undefined ? {} : { copied: { tick, incarnation } }),
+        },
         isGone: (collection) => this.#isGone(collection, end),
+        nameBeside: (collection) => this.#nameBeside(collection, end),
       },
     );
     for (const { name, cid } of gone) {
@@ -63,11 +68,24 @@ export class SyncSwitch {
    * Whether something that was not copied once came from the place that was copied, and would have been
    * copied if it were still there. What no leader's copy is stays (contract 3.7).
    */
-  #isGone({ name, followed }: Collection, end: SyncEnd): boolean {
-    if (followed?.leaderId !== end.position.leaderId) return false;
-    if (followed.database !== end.leaderDatabase || !end.restriction.accepts(name)) return false;
+  #isGone(collection: Collection, end: SyncEnd): boolean {
+    if (!isCopyFrom(collection, end) || !end.restriction.accepts(collection.name)) return false;
+    return !this.#isLeftToApplier(collection, end);
+  }
+
+  /**
+   * What is put out of its place by a copy, and is another one on a ticklog leader: an applier that comes behind
+   * needs it until the log says how it lost its name.
+   */
+  #nameBeside(collection: Collection, end: SyncEnd): string | undefined {
+    if (!end.incarnations || !isCopyFrom(collection, end)) return undefined;
+    if (!this.#isLeftToApplier(collection, end)) return undefined;
+    return freeDisplacedName(this.#options.database, collection.cid);
+  }
+
+  #isLeftToApplier({ name }: Collection, end: SyncEnd): boolean {
     const { store } = this.#deps;
-    return !isLeftToApplier({ store, database: this.#options.database }, end, name);
+    return isLeftToApplier({ store, database: this.#options.database }, end, name);
   }
 
   /** What is in the batch of the switch besides the switch. */
@@ -108,4 +126,9 @@ export class SyncSwitch {
     const cids = gone.map(({ cid }) => cid);
     dropped.add(tx, cids, tick);
   }
+}
+
+/** Whether a collection is recorded as a copy from the place that was copied. */
+function isCopyFrom({ followed }: Collection, { position, leaderDatabase }: SyncEnd): boolean {
+  return followed?.leaderId === position.leaderId && followed.database === leaderDatabase;
 }

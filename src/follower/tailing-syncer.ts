@@ -124,6 +124,7 @@ export class TailingSyncer {
           ignoreErrors: Math.max(0, config.ignoreErrors - ignoredBefore),
           interleaved: traits.isInterleaved,
           equalTicks: traits.hasWalTail,
+          knownTick: knownTick(state, checkpoint),
           theirs: new LeaderCollections(this.#deps, {
             id: state.serverId,
             database: this.#deps.client.database,
@@ -373,4 +374,10 @@ export class TailingSyncer {
     const settings = { ...this.#options.config, classic: this.#traits?.isClassic === true };
     return idleWaitMs(this.#idleRounds, page.active !== false, settings);
   }
+}
+
+/** Only ticklog leaders tell in which history they are; lines of others come again after every copy. */
+function knownTick({ serverId, incarnations = [] }: LeaderState, { known }: Checkpoint): Tick {
+  if (known?.leaderId !== serverId) return 0n;
+  return holdsHistory(incarnations, known.incarnation, known.tick) ? known.tick : 0n;
 }

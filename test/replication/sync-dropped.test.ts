@@ -141,13 +141,8 @@ describe('a repeated sync', () => {
     await leader.rename('aa', 'bb');
     await leader.create('aa');
     await follower.sync(leader, { restrictType: 'include', restrictCollections: ['aa'] });
-    await follower.api.startApplier();
-    // What the leader calls bb was here as aa, and made room.
-    expect(await follower.stopped()).toMatchObject({
-      errorNum: 1203,
-      errorMessage: expect.stringMatching(/collection 'aa'.* sync anew/) as string,
-    });
-    await follower.sync(leader);
+    // What the leader calls bb was here as aa; its documents are there.
+    expect(await follower.names()).toHaveLength(2);
     await follower.follow(leader);
     expect(await follower.differences(leader)).toEqual([]);
   });

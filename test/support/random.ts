@@ -6,6 +6,11 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
+  /** Another one, which draws for itself. */
+  fork(): Random {
+    return new Random(this.below(2 ** 32));
+  }
+
   /** In [0, 1). */
   next(): number {
     this.#state = (Math.imul(this.#state, 1_664_525) + 1_013_904_223) >>> 0;

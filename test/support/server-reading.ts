@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type DumpEntry, contentOf, dumpEntries, isRemoval } from '../../bench/support/dump.ts';
-import type { ServerApi } from '../../bench/support/server-api.ts';
+import type { InventoryEntry, ServerApi } from '../../bench/support/server-api.ts';
 import type { Content } from './leader-model.ts';
 
 /** A collection as a server shows it over HTTP: its entry in the inventory, and its dump played forward. */
@@ -22,14 +22,15 @@ const DIFFERENCES_MAX = 10;
 /**
  * Reads all collections of a server that nobody writes to.
  * @param options.mayRepeat the same may have been written more than once
+ * @param options.includeSystem those whose names begin with `_`, too
  * @throws Error when a dump names a revision twice: something was applied more than once
  */
 export async function readServer(
   api: ServerApi,
-  options: { mayRepeat?: boolean } = {},
+  options: { mayRepeat?: boolean; includeSystem?: boolean } = {},
 ): Promise<FoundServer> {
   const found = new Map<string, FoundCollection>();
-  for (const entry of await api.inventory()) {
+  for (const entry of await listCollections(api, options.includeSystem ?? false)) {
     const { cid, name } = entry.parameters;
     const { ticklog } = entry as unknown as { ticklog: { count: number } };
     found.set(cid, {
@@ -85,6 +86,16 @@ function documentDifferences(leader: FoundCollection, follower: FoundCollection)
     differences.push(`${leader.name}/${key}: ${texts.join(' and ')}`);
   }
   return differences;
+}
+
+async function listCollections(
+  api: ServerApi,
+  includeSystem: boolean,
+): Promise<readonly InventoryEntry[]> {
+  if (!includeSystem) return api.inventory();
+  const path = '/_api/replication/inventory?includeSystem=true';
+  const { collections } = (await api.http.json('GET', path)) as { collections: InventoryEntry[] };
+  return collections;
 }
 
 async function readDocuments(

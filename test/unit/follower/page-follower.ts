@@ -17,6 +17,7 @@ const OPTIONS: Omit<PageApplierOptions, 'theirs'> = {
   ignoreErrors: 0,
   interleaved: false,
   equalTicks: false,
+  knownTick: 0n,
 };
 
 /** A database that follows a log made up by the test, with the leader's collections `c` and `e`. */
