@@ -8,6 +8,7 @@ import { ERRORS, ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import type { BatchLease } from './batch-lease.ts';
 import { classify, refusedAnswer } from './classify.ts';
+import type { GoneCollection } from './dropped-collections.ts';
 import { DumpPageWriter } from './dump-page-writer.ts';
 import { errorFields } from './failure-log.ts';
 import type { DumpPage, LeaderClient } from './leader-client.ts';
@@ -29,8 +30,8 @@ export interface CollectionCopierDeps {
   readonly logger: Logger;
   /** Throws unless the leader is still who it was; resolves with the run that a ticklog leader is in. */
   readonly recheckLeader: (signal: AbortSignal) => Promise<string | undefined>;
-  /** Whether the leader, still who it was, no longer lists a collection. */
-  readonly isDropped: (cid: string, signal: AbortSignal) => Promise<boolean>;
+  /** The tick of a list of the leader, still who it was, that lacks a collection; undefined when it is there. */
+  readonly goneAt: (cid: string, signal: AbortSignal) => Promise<Tick | undefined>;
   /** Removes one hidden copy with its position. */
   readonly discard: (copy: Collection) => Promise<void>;
   readonly onPage: (
@@ -79,6 +80,7 @@ export class CollectionCopier {
   /** Leaders of 2.2 to 3.3 are asked once to make their log ready for dumping. */
   #flush: boolean;
   #run: string | undefined;
+  readonly #gone: GoneCollection[] = [];
 
   constructor(deps: CollectionCopierDeps, options: CollectionCopierOptions) {
     this.#deps = deps;
@@ -87,10 +89,16 @@ export class CollectionCopier {
     this.#run = options.run;
   }
 
+  /** Those that the leader turned out not to have any more. */
+  get gone(): readonly GoneCollection[] {
+    return this.#gone;
+  }
+
   /**
    * Copies one collection and completes the copy: counted, indexed, ready to be switched in.
    *
-   * @returns undefined when the leader no longer has it and its log will not say so
+   * @returns undefined when the leader no longer has it, unless it is for its log to say so: nothing of that log
+   *   could be relied on to fit half a copy, but only what ticklog leaders have dropped can be remembered
    * @throws ServiceError as the client; as DumpPageWriter; uniqueConstraintViolated (1210);
    *   startTickNotPresent when the leader compacts faster than it can be copied, or, caused by
    *   ReplacedOnLeader, has another collection in its place; the reason of `signal`
@@ -115,7 +123,8 @@ export class CollectionCopier {
       copy = await this.#create(planned);
       outcome = await this.#copyPages(copy, 0n, outcome.compactedTo, signal);
     }
-    if (outcome === 'gone' && this.#options.plan.leaderWasStopped) {
+    const { leaderWasStopped, incarnation } = this.#options.plan;
+    if (outcome === 'gone' && (leaderWasStopped || incarnation !== undefined)) {
       await this.#deps.discard(copy);
       return undefined;
     }
@@ -237,7 +246,11 @@ export class CollectionCopier {
       } catch (error) {
         // One such answer proves nothing: of a collection that is still listed it may pass.
         const gone = isGone(error);
-        if (gone && (await this.#deps.isDropped(cid, signal))) return 'gone';
+        const goneAt = gone ? await this.#deps.goneAt(cid, signal) : undefined;
+        if (goneAt !== undefined) {
+          this.#gone.push({ cid, tick: goneAt });
+          return 'gone';
+        }
         const lost = this.#options.traits.isSnapshot ? snapshotLost(error, signal) : undefined;
         if (lost) throw lost;
         if (!gone && classify(error, signal) !== 'retry') throw error;

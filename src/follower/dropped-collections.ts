@@ -15,6 +15,13 @@ export interface LeaderHistory {
   readonly incarnations: readonly LeaderIncarnation[];
 }
 
+/** A collection that the leader does not have any more. */
+export interface GoneCollection {
+  readonly cid: string;
+  /** As of when. */
+  readonly tick: Tick;
+}
+
 /** What is stored, of the leader followed last. */
 interface DroppedRecord {
   readonly leaderId: string;
@@ -64,12 +71,12 @@ export class DroppedCollections {
     return droppedTick !== undefined && droppedTick > tick;
   }
 
-  /** Remembers collections that are gone as of a tick. Needs a batch of its own. */
-  add(tx: WriteTx, cids: readonly string[], tick: Tick): void {
+  /** Remembers collections, each of them gone as of its tick. Needs a batch of its own. */
+  add(tx: WriteTx, gone: readonly GoneCollection[]): void {
     const incarnation = this.#incarnation;
-    if (cids.length === 0 || incarnation === undefined) return;
+    if (gone.length === 0 || incarnation === undefined) return;
     const dropped = new Map(this.#dropped);
-    for (const cid of cids) {
+    for (const { cid, tick } of gone) {
       const known = dropped.get(cid) ?? 0n;
       dropped.delete(cid);
       dropped.set(cid, known > tick ? known : tick);

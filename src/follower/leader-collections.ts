@@ -106,7 +106,7 @@ export class LeaderCollections {
 
   /** Remembers that the leader has dropped a collection. Needs a batch of its own. */
   noteDropped(tx: WriteTx, cid: string, tick: Tick): void {
-    this.#dropped.add(tx, [cid], tick);
+    this.#dropped.add(tx, [{ cid, tick }]);
   }
 
   /**

@@ -60,6 +60,16 @@ export function isLeftToApplier(follower: Follower, end: SyncEnd, collectionName
   );
 }
 
+/** Whether the applier has a position in the log of another server than the one that was copied. */
+export function followsOther({ store, database }: Follower, { position }: SyncEnd): boolean {
+  const stored = readable(store, database);
+  return (
+    stored !== undefined &&
+    stored.leaderId !== UNKNOWN_LEADER &&
+    stored.leaderId !== position.leaderId
+  );
+}
+
 /** Whether the position of the applier goes to where the sync ended. */
 function moves(
   { store, database }: Follower,

@@ -257,7 +257,7 @@ export class SyncRun {
         logger,
         progress: this.#progress,
         recheckLeader: (inner) => this.#recheck(plan, inner),
-        isDropped: (cid, inner) => this.#isDropped(start, lease, cid, inner),
+        goneAt: (cid, inner) => this.#goneAt(start, lease, cid, inner),
         discard: (copy) => this.#discardOne(copy),
         onPage: (message, page) => this.#count(message, page),
       },
@@ -275,7 +275,7 @@ export class SyncRun {
     await new SyncSwitch({ ...this.#deps, progress: this.#progress }, this.#options).run(
       plan,
       finished,
-      start.incarnations,
+      { incarnations: start.incarnations, gone: copier.gone },
     );
     return {
       collections: finished
@@ -307,17 +307,17 @@ export class SyncRun {
     );
   }
 
-  async #isDropped(
+  async #goneAt(
     { plan, traits }: Start,
     lease: BatchLease,
     cid: string,
     signal: AbortSignal,
-  ): Promise<boolean> {
+  ): Promise<Tick | undefined> {
     await this.#recheck(plan, signal);
-    const { collections } = await this.#list(traits, lease, signal);
+    const { collections, tick } = await this.#list(traits, lease, signal);
     // That list must be the leader's, too.
     await this.#recheck(plan, signal);
-    return collections.every(({ parameters }) => parameters.cid !== cid);
+    return collections.some(({ parameters }) => parameters.cid === cid) ? undefined : tick;
   }
 
   #discardAll(): Promise<void> {

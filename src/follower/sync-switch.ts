@@ -5,11 +5,11 @@ import type { Database } from '../documents/database.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import { freeDisplacedName } from './displaced-name.ts';
-import { DroppedCollections } from './dropped-collections.ts';
+import { DroppedCollections, type GoneCollection } from './dropped-collections.ts';
 import type { SyncRequest } from './initial-syncer.ts';
 import type { LeaderIncarnation } from './leader-answers.ts';
 import type { Restriction } from './restriction.ts';
-import { type SyncEnd, isLeftToApplier, moveCheckpoint } from './sync-checkpoint.ts';
+import { type SyncEnd, followsOther, isLeftToApplier, moveCheckpoint } from './sync-checkpoint.ts';
 import type { SyncPlan, SyncProgress } from './sync-progress.ts';
 
 export interface SyncSwitchDeps {
@@ -25,6 +25,13 @@ export interface SyncSwitchOptions {
   readonly onSwitch: NonNullable<SyncRequest['onSwitch']>;
 }
 
+/** What is put in place, what goes, and what the leader has dropped since it was listed. */
+interface Switched {
+  readonly finished: readonly Collection[];
+  readonly going: readonly Collection[];
+  readonly gone: readonly GoneCollection[];
+}
+
 /** The end of a sync: puts its copies in place, and all that must be in the same batch (P6). */
 export class SyncSwitch {
   readonly #deps: SyncSwitchDeps;
@@ -35,21 +42,28 @@ export class SyncSwitch {
     this.#options = options;
   }
 
-  /** @param incarnations the runs of a ticklog leader */
+  /**
+   * @param leader.incarnations the runs of a ticklog leader
+   * @param leader.gone what it has dropped of the plan
+   */
   async run(
     plan: SyncPlan,
     finished: readonly Collection[],
-    incarnations: readonly LeaderIncarnation[] | undefined,
+    leader: {
+      readonly incarnations: readonly LeaderIncarnation[] | undefined;
+      readonly gone: readonly GoneCollection[];
+    },
   ): Promise<void> {
     const { copies, logger } = this.#deps;
     const { database, restriction } = this.#options;
     const { leaderId, incarnation, leaderDatabase, tick } = plan;
     const position = { leaderId, ...(incarnation === undefined ? {} : { incarnation }), tick };
+    const { incarnations } = leader;
     const end = { position, leaderDatabase, restriction, incarnations };
     const gone = await copies.switchIn(
       database,
       finished,
-      (tx, going) => this.#endProgress(tx, finished, going, end),
+      (tx, going) => this.#endProgress(tx, { ...leader, finished, going }, end),
       {
         followed: {
           ...{ leaderId, database: leaderDatabase, tick },
@@ -89,43 +103,39 @@ export class SyncSwitch {
   }
 
   /** What is in the batch of the switch besides the switch. */
-  #endProgress(
-    tx: WriteTx,
-    finished: readonly Collection[],
-    going: readonly Collection[],
-    end: SyncEnd,
-  ): void {
+  #endProgress(tx: WriteTx, { finished, going, gone }: Switched, end: SyncEnd): void {
     const { store, progress } = this.#deps;
     progress.removePlan(tx);
     for (const copy of finished) progress.removePosition(tx, copy);
     tx.observeTick(end.position.tick);
     const { database } = this.#options;
-    if (moveCheckpoint(tx, { store, database }, end)) {
-      this.#noteDropped(tx, finished, going, end);
-    }
+    const { tick } = end.position;
+    const isOther = followsOther({ store, database }, end);
+    const isMoved = moveCheckpoint(tx, { store, database }, end);
+    // All that the applier is to follow was copied: what came from there and was not copied is gone.
+    const left = isMoved ? goneWith(finished, going, end) : [];
+    const known = [...left.map(({ cid }) => ({ cid, tick })), ...gone];
+    // What is remembered is of one leader.
+    if (isMoved || !isOther) this.#dropped(end).add(tx, known);
     this.#options.onSwitch(tx, end.position);
   }
 
-  /** All that the applier is to follow was copied: what came from there and was not copied is gone. */
-  #noteDropped(
-    tx: WriteTx,
-    finished: readonly Collection[],
-    going: readonly Collection[],
-    { position, leaderDatabase, incarnations = [] }: SyncEnd,
-  ): void {
-    const { leaderId, tick } = position;
-    const copied = new Set(finished.map(({ cid }) => cid));
-    const gone = going.filter(
-      ({ cid, followed }) =>
-        !copied.has(cid) && followed?.leaderId === leaderId && followed.database === leaderDatabase,
-    );
-    const dropped = new DroppedCollections(this.#deps, {
+  #dropped({ position, leaderDatabase, incarnations = [] }: SyncEnd): DroppedCollections {
+    return new DroppedCollections(this.#deps, {
       databaseNumber: this.#options.database.number,
-      leader: { leaderId, database: leaderDatabase, incarnations },
+      leader: { leaderId: position.leaderId, database: leaderDatabase, incarnations },
     });
-    const cids = gone.map(({ cid }) => cid);
-    dropped.add(tx, cids, tick);
   }
+}
+
+/** Those that go without a copy in their place. */
+function goneWith(
+  finished: readonly Collection[],
+  going: readonly Collection[],
+  end: SyncEnd,
+): readonly Collection[] {
+  const copied = new Set(finished.map(({ cid }) => cid));
+  return going.filter((each) => !copied.has(each.cid) && isCopyFrom(each, end));
 }
 
 /** Whether a collection is recorded as a copy from the place that was copied. */
