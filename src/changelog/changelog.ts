@@ -1,6 +1,7 @@
 import type { LoggerConfig } from '../model/logger-config.ts';
 import { MarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
+import { needsNoMerging } from '../storage/block-merge.ts';
 import { readLastEntry } from '../storage/block-reader.ts';
 import { Space, metaKey } from '../storage/keys.ts';
 import { LogTip } from '../storage/log-tip.ts';
@@ -61,6 +62,7 @@ export class Changelog {
       {
         level: deps.store.level,
         memory: deps.store.tips,
+        lastTick: () => this.state.lastTick,
         onRead: () => this.#storeReads++,
       },
       { space: Space.changelog, number: options.databaseNumber },
@@ -224,7 +226,9 @@ export class Changelog {
 
   /** Notes that blocks up to this tick need no more merging. */
   noteMerged(tx: WriteTx, upTo: Tick): void {
-    this.#state.write(tx, { ...this.#state.read(tx), mergedTick: upTo });
+    const state = this.#state.read(tx);
+    // A large write may have moved it meanwhile.
+    if (upTo > state.mergedTick) this.#state.write(tx, { ...state, mergedTick: upTo });
     tx.afterCommit(() => {
       this.#commitsSinceMerge = 0;
     });
@@ -317,6 +321,7 @@ export class Changelog {
 
   #add(tx: WriteTx, addition: LogAddition): void {
     const state = this.#state.read(tx);
+    const full = needsNoMerging(addition.bytes, this.#commitsSinceMerge);
     // Spelled out: a spread whose names are given again is made by the slow way, and this runs once a write.
     this.#state.write(tx, {
       lastTick: addition.lastTick,
@@ -325,13 +330,13 @@ export class Changelog {
       holeAt: state.holeAt,
       events: state.events + addition.events,
       bytes: state.bytes + addition.bytes,
-      mergedTick: state.mergedTick,
+      mergedTick: full ? addition.lastTick : state.mergedTick,
       unlogged: state.unlogged,
       unloggedRemote: state.unloggedRemote,
     });
     tx.afterCommit(() => {
       this.#totalEvents += addition.events;
-      this.#commitsSinceMerge++;
+      this.#commitsSinceMerge = full ? 0 : this.#commitsSinceMerge + 1;
       this.#wake();
     });
   }

@@ -1,6 +1,7 @@
 import { readBlocksInPieces } from '../storage/block-reader.ts';
 import {
   SMALL_BLOCK_BYTES,
+  SMALL_COMMITS_MIN,
   isWorthMerging,
   mergeRuns,
   rewriteBlocks,
@@ -8,9 +9,6 @@ import {
 import { Space } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import type { Changelog } from './changelog.ts';
-
-/** So many commits are worth a look for small blocks. */
-const COMMITS_MIN = 64;
 
 /**
  * Merges the small blocks that single writes left at the end of a changelog, one run a batch.
@@ -21,7 +19,7 @@ export async function mergeLogBlocks(
   changelog: Changelog,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (changelog.commitsSinceMerge < COMMITS_MIN) return false;
+  if (changelog.commitsSinceMerge < SMALL_COMMITS_MIN) return false;
   const { mergedTick, removedTick } = changelog.state;
   const number = changelog.databaseNumber;
   const log = { space: Space.changelog, number } as const;

@@ -312,12 +312,15 @@ export class CopyWriter {
   /** Adds to the figures; what counts as live until the copy is complete are keys known to be new. */
   finish(): void {
     const stats = this.#copy.readStats(this.#tx);
+    const lastTick = this.#lastTick > stats.lastTick ? this.#lastTick : stats.lastTick;
     this.#copy.writeStats(this.#tx, {
       ...stats,
       count: stats.count + this.#newKeys,
       entries: stats.entries + this.#entries,
       bytes: stats.bytes + this.#bytes,
-      lastTick: this.#lastTick > stats.lastTick ? this.#lastTick : stats.lastTick,
+      lastTick,
+      // Copies are made in full blocks.
+      mergedTick: lastTick,
       lastKey: Math.max(stats.lastKey, this.#lastKey),
     });
   }

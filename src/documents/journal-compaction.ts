@@ -6,6 +6,7 @@ import type { Block } from '../storage/block.ts';
 import {
   type KeptEntry,
   SMALL_BLOCK_BYTES,
+  SMALL_COMMITS_MIN,
   isWorthMerging,
   mergeRuns,
   rewriteBlocks,
@@ -30,8 +31,6 @@ export interface CompactionLimits {
   readonly lastPass: WeakMap<Collection, { deadLeft: number; endedMs: number }>;
 }
 
-/** So many commits are worth a look for small blocks at the end of a journal. */
-const COMMITS_MIN = 64;
 /** A whole pass is worth it when this share of the entries, and this many, are superseded. */
 const DEAD_SHARE_MIN = 0.3;
 const DEAD_MIN = 1000;
@@ -64,7 +63,7 @@ export async function compactJournal(
   signal: AbortSignal,
 ): Promise<boolean> {
   const whole = isWholePassDue(collection, limits);
-  if (!whole && collection.stats.newBlocks < COMMITS_MIN) return false;
+  if (!whole && collection.stats.newBlocks < SMALL_COMMITS_MIN) return false;
   const compaction = new JournalCompaction({ store, collection, limits }, { whole });
   await compaction.run(signal);
   if (whole) {
@@ -124,7 +123,8 @@ class JournalCompaction {
     await this.#store.commit((tx) => {
       if (this.#collection.dropped) return;
       const stats = this.#collection.readStats(tx);
-      this.#collection.writeStats(tx, { ...stats, newBlocks: 0, mergedTick: merged });
+      const mergedTick = merged > stats.mergedTick ? merged : stats.mergedTick;
+      this.#collection.writeStats(tx, { ...stats, newBlocks: 0, mergedTick });
     });
   }
 

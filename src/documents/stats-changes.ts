@@ -1,4 +1,5 @@
 import type { Tick } from '../model/tick.ts';
+import { needsNoMerging } from '../storage/block-merge.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionStats } from './collection-stats.ts';
@@ -56,7 +57,13 @@ export class StatsChanges {
   }
 
   #write(collection: Collection, stats: MutableStats): void {
-    stats.newBlocks++;
+    const bytes = stats.bytes - collection.readStats(this.#tx).bytes;
+    if (needsNoMerging(bytes, stats.newBlocks)) {
+      stats.newBlocks = 0;
+      stats.mergedTick = stats.lastTick;
+    } else {
+      stats.newBlocks++;
+    }
     collection.writeStats(this.#tx, stats);
   }
 

@@ -10,6 +10,22 @@ import type { WriteTx } from './write-tx.ts';
 /** Blocks with fewer bytes of lines than this are worth merging with their neighbours. */
 export const SMALL_BLOCK_BYTES = 16 * 1024;
 
+/** So many commits with small blocks are worth a look at the end of a log. */
+export const SMALL_COMMITS_MIN = 64;
+
+/** A write with so many bytes of lines makes full blocks by itself, but for the last one. */
+const FULL_BLOCKS_BYTES = 4 * BLOCK_LINES_FILL_BYTES;
+
+/**
+ * Whether the blocks of a write, and all before it, are to be left as they are: looking through much that is
+ * full already for a few small blocks costs more than these do.
+ * @param bytes of lines the write adds
+ * @param smallCommits commits since the log was last merged
+ */
+export function needsNoMerging(bytes: number, smallCommits: number): boolean {
+  return bytes >= FULL_BLOCKS_BYTES && smallCommits < SMALL_COMMITS_MIN;
+}
+
 /** A run whose blocks have more bytes of lines on average is left as it is: moving it costs more than it saves. */
 const WORTH_MERGING_BYTES = 4 * 1024;
 

@@ -1,7 +1,9 @@
 import type { Level as LevelDatabase } from 'level';
 import type { Tick } from '../model/tick.ts';
+import { Block } from './block.ts';
 import { BlockWriter } from './block-writer.ts';
 import { type BlockSpace, Space } from './keys.ts';
+import type { LogTip, TipMemory } from './log-tip.ts';
 import { type BlockBuffers, LinePointer, type RecordSink } from './open-block.ts';
 import { PendingPointer, type Pointer, encodePointer } from './pointer.ts';
 import type { Scratch } from './scratch.ts';
@@ -17,6 +19,9 @@ export type Level = LevelDatabase<Buffer, Buffer>;
  * sends at a time, 8 MiB, makes less, journal and log together: garbage need not be collected for it.
  */
 const LARGE_BYTES = 24 * 1024 * 1024;
+
+/** Lines of one log, in bytes, up to which they are kept for those who read its end. */
+const TIP_MAX_BYTES = 1024 * 1024;
 
 type Value = Buffer | PendingPointer;
 
@@ -40,6 +45,9 @@ export class CommitGroup implements GroupView {
   readonly #ticks: TickSource;
   readonly #buffers: BlockBuffers;
   readonly #scratch: GroupScratch;
+  readonly #tips: TipMemory;
+  /** What is shown to those who read the end of a log once it is in the store. */
+  readonly #news: { readonly tip: LogTip; readonly blocks: Block[] }[] = [];
   #below: CommitGroup | undefined;
   #overlay: Overlay = new Map();
   readonly #states: States = new Map();
@@ -53,6 +61,7 @@ export class CommitGroup implements GroupView {
       ticks: TickSource;
       buffers: BlockBuffers;
       scratch: GroupScratch;
+      tips: TipMemory;
       below: CommitGroup | undefined;
     },
     options: { timeMs: number },
@@ -61,6 +70,7 @@ export class CommitGroup implements GroupView {
     this.#ticks = deps.ticks;
     this.#buffers = deps.buffers;
     this.#scratch = deps.scratch;
+    this.#tips = deps.tips;
     this.#below = deps.below;
     this.timeMs = options.timeMs;
     this.lastTick = deps.ticks.last;
@@ -99,8 +109,10 @@ export class CommitGroup implements GroupView {
     else this.#states.set(owner, before);
   }
 
-  /** Shows the states, which are in the store now. */
-  showStates(): void {
+  /** Shows the states and the ends of logs, which are in the store now. */
+  show(): void {
+    // First, for what is added is what comes behind the state as it was.
+    for (const { tip, blocks } of this.#news) tip.add(blocks);
     for (const [owner, value] of this.#states) owner.show(value);
   }
 
@@ -163,7 +175,9 @@ export class CommitGroup implements GroupView {
     // Blocks first: sealing tells the pointers in the overlay where their block ends.
     // What is put is copied, so a large group gives its blocks back one by one.
     const release = this.isLarge;
-    for (const writer of this.#writers.values()) writer.seal(this.timeMs, sink, { release });
+    for (const writer of this.#writers.values()) {
+      writer.seal(this.timeMs, this.#shownSink(writer, sink), { release });
+    }
     for (const [owner, value] of this.#states) sink.put(owner.key, owner.encode(value));
     for (const [keyText, value] of this.#overlay) {
       // The block that it points into has put it.
@@ -173,6 +187,25 @@ export class CommitGroup implements GroupView {
       sink.change(key, this.#blindValues[i] ?? null);
     });
     return sink.bytes;
+  }
+
+  /** One that also keeps the blocks, where somebody reads the end of the log. */
+  #shownSink({ space, number, bytes }: BlockWriter, sink: RecordSink): RecordSink {
+    const tip = bytes <= TIP_MAX_BYTES ? this.#tips.find(space, number) : undefined;
+    if (!tip) return sink;
+    const blocks: Block[] = [];
+    this.#news.push({ tip, blocks });
+    return {
+      keys: sink.keys,
+      values: sink.values,
+      put: (key, value) => {
+        blocks.push(new Block(key, Buffer.from(value)));
+        sink.put(key, value);
+      },
+      del: (key) => {
+        sink.del(key);
+      },
+    };
   }
 
   /** Gives the block buffers back, once the batch is in the store: readers find everything there. */

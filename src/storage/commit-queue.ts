@@ -6,6 +6,7 @@ import { BlockBuffers } from './open-block.ts';
 import type { CommitChain } from './commit-chain.ts';
 import { CommitGroup, type Level } from './commit-group.ts';
 import { metaKey } from './keys.ts';
+import type { TipMemory } from './log-tip.ts';
 import { protect } from './record.ts';
 import { Scratch } from './scratch.ts';
 import type { TickSource } from './tick-source.ts';
@@ -48,6 +49,7 @@ export class CommitQueue {
   readonly #ticks: TickSource;
   readonly #chain: CommitChain;
   readonly #clock: Clock;
+  readonly #tips: TipMemory;
   readonly #alwaysSync: boolean;
   readonly #buffers = new BlockBuffers({ keepCount: BUFFERS_KEPT });
   readonly #scratch = { keys: new Scratch(), values: new Scratch() };
@@ -60,13 +62,20 @@ export class CommitQueue {
   #idle: (() => void)[] = [];
 
   constructor(
-    deps: { level: Level; ticks: TickSource; chain: CommitChain; clock: Clock },
+    deps: {
+      level: Level;
+      ticks: TickSource;
+      chain: CommitChain;
+      clock: Clock;
+      tips: TipMemory;
+    },
     options: { alwaysSync: boolean; lastCommitted: Tick },
   ) {
     this.#level = deps.level;
     this.#ticks = deps.ticks;
     this.#chain = deps.chain;
     this.#clock = deps.clock;
+    this.#tips = deps.tips;
     this.#alwaysSync = options.alwaysSync;
     this.#lastCommitted = options.lastCommitted;
   }
@@ -154,6 +163,7 @@ export class CommitQueue {
           ticks: this.#ticks,
           buffers: this.#buffers,
           scratch: this.#scratch,
+          tips: this.#tips,
           below: this.#writing?.group,
         },
         { timeMs: this.#clock.nowMs() },
@@ -185,7 +195,7 @@ export class CommitQueue {
     try {
       await this.#write(open.group);
       this.#lastCommitted = open.group.lastTick;
-      open.group.showStates();
+      open.group.show();
       for (const { tx } of open.accepted) for (const effect of tx.effects) effect();
       for (const { waiting, result } of open.accepted) waiting.resolve(result as never);
     } catch (error) {

@@ -7,6 +7,8 @@ import { type Page, type PageRange, pageOf } from './page.ts';
 
 /** Counted beside the bytes of a block for its objects. */
 const BLOCK_OVERHEAD_BYTES = 500;
+/** A log whose end nobody reads any more is not kept for more than this. */
+const UNREAD_MAX_BYTES = 4 * 1024 * 1024;
 
 /**
  * The memory that the newest blocks of all logs share. Who needs more takes it from the log that has not
@@ -15,8 +17,8 @@ const BLOCK_OVERHEAD_BYTES = 500;
 export class TipMemory {
   readonly #maxBytes: number;
   #bytes = 0;
-  /** The one that was read last comes last. */
-  readonly #tips = new Set<LogTip>();
+  /** By space and number of the log; the one that was read last comes last. */
+  readonly #tips = new Map<string, LogTip>();
 
   constructor(options: { maxBytes: number }) {
     this.#maxBytes = options.maxBytes;
@@ -33,14 +35,19 @@ export class TipMemory {
 
   /** Notes that a log was read. */
   touch(tip: LogTip): void {
-    this.#tips.delete(tip);
-    this.#tips.add(tip);
+    this.#tips.delete(tip.id);
+    this.#tips.set(tip.id, tip);
+  }
+
+  /** The end of a log somebody has read up to; undefined when nobody has. */
+  find(space: BlockSpace, number: number): LogTip | undefined {
+    return this.#tips.size === 0 ? undefined : this.#tips.get(idOf(space, number));
   }
 
   /** Makes room by taking from others, and from the one that asks in the end. */
   claim(bytes: number): void {
     this.#bytes += bytes;
-    for (const tip of this.#tips) {
+    for (const tip of this.#tips.values()) {
       while (this.#bytes > this.#maxBytes && tip.dropOldest());
       if (this.#bytes <= this.#maxBytes) return;
     }
@@ -51,18 +58,21 @@ export class TipMemory {
   }
 
   forget(tip: LogTip): void {
-    this.#tips.delete(tip);
+    this.#tips.delete(tip.id);
   }
 }
 
 /**
  * The newest blocks of a log in memory, once a reader has come to its end: those who read on from there
- * share what one of them reads. Blocks never change; merging puts their lines in others, which is the same
- * for readers.
+ * share what one of them reads, and what is committed behind it comes here without being read at all. Blocks never
+ * change; merging puts their lines in others, which is the same for readers.
  */
 export class LogTip {
+  /** Of its log among all. */
+  readonly id: string;
   readonly #level: Level;
   readonly #memory: TipMemory;
+  readonly #lastTick: () => Tick;
   readonly #log: { readonly space: BlockSpace; readonly number: number };
   readonly #onRead: () => void;
   #blocks: Block[] = [];
@@ -71,16 +81,23 @@ export class LogTip {
   #to: Tick = 0n;
   #reading: Promise<void> | undefined;
   #closed = false;
+  /** Bytes that came since somebody has read. */
+  #unreadBytes = 0;
 
-  /** @param deps.onRead called whenever the store is read */
+  /**
+   * @param deps.lastTick of the newest committed entry of the log
+   * @param deps.onRead called whenever the store is read
+   */
   constructor(
-    deps: { level: Level; memory: TipMemory; onRead: () => void },
+    deps: { level: Level; memory: TipMemory; lastTick: () => Tick; onRead: () => void },
     log: { space: BlockSpace; number: number },
   ) {
     this.#level = deps.level;
     this.#memory = deps.memory;
+    this.#lastTick = deps.lastTick;
     this.#onRead = deps.onRead;
     this.#log = log;
+    this.id = idOf(log.space, log.number);
   }
 
   /** Notes that somebody has read up to the end of the log, which is here. */
@@ -88,7 +105,21 @@ export class LogTip {
     if (this.#closed || this.#from !== undefined) return;
     this.#from = end;
     this.#to = end;
+    this.#unreadBytes = 0;
     this.#memory.touch(this);
+  }
+
+  /**
+   * Takes the blocks of a commit that is in the store now, before the log says so. Where something is missing
+   * between them and what is here they are read from the store when somebody wants them.
+   */
+  add(blocks: readonly Block[]): void {
+    if (this.#from === undefined || this.#reading || this.#to !== this.#lastTick()) return;
+    for (const block of blocks) {
+      this.#push(block);
+      this.#unreadBytes += sizeOf(block);
+    }
+    if (this.#unreadBytes > UNREAD_MAX_BYTES) this.#giveUp();
   }
 
   /**
@@ -100,6 +131,7 @@ export class LogTip {
     while (this.#covers(range.from)) {
       if (range.to <= this.#to || this.#bytesAbove(range.from) > this.#enough(range)) {
         this.#memory.touch(this);
+        this.#unreadBytes = 0;
         const page = pageOf(this.#blocks.slice(this.#indexAbove(range.from)), range);
         return this.#to < range.to ? { ...page, more: true } : page;
       }
@@ -120,10 +152,20 @@ export class LogTip {
 
   /** Gives everything up, for good. */
   close(): void {
-    while (this.dropOldest());
     this.#closed = true;
+    this.#giveUp();
+  }
+
+  #giveUp(): void {
+    while (this.dropOldest());
     this.#from = undefined;
     this.#memory.forget(this);
+  }
+
+  #push(block: Block): void {
+    this.#blocks.push(block);
+    this.#to = block.lastTick;
+    this.#memory.claim(sizeOf(block));
   }
 
   /** Bytes a page can have, at most. */
@@ -144,10 +186,8 @@ export class LogTip {
     let bytes = 0;
     for await (const block of readBlocks(this.#level, range)) {
       if (this.#closed) return;
-      this.#blocks.push(block);
-      this.#to = block.lastTick;
+      this.#push(block);
       bytes += block.lines.length;
-      this.#memory.claim(sizeOf(block));
       if (bytes > enough || this.#to >= to) return;
     }
     // Nothing more is there up to `to`: the last ticks of a commit may have no entry.
@@ -171,6 +211,10 @@ export class LogTip {
     for (const block of this.#blocks.slice(this.#indexAbove(tick) + 1)) bytes += block.lines.length;
     return bytes;
   }
+}
+
+function idOf(space: BlockSpace, number: number): string {
+  return `${space}/${number}`;
 }
 
 function sizeOf(block: Block): number {

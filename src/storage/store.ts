@@ -64,7 +64,7 @@ export class Store {
   readonly server: ServerRecord;
   readonly eraser: RangeEraser;
   /** What the newest blocks of all logs take in memory. */
-  readonly tips = new TipMemory({ maxBytes: TIP_BYTES });
+  readonly tips: TipMemory;
   readonly #queue: CommitQueue;
   readonly #chain: CommitChain;
   readonly #directory: string;
@@ -72,13 +72,20 @@ export class Store {
   #closed: Promise<void> | undefined;
 
   private constructor(
-    deps: { level: Level; queue: CommitQueue; chain: CommitChain; logger: Logger },
+    deps: {
+      level: Level;
+      queue: CommitQueue;
+      chain: CommitChain;
+      tips: TipMemory;
+      logger: Logger;
+    },
     options: { server: ServerRecord; directory: string },
   ) {
     this.level = deps.level;
     this.server = options.server;
     this.#queue = deps.queue;
     this.#chain = deps.chain;
+    this.tips = deps.tips;
     this.#directory = options.directory;
     this.eraser = new RangeEraser(
       { level: deps.level, queue: deps.queue, logger: deps.logger },
@@ -111,15 +118,16 @@ export class Store {
       chain.load(await allRecords(level, Space.commit));
       await checkLastCommit(options.directory, level, chain);
       const { ticks, server } = begin(level, chain, deps.clock, options.newServerId ?? false);
+      const tips = new TipMemory({ maxBytes: TIP_BYTES });
       const queue = new CommitQueue(
-        { level, ticks, chain, clock: deps.clock },
+        { level, ticks, chain, clock: deps.clock, tips },
         {
           alwaysSync: options.alwaysSync ?? false,
           lastCommitted: chain.last?.tick ?? ticks.last,
         },
       );
       const store = new Store(
-        { level, queue, chain, logger: deps.logger },
+        { level, queue, chain, tips, logger: deps.logger },
         { server, directory: options.directory },
       );
       await queue.commit((tx) => tx.put(SERVER_KEY, encodeRecord(SERVER_KEY, server)), {

@@ -52,7 +52,7 @@ async function follow(
 }
 
 describe('the end of a log', () => {
-  test('is read from the store once for fifty who follow it', async () => {
+  test('is not read from the store for fifty who follow it', async () => {
     await using core = await open();
     const { changelog } = core.system;
     const from = changelog.state.lastTick;
@@ -67,8 +67,8 @@ describe('the end of a log', () => {
     const texts = await Promise.all(followers);
     const expected = await storedText(core, from);
     for (const text of texts) expect(text).toBe(expected);
-    // At most one for each commit, however many read.
-    expect(changelog.storeReads - readsBefore).toBeLessThanOrEqual(202);
+    // What is committed comes to them by memory; the first look may be before the tip is there.
+    expect(changelog.storeReads - readsBefore).toBeLessThanOrEqual(1);
   });
 
   test('is not read at all where nothing is above the position', async () => {
@@ -132,6 +132,28 @@ describe('the end of a log', () => {
     expect(behind.map(({ n, data }) => n ?? data?.['n'])).toEqual(
       Array.from({ length: 30 }, (_, i) => i),
     );
+  });
+
+  test('is given up when nobody reads it any more, and read from the store by who comes back', async () => {
+    await using core = await open();
+    const { changelog } = core.system;
+    const { tips } = core.store;
+    const from = changelog.state.lastTick;
+    await logLines(changelog, { from });
+    const collection = core.system.get('c');
+    let largest = 0;
+    for (let i = 0; i < 20; i++) {
+      await core.documents.insert(
+        core.system,
+        collection,
+        `{"n":${i},"v":"${'z'.repeat(MIB / 2)}"}`,
+      );
+      largest = Math.max(largest, tips.usedBytes);
+    }
+    expect(largest).toBeGreaterThan(MIB);
+    expect(largest).toBeLessThan(5 * MIB);
+    expect(tips.usedBytes).toBe(0);
+    expect(await logLines(changelog, { from })).toHaveLength(20);
   });
 
   test('of one database gives its memory to another that is read', async () => {

@@ -85,6 +85,28 @@ describe('a round of maintenance', () => {
     await verifyCore(core);
   });
 
+  test('need not look through what was written in full blocks, only through what comes behind', async () => {
+    await using opened = await open();
+    const { core, c, maintenance } = opened;
+    const { changelog } = core.system;
+    const large = `{"_key":"large","v":"${'y'.repeat(200_000)}"}`;
+    await core.documents.insert(core.system, c, large);
+    const marks = [c.stats.mergedTick, changelog.state.mergedTick];
+    expect(marks).toEqual([c.stats.lastTick, changelog.state.lastTick]);
+    expect([c.stats.newBlocks, changelog.commitsSinceMerge]).toEqual([0, 0]);
+    for (let i = 0; i < 100; i++) {
+      await core.documents.insert(core.system, c, `{"_key":"s${i}","pad":"${'x'.repeat(300)}"}`);
+    }
+    // Now something small waits, which is not to be forgotten.
+    await core.documents.insert(core.system, c, large.replace('large', 'larger'));
+    expect([c.stats.mergedTick, changelog.state.mergedTick]).toEqual(marks);
+    expect(await blockCount(core, c)).toBe(102);
+    await maintenance.round();
+    expect(await blockCount(core, c)).toBeLessThan(6);
+    expect(c.stats.mergedTick).toBe(c.stats.lastTick);
+    await verifyCore(core);
+  });
+
   test('rule 7: leaves out what is superseded, and old removals, and says so', async () => {
     await using opened = await open();
     const { core, c, clock, maintenance } = opened;
