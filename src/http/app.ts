@@ -138,7 +138,10 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): RequestListe
   });
   const answer = app.callback();
   const { catalogue } = deps;
-  const hot = new HotRoutes({ catalogue, handlers, errors }, { limits, generation });
+  const hot = new HotRoutes(
+    { catalogue, handlers, errors, routers: deps.routers ?? [] },
+    { limits, generation },
+  );
   const listener: RequestListener = (request, response) => {
     if (!hot.take(request, response)) void answer(request, response);
   };

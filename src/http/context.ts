@@ -54,10 +54,18 @@ export interface Exchange {
   respond?: boolean | undefined;
   /** Sets a header of the answer. */
   set(name: string, value: string): void;
+  /** Sends the answer with this body; absent in a `Context`. */
+  sendPieces?(pieces: readonly Buffer[]): void;
 }
 
+/** Answers a request; what it throws becomes the error body. */
+export type ExchangeHandler = (exchange: Exchange) => void | Promise<void>;
+
 /** The routes of one API, each handler as thin as it can be. */
-export type ApiRouter = Router<RequestState>;
+export type ApiRouter = Router<RequestState> & {
+  /** Those of them that may be answered in front of koa, by method and path: `GET /_api/replication/logger-follow`. */
+  readonly hot?: ReadonlyMap<string, ExchangeHandler>;
+};
 
 /**
  * A router for the paths below `prefix`, which has two segments, such as `/_api/document`: requests

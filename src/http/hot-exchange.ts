@@ -14,7 +14,7 @@ const NOT_MODIFIED = 304;
 
 /**
  * A request and its answer without koa: the headers of the answer are gathered in a list and written with the
- * body at once, by `send`. The body is a text; only a 304 has none.
+ * body at once: by `send`, where the body is a text and only a 304 has none, or by `sendPieces`.
  */
 export class HotExchange implements Exchange {
   readonly req: IncomingMessage;
@@ -78,5 +78,15 @@ export class HotExchange implements Exchange {
     res.writeHead(status, this.#fields);
     if (this.method === 'HEAD') res.end();
     else res.end(body);
+  }
+
+  /** Sends the answer with a body in pieces, handed over at once, so that the system takes them as one. */
+  sendPieces(pieces: readonly Buffer[]): void {
+    const { res } = this;
+    this.respond = false;
+    res.writeHead(this.status, this.#fields);
+    res.cork();
+    for (const piece of pieces) res.write(piece);
+    res.end();
   }
 }

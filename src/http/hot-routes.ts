@@ -4,25 +4,23 @@ import { SYSTEM_DATABASE } from '../documents/database.ts';
 import { Header } from '../protocol/headers.ts';
 import type { Query } from '../protocol/params.ts';
 import { dropRestOfBody } from './body.ts';
-import type { Exchange, RequestLimits } from './context.ts';
+import type { ApiRouter, ExchangeHandler, RequestLimits } from './context.ts';
 import type { DocumentHandlers } from './document-handlers.ts';
 import type { ErrorAnswers } from './errors.ts';
 import type { Generation } from './generation.ts';
 import { HotExchange } from './hot-exchange.ts';
 
-type Handler = (exchange: Exchange) => void | Promise<void>;
-
 /** By method: those with nothing behind `/_api/document`, with a collection, and with a collection and a key. */
-type Table = ReadonlyMap<string, Handler>;
+type Table = ReadonlyMap<string, ExchangeHandler>;
 
 /** Names that mean themselves: nothing in them is escaped. */
 const PLAIN_URL =
-  /^(?:\/_db\/([\w-]+))?(\/_api\/document(?:\/([\w-]+)(?:\/([\w:.-]+))?)?)(?:\?([\w:.~=&-]*))?$/;
+  /^(?:\/_db\/([\w-]+))?(\/_api\/(?:(document)(?:\/([\w-]+)(?:\/([\w:.-]+))?)?|replication\/[\w-]+))(?:\?([\w:.~=&-]*))?$/;
 const NO_QUERY: Query = {};
 
 /**
- * Answers, in front of koa's chain, the requests that there are most of: those about one document, when all
- * of the request is spelled plainly. Whatever else comes is left to koa, whose routes call the same handlers, so
+ * Answers, in front of koa's chain, the requests that there are most of: those about one document, and those for
+ * pages of the log, when all of the request is spelled plainly. Whatever else comes is left to koa, whose routes call the same handlers, so
  * that answers are the same either way.
  */
 export class HotRoutes {
@@ -31,24 +29,32 @@ export class HotRoutes {
   readonly #limits: RequestLimits;
   readonly #generation: Generation;
   readonly #tables: readonly [bare: Table, ofCollection: Table, ofKey: Table];
+  /** Of other APIs, by method and path. */
+  readonly #others: ReadonlyMap<string, ExchangeHandler>;
   /** Clients ask with the same few queries again and again. */
   #lastQuery: { readonly text: string; readonly query: Query } = { text: '', query: NO_QUERY };
 
   constructor(
-    deps: { catalogue: Catalogue; handlers: DocumentHandlers; errors: ErrorAnswers },
+    deps: {
+      catalogue: Catalogue;
+      handlers: DocumentHandlers;
+      errors: ErrorAnswers;
+      routers: readonly ApiRouter[];
+    },
     options: { limits: RequestLimits; generation: Generation },
   ) {
     this.#catalogue = deps.catalogue;
     this.#errors = deps.errors;
     this.#limits = options.limits;
     this.#generation = options.generation;
+    this.#others = new Map(deps.routers.flatMap(({ hot }) => [...(hot ?? [])]));
     const { handlers } = deps;
     const { actions } = handlers;
-    const read: Handler = (exchange) => actions.read(exchange);
+    const read: ExchangeHandler = (exchange) => actions.read(exchange);
     this.#tables = [
       new Map([['POST', (exchange) => handlers.insert(exchange)]]),
       new Map([['POST', (exchange) => handlers.insertInto(exchange)]]),
-      new Map<string, Handler>([
+      new Map<string, ExchangeHandler>([
         ['GET', read],
         ['HEAD', read],
         ['PUT', (exchange) => actions.replace(exchange)],
@@ -62,9 +68,10 @@ export class HotRoutes {
   take(req: IncomingMessage, res: ServerResponse): boolean {
     const found = PLAIN_URL.exec(req.url ?? '');
     if (!found) return false;
-    const [, databaseName = SYSTEM_DATABASE, path = '', collection, key, queryText] = found;
+    const [, databaseName = SYSTEM_DATABASE, path = '', api, collection, key, queryText] = found;
+    const { method = '' } = req;
     const table = this.#tables[key !== undefined ? 2 : collection !== undefined ? 1 : 0];
-    const handler = table.get(req.method ?? '');
+    const handler = api === undefined ? this.#others.get(`${method} ${path}`) : table.get(method);
     if (!handler || req.headers[Header.async] !== undefined) return false;
     const query = this.#queryOf(queryText);
     const database = this.#catalogue.find(databaseName);
@@ -79,7 +86,7 @@ export class HotRoutes {
     return true;
   }
 
-  async #answer(exchange: HotExchange, handler: Handler): Promise<void> {
+  async #answer(exchange: HotExchange, handler: ExchangeHandler): Promise<void> {
     try {
       await handler(exchange);
     } catch (error) {

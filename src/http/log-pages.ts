@@ -13,7 +13,7 @@ import {
   tickRangeParams,
 } from '../protocol/params.ts';
 import { readText } from './body.ts';
-import type { Context } from './context.ts';
+import type { Exchange } from './context.ts';
 import { type PageAnswerOptions, answerPage, whileConnected } from './replication-answer.ts';
 
 export interface LogPageOptions extends PageAnswerOptions {
@@ -33,7 +33,7 @@ const WAIT_MAX_SECONDS = 60;
  */
 export async function answerLog(
   leader: Leader,
-  ctx: Context,
+  ctx: Exchange,
   options: LogPageOptions,
 ): Promise<void> {
   const { query } = ctx;
@@ -67,7 +67,7 @@ export async function answerLog(
 }
 
 /** @throws ServiceError httpBadParameter for what is no list of ids */
-async function readOpenTransactions(ctx: Context): Promise<bigint[]> {
+async function readOpenTransactions(ctx: Exchange): Promise<bigint[]> {
   let ids: unknown;
   try {
     ids = parseJson(await readText(ctx, 'httpBadParameter'));

@@ -1,7 +1,7 @@
 import type { Tick } from '../model/tick.ts';
 import { ContentType, Header } from '../protocol/headers.ts';
 import { ClientGoneError } from './body.ts';
-import type { Context } from './context.ts';
+import type { Exchange } from './context.ts';
 import { sendEmpty, sendJson } from './respond.ts';
 
 /** What pages of the log and of a dump have in common (contract 2.6, 3.4). */
@@ -32,12 +32,12 @@ export const STALLED_AFTER_MS = 120_000;
 const TEXT_TYPE = 'text/plain; charset=utf-8';
 
 /** Answers 200 with a JSON body. */
-export function answerJson(ctx: Context, value: unknown): void {
+export function answerJson(ctx: Exchange, value: unknown): void {
   sendJson(ctx, 200, JSON.stringify(value));
 }
 
 /** Answers 204 the way real servers do: clients of that age read on when no length is announced. */
-export function answerEmpty(ctx: Context, contentType = TEXT_TYPE): void {
+export function answerEmpty(ctx: Exchange, contentType = TEXT_TYPE): void {
   ctx.set('content-length', '0');
   sendEmpty(ctx, 204, contentType);
 }
@@ -49,7 +49,7 @@ export function answerEmpty(ctx: Context, contentType = TEXT_TYPE): void {
  * @param headers what the endpoint has beyond those of all pages
  */
 export function answerPage(
-  ctx: Context,
+  ctx: Exchange,
   page: AnswerPage,
   headers: Readonly<Record<string, string>>,
   options: PageAnswerOptions,
@@ -57,12 +57,10 @@ export function answerPage(
   const { res } = ctx;
   if (res.closed) page.release();
   else res.once('close', page.release);
-  ctx.set({
-    ...headers,
-    [Header.checkMore]: String(page.checkMore),
-    [Header.lastIncluded]: page.lastIncluded.toString(),
-    [Header.incarnation]: page.incarnation,
-  });
+  for (const [name, value] of Object.entries(headers)) ctx.set(name, value);
+  ctx.set(Header.checkMore, String(page.checkMore));
+  ctx.set(Header.lastIncluded, page.lastIncluded.toString());
+  ctx.set(Header.incarnation, page.incarnation);
   if (page.body.length === 0) {
     answerEmpty(ctx, ContentType.dump);
     return;
@@ -76,7 +74,11 @@ export function answerPage(
 }
 
 /** All pieces are handed over at once, so that the system takes them as one. */
-function sendPieces(ctx: Context, pieces: readonly Buffer[]): void {
+function sendPieces(ctx: Exchange, pieces: readonly Buffer[]): void {
+  if (ctx.sendPieces) {
+    ctx.sendPieces(pieces);
+    return;
+  }
   ctx.respond = false;
   const { res } = ctx;
   res.cork();
@@ -92,7 +94,7 @@ function sendPieces(ctx: Context, pieces: readonly Buffer[]): void {
  *   which is the reason of the signal where a stop ends a wait without a result
  */
 export async function whileConnected<T>(
-  ctx: Context,
+  ctx: Exchange,
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();

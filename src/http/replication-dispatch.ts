@@ -2,7 +2,7 @@ import { assert } from '../base/assert.ts';
 import type { Database } from '../documents/database.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Query } from '../protocol/params.ts';
-import { type ApiRouter, type Context, apiRouter } from './context.ts';
+import { type ApiRouter, type Context, type ExchangeHandler, apiRouter } from './context.ts';
 import { generationOf } from './generation.ts';
 
 /** Methods a replication command can have. */
@@ -29,6 +29,8 @@ export interface ReplicationCommand {
    * answered 405 whatever follows the command, and never 601.
    */
   readonly takesId?: boolean;
+  /** Answers GET as `methods` does, in front of koa; set where there are very many of them. */
+  readonly hotGet?: ExchangeHandler;
 }
 
 /** Commands by name. Leader and follower each contribute a table; no name may be in two. */
@@ -63,7 +65,9 @@ export function replicationDispatch(...tables: readonly ReplicationCommands[]): 
     if (more.length > 0 && command.takesId !== true) throw commandExpected();
     throw new ServiceError('methodNotSupported');
   });
-  return router;
+  const hot = new Map<string, ExchangeHandler>();
+  for (const [name, { hotGet }] of commands) if (hotGet) hot.set(`GET ${PREFIX}/${name}`, hotGet);
+  return Object.assign(router, { hot });
 }
 
 function mergeTables(

@@ -2,7 +2,7 @@ import type { Leader } from '../leader/leader.ts';
 import { openTransactions } from '../leader/open-transactions.ts';
 import { ContentType, Header } from '../protocol/headers.ts';
 import { chunkSizeParam, tickRangeParams } from '../protocol/params.ts';
-import type { Context } from './context.ts';
+import type { Exchange } from './context.ts';
 import { generationOf } from './generation.ts';
 import { answerLog } from './log-pages.ts';
 import { type PageAnswerOptions, answerJson } from './replication-answer.ts';
@@ -54,6 +54,7 @@ export function loggerCommands(leader: Leader, options: PageAnswerOptions): Repl
         GET: ({ ctx }) => follow(leader, options, ctx),
         PUT: ({ ctx }) => follow(leader, options, ctx),
       },
+      hotGet: (exchange) => follow(leader, options, exchange),
     },
     'determine-open-transactions': {
       methods: {
@@ -74,7 +75,7 @@ export function loggerCommands(leader: Leader, options: PageAnswerOptions): Repl
 }
 
 /** GET, and PUT with the ids of transactions whose beginning the client has (contract 2.6). */
-async function follow(leader: Leader, options: PageAnswerOptions, ctx: Context): Promise<void> {
+async function follow(leader: Leader, options: PageAnswerOptions, ctx: Exchange): Promise<void> {
   const isOf3 = generationOf(ctx) === '3.x';
   await answerLog(leader, ctx, {
     shape: isOf3 ? '3.x' : 'stored',

@@ -23,9 +23,13 @@ export function sendResult(ctx: Context, status: number, fields: object): void {
  * Answers without a body, but with a content type: a 204 has one here (contract 1.1), which Koa would
  * take away. Other headers may be set with `ctx.set` before.
  */
-export function sendEmpty(ctx: Context, status: number, contentType: string): void {
+export function sendEmpty(ctx: Exchange, status: number, contentType: string): void {
   ctx.status = status;
   ctx.set('content-type', contentType);
+  if (ctx.sendPieces) {
+    ctx.sendPieces([]);
+    return;
+  }
   ctx.respond = false;
   ctx.res.end();
 }
