@@ -8,6 +8,7 @@ import { type Tick, tickText } from '../model/tick.ts';
 import { buildData, dataHead } from '../protocol/json-text.ts';
 import { documentHead, documentTail, journalHead } from '../protocol/line.ts';
 import type { ByteSlice, CutLine } from '../storage/block-writer.ts';
+import type { LineRun } from '../storage/line-run.ts';
 import { OpenPointer, type Pointer } from '../storage/pointer.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { CappedDocument } from './cap-list.ts';
@@ -16,7 +17,7 @@ import type { CollectionStats } from './collection-stats.ts';
 import type { Database } from './database.ts';
 import { DocumentLog } from './document-log.ts';
 import { type DocumentContent, type DocumentWrites, indexedDocument } from './document-writes.ts';
-import { type KeyedRun, writeRun } from './run-writes.ts';
+import { writeRun } from './run-writes.ts';
 import type { IndexedDocument } from './secondary-index.ts';
 import { StatsChanges } from './stats-changes.ts';
 import { cutBytes, dataOfLine, documentOfCut, documentOfLine } from './stored-document.ts';
@@ -212,7 +213,7 @@ export class DocumentTx implements DocumentWrites {
   }
 
   /** As `upsertCut` and `remove` for each line of a run, where `takesRuns`; see `writeRun`. */
-  writeRun(collection: Collection, run: KeyedRun): void {
+  writeRun(collection: Collection, run: LineRun): void {
     writeRun(
       { tx: this.#tx, stats: this.#stats, log: this.#log, documents: this },
       collection,

@@ -52,7 +52,7 @@ export class CommitQueue {
   readonly #tips: TipMemory;
   readonly #alwaysSync: boolean;
   readonly #buffers = new BlockBuffers({ keepCount: BUFFERS_KEPT });
-  readonly #scratch = { keys: new Scratch(), values: new Scratch() };
+  readonly #scratch = { keys: new Scratch(), values: new Scratch(), lines: [] };
   readonly #waiting: Waiting[] = [];
   #open: { group: CommitGroup; accepted: Accepted[]; exclusive: boolean } | undefined;
   #writing: { group: CommitGroup; exclusive: boolean } | undefined;
