@@ -41,7 +41,11 @@ export class Changelog {
   #lastUnlogged: Tick;
   readonly #tip: LogTip;
   #storeReads = 0;
-  readonly #waiters = new Set<() => void>();
+  /**
+   * A list: a set makes a new table every few changes, and the tables of old that garbage collection has not come
+   * to yet keep all that follow, and what waited in them.
+   */
+  #waiters: (() => boolean)[] = [];
   #dropped = false;
 
   /** @param options.bornTick tick at which the database was created */
@@ -294,20 +298,27 @@ export class Changelog {
       const done = (): void => {
         clearTimeout(timer);
         signal.removeEventListener('abort', done);
-        this.#waiters.delete(check);
+        const at = this.#waiters.indexOf(check);
+        if (at >= 0) this.#waiters.splice(at, 1);
         resolve();
       };
-      const check = (): void => {
-        if (isOver()) done();
+      const check = (): boolean => {
+        const over = isOver();
+        if (over) done();
+        return over;
       };
       const timer = setTimeout(done, timeoutMs);
       signal.addEventListener('abort', done);
-      this.#waiters.add(check);
+      this.#waiters.push(check);
     });
   }
 
   #wake(): void {
-    if (this.#waiters.size > 0) for (const check of [...this.#waiters]) check();
+    if (this.#waiters.length === 0) return;
+    const waiters = this.#waiters;
+    // Taken out together: one by one, a thousand of them would be looked for a thousand times.
+    this.#waiters = [];
+    for (const check of waiters) if (!check()) this.#waiters.push(check);
   }
 
   #appendLoggerEvent(tx: WriteTx, type: number, lastTick: Tick): void {

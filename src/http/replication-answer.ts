@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+import type { Socket } from 'node:net';
 import type { Tick } from '../model/tick.ts';
 import { ContentType, Header } from '../protocol/headers.ts';
 import { ClientGoneError } from './body.ts';
@@ -86,6 +88,30 @@ function sendPieces(ctx: Exchange, pieces: readonly Buffer[]): void {
   res.end();
 }
 
+/** Made once a connection: a signal for each request is what a server with little to do would mostly make. */
+const signals = new WeakMap<Socket, AbortSignal>();
+
+/** Aborts when the connection of a request is gone, or the server stops. */
+function connectionSignal({ req, state }: Exchange): AbortSignal {
+  const { socket } = req;
+  const known = signals.get(socket);
+  if (known) return known;
+  const controller = new AbortController();
+  const { signal } = controller;
+  // Requests that were sent together listen to it together.
+  setMaxListeners(0, signal);
+  const stop = state.limits.signal;
+  const abort = (): void => controller.abort();
+  if (stop.aborted || socket.destroyed) abort();
+  stop.addEventListener('abort', abort);
+  socket.once('close', () => {
+    stop.removeEventListener('abort', abort);
+    abort();
+  });
+  signals.set(socket, signal);
+  return signal;
+}
+
 /**
  * Runs something that may wait, with a signal that aborts when the client is gone or the server
  * stops.
@@ -97,19 +123,10 @@ export async function whileConnected<T>(
   ctx: Exchange,
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const controller = new AbortController();
-  const { res } = ctx;
-  const stop = ctx.state.limits.signal;
-  const abort = (): void => controller.abort();
-  if (stop.aborted || res.closed) abort();
-  stop.addEventListener('abort', abort);
-  res.once('close', abort);
+  const signal = connectionSignal(ctx);
   try {
-    return await run(controller.signal);
+    return await run(signal);
   } catch (error) {
-    throw res.closed && controller.signal.reason === error ? new ClientGoneError() : error;
-  } finally {
-    stop.removeEventListener('abort', abort);
-    res.off('close', abort);
+    throw ctx.res.closed && signal.reason === error ? new ClientGoneError() : error;
   }
 }
