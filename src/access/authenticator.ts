@@ -1,0 +1,123 @@
+import { hash, randomBytes } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
+import type { Passwords } from './password.ts';
+import type { Tokens } from './tokens.ts';
+import type { User } from './user.ts';
+import type { Users } from './users.ts';
+
+/** What became of credentials that were checked. */
+interface Verdict {
+  /** Whom they name. */
+  readonly name: string;
+  /** What that user's password was then; undefined when there was none, or no such user. */
+  readonly password: User['password'];
+  readonly isGood: boolean;
+  readonly untilMs: number;
+}
+
+const KEPT_MAX = 4096;
+/** How long a check is good for the same credentials. Changes of the user end it at once. */
+const GOOD_MS = 60_000;
+/** Of credentials that are wrong; a client that tries them again and again costs one check in that time. */
+const BAD_MS = 2000;
+const SCHEME = /^(basic|bearer) +(\S+) *$/i;
+
+/**
+ * Finds out who sends a request. A check of a password takes some hundredth of a second, so what was found is
+ * kept for a while, under a hash that only this process can make.
+ */
+export class Authenticator {
+  readonly #clock: Clock;
+  readonly #users: Users;
+  readonly #passwords: Passwords;
+  readonly #tokens: Tokens;
+  readonly #salt = randomBytes(32).toString('hex');
+  /** By the hash of the header, the oldest first. */
+  readonly #verdicts = new Map<string, Verdict>();
+  /** Requests that come together with the same credentials wait for one check. */
+  readonly #checks = new Map<string, Promise<User | undefined>>();
+
+  constructor(deps: { clock: Clock; users: Users; passwords: Passwords; tokens: Tokens }) {
+    this.#clock = deps.clock;
+    this.#users = deps.users;
+    this.#passwords = deps.passwords;
+    this.#tokens = deps.tokens;
+  }
+
+  /**
+   * The active user whose credentials stand in a header `authorization`, undefined for none: at once when they
+   * were checked a short time ago.
+   * @throws ServiceError resourceLimit (503), as a rejection, when too many wait for a check
+   */
+  userOf(header: string | undefined): User | undefined | Promise<User | undefined> {
+    if (header === undefined) return undefined;
+    const id = this.#idOf(header);
+    const verdict = this.#verdicts.get(id);
+    if (verdict && this.#clock.nowMs() < verdict.untilMs) {
+      const user = this.#users.find(verdict.name);
+      if (user?.password === verdict.password) {
+        return verdict.isGood && user?.active === true ? user : undefined;
+      }
+    }
+    this.#verdicts.delete(id);
+    const running = this.#checks.get(id);
+    if (running) return running;
+    const check = this.#check(id, header).finally(() => this.#checks.delete(id));
+    this.#checks.set(id, check);
+    return check;
+  }
+
+  /** The active user of this name and password. @throws ServiceError resourceLimit (503) */
+  async login(name: string, password: string): Promise<User | undefined> {
+    const before = this.#users.find(name)?.password;
+    if (!(await this.#passwords.matches(password, before))) return undefined;
+    // It may have been changed or removed meanwhile.
+    const user = this.#users.find(name);
+    return user?.password === before && user?.active === true ? user : undefined;
+  }
+
+  async #check(id: string, header: string): Promise<User | undefined> {
+    const [, scheme = '', text = ''] = SCHEME.exec(header) ?? [];
+    switch (scheme.toLowerCase()) {
+      case 'basic':
+        return this.#checkBasic(id, text);
+      case 'bearer':
+        return this.#checkBearer(id, text);
+      default:
+        return undefined;
+    }
+  }
+
+  async #checkBasic(id: string, text: string): Promise<User | undefined> {
+    const pair = Buffer.from(text, 'base64').toString('utf8');
+    const colon = pair.indexOf(':');
+    if (colon < 0) return undefined;
+    const name = pair.slice(0, colon);
+    const password = this.#users.find(name)?.password;
+    const user = await this.login(name, pair.slice(colon + 1));
+    const untilMs = this.#clock.nowMs() + (user ? GOOD_MS : BAD_MS);
+    this.#keep(id, { name, password, isGood: user !== undefined, untilMs });
+    return user;
+  }
+
+  async #checkBearer(id: string, token: string): Promise<User | undefined> {
+    const checked = await this.#tokens.check(token);
+    if (!checked) return undefined;
+    const { user } = checked;
+    const untilMs = Math.min(checked.untilMs, this.#clock.nowMs() + GOOD_MS);
+    this.#keep(id, { name: user.name, password: user.password, isGood: true, untilMs });
+    return user;
+  }
+
+  #keep(id: string, verdict: Verdict): void {
+    this.#verdicts.set(id, verdict);
+    for (const [oldest] of this.#verdicts) {
+      if (this.#verdicts.size <= KEPT_MAX) return;
+      this.#verdicts.delete(oldest);
+    }
+  }
+
+  #idOf(header: string): string {
+    return hash('sha256', this.#salt + header, 'base64');
+  }
+}
