@@ -11,20 +11,24 @@ interface Verdict {
   readonly name: string;
   /** What that user's password was then; undefined when there was none, or no such user. */
   readonly password: User['password'];
-  readonly isGood: boolean;
-  readonly untilMs: number;
+  /** When it has to be checked again, in ms since 1970. */
+  untilMs: number;
+  /** When credentials that are used all the time have to be, too: the end of a token. */
+  readonly endMs: number;
 }
 
-const KEPT_MAX = 4096;
-/** How long a check is good for the same credentials. Changes of the user end it at once. */
+/** Of credentials that are good and of those that are not: many bad ones do not put out good ones. */
+const GOOD_MAX = 4096;
+const BAD_MAX = 256;
+/** How long good credentials that nobody uses are kept. Changes of the user end them at once. */
 const GOOD_MS = 60_000;
-/** Of credentials that are wrong; a client that tries them again and again costs one check in that time. */
+/** A client that tries wrong credentials again and again costs one check in that time. */
 const BAD_MS = 2000;
 const SCHEME = /^(basic|bearer) +(\S+) *$/i;
 
 /**
  * Finds out who sends a request. A check of a password takes some hundredth of a second, so what was found is
- * kept for a while, under a hash that only this process can make.
+ * kept for a while, under a hash that only this process can make. Who is known waits for nobody's check.
  */
 export class Authenticator {
   readonly #clock: Clock;
@@ -33,7 +37,8 @@ export class Authenticator {
   readonly #tokens: Tokens;
   readonly #salt = randomBytes(32).toString('hex');
   /** By the hash of the header, the oldest first. */
-  readonly #verdicts = new Map<string, Verdict>();
+  readonly #good = new Map<string, Verdict>();
+  readonly #bad = new Map<string, Verdict>();
   /** Requests that come together with the same credentials wait for one check. */
   readonly #checks = new Map<string, Promise<User | undefined>>();
 
@@ -52,14 +57,13 @@ export class Authenticator {
   userOf(header: string | undefined): User | undefined | Promise<User | undefined> {
     if (header === undefined) return undefined;
     const id = this.#idOf(header);
-    const verdict = this.#verdicts.get(id);
-    if (verdict && this.#clock.nowMs() < verdict.untilMs) {
-      const user = this.#users.find(verdict.name);
-      if (user?.password === verdict.password) {
-        return verdict.isGood && user?.active === true ? user : undefined;
-      }
+    const good = this.#stillHolds(this.#good, id);
+    if (good) {
+      good.untilMs = Math.min(good.endMs, this.#clock.nowMs() + GOOD_MS);
+      const user = this.#users.find(good.name);
+      return user?.active === true ? user : undefined;
     }
-    this.#verdicts.delete(id);
+    if (this.#stillHolds(this.#bad, id)) return undefined;
     const running = this.#checks.get(id);
     if (running) return running;
     const check = this.#check(id, header).finally(() => this.#checks.delete(id));
@@ -95,29 +99,43 @@ export class Authenticator {
     const name = pair.slice(0, colon);
     const password = this.#users.find(name)?.password;
     const user = await this.login(name, pair.slice(colon + 1));
-    const untilMs = this.#clock.nowMs() + (user ? GOOD_MS : BAD_MS);
-    this.#keep(id, { name, password, isGood: user !== undefined, untilMs });
+    const isGood = user !== undefined;
+    const untilMs = this.#clock.nowMs() + (isGood ? GOOD_MS : BAD_MS);
+    const verdict = { name, password, untilMs, endMs: Infinity };
+    if (isGood) keep(this.#good, GOOD_MAX, id, verdict);
+    // Who is not active may become so without another password.
+    else if (this.#users.find(name)?.active !== false) keep(this.#bad, BAD_MAX, id, verdict);
     return user;
   }
 
   async #checkBearer(id: string, token: string): Promise<User | undefined> {
     const checked = await this.#tokens.check(token);
     if (!checked) return undefined;
-    const { user } = checked;
-    const untilMs = Math.min(checked.untilMs, this.#clock.nowMs() + GOOD_MS);
-    this.#keep(id, { name: user.name, password: user.password, isGood: true, untilMs });
+    const { user, untilMs: endMs } = checked;
+    const untilMs = Math.min(endMs, this.#clock.nowMs() + GOOD_MS);
+    keep(this.#good, GOOD_MAX, id, { name: user.name, password: user.password, untilMs, endMs });
     return user;
   }
 
-  #keep(id: string, verdict: Verdict): void {
-    this.#verdicts.set(id, verdict);
-    for (const [oldest] of this.#verdicts) {
-      if (this.#verdicts.size <= KEPT_MAX) return;
-      this.#verdicts.delete(oldest);
-    }
+  /** What was found out about these credentials, unless it is too long ago or the user has another password now. */
+  #stillHolds(verdicts: Map<string, Verdict>, id: string): Verdict | undefined {
+    const verdict = verdicts.get(id);
+    if (!verdict) return undefined;
+    const isFresh = this.#clock.nowMs() < verdict.untilMs;
+    if (isFresh && this.#users.find(verdict.name)?.password === verdict.password) return verdict;
+    verdicts.delete(id);
+    return undefined;
   }
 
   #idOf(header: string): string {
     return hash('sha256', this.#salt + header, 'base64');
+  }
+}
+
+function keep(verdicts: Map<string, Verdict>, max: number, id: string, verdict: Verdict): void {
+  verdicts.set(id, verdict);
+  for (const [oldest] of verdicts) {
+    if (verdicts.size <= max) return;
+    verdicts.delete(oldest);
   }
 }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Right } from '../../src/model/right.ts';
@@ -254,8 +253,6 @@ describe('HTTP basic', () => {
     await users.update('writer', { active: false });
     expect(await status()).toBe(401);
     await users.update('writer', { active: true });
-    await sleep(0);
-    clock.advance(3000);
     expect(await status()).toBe(200);
     await users.grant('writer', 'harbour', 'none');
     expect(await status()).toBe(403);
@@ -351,5 +348,50 @@ describe('tokens', () => {
     ]) {
       expect(await statusWith(`bearer ${bad}`), bad).toBe(401);
     }
+  });
+});
+
+describe('checks of passwords', () => {
+  test('are made once for requests that come together, and seldom for those that come again', async () => {
+    const { authenticator } = server.access;
+    const header = basic('reader', 'reader');
+    const first = authenticator.userOf(header);
+    expect(first).toBeInstanceOf(Promise);
+    expect(authenticator.userOf(header)).toBe(first);
+    const user = server.access.users.get('reader');
+    expect(await first).toBe(user);
+    // Who keeps coming is not asked again.
+    for (let i = 0; i < 10; i++) {
+      clock.advance(50_000);
+      expect(authenticator.userOf(header)).toBe(user);
+    }
+    clock.advance(60_000);
+    expect(authenticator.userOf(header)).toBeInstanceOf(Promise);
+  });
+
+  test('that failed are not made again at once', async () => {
+    const { authenticator } = server.access;
+    const header = basic('reader', 'wrong');
+    expect(await authenticator.userOf(header)).toBeUndefined();
+    expect(authenticator.userOf(header)).not.toBeInstanceOf(Promise);
+    clock.advance(2000);
+    expect(authenticator.userOf(header)).toBeInstanceOf(Promise);
+  });
+
+  test('of many wrong passwords do not keep out who is known, and too many are refused with 503', async () => {
+    const { authenticator } = server.access;
+    const known = basic('writer', 'writer');
+    const user = await authenticator.userOf(known);
+    const attempts = Array.from({ length: 600 }, async (_, i) =>
+      authenticator.userOf(basic('writer', `guess ${i}`)),
+    );
+    expect(authenticator.userOf(known)).toBe(user);
+    const outcomes = await Promise.allSettled(attempts);
+    const refused = outcomes.filter(({ status }) => status === 'rejected');
+    expect(refused.length).toBeGreaterThan(300);
+    expect(refused[0]).toMatchObject({ reason: { kind: 'resourceLimit', httpStatus: 503 } });
+    const letIn = outcomes.filter((each) => each.status === 'fulfilled' && each.value);
+    expect(letIn).toEqual([]);
+    expect(authenticator.userOf(known)).toBe(user);
   });
 });
