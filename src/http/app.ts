@@ -217,15 +217,16 @@ function admit(ctx: Context, gate: Gate, database: string, apis: readonly Api[])
   return true;
 }
 
-/** @throws ServiceError databaseNotFound for a name that cannot be decoded. */
+/** What a path has before and behind the name of a database; a name that cannot be decoded is that of none. */
 function splitDatabase(path: string): { name: string; rest?: string } {
   if (!path.startsWith(DATABASE_PREFIX)) return { name: SYSTEM_DATABASE };
   const slash = path.indexOf('/', DATABASE_PREFIX.length);
   const encoded = path.slice(DATABASE_PREFIX.length, slash < 0 ? undefined : slash);
+  const rest = slash < 0 ? '/' : path.slice(slash);
   try {
-    return { name: decodeURIComponent(encoded), rest: slash < 0 ? '/' : path.slice(slash) };
-  } catch (cause) {
-    throw new ServiceError('databaseNotFound', undefined, { cause });
+    return { name: decodeURIComponent(encoded), rest };
+  } catch {
+    return { name: encoded, rest };
   }
 }
 

@@ -1,5 +1,6 @@
 import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Logger } from '../base/logger.ts';
 
 /** Mode of a directory that nobody but its owner may enter. */
 export const OWNER_ONLY = 0o700;
@@ -8,22 +9,34 @@ const OTHERS = 0o077;
 
 /**
  * Makes a directory that nobody but its owner may enter. One that is there is made so, and the files directly in it
- * too: there are documents in them, hashes of passwords, and passwords of leaders.
+ * too: there are documents in them, hashes of passwords, and passwords of leaders. What belongs to another user, who
+ * lets this process in, stays as it is, and is complained of in the log.
  */
-export async function makePrivate(directory: string): Promise<void> {
+export async function makePrivate(
+  { logger }: { logger: Logger },
+  directory: string,
+): Promise<void> {
   await mkdir(directory, { recursive: true, mode: OWNER_ONLY });
-  await restrict(directory, OWNER_ONLY);
-  for (const name of await readdir(directory))
-    await restrict(join(directory, name), FILE_OWNER_ONLY);
+  const paths = (await readdir(directory)).map((name) => join(directory, name));
+  let isPrivate = await restrict(directory, OWNER_ONLY);
+  for (const path of paths) isPrivate = (await restrict(path, FILE_OWNER_ONLY)) && isPrivate;
+  if (!isPrivate) {
+    logger.warn(
+      { directory },
+      'the stored data can be read by others, and belongs to another user',
+    );
+  }
 }
 
-/** Does nothing where nothing is to be done: the owner may be another one, who lets this process in. */
-async function restrict(path: string, mode: number): Promise<void> {
+/** @returns false when it belongs to somebody else */
+async function restrict(path: string, mode: number): Promise<boolean> {
   try {
     if (((await stat(path)).mode & OTHERS) !== 0) await chmod(path, mode);
   } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EPERM') return false;
     // A server that has the directory open removes files as it goes; who opens it is told of the lock.
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
-    throw error;
+    if (code !== 'ENOENT') throw error;
   }
+  return true;
 }

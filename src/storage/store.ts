@@ -102,7 +102,7 @@ export class Store {
   static async open(deps: { clock: Clock; logger: Logger }, options: StoreOptions): Promise<Store> {
     await mkdir(options.directory, { recursive: true, mode: OWNER_ONLY });
     const location = join(options.directory, 'store');
-    await makePrivate(location);
+    await makePrivate(deps, location);
     // Before the database object is made, for that opens by itself and removes its old log.
     await checkLogs(location);
     const level: Level = new LevelDatabase(location, {

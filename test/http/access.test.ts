@@ -65,6 +65,7 @@ describe('without credentials', () => {
       ['HEAD', '/_db/harbour/_api/document/c/k'],
       ['GET', '//_api/version'],
       ['GET', '/_api/replication//%6cogger-state'],
+      ['GET', '/_db/%zz/_api/version'],
       ['GET', '/_db/harbour'],
       ['GET', '/'],
     ] as const) {
