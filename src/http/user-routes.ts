@@ -2,8 +2,9 @@ import type { User } from '../access/user.ts';
 import { rightOf } from '../access/user.ts';
 import type { UserSettings, Users } from '../access/users.ts';
 import type { Catalogue } from '../documents/catalogue.ts';
-import { ServiceError } from '../model/errors.ts';
+import { isServiceError, ServiceError } from '../model/errors.ts';
 import { ANY_DATABASE, type Right, parseRight } from '../model/right.ts';
+import { MAX_JSON_DEPTH, skipValue } from '../protocol/json-scan.ts';
 import { booleanParam } from '../protocol/params.ts';
 import { readJsonObject } from './body.ts';
 import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
@@ -127,11 +128,24 @@ export function readUserSettings(body: Readonly<Record<string, unknown>>): UserS
   if (typeof extra !== 'object' || extra === null || Array.isArray(extra)) {
     throw bad("'extra' must be an object");
   }
-  const text = JSON.stringify(extra);
+  const text = shallowText(extra);
   if (Buffer.byteLength(text) > EXTRA_MAX_BYTES) {
     throw bad(`'extra' must not be longer than ${EXTRA_MAX_BYTES} bytes`);
   }
   return { password: passwd, active, extra: text };
+}
+
+/** As JSON that can be printed again. @throws ServiceError httpBadParameter (400/400) when it is nested too deeply */
+function shallowText(value: object): string {
+  try {
+    const text = JSON.stringify(value);
+    skipValue(text, 0, MAX_JSON_DEPTH, { bareExponent: false });
+    return text;
+  } catch (error) {
+    // What is nested very deeply can be read, but not printed.
+    if (!(error instanceof RangeError) && !isServiceError(error, 'invalidJson')) throw error;
+    throw bad(`'extra' is nested deeper than ${MAX_JSON_DEPTH} levels`);
+  }
 }
 
 /**

@@ -299,6 +299,11 @@ describe('tokens', () => {
     }
   });
 
+  test('are not given for bodies that are large, of whoever sends them', async () => {
+    const body = { username: 'root', password: 'x'.repeat(20_000) };
+    expect((await server.request('POST', '/_open/auth', { body })).status).toBe(413);
+  });
+
   test('end with their time', async () => {
     const header = `bearer ${await tokenOf('root')}`;
     expect(await statusWith(header)).toBe(200);

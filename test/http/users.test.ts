@@ -76,6 +76,10 @@ describe('users', () => {
       expectError(await call('PUT', '/ada', body), 400, 400);
       expectError(await create('bob', body), 400, 400);
     }
+    for (const depth of [300, 20_000, 100_000]) {
+      const extra = `{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`;
+      expectError(await call('PATCH', '/ada', `{"extra":${extra}}`), 400, 400);
+    }
     expectError(await call('POST', '', '[]'), 400, 400);
     expectError(await call('POST', '', 'no JSON'), 400, 400);
     expect(server.access.users.all).toHaveLength(1);
