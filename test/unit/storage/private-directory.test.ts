@@ -26,11 +26,11 @@ test('a store that others could read is closed to them with its files, but not w
   const location = join(directory, 'store');
   await chmod(directory, 0o755);
   await chmod(location, 0o755);
-  await chmod(join(location, 'CURRENT'), 0o644);
+  await chmod(join(location, 'LOCK'), 0o644);
   await (await Store.open(deps, { directory })).close();
   expect(await modeOf(directory)).toBe(0o755);
   expect(await modeOf(location)).toBe(0o700);
-  expect(await modeOf(join(location, 'CURRENT'))).toBe(0o600);
+  expect(await modeOf(join(location, 'LOCK'))).toBe(0o600);
 });
 
 test('what is closed already is left as it is', async () => {
