@@ -15,6 +15,7 @@ import { type RunningServer, startServer } from './server.ts';
 import { readVersion } from './version.ts';
 
 const STDERR_FD = 2;
+const PRIVATE_UMASK = 0o077;
 
 type ServeFlags = Readonly<Record<string, string | boolean | undefined>>;
 
@@ -34,7 +35,7 @@ function addServeCommand(program: Command, { io, done }: CliContext): void {
     .addHelpText(
       'after',
       '\nEach option but --configuration and --new-server-id can also stand in the file\n' +
-        'that --configuration names, or in the environment: TICKLOG_SERVER_ENDPOINT.',
+        'that --configuration names, or in the environment: TICKLOG_SERVER_ENDPOINT. TICKLOG_ROOT_PASSWORD is there only.',
     )
     .allowUnknownOption()
     .allowExcessArguments();
@@ -71,6 +72,8 @@ async function serve(flags: ServeFlags, rest: readonly string[], io: CliIo): Pro
     printProblems(io, error.problems);
     return ExitCode.usage;
   }
+  // What the server writes is for its owner alone: documents, hashes of passwords, passwords of leaders.
+  process.umask(PRIVATE_UMASK);
   const logger = newLogger(config.logLevel);
   let server: RunningServer;
   try {
@@ -126,8 +129,8 @@ function isValueOfUnknown(text: string, rest: readonly string[]): boolean {
   return before.startsWith('-') && !before.includes('=') && rest.includes(before);
 }
 
-function endpointOf({ endpoint: { host, port } }: RunningServer): string {
-  return `tcp://${host.includes(':') ? `[${host}]` : host}:${port}`;
+function endpointOf({ endpoint: { host, port }, secure }: RunningServer): string {
+  return `${secure ? 'ssl' : 'tcp'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** The one line on standard output; programs that start a server read the endpoint from it. */

@@ -1,8 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { type RequestListener, type Server, createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { type Access, openAccess } from './access/access.ts';
+import { ensureRoot } from './access/root-user.ts';
+import { passingSecret, readSecretFile, tokenSecret } from './access/secret-file.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import type { Logger } from './base/logger.ts';
 import type { ServerConfig } from './config/server-config.ts';
+import { isLoopback } from './config/value-type.ts';
 import { Catalogue } from './documents/catalogue.ts';
 import { Checksums } from './documents/checksum.ts';
 import { Collections } from './documents/collections.ts';
@@ -15,7 +21,10 @@ import { StreamTransactions } from './documents/stream-transactions.ts';
 import { Maintenance } from './documents/maintenance.ts';
 import { Appliers } from './follower/appliers.ts';
 import { InitialSyncer } from './follower/initial-syncer.ts';
+import type { LeaderAccess } from './follower/leader-access.ts';
+import { readTrust } from './follower/leader-tls.ts';
 import { createApp } from './http/app.ts';
+import type { ApiRouter } from './http/context.ts';
 import { Jobs } from './http/jobs.ts';
 import { applierCommands } from './http/replication-applier.ts';
 import { replicationDispatch } from './http/replication-dispatch.ts';
@@ -23,6 +32,7 @@ import { makeFollowerCommands } from './http/replication-make-follower.ts';
 import { leaderCommands } from './http/replication-leader.ts';
 import { restoreCommands } from './http/replication-restore.ts';
 import { syncCommands } from './http/replication-sync.ts';
+import { readServerTls } from './http/server-tls.ts';
 import { walLogRoutes } from './http/wal-routes.ts';
 import { Leader } from './leader/leader.ts';
 import { Restore } from './leader/restore.ts';
@@ -40,7 +50,9 @@ const STOP_GRACE_MS = 10_000;
 export interface RunningServer {
   /** Where it really listens. */
   readonly endpoint: { readonly host: string; readonly port: number };
-  /** `http://host:port`. */
+  /** Whether it takes connections by TLS only. */
+  readonly secure: boolean;
+  /** `http://host:port`, or `https://`. */
   readonly url: string;
   readonly serverId: string;
   /** Finishes requests, stops appliers and background work, closes the store. Idempotent. */
@@ -51,7 +63,8 @@ export interface RunningServer {
  * Starts a server: store, catalogue, loggers, background work, appliers that start by themselves,
  * and last the listener.
  * @param deps.version of this program, shown by `/_api/version?details=true`
- * @throws ServiceError storeLocked, storageDamaged or unknownFormat; a listen error with its `code`.
+ * @throws ServiceError storeLocked, storageDamaged or unknownFormat, badParameter for a file of a secret or of TLS that
+ * cannot be used; a listen error with its `code`.
  * Nothing is left running then.
  */
 export async function startServer(
@@ -80,7 +93,10 @@ export async function startServer(
       { store, clock, logger, stopping, deadline, closers, version },
       config,
     );
-    const server = createServer(listener);
+    const { secure } = config.endpoint;
+    const server = secure
+      ? createTlsServer(readServerTls(config), listener)
+      : createServer(listener);
     server.keepAliveTimeout = KEEP_ALIVE_MS;
     // An import may take as long as its body does.
     server.requestTimeout = 0;
@@ -90,7 +106,8 @@ export async function startServer(
     const host = address.includes(':') ? `[${address}]` : address;
     return {
       endpoint: { host: address, port },
-      url: `http://${host}:${port}`,
+      secure,
+      url: `${secure ? 'https' : 'http'}://${host}:${port}`,
       serverId: store.server.serverId,
       stop,
     };
@@ -121,14 +138,20 @@ async function compose(
   const catalogue = await Catalogue.load(store, { defaultLoggerConfig });
   const collections = new Collections({ store, catalogue }, { transactionMaxBytes });
   closers.push(() => collections.close());
-  const databases = new Databases({ store, catalogue, collections }, { defaultLoggerConfig });
+  const access = await prepareAccess({ store, clock, logger }, config);
+  const databases = new Databases(
+    { store, catalogue, collections },
+    { defaultLoggerConfig, onDrop: (tx, name) => access.users.forgetDatabase(tx, name) },
+  );
   await databases.open();
   const leader = startLeader({ store, clock, logger, closers, catalogue }, config);
   const transactions = openTransactions({ store, clock, closers }, config);
   const copies = new CollectionCopies({ store, catalogue, collections });
   const syncer = new InitialSyncer({ store, catalogue, copies, logger, clock });
+  const leaderAccess = leaderAccessOf(config);
+  const restore = new Restore({ store, collections }, { transactionMaxBytes });
   const appliers = new Appliers(
-    { store, catalogue, collections, initialSyncer: syncer, clock, logger },
+    { store, catalogue, collections, initialSyncer: syncer, clock, logger, leaderAccess },
     { version: compatibleVersion, transactionMaxBytes },
   );
   closers.push(() => appliers.stopAll());
@@ -145,6 +168,7 @@ async function compose(
       importer: new Importer({ store, collections }, { transactionMaxBytes }),
       transactions,
       checksums: new Checksums({ store }),
+      access,
       clock,
       flush: () => store.flush(),
       logger,
@@ -155,28 +179,86 @@ async function compose(
         await transactions.abortAll(database);
         await appliers.release(database);
       },
-      routers: [
-        walLogRoutes(leader),
-        replicationDispatch(
-          leaderCommands(leader),
-          restoreCommands(new Restore({ store, collections }, { transactionMaxBytes })),
-          applierCommands(appliers),
-          makeFollowerCommands(appliers),
-          syncCommands({
-            syncer,
-            logger,
-            serverId: store.server.serverId,
-            isApplierRunning: (database) => appliers.of(database).isRunning,
-          }),
-        ),
-      ],
+      routers: replicationRouters({
+        store,
+        logger,
+        leader,
+        restore,
+        appliers,
+        syncer,
+        leaderAccess,
+      }),
     },
     {
       version: compatibleVersion,
       versionDetails: { ticklog: version },
       maxBodyBytes: config.maxBodyBytes,
+      authentication: config.authentication,
     },
   );
+}
+
+/** What speaks to followers and leaders. */
+function replicationRouters(deps: {
+  readonly store: Store;
+  readonly logger: Logger;
+  readonly leader: Leader;
+  readonly restore: Restore;
+  readonly appliers: Appliers;
+  readonly syncer: InitialSyncer;
+  readonly leaderAccess: LeaderAccess;
+}): ApiRouter[] {
+  const { store, logger, leader, restore, appliers, syncer, leaderAccess } = deps;
+  return [
+    walLogRoutes(leader),
+    replicationDispatch(
+      leaderCommands(leader),
+      restoreCommands(restore),
+      applierCommands(appliers),
+      makeFollowerCommands(appliers),
+      syncCommands({
+        ...{ syncer, logger, leaderAccess },
+        serverId: store.server.serverId,
+        isApplierRunning: (database) => appliers.of(database).isRunning,
+      }),
+    ),
+  ];
+}
+
+/** Where this server may connect to as a follower, and how it makes sure of whom it meets. */
+function leaderAccessOf(config: ServerConfig): LeaderAccess {
+  const { leaderCafile: cafile, leaderKeyfile: keyfile, leaderVerify: verify } = config;
+  const tls = readTrust({ cafile, keyfile, verify }, (path) => readFileSync(path, 'utf8'));
+  return { allowed: config.leaderEndpoints, tls };
+}
+
+/** Who may be let in; where clients must say who they are there is somebody who can. */
+async function prepareAccess(
+  { store, clock, logger }: Pick<Parts, 'store' | 'clock' | 'logger'>,
+  config: ServerConfig,
+): Promise<Access> {
+  const { authentication, jwtSecretFile: file, databaseDirectory: directory } = config;
+  const secret = authentication
+    ? await tokenSecret({ logger }, { file, directory })
+    : passingSecret();
+  const access = await openAccess(
+    { store, clock },
+    { secret, lifetimeMs: config.sessionTimeoutMs },
+  );
+  if (authentication) {
+    const { rootPasswordFile: path } = config;
+    const password =
+      path === ''
+        ? config.rootPassword
+        : await readSecretFile({ logger }, path, 'server.root-password-file');
+    await ensureRoot(access.users, password);
+  } else if (!isLoopback(config.endpoint.host)) {
+    logger.warn(
+      { host: config.endpoint.host },
+      'whoever can connect to this server may do everything',
+    );
+  }
+  return access;
 }
 
 /** Those that are open when the server stops are aborted, after the last request. */

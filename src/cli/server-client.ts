@@ -2,6 +2,7 @@ import { ServiceError } from '../model/errors.ts';
 import type { HttpAnswer, HttpRequest } from '../follower/leader-http.ts';
 import { LeaderHttp } from '../follower/leader-http.ts';
 import type { Endpoint } from '../follower/endpoint.ts';
+import type { TlsTrust } from '../follower/leader-tls.ts';
 import {
   databasePath,
   type QueryValues,
@@ -16,6 +17,8 @@ export interface Connection {
   /** Basic authentication is used when this is not empty. */
   readonly username: string;
   readonly password: string;
+  /** Of endpoints with TLS. */
+  readonly tls?: TlsTrust;
   /** Longest silence of the server during a request. */
   readonly requestTimeoutMs: number;
   readonly connectTimeoutMs: number;

@@ -1,13 +1,24 @@
 import { OptionReader, type ConfigSources } from './option-reader.ts';
 import { OPTIONS, type LOG_LEVELS } from './options.ts';
-import { formatBytes, type ListenEndpoint } from './value-type.ts';
+import { formatBytes, type HostPattern, isLoopback, type ListenEndpoint } from './value-type.ts';
 
 /** How a server is to run; checked and frozen. */
 export interface ServerConfig {
   /** As it was given: a relative path is meant from the working directory. */
   readonly databaseDirectory: string;
   readonly endpoint: ListenEndpoint;
-  readonly authentication: false;
+  readonly authentication: boolean;
+  /** Whether to listen beyond the loopback interface without authentication. */
+  readonly allowUnauthenticated: boolean;
+  /** For the first start with authentication; from the environment only, '' for none. */
+  readonly rootPassword: string;
+  /** Paths of files, '' for none. */
+  readonly rootPasswordFile: string;
+  readonly jwtSecretFile: string;
+  readonly sessionTimeoutMs: number;
+  readonly sslKeyfile: string;
+  readonly sslCertfile: string;
+  readonly sslCafile: string;
   /** Such as `1.4.3` or `3.0.3`. */
   readonly compatibleVersion: string;
   readonly maxBodyBytes: number;
@@ -21,8 +32,16 @@ export interface ServerConfig {
   readonly pageMaxBytes: number;
   /** Never below `pageMaxBytes`. */
   readonly pageBudgetBytes: number;
+  /** Where this server may connect to as a follower; empty for everywhere. */
+  readonly leaderEndpoints: readonly HostPattern[];
+  readonly leaderCafile: string;
+  readonly leaderKeyfile: string;
+  readonly leaderVerify: boolean;
   readonly newServerId: boolean;
 }
+
+/** The environment variable of the first password; no flag has it, for those can be seen by others. */
+export const ROOT_PASSWORD_VARIABLE = 'TICKLOG_ROOT_PASSWORD';
 
 /** A configuration that can not be used; says everything that is wrong with it, not just the first. */
 export class ConfigError extends Error {
@@ -49,6 +68,14 @@ export function readConfig(sources: ConfigSources): ServerConfig {
     databaseDirectory: reader.value(OPTIONS.databaseDirectory),
     endpoint: Object.freeze(reader.value(OPTIONS.endpoint)),
     authentication: reader.value(OPTIONS.authentication),
+    allowUnauthenticated: reader.value(OPTIONS.allowUnauthenticated),
+    rootPassword: sources.env[ROOT_PASSWORD_VARIABLE] ?? '',
+    rootPasswordFile: reader.value(OPTIONS.rootPasswordFile),
+    jwtSecretFile: reader.value(OPTIONS.jwtSecretFile),
+    sessionTimeoutMs: reader.value(OPTIONS.sessionTimeoutMs),
+    sslKeyfile: reader.value(OPTIONS.sslKeyfile),
+    sslCertfile: reader.value(OPTIONS.sslCertfile),
+    sslCafile: reader.value(OPTIONS.sslCafile),
     compatibleVersion: reader.value(OPTIONS.compatibleVersion),
     maxBodyBytes: reader.value(OPTIONS.maxBodyBytes),
     loggerAutoStart: reader.value(OPTIONS.loggerAutoStart),
@@ -60,6 +87,10 @@ export function readConfig(sources: ConfigSources): ServerConfig {
     streamingBudgetBytes: reader.value(OPTIONS.streamingBudgetBytes),
     pageMaxBytes: reader.value(OPTIONS.pageMaxBytes),
     pageBudgetBytes: reader.value(OPTIONS.pageBudgetBytes),
+    leaderEndpoints: reader.value(OPTIONS.leaderEndpoints),
+    leaderCafile: reader.value(OPTIONS.leaderCafile),
+    leaderKeyfile: reader.value(OPTIONS.leaderKeyfile),
+    leaderVerify: reader.value(OPTIONS.leaderVerify),
     newServerId: reader.value(OPTIONS.newServerId),
   };
   const problems = [...reader.problems];
@@ -70,11 +101,30 @@ export function readConfig(sources: ConfigSources): ServerConfig {
 }
 
 function contradictions(config: ServerConfig): string[] {
-  if (config.pageBudgetBytes >= config.pageMaxBytes) return [];
-  const budget = formatBytes(config.pageBudgetBytes);
-  const page = formatBytes(config.pageMaxBytes);
-  return [
-    `replication.page-budget: ${budget} is less than a single page; ` +
-      `allowed: at least replication.max-page, which is ${page}`,
-  ];
+  const problems: string[] = [];
+  const { endpoint, authentication, allowUnauthenticated } = config;
+  if (config.pageBudgetBytes < config.pageMaxBytes) {
+    const budget = formatBytes(config.pageBudgetBytes);
+    const page = formatBytes(config.pageMaxBytes);
+    problems.push(
+      `replication.page-budget: ${budget} is less than a single page; ` +
+        `allowed: at least replication.max-page, which is ${page}`,
+    );
+  }
+  if (!isLoopback(endpoint.host) && !authentication && !allowUnauthenticated) {
+    problems.push(
+      `server.endpoint: ${endpoint.host} is reached by others, and nobody is asked who he is; allowed: a host ` +
+        'on the loopback interface (127.0.0.0/8, [::1] or localhost), any with --server.authentication true, ' +
+        'or --server.allow-unauthenticated true if everybody who can connect may do everything',
+    );
+  }
+  if (endpoint.secure && config.sslKeyfile === '') {
+    problems.push('ssl.keyfile: needed by an endpoint that begins with ssl:// or https://');
+  }
+  if (!endpoint.secure && (config.sslKeyfile || config.sslCertfile || config.sslCafile) !== '') {
+    problems.push(
+      'server.endpoint: files for TLS are named, but it is not used; allowed: ssl://HOST:PORT',
+    );
+  }
+  return problems;
 }

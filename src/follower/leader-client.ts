@@ -27,6 +27,7 @@ import {
 } from './leader-answers.ts';
 import { type HttpAnswer, type HttpRequest, LeaderHttp } from './leader-http.ts';
 import { readDumpPage, readLogPage, requiredHeader } from './leader-page.ts';
+import type { TlsTrust } from './leader-tls.ts';
 
 export interface LeaderClientOptions {
   /** `tcp://`, `http://`, `ssl://` or `https://`, host and port. */
@@ -43,6 +44,8 @@ export interface LeaderClientOptions {
   /** The same for pages of collections, which may take longer to begin; as the others by default. */
   readonly dumpTimeoutMs?: number;
   readonly connectTimeoutMs: number;
+  /** Of endpoints with TLS. */
+  readonly tls?: TlsTrust;
   /** Sent as `serverId` with every request; undefined for tools that are no server. */
   readonly ownServerId: string | undefined;
   /** A longer body is refused; 512 MiB by default. */

@@ -5,6 +5,7 @@ import { readErrorBody } from '../protocol/error-body.ts';
 import { Header } from '../protocol/headers.ts';
 import { RefusedAnswer } from './classify.ts';
 import type { Endpoint } from './endpoint.ts';
+import { type TlsTrust, tlsConnectOptions } from './leader-tls.ts';
 
 /** One answer, read whole. Header names are in lower case. */
 export interface HttpAnswer {
@@ -35,6 +36,8 @@ export interface LeaderHttpOptions {
   /** Longest silence of the leader, in ms: before the headers, and between parts of the body. */
   readonly requestTimeoutMs: number;
   readonly connectTimeoutMs: number;
+  /** Of endpoints with TLS. */
+  readonly tls?: TlsTrust;
   /** A longer body is refused. */
   readonly bodyMaxBytes: number;
   /** How many requests can be under way at a time; 4 by default. */
@@ -74,7 +77,7 @@ export class LeaderHttp {
       connections: options.connections ?? CONNECTIONS,
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
-      connect: { timeout: options.connectTimeoutMs },
+      connect: { timeout: options.connectTimeoutMs, ...tlsConnectOptions(options.tls) },
     });
     this.#headers = {
       'user-agent': 'ticklog',

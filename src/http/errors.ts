@@ -3,7 +3,9 @@ import type { Logger } from '../base/logger.ts';
 import { type ErrorName, ServiceError } from '../model/errors.ts';
 import { errorBody } from '../protocol/error-body.ts';
 import { ClientGoneError } from './body.ts';
+import { ContentType } from '../protocol/headers.ts';
 import type { Exchange } from './context.ts';
+import { generationOf } from './generation.ts';
 import { sendJson } from './respond.ts';
 
 /** What a client that goes away leaves behind, on its socket or on the stream it was sent. */
@@ -12,9 +14,12 @@ const DISCONNECTS: ReadonlySet<unknown> = new Set([
   ...['ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END'],
 ]);
 
+/** How clients may say who they are. */
+const CHALLENGE = 'Basic realm="ticklog", charset="UTF-8"';
+
 /** Statuses from 500 on that are no failures of the server. */
 const EXPECTED: ReadonlySet<ErrorName> = new Set<ErrorName>([
-  ...(['shuttingDown', 'notImplemented', 'httpNotImplemented'] as const),
+  ...(['shuttingDown', 'notImplemented', 'httpNotImplemented', 'resourceLimit'] as const),
 ]);
 
 /** Turns what handlers throw into answers, and logs each failure of the server once. */
@@ -42,6 +47,16 @@ export class ErrorAnswers {
       ctx.respond = false;
       ctx.res.destroy();
       return;
+    }
+    if (error.kind === 'httpUnauthorized') {
+      ctx.set('www-authenticate', CHALLENGE);
+      if (generationOf(ctx) === '1.4') {
+        // There it has no body (contract 1.1).
+        ctx.status = error.httpStatus;
+        ctx.set('content-type', ContentType.text);
+        ctx.body = '';
+        return;
+      }
     }
     sendJson(ctx, error.httpStatus, JSON.stringify(errorBody(error)));
   }

@@ -1,6 +1,8 @@
 import type { Logger } from '../base/logger.ts';
 import type { Database } from '../documents/database.ts';
 import type { InitialSyncer, SyncResult } from '../follower/initial-syncer.ts';
+import { parseEndpoint } from '../follower/endpoint.ts';
+import { ANY_LEADER, type LeaderAccess, assertAllowed } from '../follower/leader-access.ts';
 import { LeaderClient } from '../follower/leader-client.ts';
 import { type LeaderSelection, readSelection } from '../follower/leader-selection.ts';
 import { type ErrorName, isServiceError, ServiceError } from '../model/errors.ts';
@@ -14,6 +16,8 @@ export interface SyncCommandsDeps {
   /** Server id of this server. */
   readonly serverId: string;
   readonly isApplierRunning: (database: Database) => boolean;
+  /** Any leader by default. */
+  readonly leaderAccess?: LeaderAccess;
 }
 
 /** What a request for a sync says (contract 3.7). */
@@ -37,7 +41,7 @@ const SECONDS_MAX = 1_000_000;
 /** Failures that are not the leader's, and keep the status the table of errors has for them. */
 const OWN_FAILURES: ReadonlySet<ErrorName> = new Set<ErrorName>([
   ...(['applierRunning', 'shuttingDown', 'databaseNotFound'] as const),
-  ...(['httpBadParameter', 'invalidApplierConfiguration'] as const),
+  ...(['httpBadParameter', 'invalidApplierConfiguration', 'forbidden'] as const),
 ]);
 
 /** The command `sync` (contract 3.7). */
@@ -55,10 +59,14 @@ async function sync(deps: SyncCommandsDeps, { ctx, database }: ReplicationReques
   if (deps.isApplierRunning(database)) {
     throw new ServiceError('applierRunning', 'cannot perform operation while applier is running');
   }
+  const { leaderAccess = ANY_LEADER } = deps;
+  const endpoint = parseEndpoint(wanted.endpoint);
+  if (endpoint) assertAllowed(leaderAccess, endpoint);
   const client = new LeaderClient(
     { logger: deps.logger },
     {
       endpoint: wanted.endpoint,
+      tls: leaderAccess.tls,
       database: wanted.database,
       username: wanted.username,
       password: wanted.password,

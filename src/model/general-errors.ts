@@ -64,8 +64,12 @@ export const GENERAL_ERRORS = {
     errorNum: 11,
     httpStatus: 403,
     message: 'forbidden',
-    cause: 'The target is protected, such as a system collection or the primary index.',
-    cure: 'Leave it as it is; the server needs it.',
+    cause:
+      'The target is protected, such as a system collection or the primary index; or the user has no right to do ' +
+      'this in the database; or the endpoint is none that this server may connect to.',
+    cure:
+      'Leave alone what is protected. Rights are given with PUT /_api/user/<user>/database/<database>, endpoints ' +
+      'with --replication.allow-endpoints.',
   },
   lockTimeout: {
     errorNum: 18,
@@ -102,8 +106,9 @@ export const GENERAL_ERRORS = {
     errorNum: 401,
     httpStatus: 401,
     message: 'unauthorized',
-    cause: 'The request names no user, or the password does not fit.',
-    cure: 'Send the credentials of a user of this database.',
+    cause:
+      'The request names no user, the password does not fit, the user is not active, or the token has expired.',
+    cure: 'Send the credentials of an active user, or get a new token from POST /_open/auth.',
   },
   httpForbidden: {
     errorNum: 403,

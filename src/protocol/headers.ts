@@ -41,4 +41,6 @@ export const ContentType = {
   json: 'application/json; charset=utf-8',
   /** Pages of lines, and also the 204 in their place. */
   dump: 'application/x-arango-dump; charset=utf-8',
+  /** Of answers whose body is empty. */
+  text: 'text/plain; charset=utf-8',
 } as const;

@@ -13,6 +13,7 @@ import { Space, commitKey, metaKey, primaryKey } from './keys.ts';
 import { checkLogs } from './log-check.ts';
 import { TipMemory } from './log-tip.ts';
 import { type Pointer, decodePointer } from './pointer.ts';
+import { OWNER_ONLY, makePrivate } from './private-directory.ts';
 import { RangeEraser } from './range-eraser.ts';
 import { decodeRecord, encodeRecord, unprotect } from './record.ts';
 import { readStoredLine } from './stored-line.ts';
@@ -99,8 +100,9 @@ export class Store {
    * another version, storageDamaged when commits are missing.
    */
   static async open(deps: { clock: Clock; logger: Logger }, options: StoreOptions): Promise<Store> {
-    await mkdir(options.directory, { recursive: true });
+    await mkdir(options.directory, { recursive: true, mode: OWNER_ONLY });
     const location = join(options.directory, 'store');
+    await makePrivate(deps, location);
     // Before the database object is made, for that opens by itself and removes its old log.
     await checkLogs(location);
     const level: Level = new LevelDatabase(location, {

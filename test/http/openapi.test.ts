@@ -108,6 +108,8 @@ describe('api-spec/openapi.yaml', () => {
       [...nodesOf((node) => '$ref' in node)].map(({ node }) => String(node['$ref'])),
     );
     for (const [kind, components] of Object.entries(apiDocument.components)) {
+      // Those are named, not referred to.
+      if (kind === 'securitySchemes') continue;
       for (const name of Object.keys(components)) {
         expect(used).toContain(`#/components/${kind}/${name}`);
       }

@@ -58,14 +58,24 @@ function faultsOf(
   found: NamedOperation | undefined,
   answer: CheckedAnswer,
 ): string[] {
-  const response = isAccepted(answer)
-    ? resolved<ApiResponse>(apiDocument['x-other-requests'].accepted)
+  // What is fetched there is the answer to another request.
+  const isFetched = found?.operation.operationId === 'fetchJob';
+  const anywhere = isFetched ? undefined : answerOfAny(answer);
+  const response = anywhere
+    ? resolved<ApiResponse>(apiDocument['x-other-requests'][anywhere])
     : found
       ? responseOf(found, answer.status)
       : otherResponseOf(method, answer.status);
   if (response) return [...headerFaults(response, answer), ...bodyFaults(method, response, answer)];
   if (found) return [`the status is not among those of ${found.operation.operationId}`];
   return ['the path or its method is missing there, and only a refusal would do'];
+}
+
+/** Of which kind an answer is that any request can have. */
+function answerOfAny(answer: CheckedAnswer): 'accepted' | 'unauthorized' | 'forbidden' | undefined {
+  if (isAccepted(answer)) return 'accepted';
+  if (answer.status === 401) return 'unauthorized';
+  return answer.status === 403 && /"errorNum":11\b/.test(answer.text) ? 'forbidden' : undefined;
 }
 
 /** Whether the request runs on by itself: no other answer with this status has no body. */

@@ -8,6 +8,8 @@ export interface ApiDocument {
   readonly 'x-other-requests': {
     readonly options: Reference;
     readonly accepted: Reference;
+    readonly unauthorized: Reference;
+    readonly forbidden: Reference;
     readonly refusals: Readonly<Record<string, Reference>>;
   };
 }
