@@ -7,6 +7,7 @@ import { ensureRoot } from './access/root-user.ts';
 import { passingSecret, readSecretFile, tokenSecret } from './access/secret-file.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import type { Logger } from './base/logger.ts';
+import { sleep } from './base/sleep.ts';
 import type { ServerConfig } from './config/server-config.ts';
 import { isLoopback } from './config/value-type.ts';
 import { Catalogue } from './documents/catalogue.ts';
@@ -25,6 +26,7 @@ import type { LeaderAccess } from './follower/leader-access.ts';
 import { readTrust } from './follower/leader-tls.ts';
 import { createApp } from './http/app.ts';
 import type { ApiRouter } from './http/context.ts';
+import { Connections, listenerOptions } from './http/connections.ts';
 import { Jobs } from './http/jobs.ts';
 import { applierCommands } from './http/replication-applier.ts';
 import { replicationDispatch } from './http/replication-dispatch.ts';
@@ -42,10 +44,8 @@ import { Store } from './storage/store.ts';
 
 const MAINTENANCE_INTERVAL_MS = 1000;
 const REMOVAL_AGE_MS = 60 * 60 * 1000;
-/** An idle connection is kept this long: longer than a follower waits between requests. */
-const KEEP_ALIVE_MS = 75_000;
 /** Requests still running when a stop has waited this long lose their connection. */
-const STOP_GRACE_MS = 10_000;
+const STOP_GRACE_MS = 3000;
 
 export interface RunningServer {
   /** Where it really listens. */
@@ -55,7 +55,10 @@ export interface RunningServer {
   /** `http://host:port`, or `https://`. */
   readonly url: string;
   readonly serverId: string;
-  /** Finishes requests, stops appliers and background work, closes the store. Idempotent. */
+  /**
+   * Is no longer available at once (`/_admin/server/availability`); after `stopDelayMs` takes no more connections,
+   * finishes requests or cuts them off after 3 s, stops appliers and background work, closes the store. Idempotent.
+   */
   stop(): Promise<void>;
 }
 
@@ -75,6 +78,7 @@ export async function startServer(
   const clock = deps.clock ?? systemClock;
   const stopping = new AbortController();
   const deadline = new AbortController();
+  const leaving = new AbortController();
   const store = await Store.open(
     { clock, logger },
     {
@@ -84,24 +88,27 @@ export async function startServer(
     },
   );
   const closers: (() => Promise<void> | void)[] = [() => store.close()];
+  let isListening = false;
   const stop = once(async () => {
+    leaving.abort();
+    if (isListening) await sleep(config.stopDelayMs);
     stopping.abort();
     for (const close of closers.reverse()) await close();
   });
   try {
     const listener = await compose(
-      { store, clock, logger, stopping, deadline, closers, version },
+      { store, clock, logger, stopping, deadline, leaving, closers, version },
       config,
     );
     const { secure } = config.endpoint;
+    const options = listenerOptions(config);
     const server = secure
-      ? createTlsServer(readServerTls(config), listener)
-      : createServer(listener);
-    server.keepAliveTimeout = KEEP_ALIVE_MS;
-    // An import may take as long as its body does.
-    server.requestTimeout = 0;
+      ? createTlsServer({ ...options, ...readServerTls(config) })
+      : createServer(options);
+    const connections = new Connections({ server, listener }, config);
     await listen(server, config.endpoint);
-    closers.push(() => closeServer(server, deadline));
+    isListening = true;
+    closers.push(() => connections.close(deadline, STOP_GRACE_MS));
     const { address, port } = server.address() as AddressInfo;
     const host = address.includes(':') ? `[${address}]` : address;
     return {
@@ -123,6 +130,7 @@ interface Parts {
   readonly logger: Logger;
   readonly stopping: AbortController;
   readonly deadline: AbortController;
+  readonly leaving: AbortController;
   readonly version: string;
   /** What a stop has to do, in the order of the start. */
   readonly closers: (() => Promise<void> | void)[];
@@ -130,7 +138,7 @@ interface Parts {
 
 /** Builds everything between store and listener. */
 async function compose(
-  { store, clock, logger, stopping, deadline, closers, version }: Parts,
+  { store, clock, logger, stopping, deadline, leaving, closers, version }: Parts,
   config: ServerConfig,
 ): Promise<RequestListener> {
   const defaultLoggerConfig = { ...DEFAULT_LOGGER_CONFIG, autoStart: config.loggerAutoStart };
@@ -174,6 +182,7 @@ async function compose(
       logger,
       signal: stopping.signal,
       deadline: deadline.signal,
+      leaving: leaving.signal,
       jobs,
       onDropDatabase: async (database) => {
         await transactions.abortAll(database);
@@ -187,6 +196,7 @@ async function compose(
         appliers,
         syncer,
         leaderAccess,
+        config,
       }),
     },
     {
@@ -194,6 +204,8 @@ async function compose(
       versionDetails: { ticklog: version },
       maxBodyBytes: config.maxBodyBytes,
       authentication: config.authentication,
+      bodyBudgetBytes: config.bodyBudgetBytes,
+      bodyTimeoutMs: config.bodyTimeoutMs,
     },
   );
 }
@@ -207,12 +219,13 @@ function replicationRouters(deps: {
   readonly appliers: Appliers;
   readonly syncer: InitialSyncer;
   readonly leaderAccess: LeaderAccess;
+  readonly config: ServerConfig;
 }): ApiRouter[] {
-  const { store, logger, leader, restore, appliers, syncer, leaderAccess } = deps;
+  const { store, logger, leader, restore, appliers, syncer, leaderAccess, config } = deps;
   return [
-    walLogRoutes(leader),
+    walLogRoutes(leader, config),
     replicationDispatch(
-      leaderCommands(leader),
+      leaderCommands(leader, config),
       restoreCommands(restore),
       applierCommands(appliers),
       makeFollowerCommands(appliers),
@@ -296,6 +309,7 @@ function startLeader(
       version: config.compatibleVersion,
       maxPageBytes: config.pageMaxBytes,
       pageBudgetBytes: config.pageBudgetBytes,
+      maxBatches: config.maxBatches,
     },
   );
   closers.push(() => leader.close());
@@ -319,26 +333,6 @@ function listen(server: Server, endpoint: ServerConfig['endpoint']): Promise<voi
     server.listen(endpoint.port, endpoint.host, () => {
       server.off('error', reject);
       resolve();
-    });
-  });
-}
-
-/** Takes no more connections, lets requests finish, and closes. */
-function closeServer(server: Server, hard: AbortController): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const deadline = setTimeout(() => {
-      hard.abort(new ServiceError('shuttingDown'));
-      server.closeAllConnections();
-    }, STOP_GRACE_MS);
-    // A connection that was busy becomes idle when its request is answered.
-    const idle = setInterval(() => {
-      server.closeIdleConnections();
-    }, 50);
-    server.close((error) => {
-      clearTimeout(deadline);
-      clearInterval(idle);
-      if (error) reject(error);
-      else resolve();
     });
   });
 }

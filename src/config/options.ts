@@ -137,6 +137,64 @@ export const OPTIONS = {
     fallback: '64MiB',
     help: 'Largest request body that is read as a whole; imports are not, and have no such limit.',
   }),
+  bodyBudgetBytes: option({
+    key: 'server.body-budget',
+    argument: 'SIZE',
+    type: sizeType(LIMIT_MIN_BYTES, 64 * GIB),
+    fallback: '256MiB',
+    help: 'Most memory for request bodies above 1MiB, of all requests together; others wait.',
+  }),
+  bodyTimeoutMs: option({
+    key: 'server.body-timeout',
+    argument: 'SECONDS',
+    type: secondsType(0.1, 3600),
+    fallback: '60',
+    help: 'A request body of which less than 4KiB come in so many seconds is given up (408).',
+  }),
+  maxConnections: option({
+    key: 'server.max-connections',
+    argument: 'COUNT',
+    type: countType(1, 1_000_000),
+    fallback: '4096',
+    help: 'Most connections at a time; further ones are answered 503 with Retry-After.',
+  }),
+  maxHeaderBytes: option({
+    key: 'server.max-header',
+    argument: 'SIZE',
+    type: sizeType(LIMIT_MIN_BYTES, MIB),
+    fallback: '32KiB',
+    help: 'Longest head of a request, its URL included (431).',
+  }),
+  maxUrlBytes: option({
+    key: 'server.max-url',
+    argument: 'SIZE',
+    type: sizeType(256, MIB),
+    fallback: '16KiB',
+    help: 'Longest URL, path and query together (414).',
+  }),
+  headerTimeoutMs: option({
+    key: 'server.header-timeout',
+    argument: 'SECONDS',
+    type: secondsType(0.1, 3600),
+    fallback: '30',
+    help: 'A request whose head has not come in so many seconds is given up (408).',
+  }),
+  stalledAfterMs: option({
+    key: 'server.stalled-timeout',
+    argument: 'SECONDS',
+    type: secondsType(0.1, 3600),
+    fallback: '120',
+    help: 'A client that takes nothing of its answer for so many seconds is disconnected.',
+  }),
+  stopDelayMs: option({
+    key: 'server.stop-delay',
+    argument: 'SECONDS',
+    type: secondsType(0, 60),
+    fallback: '0',
+    help:
+      'When told to stop, go on serving for so many seconds while /_admin/server/availability answers 503, ' +
+      'so that load balancers learn of it.',
+  }),
   loggerAutoStart: option({
     key: 'logger.auto-start',
     argument: 'BOOL',
@@ -228,6 +286,13 @@ export const OPTIONS = {
     type: booleanType,
     fallback: 'true',
     help: 'Whether the certificates of leaders are checked.',
+  }),
+  maxBatches: option({
+    key: 'replication.max-batches',
+    argument: 'COUNT',
+    type: countType(1, 1_000_000),
+    fallback: '1000',
+    help: 'Most dump batches that are open at a time, and as many barriers.',
   }),
   newServerId: option({
     key: 'new-server-id',

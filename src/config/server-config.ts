@@ -22,6 +22,16 @@ export interface ServerConfig {
   /** Such as `1.4.3` or `3.0.3`. */
   readonly compatibleVersion: string;
   readonly maxBodyBytes: number;
+  /** Never below `maxBodyBytes`. */
+  readonly bodyBudgetBytes: number;
+  readonly bodyTimeoutMs: number;
+  readonly maxConnections: number;
+  readonly maxHeaderBytes: number;
+  /** Below `maxHeaderBytes`. */
+  readonly maxUrlBytes: number;
+  readonly headerTimeoutMs: number;
+  readonly stalledAfterMs: number;
+  readonly stopDelayMs: number;
   readonly loggerAutoStart: boolean;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly sync: 'always' | 'never';
@@ -37,6 +47,7 @@ export interface ServerConfig {
   readonly leaderCafile: string;
   readonly leaderKeyfile: string;
   readonly leaderVerify: boolean;
+  readonly maxBatches: number;
   readonly newServerId: boolean;
 }
 
@@ -78,6 +89,14 @@ export function readConfig(sources: ConfigSources): ServerConfig {
     sslCafile: reader.value(OPTIONS.sslCafile),
     compatibleVersion: reader.value(OPTIONS.compatibleVersion),
     maxBodyBytes: reader.value(OPTIONS.maxBodyBytes),
+    bodyBudgetBytes: reader.value(OPTIONS.bodyBudgetBytes),
+    bodyTimeoutMs: reader.value(OPTIONS.bodyTimeoutMs),
+    maxConnections: reader.value(OPTIONS.maxConnections),
+    maxHeaderBytes: reader.value(OPTIONS.maxHeaderBytes),
+    maxUrlBytes: reader.value(OPTIONS.maxUrlBytes),
+    headerTimeoutMs: reader.value(OPTIONS.headerTimeoutMs),
+    stalledAfterMs: reader.value(OPTIONS.stalledAfterMs),
+    stopDelayMs: reader.value(OPTIONS.stopDelayMs),
     loggerAutoStart: reader.value(OPTIONS.loggerAutoStart),
     logLevel: reader.value(OPTIONS.logLevel),
     sync: reader.value(OPTIONS.sync),
@@ -91,6 +110,7 @@ export function readConfig(sources: ConfigSources): ServerConfig {
     leaderCafile: reader.value(OPTIONS.leaderCafile),
     leaderKeyfile: reader.value(OPTIONS.leaderKeyfile),
     leaderVerify: reader.value(OPTIONS.leaderVerify),
+    maxBatches: reader.value(OPTIONS.maxBatches),
     newServerId: reader.value(OPTIONS.newServerId),
   };
   const problems = [...reader.problems];
@@ -100,17 +120,20 @@ export function readConfig(sources: ConfigSources): ServerConfig {
   return Object.freeze(config);
 }
 
+/** Pairs of which the first must not be smaller than the second, and what the second is. */
+const NOT_SMALLER = [
+  ['pageBudgetBytes', 'pageMaxBytes', 'a single page'],
+  ['bodyBudgetBytes', 'maxBodyBytes', 'a single body'],
+  ['maxHeaderBytes', 'maxUrlBytes', 'a URL in it'],
+] as const;
+
 function contradictions(config: ServerConfig): string[] {
-  const problems: string[] = [];
+  const problems = NOT_SMALLER.filter(([larger, smaller]) => config[larger] < config[smaller]).map(
+    ([larger, smaller, what]) =>
+      `${OPTIONS[larger].key}: ${formatBytes(config[larger])} is less than ${what}; ` +
+      `allowed: at least ${OPTIONS[smaller].key}, which is ${formatBytes(config[smaller])}`,
+  );
   const { endpoint, authentication, allowUnauthenticated } = config;
-  if (config.pageBudgetBytes < config.pageMaxBytes) {
-    const budget = formatBytes(config.pageBudgetBytes);
-    const page = formatBytes(config.pageMaxBytes);
-    problems.push(
-      `replication.page-budget: ${budget} is less than a single page; ` +
-        `allowed: at least replication.max-page, which is ${page}`,
-    );
-  }
   if (!isLoopback(endpoint.host) && !authentication && !allowUnauthenticated) {
     problems.push(
       `server.endpoint: ${endpoint.host} is reached by others, and nobody is asked who he is; allowed: a host ` +

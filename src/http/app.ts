@@ -59,6 +59,8 @@ export interface AppDeps {
   readonly logger: Logger;
   /** Aborted when the server is to stop; ends long polls. */
   readonly signal: AbortSignal;
+  /** Aborted when the server is about to stop, or stops: it is no longer available to new clients. */
+  readonly leaving?: AbortSignal;
   /** Aborted when a stop has waited long enough; ends imports and long computations. */
   readonly deadline?: AbortSignal;
   /** Called before a database is dropped: stops what still works on it, such as its applier. */
@@ -80,6 +82,8 @@ export interface AppOptions {
   readonly bodyBudgetBytes?: number;
   /** Whether clients must say who they are; false by default: then everybody may do everything. */
   readonly authentication?: boolean;
+  /** A body of which less than 4 KiB come in this time, while it is waited for, is given up (408). */
+  readonly bodyTimeoutMs?: number;
 }
 
 /** The routes of one router, and what runs them. */
@@ -94,6 +98,7 @@ const DEFAULT_VERSION = '1.4.3';
 const MIB = 1024 * 1024;
 const MAX_BODY_BYTES = 64 * MIB;
 const BODY_BUDGET_BYTES = 256 * MIB;
+const BODY_TIMEOUT_MS = 60_000;
 const ALL_METHODS = 'DELETE, GET, HEAD, PATCH, POST, PUT';
 const DATABASE_PREFIX = '/_db/';
 
@@ -105,6 +110,7 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): RequestListe
   const limits: RequestLimits = {
     maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
     bodyBudget: new ByteBudget(options.bodyBudgetBytes ?? BODY_BUDGET_BYTES),
+    bodyTimeoutMs: options.bodyTimeoutMs ?? BODY_TIMEOUT_MS,
     signal: deps.signal,
     deadline: deps.deadline ?? deps.signal,
   };
@@ -119,7 +125,7 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): RequestListe
     }),
     timeRoutes(deps),
     statisticsRoutes(deps),
-    serverRoutes(),
+    serverRoutes({ leaving: deps.leaving ?? deps.signal }),
     walRoutes(deps),
     databaseRoutes({ ...deps, users: deps.access.users }),
     collectionRoutes(deps),

@@ -13,6 +13,8 @@ export interface RequestLimits {
   readonly maxBodyBytes: number;
   /** Memory that large bodies of all requests share; who does not fit waits. */
   readonly bodyBudget: ByteBudget;
+  /** A body of which less than 4 KiB come in this time, while it is waited for, is given up (408). */
+  readonly bodyTimeoutMs: number;
   /** Aborted when the server is to stop: ends what a request only waits for. */
   readonly signal: AbortSignal;
   /** Aborted when a stop has waited long enough: ends what a request works on. */

@@ -19,7 +19,11 @@ export interface LeaderOptions {
   readonly maxPageBytes: number;
   /** Bytes of pages built but not sent, of all requests together. */
   readonly pageBudgetBytes: number;
+  /** Dump batches open at a time, and as many barriers; 1000 by default. */
+  readonly maxBatches?: number;
 }
+
+const MAX_BATCHES = 1000;
 
 /** Everything a follower can ask this server for. */
 export class Leader {
@@ -46,8 +50,9 @@ export class Leader {
     this.logger = new LeaderLogger({ store, clock, clients }, { version: options.version });
     this.follow = new LogFollow({ store, clock, clients, memory });
     this.dump = new CollectionDump({ store, ahead: this.pagesAhead });
-    this.batches = new DumpBatches({ store, clock });
-    this.barriers = new Barriers({ store, clock });
+    const { maxBatches = MAX_BATCHES } = options;
+    this.batches = new DumpBatches({ store, clock }, { max: maxBatches });
+    this.barriers = new Barriers({ store, clock }, { max: maxBatches });
     this.keys = new KeyLists(deps);
   }
 

@@ -36,7 +36,8 @@ const compiled = new Map<unknown, ValidateFunction>();
 /**
  * Checks an answer against api-spec/openapi.yaml: path, method and status are known, the headers of
  * the status are there and no other own ones, the body has its type and shape. Where the document
- * does not have path and method, the answer must be one of those that refuse such a request.
+ * does not have path and method, the answer must be one of those that refuse such a request. Where the connection
+ * is closed behind it, it may be one to a request that could not be read.
  *
  * @param target path and query of the request
  * @throws Error that says what is wrong
@@ -58,6 +59,12 @@ function faultsOf(
   found: NamedOperation | undefined,
   answer: CheckedAnswer,
 ): string[] {
+  const unread = apiDocument['x-other-requests'].unread[answer.status];
+  if (unread && answer.headers['connection'] === 'close') {
+    const response = resolved<ApiResponse>(unread);
+    const faults = [...headerFaults(response, answer), ...bodyFaults(method, response, answer)];
+    if (faults.length === 0) return faults;
+  }
   // What is fetched there is the answer to another request.
   const isFetched = found?.operation.operationId === 'fetchJob';
   const anywhere = isFetched ? undefined : answerOfAny(answer);

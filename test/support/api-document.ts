@@ -11,6 +11,7 @@ export interface ApiDocument {
     readonly unauthorized: Reference;
     readonly forbidden: Reference;
     readonly refusals: Readonly<Record<string, Reference>>;
+    readonly unread: Readonly<Record<string, Reference>>;
   };
 }
 

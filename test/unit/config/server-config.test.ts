@@ -52,6 +52,14 @@ test('without anything given the defaults hold', () => {
     sslCafile: '',
     compatibleVersion: '1.4.3',
     maxBodyBytes: 64 * MIB,
+    bodyBudgetBytes: 256 * MIB,
+    bodyTimeoutMs: 60_000,
+    maxConnections: 4096,
+    maxHeaderBytes: 32 * 1024,
+    maxUrlBytes: 16 * 1024,
+    headerTimeoutMs: 30_000,
+    stalledAfterMs: 120_000,
+    stopDelayMs: 0,
     loggerAutoStart: true,
     logLevel: 'info',
     sync: 'never',
@@ -65,6 +73,7 @@ test('without anything given the defaults hold', () => {
     leaderCafile: '',
     leaderKeyfile: '',
     leaderVerify: true,
+    maxBatches: 1000,
     newServerId: false,
   });
 });
@@ -89,6 +98,15 @@ test('every option can be given as a flag', () => {
     'ssl.cafile': '/ca',
     'server.compatible-version': '3.0.3',
     'server.max-body': '1MiB',
+    'server.body-budget': '6MiB',
+    'server.body-timeout': '2.5',
+    'server.max-connections': '8',
+    'server.max-header': '9KiB',
+    'server.max-url': '8KiB',
+    'server.header-timeout': '3',
+    'server.stalled-timeout': '4',
+    'server.stop-delay': '0.5',
+    'replication.max-batches': '9',
     'logger.auto-start': 'false',
     'log.level': 'silent',
     sync: 'always',
@@ -118,6 +136,15 @@ test('every option can be given as a flag', () => {
     sslCafile: '/ca',
     compatibleVersion: '3.0.3',
     maxBodyBytes: MIB,
+    bodyBudgetBytes: 6 * MIB,
+    bodyTimeoutMs: 2500,
+    maxConnections: 8,
+    maxHeaderBytes: 9 * 1024,
+    maxUrlBytes: 8 * 1024,
+    headerTimeoutMs: 3000,
+    stalledAfterMs: 4000,
+    stopDelayMs: 500,
+    maxBatches: 9,
     loggerAutoStart: false,
     logLevel: 'silent',
     sync: 'always',
@@ -263,6 +290,15 @@ test('a budget below a single page contradicts the page', () => {
   expect(read({ flags: { ...flags, 'replication.page-budget': '8MiB' } }).pageBudgetBytes).toBe(
     8 * MIB,
   );
+});
+
+test.each([
+  ['server.body-budget', 'server.max-body', 'a single body'],
+  ['server.max-header', 'server.max-url', 'a URL in it'],
+])('%s below %s is a contradiction', (larger, smaller, what) => {
+  expect(problemsOf({ flags: { [larger]: '4KiB', [smaller]: '8KiB' } })).toEqual([
+    `${larger}: 4KiB is less than ${what}; allowed: at least ${smaller}, which is 8KiB`,
+  ]);
 });
 
 test('keys, flags and variables are unique, and a key becomes a variable by its letters', () => {
