@@ -42,7 +42,7 @@ export function addStatusCommand(program: Command, { io, signal, done }: CliCont
   });
 }
 
-/** Asks for everything and prints it. */
+/** Asks for everything and prints it. @returns 1 when an applier was stopped by an error, and not by anyone's wish */
 export async function statusVerb(
   { server }: StatusOptions,
   io: CliIo,
@@ -58,7 +58,8 @@ export async function statusVerb(
     ...section(io, 'Clients', clientLines(answers.logger)),
     ...section(io, 'Applier', applierLines(answers)),
   ]);
-  return ExitCode.ok;
+  const hasFailed = textAt(answers.applier, 'state', 'phase') === 'failed';
+  return hasFailed ? ExitCode.failed : ExitCode.ok;
 }
 
 async function ask(client: ServerClient, signal: AbortSignal): Promise<Answers> {

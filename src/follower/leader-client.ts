@@ -1,8 +1,9 @@
 import type { Logger } from '../base/logger.ts';
 import { silentLogger } from '../base/logger.ts';
 import { ServiceError } from '../model/errors.ts';
-import type { Tick } from '../model/tick.ts';
+import { MAX_WIRE_TICK, type Tick } from '../model/tick.ts';
 import { Header } from '../protocol/headers.ts';
+import type { PageRequest } from '../protocol/page-seal.ts';
 import {
   type QueryValues,
   type ReplicationCommand,
@@ -26,7 +27,7 @@ import {
   readTids,
 } from './leader-answers.ts';
 import { type HttpAnswer, type HttpRequest, LeaderHttp } from './leader-http.ts';
-import { readDumpPage, readLogPage, requiredHeader } from './leader-page.ts';
+import { isVerified, readDumpPage, readLogPage, requiredHeader } from './leader-page.ts';
 import type { TlsTrust } from './leader-tls.ts';
 
 export interface LeaderClientOptions {
@@ -201,7 +202,8 @@ export class LeaderClient {
         : { method: 'PUT', path, body: JSON.stringify(body), extraMs },
       signal,
     );
-    return this.#checked(() => readLogPage(answer));
+    const asked = { kind: 'log', includeSystem: request.includeSystem ?? true } as const;
+    return this.#checked(() => readLogPage(answer, this.#asked({ ...asked, from: request.from })));
   }
 
   /** A page of a collection (contract 3.4). */
@@ -225,7 +227,10 @@ export class LeaderClient {
         ...(dumpTimeoutMs === undefined ? {} : { timeoutMs: dumpTimeoutMs }),
       },
     );
-    return this.#checked(() => readDumpPage(answer));
+    const asked = { kind: 'dump', includeSystem: true, collection, from } as const;
+    return this.#checked(() =>
+      readDumpPage(answer, this.#asked({ ...asked, ...(to === undefined ? {} : { to }) })),
+    );
   }
 
   /** What the leader has (contract 3.2). Without `includeSystem` the leader's default holds. */
@@ -283,6 +288,13 @@ export class LeaderClient {
   /** Ends the connections; requests under way fail with noResponse. */
   close(): Promise<void> {
     return this.#http.close();
+  }
+
+  /** As the leader understands it. */
+  #asked(
+    request: Pick<PageRequest, 'kind' | 'from' | 'includeSystem'> & Partial<PageRequest>,
+  ): PageRequest {
+    return { database: this.#database, collection: '', to: MAX_WIRE_TICK, ...request };
   }
 
   #own(): QueryValues {
@@ -353,6 +365,7 @@ export class LeaderClient {
 
   #read<T>(answer: HttpAnswer, read: (value: unknown) => T): T {
     return this.#checked(() => {
+      isVerified(answer);
       let value: unknown;
       try {
         value = JSON.parse(answer.body.toString('utf8'));
@@ -371,7 +384,13 @@ export class LeaderClient {
       throw new ServiceError(
         'invalidResponse',
         `got invalid response from master at ${this.#endpoint}: ${error.message}`,
-        { cause: error.cause instanceof DamagedBody ? error.cause : error },
+        // Whatever it is, it does not come from a leader as it was sent: that may pass.
+        {
+          cause:
+            error.cause instanceof DamagedBody
+              ? error.cause
+              : new DamagedBody(error.message, { cause: error }),
+        },
       );
     }
   }

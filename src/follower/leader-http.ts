@@ -3,7 +3,7 @@ import { Pool, type Dispatcher } from 'undici';
 import { ServiceError } from '../model/errors.ts';
 import { readErrorBody } from '../protocol/error-body.ts';
 import { Header } from '../protocol/headers.ts';
-import { RefusedAnswer } from './classify.ts';
+import { DamagedBody, RefusedAnswer } from './classify.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type TlsTrust, tlsConnectOptions } from './leader-tls.ts';
 
@@ -50,6 +50,8 @@ const KEEP_ALIVE_MS = 30_000;
 const API_VERSION = '10400';
 /** A body is first given this much, whatever length its header promises. */
 const FIRST_BUFFER_BYTES = 16 * 1024 * 1024;
+/** So much of a body must come in the time that the leader may stay silent. */
+const PROGRESS_BYTES = 4096;
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'Connection refused',
   ENOTFOUND: 'host not found',
@@ -124,13 +126,18 @@ export class LeaderHttp {
       let statusText = '';
       let headers: HttpAnswer['headers'] = {};
       const body = new BodyBuffer(bodyMaxBytes);
+      let watch: NodeJS.Timeout | undefined;
+      const settle = (): void => {
+        clearInterval(watch);
+        signal.removeEventListener('abort', onAbort);
+      };
       const onAbort = (): void => {
         controller?.abort(new Error('aborted'));
         // A request that still waits for a connection has no controller yet.
         reject(signal.reason as Error);
       };
       const fail = (error: Error): void => {
-        signal.removeEventListener('abort', onAbort);
+        settle();
         reject(signal.aborted ? (signal.reason as Error) : this.#failure(error));
       };
       signal.addEventListener('abort', onAbort, { once: true });
@@ -160,6 +167,10 @@ export class LeaderHttp {
             statusText = statusMessage ?? '';
             headers = answerHeaders;
             body.expect(answerHeaders['content-length']);
+            clearInterval(watch);
+            watch = watchProgress(body, timeoutMs, () => {
+              started.abort(new Error('the answer does not come to its end'));
+            });
           },
           onResponseData: (started, chunk) => {
             if (!body.add(chunk)) {
@@ -167,7 +178,7 @@ export class LeaderHttp {
             }
           },
           onResponseEnd: () => {
-            signal.removeEventListener('abort', onAbort);
+            settle();
             resolve({ status, statusText, headers, body: body.take() });
           },
           onResponseError: (_started, error) => {
@@ -184,7 +195,7 @@ export class LeaderHttp {
       return new ServiceError(
         'invalidResponse',
         `got invalid response from master at ${this.#endpoint}: ${error.message}`,
-        { cause: error },
+        { cause: new DamagedBody(error.message, { cause: error }) },
       );
     }
     const reason = (code === undefined ? undefined : REASONS[code]) ?? (error.message || code);
@@ -197,6 +208,15 @@ export class LeaderHttp {
   }
 }
 
+/** Bytes that drip in one after another would keep a request alive for ever. */
+function watchProgress(body: BodyBuffer, everyMs: number, onStall: () => void): NodeJS.Timeout {
+  let before = 0;
+  return setInterval(() => {
+    if (body.length - before < PROGRESS_BYTES) onStall();
+    before = body.length;
+  }, everyMs).unref();
+}
+
 /** Collects a body in one piece, without trusting its announced length. */
 class BodyBuffer {
   readonly #maxBytes: number;
@@ -205,6 +225,11 @@ class BodyBuffer {
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
+  }
+
+  /** What has come. */
+  get length(): number {
+    return this.#length;
   }
 
   expect(contentLength: string | string[] | undefined): void {

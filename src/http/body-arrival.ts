@@ -120,6 +120,33 @@ export async function* arrivingBody(
   }
 }
 
+/** A body that is longer is not read to its end just for its client to see the answer. */
+export const DISCARD_MAX_BYTES = 128 * 1024 * 1024;
+
+/**
+ * Reads and drops what comes of a body that nobody wants: a client that is still sending would not see an answer
+ * behind which the connection is closed. Within bounds: then the connection is closed.
+ * @param options.timeoutMs see `Patience`
+ */
+export function discardBody(req: IncomingMessage, options: { timeoutMs: number }): void {
+  let bytes = 0;
+  const patience = new Patience(req, options, () => {
+    req.destroy();
+  });
+  const stop = (): void => {
+    patience.stop();
+  };
+  req.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    patience.received(chunk.length);
+    if (bytes > DISCARD_MAX_BYTES) req.destroy();
+  });
+  patience.start();
+  req.once('end', stop);
+  req.once('close', stop);
+  req.resume();
+}
+
 /** Waits for pieces of a body. */
 class Arrival {
   readonly #req: IncomingMessage;

@@ -1,13 +1,17 @@
 import { isUtf8 } from 'node:buffer';
 import { type ErrorName, ServiceError } from '../model/errors.ts';
-import { Patience, arrivingBody, isGivenUp } from './body-arrival.ts';
+import {
+  DISCARD_MAX_BYTES,
+  Patience,
+  arrivingBody,
+  discardBody,
+  isGivenUp,
+} from './body-arrival.ts';
 import type { Exchange } from './context.ts';
 
 /** Bodies up to this size do not count against the memory that large ones share. */
 const SMALL_BODY_BYTES = 1024 * 1024;
 const NO_BYTES = Buffer.alloc(0);
-/** A body that is longer is not read to its end just for its client to see the answer. */
-const DISCARD_MAX_BYTES = 128 * 1024 * 1024;
 
 /** The client went away while its request was being read: nobody is there to be answered. */
 export class ClientGoneError extends Error {
@@ -78,23 +82,7 @@ export function dropRestOfBody(ctx: Exchange): void {
     if (!ctx.headerSent) ctx.set('connection', 'close');
     return;
   }
-  let bytes = 0;
-  const patience = new Patience(req, { timeoutMs: ctx.state.limits.bodyTimeoutMs }, () => {
-    req.destroy();
-  });
-  req.on('data', (chunk: Buffer) => {
-    bytes += chunk.length;
-    patience.received(chunk.length);
-    if (bytes > DISCARD_MAX_BYTES) req.destroy();
-  });
-  patience.start();
-  req.once('end', () => {
-    patience.stop();
-  });
-  req.once('close', () => {
-    patience.stop();
-  });
-  req.resume();
+  discardBody(req, { timeoutMs: ctx.state.limits.bodyTimeoutMs });
 }
 
 /** The refusal of a body above `maxBytes`. */

@@ -11,7 +11,7 @@ import type { Duplex } from 'node:stream';
 import { ServiceError } from '../model/errors.ts';
 import { errorBody } from '../protocol/error-body.ts';
 import { ContentType } from '../protocol/headers.ts';
-import { malformedRequest, markMalformed } from './body-arrival.ts';
+import { discardBody, malformedRequest, markMalformed } from './body-arrival.ts';
 
 /** What every connection is bound by. */
 export interface ConnectionLimits {
@@ -23,6 +23,8 @@ export interface ConnectionLimits {
   readonly maxUrlBytes: number;
   /** Time for the head of a request; later it is answered 408. */
   readonly headerTimeoutMs: number;
+  /** Time for each 4 KiB of a body; later the connection is closed. */
+  readonly bodyTimeoutMs: number;
   /** A client that takes nothing of its answer for this long is cut off. */
   readonly stalledAfterMs: number;
 }
@@ -35,6 +37,8 @@ const CHECK_MS = 1000;
 const REFUSED_MAX = 256;
 /** Those that are told must ask soon. */
 const REFUSED_MS = 5000;
+/** So long a client has to see why its connection is closed. */
+const LINGER_MS = 1000;
 const RETRY_AFTER_SECONDS = '5';
 /** A connection that was busy becomes idle when its request is answered. */
 const IDLE_CHECK_MS = 50;
@@ -55,8 +59,7 @@ export function listenerOptions(limits: ConnectionLimits): ServerOptions {
 
 /**
  * The connections of a server: how many there may be, what becomes of those on which no proper request comes or no
- * answer is taken, and their end. Whatever is refused here has the body of all errors, and the connection is
- * closed behind it.
+ * answer is taken, and their end. Whatever is refused here has the body of all errors.
  */
 export class Connections {
   readonly #server: Server;
@@ -82,8 +85,9 @@ export class Connections {
     server.on('connection', this.#onConnection);
     server.on('request', this.#onRequest);
     server.on('clientError', this.#onClientError);
-    server.on('checkExpectation', (_req: IncomingMessage, res: ServerResponse) => {
-      refuse(res, new ServiceError('expectationFailed'));
+    server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
+      this.#answers.set(req.socket, res);
+      this.#refuse(res, new ServiceError('expectationFailed'));
     });
     server.on('connect', (_req: IncomingMessage, socket: Duplex) => {
       endWith(socket, new ServiceError('methodNotSupported'));
@@ -146,16 +150,28 @@ export class Connections {
     if (this.#isClosing) res.shouldKeepAlive = false;
     if (this.#refused.size > 0 && this.#refused.has(socket)) {
       res.setHeader('retry-after', RETRY_AFTER_SECONDS);
-      refuse(res, new ServiceError('tooManyConnections'));
+      res.shouldKeepAlive = false;
+      this.#refuse(res, new ServiceError('tooManyConnections'));
       return;
     }
     if ((req.url ?? '').length > this.#limits.maxUrlBytes) {
       const detail = `the URL is longer than ${this.#limits.maxUrlBytes} bytes`;
-      refuse(res, new ServiceError('urlTooLong', detail));
+      this.#refuse(res, new ServiceError('urlTooLong', detail));
       return;
     }
     this.#listener(req, res);
   };
+
+  /** Answers a request that gets no further. */
+  #refuse(res: ServerResponse, error: ServiceError): void {
+    const body = JSON.stringify(errorBody(error));
+    res.setHeader('server', 'ArangoDB');
+    res.setHeader('content-type', ContentType.json);
+    res.setHeader('content-length', Buffer.byteLength(body));
+    res.statusCode = error.httpStatus;
+    res.end(body);
+    if (!res.req.complete) discardBody(res.req, { timeoutMs: this.#limits.bodyTimeoutMs });
+  }
 
   /**
    * What came is no HTTP, or did not come. Whether the request before it was carried out must stay clear: it is
@@ -213,16 +229,6 @@ function refusalOf(error: { code?: string }, limits: ConnectionLimits): ServiceE
   }
 }
 
-/** Answers a request that gets no further. */
-function refuse(res: ServerResponse, error: ServiceError): void {
-  const body = JSON.stringify(errorBody(error));
-  res.shouldKeepAlive = false;
-  res.setHeader('server', 'ArangoDB');
-  res.setHeader('content-type', ContentType.json);
-  res.statusCode = error.httpStatus;
-  res.end(body);
-}
-
 /** Answers what is no request, and closes. */
 function endWith(socket: Duplex, error: ServiceError): void {
   if (!socket.writable) {
@@ -238,5 +244,10 @@ function endWith(socket: Duplex, error: ServiceError): void {
     `content-type: ${ContentType.json}`,
     `content-length: ${Buffer.byteLength(body)}`,
   ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  // Closed at once it would take the answer from a client that is still sending.
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => {
+    clearTimeout(timer);
+  });
 }

@@ -1,7 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
+import { crc32 } from 'node:zlib';
 import type { Tick } from '../model/tick.ts';
 import { ContentType, Header } from '../protocol/headers.ts';
+import { type PageRequest, pageSeal } from '../protocol/page-seal.ts';
 import { ClientGoneError } from './body.ts';
 import type { Exchange } from './context.ts';
 import { sendEmpty, sendJson } from './respond.ts';
@@ -33,6 +35,13 @@ export const STALLED_AFTER_MS = 120_000;
 
 const TEXT_TYPE = 'text/plain; charset=utf-8';
 
+/** Answers 200 with a JSON body that followers go by, and its sum. */
+export function answerSummedJson(ctx: Exchange, value: unknown): void {
+  const text = JSON.stringify(value);
+  ctx.set(Header.crc32, String(crc32(text)));
+  sendJson(ctx, 200, text);
+}
+
 /** Answers 200 with a JSON body. */
 export function answerJson(ctx: Exchange, value: unknown): void {
   sendJson(ctx, 200, JSON.stringify(value));
@@ -48,29 +57,36 @@ export function answerEmpty(ctx: Exchange, contentType = TEXT_TYPE): void {
  * Answers a page: 200 with the lines, 204 when there are none. Its memory is given back when
  * everything is handed to the network, or the connection is gone.
  *
+ * @param request what it is the answer to
  * @param headers what the endpoint has beyond those of all pages
  */
 export function answerPage(
   ctx: Exchange,
   page: AnswerPage,
+  request: PageRequest,
   headers: Readonly<Record<string, string>>,
   options: PageAnswerOptions,
 ): void {
   const { res } = ctx;
   if (res.closed) page.release();
   else res.once('close', page.release);
-  for (const [name, value] of Object.entries(headers)) ctx.set(name, value);
-  ctx.set(Header.checkMore, String(page.checkMore));
-  ctx.set(Header.lastIncluded, page.lastIncluded.toString());
-  ctx.set(Header.incarnation, page.incarnation);
-  if (page.body.length === 0) {
+  const isEmpty = page.body.length === 0;
+  const said = {
+    ...headers,
+    [Header.checkMore]: String(page.checkMore),
+    [Header.lastIncluded]: page.lastIncluded.toString(),
+    [Header.incarnation]: page.incarnation,
+    ...(isEmpty ? {} : { [Header.crc32]: String(page.body.crc32) }),
+  };
+  for (const [name, value] of Object.entries(said)) ctx.set(name, value);
+  ctx.set(Header.seal, pageSeal(request, said));
+  if (isEmpty) {
     answerEmpty(ctx, ContentType.dump);
     return;
   }
   res.setTimeout(options.stalledAfterMs, () => res.destroy());
   ctx.status = 200;
   ctx.set('content-type', ContentType.dump);
-  ctx.set(Header.crc32, String(page.body.crc32));
   ctx.set('content-length', String(page.body.length));
   sendPieces(ctx, page.body.pieces);
 }

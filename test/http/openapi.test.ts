@@ -250,6 +250,7 @@ describe('the check of answers', () => {
     'x-arango-replication-lastincluded': '7',
     'x-ticklog-deletions-since': '1',
     'x-ticklog-incarnation': 'a1',
+    'x-ticklog-seal': '18',
     'x-ticklog-crc32': '17',
   };
   const line = '{"tick":"7","type":2302,"key":"k","rev":"6"}\n';

@@ -61,6 +61,7 @@ describe('logger-follow', () => {
       active: 'false',
       frompresent: 'true',
       incarnation: server.store.incarnation.id,
+      seal: expect.stringMatching(/^\d+$/) as unknown,
     });
   });
 

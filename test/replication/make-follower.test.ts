@@ -2,13 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { startLogger } from '../../src/documents/databases.ts';
 import { type HttpFollower, openHttpFollower } from '../support/http-follower.ts';
 import { type LeaderServer, openLeaderServer } from '../support/leader-server.ts';
-import {
-  LeaderScript,
-  type ScriptAnswer,
-  json,
-  loggerState,
-  page,
-} from '../support/leader-script.ts';
+import { LeaderScript, type ScriptAnswer, json, loggerState, page, refusal } from '../support/leader-script.ts';
 import { contentOf } from '../support/sync-follower.ts';
 
 const OPTIONS = { fetchRetries: 0 };
@@ -277,7 +271,7 @@ describe('a barrier on the leader', () => {
     await using script = await openScript();
     script
       .always('GET logger-state', loggerState({ version: '2.8.11' }))
-      .always('GET determine-open-transactions', { status: 404 })
+      .always('GET determine-open-transactions', refusal(404, 404))
       .always('PUT logger-follow', idleLog())
       .always('POST barrier', json({ id: '4321' }))
       .always('DELETE barrier/4321', { status: 204 });

@@ -60,7 +60,7 @@ function faultsOf(
   answer: CheckedAnswer,
 ): string[] {
   const unread = apiDocument['x-other-requests'].unread[answer.status];
-  if (unread && answer.headers['connection'] === 'close') {
+  if (unread && (isUnread(answer) || answer.headers['connection'] === 'close')) {
     const response = resolved<ApiResponse>(unread);
     const faults = [...headerFaults(response, answer), ...bodyFaults(method, response, answer)];
     if (faults.length === 0) return faults;
@@ -76,6 +76,11 @@ function faultsOf(
   if (response) return [...headerFaults(response, answer), ...bodyFaults(method, response, answer)];
   if (found) return [`the status is not among those of ${found.operation.operationId}`];
   return ['the path or its method is missing there, and only a refusal would do'];
+}
+
+/** Statuses that nothing but the head of a request has. */
+function isUnread({ status }: CheckedAnswer): boolean {
+  return status === 414 || status === 417;
 }
 
 /** Of which kind an answer is that any request can have. */

@@ -52,6 +52,11 @@ export class ChildServer implements AsyncDisposable {
     return this.#ended;
   }
 
+  /** It was told to stop. */
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
   figures(): Promise<ProcessFigures> {
     return this.#ask('figures', (message) =>
       message.kind === 'figures' ? message.figures : undefined,
