@@ -34,6 +34,7 @@ const WARM_SHARE = 0.3;
 const ANSWER_MS = 20_000;
 const FAULTS_MAX = 12;
 const BODY_SHOWN = 300;
+const RECENT = 3;
 /** In the log: what a server should not have to say. */
 const OWN_FAULT =
   /"errorNum":3|internal error|(?:\} |by )(?:InvariantError|TypeError|RangeError|ReferenceError)/;
@@ -69,6 +70,8 @@ class FuzzRun {
   readonly #faults = new Map<string, string>();
   readonly #statuses = new Map<number | 'none', number>();
   readonly #carriedOut = new Set<string>();
+  /** The requests before the present one, and their answers. */
+  readonly #recent: string[] = [];
   /** As it was read last; undefined when something may have changed since. */
   #before: Record<string, unknown> | undefined;
 
@@ -134,6 +137,8 @@ class FuzzRun {
     }
     if (this.#server.errors > errorsBefore) await this.#noteLog(request, answer, shown);
     await this.#compare(request, wire, answer, looks, shown);
+    this.#recent.push(`${shown} was answered ${answer?.status ?? 'not at all'}`);
+    if (this.#recent.length > RECENT) this.#recent.shift();
   }
 
   #check(
@@ -183,7 +188,9 @@ class FuzzRun {
     looks: boolean,
     shown: string,
   ): Promise<void> {
-    if (answer?.status === 202 && answer.text === '') await this.#ended(answer);
+    // What got no answer may still be done, as what nobody waits for.
+    const mayRun = answer ? answer.status === 202 && answer.text === '' : request.method !== 'GET';
+    if (mayRun) await this.#ended(answer?.headers['x-arango-async-id']);
     const mayLeave = LEAVING.some((each) => each.test(request.target));
     const isRefused = answer !== undefined && answer.status >= 400 && !mayLeave;
     // Behind a body that was too long for its request there may be another request.
@@ -204,9 +211,9 @@ class FuzzRun {
   }
 
   /** Waits for a request that nobody waits for; of one without an id nothing but its effects can be seen. */
-  async #ended({ headers }: RawAnswer): Promise<void> {
+  async #ended(id: string | undefined): Promise<void> {
     await this.#state.settled();
-    if (headers['x-arango-async-id'] !== undefined) return;
+    if (id !== undefined) return;
     for (let before: Record<string, unknown> | undefined; ;) {
       const now = await this.#state.read();
       if (before && stateDifference(before, now) === '') return;
@@ -218,7 +225,8 @@ class FuzzRun {
   #fault({ method, target }: FuzzRequest, answer: RawAnswer | undefined, text: string): void {
     const path = target.replace(/\?.*$/s, '').replace(/^\/_db\/[^/]*/, '');
     const kind = `${method} ${path.split('/').slice(0, 4).join('/')} ${answer?.status ?? ''}`;
-    if (!this.#faults.has(kind)) this.#faults.set(kind, text);
+    if (!this.#faults.has(kind))
+      this.#faults.set(kind, `${text}\nbefore it ${this.#recent.join('\n')}`);
   }
 }
 
