@@ -145,12 +145,7 @@ export class LeaderHttp {
         {
           method: request.method,
           path: request.path,
-          headers: {
-            ...this.#headers,
-            ...(request.body === undefined
-              ? {}
-              : { 'content-type': request.contentType ?? 'application/json' }),
-          },
+          headers: this.#headersOf(request),
           body: request.body ?? null,
           headersTimeout: timeoutMs,
           bodyTimeout: timeoutMs,
@@ -187,6 +182,10 @@ export class LeaderHttp {
         },
       );
     });
+  }
+
+  #headersOf({ body, contentType = 'application/json' }: HttpRequest): Record<string, string> {
+    return { ...this.#headers, ...(body === undefined ? {} : { 'content-type': contentType }) };
   }
 
   #failure(error: Error): ServiceError {

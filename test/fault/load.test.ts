@@ -31,7 +31,7 @@ test(
     slow.on('error', () => undefined);
     slow.pause();
     slow.write(
-      `${'GET /_api/replication/dump?collection=c&chunkSize=8000000 HTTP/1.1\r\n\r\n'.repeat(20)}`,
+      'GET /_api/replication/dump?collection=c&chunkSize=8000000 HTTP/1.1\r\n\r\n'.repeat(20),
     );
     await sleep(SECONDS * 750);
     const last = await server.figures();

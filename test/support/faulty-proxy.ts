@@ -252,7 +252,7 @@ export class FaultyProxy implements AsyncDisposable {
     const own = Object.entries(message.headers).filter(([name]) => name.startsWith('x-arango'));
     const answer = await request((leader ?? this.leader) + target, {
       dispatcher: this.#agent,
-      method: method as Dispatcher.HttpMethod,
+      method: method,
       headers: own.map(([name, value]) => [name, String(value)] as const).flat(),
       body: body.length === 0 ? null : body,
       signal: this.#ending.signal,
