@@ -199,14 +199,8 @@ async function compose(
         config,
       }),
     },
-    {
-      version: compatibleVersion,
-      versionDetails: { ticklog: version },
-      maxBodyBytes: config.maxBodyBytes,
-      authentication: config.authentication,
-      bodyBudgetBytes: config.bodyBudgetBytes,
-      bodyTimeoutMs: config.bodyTimeoutMs,
-    },
+    // Its limits have the names that they have there.
+    { ...config, version: compatibleVersion, versionDetails: { ticklog: version } },
   );
 }
 

@@ -8,6 +8,7 @@ import {
 } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { Server as TlsServer } from 'node:tls';
 import { ServiceError } from '../model/errors.ts';
 import { errorBody } from '../protocol/error-body.ts';
 import { ContentType } from '../protocol/headers.ts';
@@ -71,6 +72,8 @@ export class Connections {
   readonly #refused = new Set<Duplex>();
   /** Connections that are about to be closed for what came on them. */
   readonly #doomed = new WeakSet<Duplex>();
+  /** All of them, and those that are served. */
+  #sockets = 0;
   #open = 0;
   #isClosing = false;
 
@@ -82,7 +85,9 @@ export class Connections {
     this.#listener = listener;
     // Headers are bounded by their bytes; a bound on their number would have some dropped in silence.
     server.maxHeadersCount = 0;
-    server.on('connection', this.#onConnection);
+    server.on('connection', this.#onSocket);
+    // Of TLS it is the connection inside that requests come on.
+    server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', this.#onConnection);
     server.on('request', this.#onRequest);
     server.on('clientError', this.#onClientError);
     server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
@@ -119,7 +124,20 @@ export class Connections {
     });
   }
 
+  /** No more than can be told that there are too many; those in the middle of a handshake count here. */
+  readonly #onSocket = (socket: Socket): void => {
+    if (this.#sockets >= this.#limits.maxConnections + REFUSED_MAX) {
+      socket.destroy();
+      return;
+    }
+    this.#sockets++;
+    socket.once('close', () => {
+      this.#sockets--;
+    });
+  };
+
   readonly #onConnection = (socket: Socket): void => {
+    if (socket.destroyed) return;
     if (this.#open >= this.#limits.maxConnections) {
       this.#refuseConnection(socket);
       return;
@@ -131,10 +149,6 @@ export class Connections {
   };
 
   #refuseConnection(socket: Socket): void {
-    if (this.#refused.size >= REFUSED_MAX) {
-      socket.destroy();
-      return;
-    }
     this.#refused.add(socket);
     const timer = setTimeout(() => socket.destroy(), REFUSED_MS);
     socket.once('close', () => {
@@ -180,7 +194,7 @@ export class Connections {
   readonly #onClientError = (error: Error & { code?: string }, socket: Duplex): void => {
     if (this.#doomed.has(socket)) return;
     this.#doomed.add(socket);
-    if (error.code === 'ECONNRESET' || !socket.writable) {
+    if (!socket.writable || !isAboutHttp(error)) {
       socket.destroy();
       return;
     }
@@ -210,6 +224,11 @@ export class Connections {
     // It is told once for each time that is set.
     else socket.setTimeout(this.#limits.stalledAfterMs);
   };
+}
+
+/** Not about a connection that broke off, or of which no TLS was to be had. */
+function isAboutHttp({ code = '' }: { code?: string }): boolean {
+  return code.startsWith('HPE_') || code.startsWith('ERR_HTTP_');
 }
 
 function refusalOf(error: { code?: string }, limits: ConnectionLimits): ServiceError {

@@ -1,7 +1,14 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { Logger } from '../../src/base/logger.ts';
 import { openHttpFollower } from '../support/http-follower.ts';
-import { LeaderScript, type ScriptAnswer, json, loggerState, page, refusal } from '../support/leader-script.ts';
+import {
+  LeaderScript,
+  type ScriptAnswer,
+  json,
+  loggerState,
+  page,
+  refusal,
+} from '../support/leader-script.ts';
 import { SyncFollower, keysOf } from '../support/sync-follower.ts';
 import { FOLLOW, STATE, applied, idle, keys, log, openScene, put } from './applier-scene.ts';
 

@@ -2,7 +2,14 @@ import { describe, expect, test, vi } from 'vitest';
 import { startLogger } from '../../src/documents/databases.ts';
 import { type HttpFollower, openHttpFollower } from '../support/http-follower.ts';
 import { type LeaderServer, openLeaderServer } from '../support/leader-server.ts';
-import { LeaderScript, type ScriptAnswer, json, loggerState, page, refusal } from '../support/leader-script.ts';
+import {
+  LeaderScript,
+  type ScriptAnswer,
+  json,
+  loggerState,
+  page,
+  refusal,
+} from '../support/leader-script.ts';
 import { contentOf } from '../support/sync-follower.ts';
 
 const OPTIONS = { fetchRetries: 0 };
