@@ -23,12 +23,14 @@ import { Appliers } from './follower/appliers.ts';
 import { InitialSyncer } from './follower/initial-syncer.ts';
 import type { LeaderAccess } from './follower/leader-access.ts';
 import { readTrust } from './follower/leader-tls.ts';
+import { Mending } from './follower/mending.ts';
 import { createApp } from './http/app.ts';
 import type { ApiRouter } from './http/context.ts';
 import { Jobs } from './http/jobs.ts';
 import { applierCommands } from './http/replication-applier.ts';
 import { replicationDispatch } from './http/replication-dispatch.ts';
 import { makeFollowerCommands } from './http/replication-make-follower.ts';
+import { mendCommands } from './http/replication-mend.ts';
 import { leaderCommands } from './http/replication-leader.ts';
 import { restoreCommands } from './http/replication-restore.ts';
 import { syncCommands } from './http/replication-sync.ts';
@@ -216,6 +218,7 @@ function replicationRouters(deps: {
       restoreCommands(restore),
       applierCommands(appliers),
       makeFollowerCommands(appliers),
+      mendCommands(new Mending({ store })),
       syncCommands({
         ...{ syncer, logger, leaderAccess },
         serverId: store.server.serverId,
