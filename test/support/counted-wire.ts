@@ -7,6 +7,8 @@ export interface CountedWire extends AsyncDisposable {
   /** Bytes of both directions since it was opened, or since `reset`. */
   readonly bytes: number;
   reset(): void;
+  /** Breaks all connections; new ones are taken. */
+  cut(): void;
 }
 
 /** Opens a way to a server on this machine. @param target `tcp://127.0.0.1:PORT` */
@@ -39,6 +41,9 @@ export async function openCountedWire(target: string): Promise<CountedWire> {
     },
     reset: () => {
       bytes = 0;
+    },
+    cut: () => {
+      for (const socket of sockets) socket.destroy();
     },
     [Symbol.asyncDispose]: () =>
       new Promise<void>((resolve) => {
