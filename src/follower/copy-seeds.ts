@@ -30,6 +30,8 @@ export interface CopySeedsDeps {
   readonly client: LeaderClient;
   readonly logger: Logger;
   readonly progress: SyncProgress;
+  /** Removes a hidden copy. */
+  readonly discard: (copy: Collection) => Promise<void>;
   readonly say: (message: string) => void;
   readonly onDocuments: (message: string, documents: number, bytes: number) => void;
   readonly onSeed: (kind: 'kept' | 'caughtUp' | 'compared') => void;
@@ -212,11 +214,13 @@ export class CopySeeds {
     const { cid, name } = wanted.parameters;
     this.#deps.say(`comparing collection '${name}', id ${cid}, by its keys`);
     for (let attempt = 1; ; attempt++) {
+      const made: Collection[] = [];
       try {
-        return await this.#compareOnce(wanted, old, request, signal);
+        return await this.#compareOnce(wanted, old, { request, made }, signal);
       } catch (error) {
         const refused = refusedAnswer(error);
         if (!refused || refused.status >= REFUSED_BELOW) throw error;
+        for (const copy of made) await this.#deps.discard(copy);
         const isLast = attempt >= LIST_ATTEMPTS;
         const what = isLast ? 'copying it whole' : 'trying again';
         this.#deps.logger.warn(
@@ -231,7 +235,7 @@ export class CopySeeds {
   async #compareOnce(
     wanted: Pick<LeaderCollection, 'parameters'>,
     old: Collection,
-    request: KeyListRequest,
+    { request, made }: { request: KeyListRequest; made: Collection[] },
     signal: AbortSignal,
   ): Promise<{ readonly tick: Tick; readonly begun?: BegunCopy }> {
     const { client, onDocuments, onSeed } = this.#deps;
@@ -243,7 +247,11 @@ export class CopySeeds {
         {
           ...this.#deps,
           list,
-          create: () => this.#create(wanted),
+          create: async () => {
+            const copy = await this.#create(wanted);
+            made.push(copy);
+            return copy;
+          },
           onDocuments: (documents, bytes) => {
             onDocuments(`fetched what differs of collection '${name}'`, documents, bytes);
           },

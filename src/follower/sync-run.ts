@@ -228,6 +228,7 @@ export class SyncRun {
     const deps = {
       ...this.#deps,
       progress: this.#progress,
+      discard: (copy: Collection) => this.#discardOne(copy),
       say: (message: string) => this.#say(message),
       onDocuments: (message: string, documents: number, bytes: number) => {
         this.#count(message, { documents, removals: 0, bytes });
