@@ -308,7 +308,7 @@ function startLeader(
       intervalMs: MAINTENANCE_INTERVAL_MS,
       removalAgeMs: REMOVAL_AGE_MS,
       horizon: () => leader.batches.horizon,
-      logHorizon: (database) => leader.barriers.horizon(database),
+      logKeep: (database) => leader.logKeep(database),
     },
   );
   maintenance.start();
