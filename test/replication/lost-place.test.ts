@@ -6,6 +6,8 @@ import { startLogger, stopLogger } from '../../src/documents/databases.ts';
 import { compactJournal } from '../../src/documents/journal-compaction.ts';
 import { readCheckpoint, writeCheckpoint } from '../../src/follower/checkpoint.ts';
 import { type CountedWire, openCountedWire } from '../support/counted-wire.ts';
+import { LiveServer } from '../support/live-server.ts';
+import { loadPeople } from '../support/people.ts';
 import { type Pair, expectEqual, openPair } from './applier-follower.ts';
 
 /** What a sync says of itself when it is through. */
@@ -293,4 +295,26 @@ describe('a follower that is behind the log, with autoResync,', () => {
     await expectEqual(pair);
     expect(pair.follower.core.catalogue.hiddenOf(pair.follower.database)).toEqual([]);
   });
+});
+
+test('PUT sync with incremental fetches only what differs', async () => {
+  await using leader = await LiveServer.start();
+  await using follower = await LiveServer.start();
+  await using counted = await openCountedWire(leader.endpoint);
+  await leader.create('people');
+  await loadPeople(leader, 3000);
+  await follower.sync(leader);
+  await leader.put('people', 'new');
+  await leader.api.http.json('DELETE', '/_api/document/people/k77');
+  const sync = async (incremental: boolean): Promise<number> => {
+    counted.reset();
+    const body = JSON.stringify({ endpoint: counted.endpoint, incremental });
+    await follower.api.http.json('PUT', '/_api/replication/sync', body);
+    expect(await follower.differences(leader)).toEqual([]);
+    return counted.bytes;
+  };
+  const ofDifferences = await sync(true);
+  const ofAll = await sync(false);
+  expect(ofDifferences).toBeLessThan(30_000);
+  expect(ofAll).toBeGreaterThan(10 * ofDifferences);
 });
