@@ -24,6 +24,7 @@ import { Appliers } from './follower/appliers.ts';
 import { InitialSyncer } from './follower/initial-syncer.ts';
 import type { LeaderAccess } from './follower/leader-access.ts';
 import { readTrust } from './follower/leader-tls.ts';
+import { Mending } from './follower/mending.ts';
 import { createApp } from './http/app.ts';
 import type { ApiRouter } from './http/context.ts';
 import { Connections, listenerOptions } from './http/connections.ts';
@@ -31,6 +32,7 @@ import { Jobs } from './http/jobs.ts';
 import { applierCommands } from './http/replication-applier.ts';
 import { replicationDispatch } from './http/replication-dispatch.ts';
 import { makeFollowerCommands } from './http/replication-make-follower.ts';
+import { mendCommands } from './http/replication-mend.ts';
 import { leaderCommands } from './http/replication-leader.ts';
 import { restoreCommands } from './http/replication-restore.ts';
 import { syncCommands } from './http/replication-sync.ts';
@@ -223,6 +225,7 @@ function replicationRouters(deps: {
       restoreCommands(restore),
       applierCommands(appliers),
       makeFollowerCommands(appliers),
+      mendCommands(new Mending({ store })),
       syncCommands({
         ...{ syncer, logger, leaderAccess },
         serverId: store.server.serverId,
@@ -313,7 +316,7 @@ function startLeader(
       intervalMs: MAINTENANCE_INTERVAL_MS,
       removalAgeMs: REMOVAL_AGE_MS,
       horizon: () => leader.batches.horizon,
-      logHorizon: (database) => leader.barriers.horizon(database),
+      logKeep: (database) => leader.logKeep(database),
     },
   );
   maintenance.start();

@@ -36,6 +36,7 @@ export class Changelog {
   #config: LoggerConfig;
   readonly #bornTick: Tick;
   #totalEvents = 0;
+  #loggedBytes = 0;
   #commitsSinceMerge = 0;
   /** Tick of the last change that went unlogged; unknown ones of earlier runs are below it. */
   #lastUnlogged: Tick;
@@ -93,6 +94,11 @@ export class Changelog {
   /** Events logged since the server started; stopping does not reset it (contract 2.4). */
   get totalEvents(): number {
     return this.#totalEvents;
+  }
+
+  /** Bytes of lines logged since the server started. */
+  get loggedBytes(): number {
+    return this.#loggedBytes;
   }
 
   /** How often the store was read for pages. */
@@ -347,6 +353,7 @@ export class Changelog {
     });
     tx.afterCommit(() => {
       this.#totalEvents += addition.events;
+      this.#loggedBytes += addition.bytes;
       this.#commitsSinceMerge = full ? 0 : this.#commitsSinceMerge + 1;
       this.#wake();
     });

@@ -7,6 +7,7 @@ import {
   databasePath,
   type QueryValues,
   type ReplicationCommand,
+  replicationItemPath,
   replicationPath,
 } from '../protocol/paths.ts';
 
@@ -71,6 +72,18 @@ export class ServerClient {
     options: RequestOptions = {},
   ): Promise<HttpAnswer> {
     const path = replicationPath(this.#database, command, options.query);
+    return this.#send(method, path, signal, options);
+  }
+
+  /** The answer about one thing that a replication command has by id, as it comes. */
+  replicationItem(
+    method: HttpRequest['method'],
+    command: 'keys',
+    id: string,
+    signal: AbortSignal,
+    options: RequestOptions = {},
+  ): Promise<HttpAnswer> {
+    const path = replicationItemPath(this.#database, command, id, options.query);
     return this.#send(method, path, signal, options);
   }
 

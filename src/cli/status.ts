@@ -147,7 +147,11 @@ function clientLines(logger: unknown): string[] {
     const position = served > from ? served : from;
     const behind = last > position ? `${last - position} ticks behind` : 'up to date';
     const id = textAt(client, 'serverId') ?? '?';
-    return `${id} at tick ${position}, ${behind}; last seen ${textAt(client, 'time') ?? 'never'}`;
+    const kept = numberAt(client, 'retainedBytes') ?? 0;
+    const keeps = kept > 0 ? `, ${kept} bytes of log kept for it` : '';
+    const lost = at(client, 'lost') === true ? ', has lost its place and must copy anew' : '';
+    const seen = `last seen ${textAt(client, 'time') ?? 'never'}`;
+    return `${id} at tick ${position}, ${behind}${keeps}${lost}; ${seen}`;
   });
   const more = clients.length - lines.length;
   return more > 0 ? [...lines, `and ${more} more`] : lines;

@@ -26,6 +26,12 @@ export interface LoggerStatus {
     /** Last tick of the last answer, 0 when that was empty. */
     readonly lastServedTick: Tick;
     readonly time: string;
+    /** Where it asked to begin. */
+    readonly from: Tick;
+    /** About how many bytes of the log stay until it has read them. */
+    readonly retainedBytes: number;
+    /** What it would read next is gone. */
+    readonly lost: boolean;
   }[];
 }
 

@@ -10,7 +10,7 @@ import { eraseLeftViews } from './collection-view.ts';
 import { type Database, SYSTEM_DATABASE } from './database.ts';
 
 /** Kinds of meta records that belong to one database. */
-const DATABASE_KINDS = ['l', 'L', 'a', 'k', 'w', 'x', 'y'];
+const DATABASE_KINDS = ['l', 'L', 'f', 'a', 'k', 'w', 'x', 'y'];
 
 /** Create and drop of databases (contract 9.1); neither is logged. */
 export class Databases {

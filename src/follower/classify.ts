@@ -35,6 +35,11 @@ export class DamagedBody extends Error {
   override readonly name = 'DamagedBody';
 }
 
+/** Cause of a startTickNotPresent where what is here is whole up to the position: only the log behind it is lost. */
+export class LogGap extends Error {
+  override readonly name = 'LogGap';
+}
+
 /**
  * The one place that decides what an error means to a loop: `abort` when the loop was told to end,
  * `retry` when the leader can not be reached, has a fault of its own (5xx), or something between answers in its

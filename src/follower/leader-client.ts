@@ -285,6 +285,22 @@ export class LeaderClient {
     }));
   }
 
+  /** A request about lists of keys, or one of them (contract 3.5); see `LeaderKeyList`. */
+  keyList(
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    { id, query, body }: { id?: string; query: QueryValues; body?: string },
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> {
+    const { dumpTimeoutMs: timeoutMs } = this.#options;
+    const values = { ...query, ...this.#own() };
+    const path =
+      id === undefined
+        ? replicationPath(this.#database, 'keys', values)
+        : replicationItemPath(this.#database, 'keys', id, values);
+    const request = { method, path, ...(body === undefined ? {} : { body }) };
+    return this.#send({ ...request, ...(timeoutMs === undefined ? {} : { timeoutMs }) }, signal);
+  }
+
   /** Ends the connections; requests under way fail with noResponse. */
   close(): Promise<void> {
     return this.#http.close();

@@ -9,7 +9,7 @@ import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import type { ApplierProgress } from './applier-progress.ts';
 import { type Checkpoint, UNKNOWN_LEADER, readCheckpoint } from './checkpoint.ts';
-import { classify } from './classify.ts';
+import { LogGap, classify } from './classify.ts';
 import { idleWaitMs } from './idle-wait.ts';
 import type { LeaderState } from './leader-answers.ts';
 import { LeaderAttempts } from './leader-attempts.ts';
@@ -369,6 +369,7 @@ export class TailingSyncer {
     throw new ServiceError(
       'startTickNotPresent',
       `required tick ${position} is not present on master at ${this.#deps.client.endpoint}`,
+      { cause: new LogGap() },
     );
   }
 

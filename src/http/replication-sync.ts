@@ -27,6 +27,8 @@ interface SyncWanted extends LeaderSelection {
   readonly password: string;
   readonly includeSystem: boolean;
   readonly keepBarrier: boolean;
+  /** Whether only what differs is to be sent. */
+  readonly incremental: boolean;
   readonly verbose: boolean;
   /** How long the leader may stay silent before a page. */
   readonly dumpTimeoutMs: number;
@@ -78,9 +80,11 @@ async function sync(deps: SyncCommandsDeps, { ctx, database }: ReplicationReques
   );
   try {
     const { restrictType, restrictCollections, includeSystem, keepBarrier, verbose } = wanted;
+    const differencesBy = wanted.incremental ? 'keys' : undefined;
+    const chosen = { client, restrictType, restrictCollections, includeSystem };
     const result = await deps.syncer.run(
       database,
-      { client, restrictType, restrictCollections, includeSystem, keepBarrier, verbose },
+      { ...chosen, keepBarrier, verbose, differencesBy },
       ctx.state.limits.signal,
     );
     answerJson(ctx, syncResultBody(result));
@@ -104,7 +108,7 @@ export function syncResultBody(result: SyncResult): object {
 
 /**
  * What later generations can say besides is taken and has no effect where a copy is made the same
- * way whatever it says: `incremental`, `useCollectionId`.
+ * way whatever it says: `useCollectionId`.
  *
  * @throws ServiceError httpBadParameter (400/400) as `readSelection`
  */
@@ -117,6 +121,7 @@ function readWanted(body: Readonly<Record<string, unknown>>, databaseName: strin
     password: textOr(body['password'], ''),
     includeSystem: typeof includeSystem === 'boolean' ? includeSystem : true,
     keepBarrier: body['keepBarrier'] === true,
+    incremental: body['incremental'] === true,
     verbose: body['verbose'] === true,
     dumpTimeoutMs: isSeconds(waitSeconds) ? waitSeconds * 1000 : REQUEST_TIMEOUT_MS,
   };

@@ -89,6 +89,7 @@ const RIGHTS: ReadonlyMap<string, RouteRight> = new Map([
     ...['PUT applier-config', 'PUT applier-start', 'PUT applier-stop', 'DELETE applier-state'],
     ...['PUT sync', 'PUT make-slave', 'PUT make-follower'],
     ...['PUT restore-collection', 'PUT restore-indexes', 'PUT restore-data', 'PUT restore-view'],
+    'PUT mend-data',
   ]),
 ]);
 

@@ -4,7 +4,7 @@ import { startLogger, stopLogger } from '../documents/databases.ts';
 import { ServiceError } from '../model/errors.ts';
 import { type LoggerConfig, MIN_MAX_EVENTS, MIN_MAX_EVENTS_SIZE } from '../model/logger-config.ts';
 import type { Store } from '../storage/store.ts';
-import type { FollowClients } from './clients.ts';
+import type { ClientRetention } from './client-retention.ts';
 import { wireTime } from './wire-time.ts';
 
 /** `state` of logger-state and inventory (contract 2.4). */
@@ -46,6 +46,10 @@ export interface LoggerStatus {
     readonly time: string;
     /** Addition: the position the client asked from last. */
     readonly from: string;
+    /** Addition: about how many bytes of the log stay for its sake, or would, if that were not above a cap. */
+    readonly retainedBytes: number;
+    /** Addition: what it would have to read next is gone; it must copy anew. */
+    readonly lost: boolean;
   }[];
 }
 
@@ -69,16 +73,16 @@ export interface TickRangeEntry {
 export class LeaderLogger {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #clients: FollowClients;
+  readonly #retention: ClientRetention;
   readonly #version: string;
 
   constructor(
-    deps: { store: Store; clock: Clock; clients: FollowClients },
+    deps: { store: Store; clock: Clock; retention: ClientRetention },
     options: { version: string },
   ) {
     this.#store = deps.store;
     this.#clock = deps.clock;
-    this.#clients = deps.clients;
+    this.#retention = deps.retention;
     this.#version = options.version;
   }
 
@@ -147,11 +151,12 @@ export class LeaderLogger {
           return { id, firstTick: firstTick.toString(), foundTick: foundTick.toString() };
         }),
       },
-      clients: this.#clients.list(database).map((client) => ({
+      clients: this.#retention.clients(database).map((client) => ({
         serverId: client.serverId,
         lastServedTick: client.lastServedTick.toString(),
         time: wireTime(client.timeMs),
         from: client.from.toString(),
+        ...this.#retention.standing(database, client),
       })),
     };
   }
@@ -193,6 +198,7 @@ function mergedConfig(
   changes: Readonly<Record<string, unknown>>,
 ): LoggerConfig {
   const { autoStart, logRemoteChanges, maxEvents, maxEventsSize } = changes;
+  const { retainForClients, retainForClientsSize } = changes;
   return {
     autoStart: typeof autoStart === 'boolean' ? autoStart : config.autoStart,
     logRemoteChanges:
@@ -203,6 +209,14 @@ function mergedConfig(
       typeof maxEventsSize === 'number'
         ? checkedCap(maxEventsSize, MIN_MAX_EVENTS_SIZE)
         : config.maxEventsSize,
+    retainForClients:
+      typeof retainForClients === 'number'
+        ? checkedCap(retainForClients, 1)
+        : config.retainForClients,
+    retainForClientsSize:
+      typeof retainForClientsSize === 'number'
+        ? checkedCap(retainForClientsSize, MIN_MAX_EVENTS_SIZE)
+        : config.retainForClientsSize,
   };
 }
 
