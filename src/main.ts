@@ -73,7 +73,7 @@ async function serve(flags: ServeFlags, rest: readonly string[], io: CliIo): Pro
   // The other commands start in less than half the time without what a server is made of.
   const [{ startServer }, { newServerLogger }] = await Promise.all([
     import('./server.ts'),
-    import('./server-logger.ts'),
+    import('./server-log.ts'),
   ]);
   const logger = newServerLogger(process.stderr, { level: config.logLevel });
   let server: RunningServer;
