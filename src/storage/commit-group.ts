@@ -1,10 +1,12 @@
 import type { Level as LevelDatabase } from 'level';
 import type { Tick } from '../model/tick.ts';
+import type { AscendingKeys } from './ascending-keys.ts';
 import { Block } from './block.ts';
 import { BlockWriter } from './block-writer.ts';
 import { type BlockSpace, Space } from './keys.ts';
+import { LinePointer } from './line-pointer.ts';
 import type { LogTip, TipMemory } from './log-tip.ts';
-import { type BlockBuffers, LinePointer, type RecordSink } from './open-block.ts';
+import type { BlockBuffers, RecordSink } from './open-block.ts';
 import { PendingPointer, type Pointer, encodePointer } from './pointer.ts';
 import type { Scratch } from './scratch.ts';
 import type { StateOwner, States } from './stored-state.ts';
@@ -50,6 +52,8 @@ export class CommitGroup implements GroupView {
   readonly #news: { readonly tip: LogTip; readonly blocks: Block[] }[] = [];
   #below: CommitGroup | undefined;
   #overlay: Overlay = new Map();
+  /** What the overlay does not say of a key may be found here. */
+  readonly #ascending: AscendingKeys[] = [];
   readonly #states: States = new Map();
   readonly #blindKeys: (Buffer | string)[] = [];
   readonly #blindValues: (Value | null)[] = [];
@@ -77,7 +81,7 @@ export class CommitGroup implements GroupView {
   }
 
   get(keyText: string): Value | undefined {
-    let value = this.#overlay.get(keyText);
+    let value = this.changeOf(keyText);
     if (value === undefined) value = this.#below?.changeOf(keyText);
     if (value === undefined) return this.#level.getSync(this.#scratch.keys.bytes(keyText));
     return value ?? undefined;
@@ -119,6 +123,18 @@ export class CommitGroup implements GroupView {
   putBlind(key: Buffer | string, value: Value | null): void {
     this.#blindKeys.push(key);
     this.#blindValues.push(value);
+  }
+
+  addAscending(keys: AscendingKeys): void {
+    this.#ascending.push(keys);
+  }
+
+  ascendingCount(): number {
+    return this.#ascending.length;
+  }
+
+  truncateAscending(count: number): void {
+    this.#ascending.length = count;
   }
 
   blindCount(): number {
@@ -213,13 +229,20 @@ export class CommitGroup implements GroupView {
     this.#below = undefined;
     // Pointers into blocks that are no more; what they say is in the store.
     this.#overlay = new Map();
+    this.#ascending.length = 0;
     for (const writer of this.#writers.values()) writer.release();
     this.#writers.clear();
   }
 
   /** What this group alone does to a key. */
   changeOf(keyText: string): Value | null | undefined {
-    return this.#overlay.get(keyText);
+    const value = this.#overlay.get(keyText);
+    if (value !== undefined || this.#ascending.length === 0) return value;
+    for (const keys of this.#ascending) {
+      const found = keys.find(keyText);
+      if (found) return found;
+    }
+    return undefined;
   }
 
   /** What this group alone makes of a state. */

@@ -34,7 +34,7 @@ interface Accepted {
 
 /** A group is sealed when it holds this many requests, whatever waits. */
 const GROUP_REQUESTS_MAX = 4096;
-const BUFFERS_KEPT = 64;
+const BUFFERS_KEPT = 192;
 
 export const CEILING_KEY = metaKey('t');
 

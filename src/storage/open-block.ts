@@ -1,5 +1,5 @@
 import { MarkerType } from '../model/marker.ts';
-import type { Tick } from '../model/tick.ts';
+import { type Tick, tickText } from '../model/tick.ts';
 import {
   BLOCK_ENTRIES_MAX,
   BLOCK_HEADER_BYTES,
@@ -10,14 +10,12 @@ import {
   blockCrc,
   directoryBytes,
 } from './block.ts';
+import { ENTRY_MAX_BYTES, Frame, STANDARD_BYTES } from './block-frame.ts';
 import { type BlockSpace, blockKey, primaryKeyBytes } from './keys.ts';
 import type { LineRun } from './line-run.ts';
-import { type OpenPointer, PendingPointer, encodePointerBytes } from './pointer.ts';
+import { type OpenPointer, encodePointerBytes } from './pointer.ts';
 import type { Scratch } from './scratch.ts';
 
-export const ENTRY_MAX_BYTES = directoryBytes(1, FLAG_COLLECTIONS | FLAG_TRANSACTIONS);
-const STANDARD_BYTES =
-  BLOCK_HEADER_BYTES + BLOCK_LINES_FILL_BYTES + BLOCK_ENTRIES_MAX * ENTRY_MAX_BYTES;
 const SPAN_MAX = 0xffff_ffffn;
 const TWO_32 = 2 ** 32;
 /** What stands in a line between the comma before the key and its text. */
@@ -32,32 +30,6 @@ export interface RecordSink {
   del(key: Buffer): void;
   readonly keys: Scratch;
   readonly values: Scratch;
-}
-
-/** The bytes of a block as they will be stored, and its directory as columns. */
-class Frame {
-  readonly buffer: Buffer;
-  readonly offsets: Uint32Array;
-  readonly ends: Uint32Array;
-  readonly types: Uint16Array;
-  readonly collections: Uint32Array;
-  /** Of entries with a pointer of their own: where in the buffer key and revision stand; else 0. */
-  readonly keyStarts: Uint32Array;
-  readonly keyEnds: Uint32Array;
-  readonly revStarts: Uint32Array;
-  readonly revEnds: Uint32Array;
-
-  constructor(bytes: number, entries: number) {
-    this.buffer = Buffer.allocUnsafeSlow(bytes);
-    this.offsets = new Uint32Array(entries);
-    this.ends = new Uint32Array(entries);
-    this.types = new Uint16Array(entries);
-    this.collections = new Uint32Array(entries);
-    this.keyStarts = new Uint32Array(entries);
-    this.keyEnds = new Uint32Array(entries);
-    this.revStarts = new Uint32Array(entries);
-    this.revEnds = new Uint32Array(entries);
-  }
 }
 
 /** What standard blocks are put together in, used again so that steady writing allocates nothing. */
@@ -221,6 +193,39 @@ export class OpenBlock {
     this.#hasOwnPointers = true;
   }
 
+  /** As `push`. @param offset of its tick from the first one of the block */
+  pushAt(
+    offset: number,
+    bytes: number,
+    type: number,
+    collection: number,
+    transaction: bigint,
+  ): void {
+    const { frame } = this;
+    const n = this.count++;
+    this.length += bytes;
+    frame.offsets[n] = offset;
+    frame.ends[n] = this.length;
+    frame.types[n] = type;
+    frame.collections[n] = collection;
+    frame.keyEnds[n] = 0;
+    if (transaction !== 0n) this.#setTransaction(n, transaction);
+  }
+
+  /**
+   * Has the entry pushed last put its key to point to it when the block is sealed. Offsets are places in the buffer.
+   * @param revEnd 0 for a revision that is the tick
+   */
+  own(keyStart: number, keyEnd: number, revStart: number, revEnd: number): void {
+    const { frame } = this;
+    const n = this.count - 1;
+    frame.keyStarts[n] = keyStart;
+    frame.keyEnds[n] = keyEnd;
+    frame.revStarts[n] = revStart;
+    frame.revEnds[n] = revEnd;
+    this.#hasOwnPointers = true;
+  }
+
   /** Says what tick an empty block begins with. */
   begin(firstTick: Tick): void {
     this.#firstTick = firstTick;
@@ -230,8 +235,14 @@ export class OpenBlock {
     return this.#firstTick + BigInt(this.frame.offsets[i] ?? 0);
   }
 
+  /** Key of an entry with a pointer of its own. */
+  key(i: number): string {
+    return this.buffer.toString('latin1', this.frame.keyStarts[i], this.frame.keyEnds[i]);
+  }
+
   /** Revision of an entry with a pointer of its own. */
   revision(i: number): string {
+    if (this.frame.revEnds[i] === 0) return tickText(this.tick(i));
     return this.buffer.toString('latin1', this.frame.revStarts[i], this.frame.revEnds[i]);
   }
 
@@ -327,40 +338,20 @@ export class OpenBlock {
         sink.del(key);
         continue;
       }
-      const rev = { source: buffer, start: frame.revStarts[i] ?? 0, end: frame.revEnds[i] ?? 0 };
+      const revEnd = frame.revEnds[i] ?? 0;
+      const rev = revEnd > 0 && { source: buffer, start: frame.revStarts[i] ?? 0, end: revEnd };
       const tickLow = low + offset;
       const tickHigh = high + (tickLow >= TWO_32 ? 1 : 0);
-      sink.put(key, encodePointerBytes(tickHigh, tickLow, distance - offset, rev, sink.values));
+      sink.put(
+        key,
+        encodePointerBytes(tickHigh, tickLow, distance - offset, rev || undefined, sink.values),
+      );
     }
   }
 
   #setTransaction(i: number, transaction: bigint): void {
     while (this.#transactions.length < i) this.#transactions.push(0n);
     this.#transactions[i] = transaction;
-  }
-}
-
-/** A pointer to an entry that puts its key itself; valid until what its block was put together in is given back. */
-export class LinePointer extends PendingPointer {
-  readonly #block: OpenBlock;
-  readonly #i: number;
-
-  constructor(block: OpenBlock, i: number) {
-    super();
-    this.#block = block;
-    this.#i = i;
-  }
-
-  get tick(): Tick {
-    return this.#block.tick(this.#i);
-  }
-
-  get rev(): string {
-    return this.#block.revision(this.#i);
-  }
-
-  get distance(): number {
-    return this.#block.distance(this.#i);
   }
 }
 

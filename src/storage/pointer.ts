@@ -54,22 +54,24 @@ export function encodePointer(pointer: Pointer, scratch?: Scratch): Buffer {
 }
 
 /**
- * As `encodePointer`, with a revision that is not the tick and whose bytes stand in a buffer, for loops.
+ * As `encodePointer`, with a revision whose bytes stand in a buffer, for loops.
  * @param tickHigh the upper 32 bits of the tick, `tickLow` the lower
+ * @param rev undefined when it is the tick; nothing else is looked for
  */
 export function encodePointerBytes(
   tickHigh: number,
   tickLow: number,
   distance: number,
-  rev: { readonly source: Buffer; readonly start: number; readonly end: number },
+  rev: { readonly source: Buffer; readonly start: number; readonly end: number } | undefined,
   scratch: Scratch,
 ): Buffer {
-  const { source, start, end } = rev;
-  const value = scratch.take(HEAD_BYTES + end - start);
-  value[0] = 0;
+  const value = scratch.take(HEAD_BYTES + (rev ? rev.end - rev.start : 0));
+  value[0] = rev ? 0 : FLAG_REV_IS_TICK;
   write32(value, 1, tickHigh);
   write32(value, 5, tickLow);
   write32(value, 9, distance);
+  if (!rev) return value;
+  const { source, start, end } = rev;
   for (let i = start, at = HEAD_BYTES; i < end; i++, at++) value[at] = source[i] ?? 0;
   return value;
 }

@@ -1,7 +1,8 @@
 import { MarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
 import type { LineRun } from './line-run.ts';
-import { LinePointer, type OpenBlock, increment } from './open-block.ts';
+import { LinePointer } from './line-pointer.ts';
+import { type OpenBlock, increment } from './open-block.ts';
 
 const HEAD = '{"tick":"';
 const SPAN_MAX = 0xffff_ffff;

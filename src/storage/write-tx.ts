@@ -1,4 +1,5 @@
 import type { Tick } from '../model/tick.ts';
+import type { AscendingKeys } from './ascending-keys.ts';
 import type { BlockMark, BlockWriter } from './block-writer.ts';
 import { type BlockSpace, Space } from './keys.ts';
 import {
@@ -23,6 +24,10 @@ export interface GroupView {
   changeState(owner: StateOwner, value: object): object | undefined;
   restoreState(owner: StateOwner, before: object | undefined): void;
   putBlind(key: Buffer | string, value: Buffer | OpenPointer | null): void;
+  /** Has keys found that are not changed one by one. */
+  addAscending(keys: AscendingKeys): void;
+  ascendingCount(): number;
+  truncateAscending(count: number): void;
   blindCount(): number;
   truncateBlind(count: number): void;
   writer(space: BlockSpace, number: number): BlockWriter;
@@ -58,12 +63,14 @@ export class WriteTx {
     [];
   readonly #marks: { readonly writer: BlockWriter; readonly mark: BlockMark }[] = [];
   readonly #blindCount: number;
+  readonly #ascendingCount: number;
   #afterCommit: (() => void)[] | undefined;
 
   constructor(group: GroupView) {
     this.#group = group;
     this.timeMs = group.timeMs;
     this.#blindCount = group.blindCount();
+    this.#ascendingCount = group.ascendingCount();
   }
 
   get(key: Buffer): Buffer | undefined {
@@ -107,6 +114,14 @@ export class WriteTx {
    */
   putBlind(key: Buffer | string, value: Buffer | OpenPointer | null): void {
     this.#group.putBlind(key, value);
+  }
+
+  /**
+   * Has the keys of new documents found, which put themselves; none of them has been in the collection since the store
+   * was opened.
+   */
+  addAscending(keys: AscendingKeys): void {
+    this.#group.addAscending(keys);
   }
 
   /** The writer of a collection's journal. */
@@ -164,6 +179,7 @@ export class WriteTx {
       group.restoreState(owner, before);
     }
     group.truncateBlind(this.#blindCount);
+    group.truncateAscending(this.#ascendingCount);
   }
 
   #change(keyText: string, value: OverlayValue): void {
