@@ -4,6 +4,8 @@ import process from 'node:process';
 import { type Command, Option } from 'commander';
 import { destination, pino } from 'pino';
 import type { Logger } from './base/logger.ts';
+import { checkDirectory } from './check-directory.ts';
+import { addCheckCommand } from './cli/check.ts';
 import { describeStartError } from './cli/describe-error.ts';
 import type { CliContext } from './cli/flags.ts';
 import { type CliIo, ExitCode, OutputClosedError, printLines } from './cli/io.ts';
@@ -182,6 +184,9 @@ const exitCode = await runProgram(
     io: { stdout: process.stdout, stderr: process.stderr, isTty: process.stdout.isTTY },
     signal: ending.signal,
     addServe: addServeCommand,
+    addCheck: (program, context) => {
+      addCheckCommand(program, context, checkDirectory);
+    },
   },
   { version: readVersion() },
 );

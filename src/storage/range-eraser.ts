@@ -5,12 +5,14 @@ import { type KeyRange, metaKey, metaKeyNumber } from './keys.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 import type { WriteTx } from './write-tx.ts';
 
-interface ErasureRecord {
+/** A range that is to be erased, as it is stored. */
+export interface ErasureRecord {
   readonly start: Buffer;
   readonly end: Buffer;
 }
 
-const KIND = 'e';
+/** Letter of the records of ranges. */
+export const KIND = 'e';
 /** Keys removed in one batch, so that no write waits for more than that. */
 const STEP_KEYS = 2000;
 

@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Level as LevelDatabase } from 'level';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
-import { CommitChain, broken } from './commit-chain.ts';
+import { CommitChain } from './commit-chain.ts';
 import type { Level } from './commit-group.ts';
 import { CEILING_KEY, type CommitOptions, CommitQueue } from './commit-queue.ts';
-import { Space, commitKey, metaKey, primaryKey } from './keys.ts';
+import { Space, metaKey, primaryKey } from './keys.ts';
+import { checkLastCommit, noteLastCommit } from './last-commit.ts';
 import { checkLogs } from './log-check.ts';
+import { checkTableIndexes } from './store-files.ts';
 import { TipMemory } from './log-tip.ts';
 import { type Pointer, decodePointer } from './pointer.ts';
 import { OWNER_ONLY, makePrivate } from './private-directory.ts';
@@ -30,8 +32,6 @@ const TIP_BYTES = 16 * 1024 * 1024;
 const INCARNATIONS_KEPT = 1000;
 const READ_ATTEMPTS_MAX = 10;
 const SERVER_KEY = metaKey('g');
-/** Beside the database: the last commit of the latest start or orderly stop, so that a lost tail is noticed. */
-const LAST_COMMIT_FILE = 'last-commit';
 
 /** One run of this server, by which followers notice that it was put back to an older state. */
 export interface Incarnation {
@@ -105,6 +105,7 @@ export class Store {
     await makePrivate(deps, location);
     // Before the database object is made, for that opens by itself and removes its old log.
     await checkLogs(location);
+    await checkTableIndexes(location);
     const level: Level = new LevelDatabase(location, {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
@@ -136,7 +137,7 @@ export class Store {
         sync: true,
       });
       // Fsynced, so that nothing but damage can take it back.
-      await store.#noteLastCommit();
+      await noteLastCommit(options.directory, chain);
       await store.eraser.start();
       return store;
     } catch (error) {
@@ -242,18 +243,7 @@ export class Store {
     } finally {
       await this.level.close();
     }
-    if (!this.#queue.failure) await this.#noteLastCommit();
-  }
-
-  async #noteLastCommit(): Promise<void> {
-    const last = this.#chain.last;
-    if (!last) return;
-    const path = join(this.#directory, LAST_COMMIT_FILE);
-    const file = await open(`${path}.new`, 'w');
-    await file.writeFile(`${JSON.stringify({ sequence: last.sequence, crc: last.crc })}\n`);
-    await file.sync();
-    await file.close();
-    await rename(`${path}.new`, path);
+    if (!this.#queue.failure) await noteLastCommit(this.#directory, this.#chain);
   }
 }
 
@@ -292,41 +282,6 @@ async function allRecords(level: Level, space: number): Promise<{ key: Buffer; v
   const range = { gte: Buffer.from([space]), lt: Buffer.from([space + 1]) };
   const found = await level.iterator(range).all();
   return found.map(([key, value]) => ({ key, value }));
-}
-
-/** Start and orderly stop note the last commit; a store that ends before it has lost its tail. */
-async function checkLastCommit(directory: string, level: Level, chain: CommitChain): Promise<void> {
-  let text: string;
-  try {
-    text = await readFile(join(directory, LAST_COMMIT_FILE), 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
-    throw error;
-  }
-  const { sequence, crc } = readLastCommit(text);
-  if ((chain.last?.sequence ?? 0) < sequence) {
-    throw broken(`the commits up to ${sequence} are missing`);
-  }
-  // Where that link is still kept it must be the same one: a store of another history is none of ours.
-  const link = level.getSync(commitKey(sequence));
-  if (link && link.readUInt32LE(0) !== crc) throw broken(`commit ${sequence} is another one`);
-}
-
-function readLastCommit(text: string): { sequence: number; crc: number } {
-  let cause: unknown;
-  try {
-    const noted = JSON.parse(text) as { sequence?: unknown; crc?: unknown } | null;
-    const { sequence, crc } = noted ?? {};
-    if (typeof sequence === 'number' && typeof crc === 'number') return { sequence, crc };
-  } catch (error) {
-    cause = error;
-  }
-  throw new ServiceError(
-    'storageDamaged',
-    `the file ${LAST_COMMIT_FILE} is not readable; without it a loss of commits would not be noticed. ` +
-      'Remove it only if you know that the rest of the data directory is intact',
-    { cause },
-  );
 }
 
 /** Comes before everything that rests on the format. */

@@ -13,11 +13,16 @@ export interface KilledChild {
  * Runs the compiled crash child and kills it with SIGKILL.
  * @param options.afterMs time from its report that it is ready
  * @param options.afterReports kill it at this many reports instead
+ * @param options.onReport waited for, while the child goes on; gets how many there are
  */
 export async function runAndKill(
   program: string,
   args: readonly string[],
-  options: { afterMs?: number; afterReports?: number },
+  options: {
+    afterMs?: number;
+    afterReports?: number;
+    onReport?: (count: number) => Promise<void>;
+  },
 ): Promise<KilledChild> {
   const child = spawn(process.execPath, [program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -36,6 +41,7 @@ export async function runAndKill(
     reports.push(report);
     if (report.kind === 'ready' && options.afterMs !== undefined) setTimeout(kill, options.afterMs);
     if (reports.length === options.afterReports) kill();
+    await options.onReport?.(reports.length);
   }
   const signal = await exited;
   if (signal !== 'SIGKILL') throw new Error(`the child ended by itself: ${errors}`);
