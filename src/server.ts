@@ -38,7 +38,9 @@ import { Leader } from './leader/leader.ts';
 import { Restore } from './leader/restore.ts';
 import { ServiceError } from './model/errors.ts';
 import { DEFAULT_LOGGER_CONFIG } from './model/logger-config.ts';
+import type { OpenCore, ServerCore } from './server-core.ts';
 import { Store } from './storage/store.ts';
+import { StoreKeeper } from './store-keeper.ts';
 
 const MAINTENANCE_INTERVAL_MS = 1000;
 const REMOVAL_AGE_MS = 60 * 60 * 1000;
@@ -46,6 +48,8 @@ const REMOVAL_AGE_MS = 60 * 60 * 1000;
 const KEEP_ALIVE_MS = 75_000;
 /** Requests still running when a stop has waited this long lose their connection. */
 const STOP_GRACE_MS = 10_000;
+/** Between two looks whether a store that failed can be written again. */
+const PROBE_INTERVAL_MS = 1000;
 
 export interface RunningServer {
   /** Where it really listens. */
@@ -59,6 +63,12 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
+interface StartDeps {
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  readonly version?: string;
+}
+
 /**
  * Starts a server: store, catalogue, loggers, background work, appliers that start by themselves,
  * and last the listener.
@@ -67,10 +77,54 @@ export interface RunningServer {
  * cannot be used; a listen error with its `code`.
  * Nothing is left running then.
  */
-export async function startServer(
-  deps: { logger: Logger; clock?: Clock; version?: string },
+export async function startServer(deps: StartDeps, config: ServerConfig): Promise<RunningServer> {
+  let { newServerId } = config;
+  const open: OpenCore = async (resume) => {
+    const core = await openCore(deps, { ...config, newServerId }, resume);
+    newServerId = false;
+    return core;
+  };
+  const keeper = new StoreKeeper(
+    { open, logger: deps.logger },
+    { directory: config.databaseDirectory, probeIntervalMs: PROBE_INTERVAL_MS },
+  );
+  const { serverId } = await keeper.start();
+  const closers: (() => Promise<void> | void)[] = [() => keeper.close()];
+  const stop = once(async () => {
+    keeper.beginStop();
+    for (const close of closers.reverse()) await close();
+  });
+  try {
+    const { secure } = config.endpoint;
+    const server = secure
+      ? createTlsServer(readServerTls(config), keeper.listener)
+      : createServer(keeper.listener);
+    server.keepAliveTimeout = KEEP_ALIVE_MS;
+    // An import may take as long as its body does.
+    server.requestTimeout = 0;
+    await listen(server, config.endpoint);
+    closers.push(() => closeServer(server, keeper));
+    const { address, port } = server.address() as AddressInfo;
+    const host = address.includes(':') ? `[${address}]` : address;
+    return {
+      endpoint: { host: address, port },
+      secure,
+      url: `${secure ? 'https' : 'http'}://${host}:${port}`,
+      serverId,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Opens the store, and starts everything that works on it. @throws as `startServer` */
+async function openCore(
+  deps: StartDeps,
   config: ServerConfig,
-): Promise<RunningServer> {
+  resume: readonly string[],
+): Promise<ServerCore> {
   const { logger, version = 'unknown' } = deps;
   const clock = deps.clock ?? systemClock;
   const stopping = new AbortController();
@@ -84,37 +138,40 @@ export async function startServer(
     },
   );
   const closers: (() => Promise<void> | void)[] = [() => store.close()];
-  const stop = once(async () => {
+  const close = once(async () => {
     stopping.abort();
-    for (const close of closers.reverse()) await close();
+    await closeAll(closers);
   });
   try {
-    const listener = await compose(
-      { store, clock, logger, stopping, deadline, closers, version },
-      config,
-    );
-    const { secure } = config.endpoint;
-    const server = secure
-      ? createTlsServer(readServerTls(config), listener)
-      : createServer(listener);
-    server.keepAliveTimeout = KEEP_ALIVE_MS;
-    // An import may take as long as its body does.
-    server.requestTimeout = 0;
-    await listen(server, config.endpoint);
-    closers.push(() => closeServer(server, deadline));
-    const { address, port } = server.address() as AddressInfo;
-    const host = address.includes(':') ? `[${address}]` : address;
+    const parts = { store, clock, logger, stopping, deadline, closers, version };
+    const { listener, appliers } = await compose(parts, config);
+    await appliers.startOnBoot(resume);
     return {
-      endpoint: { host: address, port },
-      secure,
-      url: `${secure ? 'https' : 'http'}://${host}:${port}`,
+      listener,
       serverId: store.server.serverId,
-      stop,
+      failed: store.failed,
+      runningAppliers: () => appliers.running,
+      beginStop: () => stopping.abort(),
+      endRequests: () => deadline.abort(new ServiceError('shuttingDown')),
+      close,
     };
   } catch (error) {
-    await stop();
+    await close();
     throw error;
   }
+}
+
+/** What was opened last is closed first; the first failure is thrown when all are closed. */
+async function closeAll(closers: readonly (() => Promise<void> | void)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const close of closers.toReversed()) {
+    try {
+      await close();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 interface Parts {
@@ -132,7 +189,7 @@ interface Parts {
 async function compose(
   { store, clock, logger, stopping, deadline, closers, version }: Parts,
   config: ServerConfig,
-): Promise<RequestListener> {
+): Promise<{ listener: RequestListener; appliers: Appliers }> {
   const defaultLoggerConfig = { ...DEFAULT_LOGGER_CONFIG, autoStart: config.loggerAutoStart };
   const { transactionMaxBytes, compatibleVersion } = config;
   const catalogue = await Catalogue.load(store, { defaultLoggerConfig });
@@ -155,10 +212,9 @@ async function compose(
     { version: compatibleVersion, transactionMaxBytes },
   );
   closers.push(() => appliers.stopAll());
-  await appliers.startOnBoot();
   const jobs = new Jobs({ clock, logger });
   closers.push(() => settleJobs(jobs, deadline));
-  return createApp(
+  const listener = createApp(
     {
       catalogue,
       databases,
@@ -196,6 +252,7 @@ async function compose(
       authentication: config.authentication,
     },
   );
+  return { listener, appliers };
 }
 
 /** What speaks to followers and leaders. */
@@ -324,10 +381,10 @@ function listen(server: Server, endpoint: ServerConfig['endpoint']): Promise<voi
 }
 
 /** Takes no more connections, lets requests finish, and closes. */
-function closeServer(server: Server, hard: AbortController): Promise<void> {
+function closeServer(server: Server, keeper: StoreKeeper): Promise<void> {
   return new Promise((resolve, reject) => {
     const deadline = setTimeout(() => {
-      hard.abort(new ServiceError('shuttingDown'));
+      keeper.endRequests();
       server.closeAllConnections();
     }, STOP_GRACE_MS);
     // A connection that was busy becomes idle when its request is answered.

@@ -7,6 +7,7 @@ export interface ServerOptions {
   readonly directory: string;
   /** Further flags of `ticklog serve`. */
   readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** A ticklog server: the built product in a process of its own, on loopback, at a port that stays. */
@@ -92,11 +93,11 @@ async function launch(
   options: ServerOptions,
   port: number,
 ): Promise<{ child: Child; port: number }> {
-  const { name, directory, flags = [] } = options;
+  const { name, directory, flags = [], env = {} } = options;
   const endpoint = `tcp://127.0.0.1:${port}`;
   const where = ['--database.directory', directory, '--server.endpoint', endpoint];
   const argv = [PRODUCT_PROGRAM, 'serve', ...where, '--log.level', 'warn', ...flags];
-  const child = new Child({ name, argv });
+  const child = new Child({ name, argv, env });
   const address = await child.listening();
   return { child, port: address.port };
 }

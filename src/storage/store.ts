@@ -171,6 +171,11 @@ export class Store {
     return this.#queue.failure;
   }
 
+  /** Resolves when writes begin to be refused, before anybody is told of it; never without that. */
+  get failed(): Promise<ServiceError> {
+    return this.#queue.failed;
+  }
+
   /** No tick of this server is smaller, as far back as it remembers its runs. */
   get firstTick(): Tick {
     return this.server.incarnations[0]?.firstTick ?? 0n;
