@@ -227,6 +227,9 @@ async function compose(
       access,
       clock,
       flush: () => store.flush(),
+      noteDamage: (error) => {
+        store.health.note(error);
+      },
       logger,
       signal: stopping.signal,
       deadline: deadline.signal,

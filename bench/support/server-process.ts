@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Child } from './child.ts';
 import { PRODUCT_PROGRAM } from './project.ts';
 
@@ -60,6 +61,16 @@ export class ServerProcess implements AsyncDisposable {
   /** SIGKILL: it gets no chance to put anything in order. */
   async kill(): Promise<void> {
     await this.#child.end('SIGKILL');
+  }
+
+  /** Whether it comes to an end by itself before the time is over. */
+  async endsWithin(timeoutMs: number): Promise<boolean> {
+    const waited = new AbortController();
+    const inTime = this.#child.ended.then(() => true);
+    const tooLate = sleep(timeoutMs, false, { signal: waited.signal }).catch(() => false);
+    const ended = await Promise.race([inTime, tooLate]);
+    waited.abort();
+    return ended;
   }
 
   /**

@@ -98,6 +98,7 @@ export class Maintenance {
       this.#failures.delete(id);
     } catch (error) {
       if (this.#isStopped()) return;
+      this.#store.health.note(error);
       this.#failures.set(id, nowMs);
       this.#logger.error({ err: error, ...what }, 'maintenance failed; tried again in an hour');
     }

@@ -9,6 +9,8 @@ import type { Tick } from '../model/tick.ts';
 import { CommitChain } from './commit-chain.ts';
 import type { Level } from './commit-group.ts';
 import { CEILING_KEY, type CommitOptions, CommitQueue } from './commit-queue.ts';
+import { DamageGuard } from './damage-guard.ts';
+import { StoreHealth } from './health.ts';
 import { Space, metaKey, primaryKey } from './keys.ts';
 import { checkLastCommit, noteLastCommit } from './last-commit.ts';
 import { checkLogs } from './log-check.ts';
@@ -19,6 +21,7 @@ import { OWNER_ONLY, makePrivate } from './private-directory.ts';
 import { RangeEraser } from './range-eraser.ts';
 import { decodeRecord, encodeRecord, unprotect } from './record.ts';
 import { readStoredLine } from './stored-line.ts';
+import { TableScrub } from './table-scrub.ts';
 import { TickSource } from './tick-source.ts';
 import type { WriteTx } from './write-tx.ts';
 
@@ -66,6 +69,9 @@ export class Store {
   readonly eraser: RangeEraser;
   /** What the newest blocks of all logs take in memory. */
   readonly tips: TipMemory;
+  /** What was found to be wrong with it. */
+  readonly health: StoreHealth;
+  readonly #scrub: TableScrub;
   readonly #queue: CommitQueue;
   readonly #chain: CommitChain;
   readonly #directory: string;
@@ -78,10 +84,17 @@ export class Store {
       queue: CommitQueue;
       chain: CommitChain;
       tips: TipMemory;
+      clock: Clock;
       logger: Logger;
     },
     options: { server: ServerRecord; directory: string },
   ) {
+    const { signal } = this.#abort;
+    this.health = new StoreHealth(deps);
+    this.#scrub = new TableScrub(
+      { guard: new DamageGuard(deps), health: this.health, logger: deps.logger },
+      { storeDirectory: storeIn(options.directory), signal },
+    );
     this.level = deps.level;
     this.server = options.server;
     this.#queue = deps.queue;
@@ -90,7 +103,7 @@ export class Store {
     this.#directory = options.directory;
     this.eraser = new RangeEraser(
       { level: deps.level, queue: deps.queue, logger: deps.logger },
-      { signal: this.#abort.signal },
+      { signal },
     );
   }
 
@@ -101,7 +114,7 @@ export class Store {
    */
   static async open(deps: { clock: Clock; logger: Logger }, options: StoreOptions): Promise<Store> {
     await mkdir(options.directory, { recursive: true, mode: OWNER_ONLY });
-    const location = join(options.directory, 'store');
+    const location = storeIn(options.directory);
     await makePrivate(deps, location);
     // Before the database object is made, for that opens by itself and removes its old log.
     await checkLogs(location);
@@ -130,7 +143,7 @@ export class Store {
         },
       );
       const store = new Store(
-        { level, queue, chain, tips, logger: deps.logger },
+        { level, queue, chain, tips, ...deps },
         { server, directory: options.directory },
       );
       await queue.commit((tx) => tx.put(SERVER_KEY, encodeRecord(SERVER_KEY, server)), {
@@ -139,6 +152,7 @@ export class Store {
       // Fsynced, so that nothing but damage can take it back.
       await noteLastCommit(options.directory, chain);
       await store.eraser.start();
+      store.#scrub.start();
       return store;
     } catch (error) {
       await level.close();
@@ -164,6 +178,11 @@ export class Store {
   /** Tick of the last completed commit. */
   get lastCommitted(): Tick {
     return this.#queue.lastCommitted;
+  }
+
+  /** How often the tables have been read whole, to be compared with their checksums. */
+  get scrubs(): number {
+    return this.#scrub.passes;
   }
 
   /** Why writes are refused, if they are. */
@@ -241,6 +260,7 @@ export class Store {
   async #close(): Promise<void> {
     this.#abort.abort();
     await this.eraser.stopped();
+    await this.#scrub.stopped();
     await this.#queue.drain();
     try {
       // Fsynced, so that a power cut after the stop cannot take back what is noted then.
@@ -250,6 +270,11 @@ export class Store {
     }
     if (!this.#queue.failure) await noteLastCommit(this.#directory, this.#chain);
   }
+}
+
+/** Where LevelDB has its files. */
+function storeIn(directory: string): string {
+  return join(directory, 'store');
 }
 
 /** A pointer has no checksum of its own: what it leads to must be about its document. */

@@ -98,6 +98,29 @@ export class TableFile {
     }
   }
 
+  /**
+   * Reads all blocks, a MiB or so at a time, and says for each time which of them are damaged: between which keys,
+   * the first of them undefined at the beginning of the table.
+   */
+  async *damagedBlocks(): AsyncGenerator<
+    readonly { readonly from: Buffer | undefined; readonly to: Buffer; readonly what: string }[],
+    void,
+    void
+  > {
+    for (let next = 0; next < this.#blocks.length;) {
+      const run = this.#run(next);
+      const start = run[0]?.offset ?? 0;
+      const stretch = await readStretch(this.#file, start, endOf(run.at(-1)) - start);
+      const first = next;
+      yield run.flatMap(({ offset, size, upTo }, i) => {
+        const what = flawOf(stretch, offset - start, size);
+        if (what === undefined) return [];
+        return { from: this.#blocks[first + i - 1]?.upTo.key, to: upTo.key, what };
+      });
+      next += run.length;
+    }
+  }
+
   /** Blocks that are read together. */
   #run(first: number): IndexedBlock[] {
     const start = this.#blocks[first]?.offset ?? 0;
@@ -116,6 +139,17 @@ export class TableFile {
       else low = middle + 1;
     }
     return low;
+  }
+}
+
+/** What is wrong with a block, if anything is. */
+function flawOf(stretch: Buffer, start: number, size: number): string | undefined {
+  try {
+    checkedBlock(stretch, start, size);
+    return undefined;
+  } catch (error) {
+    if (error instanceof FileDamage) return error.message;
+    throw error;
   }
 }
 

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import process from 'node:process';
 import type { ChildReport } from './crash-child.ts';
+import { CONTROL_VARIABLE } from './kill-points.ts';
 
 /** How a child came to its end. */
 export interface KilledChild {
@@ -13,6 +14,7 @@ export interface KilledChild {
  * Runs the compiled crash child and kills it with SIGKILL.
  * @param options.afterMs time from its report that it is ready
  * @param options.afterReports kill it at this many reports instead
+ * @param options.killPointFile says where it is to kill itself; see kill-points.ts
  * @param options.onReport waited for, while the child goes on; gets how many there are
  */
 export async function runAndKill(
@@ -22,10 +24,15 @@ export async function runAndKill(
     afterMs?: number;
     afterReports?: number;
     onReport?: (count: number) => Promise<void>;
+    killPointFile?: string;
   },
 ): Promise<KilledChild> {
   const child = spawn(process.execPath, [program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      ...(options.killPointFile === undefined ? {} : { [CONTROL_VARIABLE]: options.killPointFile }),
+    },
   });
   const reports: ChildReport[] = [];
   let errors = '';
