@@ -24,7 +24,7 @@ const STEP_KEYS = 2000;
 export class RangeEraser {
   readonly #level: Level;
   /** As it is now: damaged blocks, of which it may be refused later, are erased, too. */
-  readonly #keys: Level['keys'];
+  readonly #iterator: Level['iterator'];
   readonly #queue: CommitQueue;
   readonly #logger: Logger;
   readonly #signal: AbortSignal;
@@ -37,7 +37,7 @@ export class RangeEraser {
     options: { signal: AbortSignal },
   ) {
     this.#level = deps.level;
-    this.#keys = deps.level.keys.bind(deps.level);
+    this.#iterator = deps.level.iterator.bind(deps.level);
     this.#queue = deps.queue;
     this.#logger = deps.logger;
     this.#signal = options.signal;
@@ -115,7 +115,8 @@ export class RangeEraser {
 
   /** Removes up to STEP_KEYS keys; false when none was left. */
   async #step(range: KeyRange): Promise<boolean> {
-    const keys = await this.#keys({ gte: range.start, lt: range.end, limit: STEP_KEYS }).all();
+    const options = { gte: range.start, lt: range.end, limit: STEP_KEYS, values: false };
+    const keys = (await this.#iterator(options).all()).map(([key]) => key);
     if (keys.length === 0) return false;
     await this.#queue.commit((tx) => {
       for (const key of keys) tx.putBlind(key, null);

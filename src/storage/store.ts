@@ -23,6 +23,7 @@ import { decodeRecord, encodeRecord, unprotect } from './record.ts';
 import { readStoredLine } from './stored-line.ts';
 import { TableScrub } from './table-scrub.ts';
 import { TickSource } from './tick-source.ts';
+import { writeFailure } from './write-failure.ts';
 import type { WriteTx } from './write-tx.ts';
 
 /** Version of the layout of the whole store; a directory with another one is refused. */
@@ -180,9 +181,12 @@ export class Store {
     return this.#queue.lastCommitted;
   }
 
-  /** How often the tables have been read whole, to be compared with their checksums. */
-  get scrubs(): number {
-    return this.#scrub.passes;
+  /**
+   * Resolves when all tables have been read once since the start. Whoever removes data because something else is not
+   * there must wait for this: what is damaged may only seem not to be there.
+   */
+  get scrubbed(): Promise<void> {
+    return this.#scrub.readOnce;
   }
 
   /** Why writes are refused, if they are. */
@@ -299,6 +303,8 @@ async function openLevel(level: Level, directory: string): Promise<void> {
         { cause: error },
       );
     }
+    const failure = writeFailure(cause ?? error);
+    if (failure.kind === 'filesystemFull') throw failure;
     const reason = cause instanceof Error ? cause.message : String(error);
     throw new ServiceError(
       'storageDamaged',

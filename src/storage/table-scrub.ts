@@ -1,3 +1,4 @@
+import { deferred } from '../base/deferred.ts';
 import type { Logger } from '../base/logger.ts';
 import { sleep } from '../base/sleep.ts';
 import { ServiceError, isServiceError } from '../model/errors.ts';
@@ -34,7 +35,7 @@ export class TableScrub {
   /** Tables that have been read, whatever came of it. */
   #read = new Set<number>();
   #readSinceMs = performance.now();
-  #passes = 0;
+  readonly #readOnce = deferred();
   #loop: Promise<void> | undefined;
 
   constructor(
@@ -47,9 +48,9 @@ export class TableScrub {
     this.#options = options;
   }
 
-  /** How often it has read all there was to read. */
-  get passes(): number {
-    return this.#passes;
+  /** Resolves when everything has been read once, or could not be. */
+  get readOnce(): Promise<void> {
+    return this.#readOnce.promise;
   }
 
   start(): void {
@@ -70,10 +71,10 @@ export class TableScrub {
       }
       try {
         await this.#pass();
-        this.#passes++;
       } catch (error) {
         this.#logger.error({ err: error }, 'the tables of the store could not be checked');
       }
+      this.#readOnce.resolve();
       await sleep(intervalMs, signal);
     }
   }
