@@ -35,14 +35,17 @@ function nameOf(key: Buffer): string {
 const PLAN = 'my6';
 const COPY = 'my10';
 
+/** Of the beginning of a log that is to be erased: the key of a block of a log, as it is packed. */
+const LOG_ERASURE = 'me of a log';
+const PACKED_LOG_KEY = Buffer.from([0xc4, 13, 0x6c]);
+
 function kindOf(puts: ReadonlySet<string>, dels: ReadonlySet<string>): BatchKind | undefined {
   if (dels.has(PLAN)) return 'switch';
   if (puts.has(COPY)) return 'copy';
   if (puts.has('mk')) return 'page';
   if ((puts.has('j') && dels.has('j')) || (puts.has('l') && dels.has('l'))) return 'merge';
   if (['mc', 'md'].some((name) => puts.has(name) || dels.has(name))) return 'catalogue';
-  // Besides those above, what is to be erased is mostly the beginning of a log.
-  if (puts.has('me') && puts.has('ml')) return 'retention';
+  if (puts.has(LOG_ERASURE)) return 'retention';
   if (puts.has('j') || puts.has('l')) return 'write';
   return ['j', 'l', 'p', 'i'].some((name) => dels.has(name)) ? 'erase' : undefined;
 }
@@ -75,7 +78,8 @@ function watched(batch: Batch): Batch {
   const del = batch.del.bind(batch);
   const write = batch.write.bind(batch);
   batch.put = (key, value) => {
-    puts.add(nameOf(key));
+    const name = nameOf(key);
+    puts.add(name === 'me' && value.includes(PACKED_LOG_KEY) ? LOG_ERASURE : name);
     return put(key, value);
   };
   batch.del = (key) => {
