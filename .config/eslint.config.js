@@ -124,7 +124,7 @@ export default defineConfig(
   },
   {
     name: 'ticklog/imports-of-server',
-    files: ['src/server.ts'],
+    files: ['src/{server,open-core,server-core,store-keeper,check-directory}.ts'],
     rules: restrictImports({
       regex: '^\\.(?:\\./|/(?:cli|client)/|/(?:main|index|open-server)\\.ts)',
       message: 'server may import from everything in src but client, cli, and what is above it.',

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { type Command, Option } from 'commander';
+import { checkDirectory } from './check-directory.ts';
+import { addCheckCommand } from './cli/check.ts';
 import { describeStartError } from './cli/describe-error.ts';
 import type { CliContext } from './cli/flags.ts';
 import { type CliIo, ExitCode, OutputClosedError, printLines } from './cli/io.ts';
@@ -171,6 +173,9 @@ const exitCode = await runProgram(
     io: { stdout: process.stdout, stderr: process.stderr, isTty: process.stdout.isTTY },
     signal: ending.signal,
     addServe: addServeCommand,
+    addCheck: (program, context) => {
+      addCheckCommand(program, context, checkDirectory);
+    },
   },
   { version: readVersion() },
 );

@@ -54,6 +54,7 @@ export async function statusVerb(
     labelled(io, 'Role', roleOf(answers)),
     labelled(io, 'Version', versionOf(answers)),
     labelled(io, 'Collections', collectionsLine(answers)),
+    ...section(io, 'Storage', storageLines(answers.logger)),
     ...section(io, 'Logger', loggerLines(answers.logger)),
     ...section(io, 'Clients', clientLines(answers.logger)),
     ...section(io, 'Applier', applierLines(answers)),
@@ -120,6 +121,20 @@ function collectionsLine({ collections, counts }: Answers): string {
     `${counted(collections.length, 'collection')} (${edges} of edges), ` +
     counted(documents, 'document')
   );
+}
+
+/** None, while nothing is wrong. */
+function storageLines(logger: unknown): string[] {
+  const refused = textAt(logger, 'state', 'storage', 'writesRefused', 'message');
+  const damage = at(logger, 'state', 'storage', 'damage');
+  const met = counted(numberAt(damage, 'count') ?? 0, 'time');
+  const since = textAt(damage, 'since') ?? 'now';
+  return [
+    ...(refused === undefined ? [] : [`WRITES ARE REFUSED: ${refused}`]),
+    ...(damage === undefined
+      ? []
+      : [`DAMAGED: met ${met} since ${since}, last: ${textAt(damage, 'message') ?? ''}`]),
+  ];
 }
 
 function loggerLines(logger: unknown): string[] {

@@ -15,6 +15,11 @@ export interface LogState {
   /** Events logged since the server started. */
   readonly totalEvents: number;
   readonly time: string;
+  /** What is wrong with the store of the server; absent while nothing is. */
+  readonly storage?: {
+    readonly damage?: { readonly count: number; readonly since: string; readonly message: string };
+    readonly writesRefused?: { readonly errorNum: number; readonly message: string };
+  };
 }
 
 /** The log, its server, and who follows. */

@@ -20,6 +20,8 @@ export interface MaintenanceOptions {
 }
 
 const RETRY_MS = 60 * 60 * 1000;
+/** Reading all tables once may take long; caps of logs cannot wait for ever. */
+const SCRUB_WAIT_MAX_MS = 10 * 60 * 1000;
 
 /**
  * The background work on logs and journals: caps, merging, compaction. One step at a time, through
@@ -98,6 +100,7 @@ export class Maintenance {
       this.#failures.delete(id);
     } catch (error) {
       if (this.#isStopped()) return;
+      this.#store.health.note(error);
       this.#failures.set(id, nowMs);
       this.#logger.error({ err: error, ...what }, 'maintenance failed; tried again in an hour');
     }
@@ -109,6 +112,10 @@ export class Maintenance {
 
   async #run(): Promise<void> {
     const { signal } = this.#abort;
+    const waited = new AbortController();
+    const anyEnd = AbortSignal.any([signal, waited.signal]);
+    await Promise.race([this.#store.scrubbed, sleep(SCRUB_WAIT_MAX_MS, anyEnd)]);
+    waited.abort();
     while (!signal.aborted && !this.#store.failure) {
       await this.round();
       await sleep(this.#options.intervalMs, signal);

@@ -352,6 +352,7 @@ export class Applier {
       this.#event({ type: 'ended', why: reasonFor(stopped) });
       this.#logger.info({}, 'applier stopped');
     } catch (error) {
+      this.#deps.store.health.note(error);
       this.#noteError(reasonFor(error));
       this.#event({ type: 'broke', why: reasonFor(error) });
       this.#logger.error(errorFields(error), 'applier stopped by an error');

@@ -57,6 +57,8 @@ export interface AppDeps {
   /** Resolves when all that is committed would survive a power cut. */
   readonly flush: () => Promise<void>;
   readonly logger: Logger;
+  /** Gets what requests fail with because data are damaged. */
+  readonly noteDamage?: (error: ServiceError) => void;
   /** Aborted when the server is to stop; ends long polls. */
   readonly signal: AbortSignal;
   /** Aborted when the server is about to stop, or stops: it is no longer available to new clients. */
@@ -140,7 +142,7 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): RequestListe
     ...(deps.routers ?? []),
   ]);
   const gate = options.authentication === true ? new Gate(deps.access) : undefined;
-  const errors = new ErrorAnswers({ logger: deps.logger }, { signal: deps.signal });
+  const errors = new ErrorAnswers(deps, { signal: deps.signal });
   const app = new Koa<RequestState>();
   app.on('error', (error: unknown) => errors.logLate(error));
   app.use(async (plain) => {

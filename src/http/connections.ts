@@ -102,14 +102,14 @@ export class Connections {
 
   /**
    * Takes no more connections, lets requests finish, and closes.
-   * @param hard aborted when that has taken `graceMs`: what still runs then is cut off
+   * @param endRequests called when that has taken `graceMs`: what still runs then is cut off
    */
-  close(hard: AbortController, graceMs: number): Promise<void> {
+  close(endRequests: () => void, graceMs: number): Promise<void> {
     this.#isClosing = true;
     const server = this.#server;
     return new Promise((resolve, reject) => {
       const deadline = setTimeout(() => {
-        hard.abort(new ServiceError('shuttingDown'));
+        endRequests();
         server.closeAllConnections();
       }, graceMs);
       const idle = setInterval(() => {

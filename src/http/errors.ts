@@ -25,11 +25,17 @@ const EXPECTED: ReadonlySet<ErrorName> = new Set<ErrorName>([
 /** Turns what handlers throw into answers, and logs each failure of the server once. */
 export class ErrorAnswers {
   readonly #logger: Logger;
+  readonly #noteDamage: (error: ServiceError) => void;
   readonly #signal: AbortSignal;
   readonly #logged = new WeakSet<Error>();
 
-  constructor(deps: { logger: Logger }, options: { signal: AbortSignal }) {
+  /** @param deps.noteDamage gets every failure that damaged data have caused, once */
+  constructor(
+    deps: { logger: Logger; noteDamage?: ((error: ServiceError) => void) | undefined },
+    options: { signal: AbortSignal },
+  ) {
     this.#logger = deps.logger;
+    this.#noteDamage = deps.noteDamage ?? (() => undefined);
     this.#signal = options.signal;
   }
 
@@ -41,6 +47,7 @@ export class ErrorAnswers {
       return;
     }
     const error = this.#serviceError(thrown);
+    if (error.kind === 'storageDamaged') this.#noteDamage(error);
     if (error.httpStatus >= 500 && !EXPECTED.has(error.kind)) this.#logRequest(ctx, error, thrown);
     if (ctx.headerSent) {
       // Half an answer is out: the client must see that it is broken off.
@@ -76,7 +83,7 @@ export class ErrorAnswers {
     if (this.#signal.aborted && !(thrown instanceof InvariantError)) {
       return new ServiceError('shuttingDown', undefined, { cause: thrown });
     }
-    return new ServiceError('internal', undefined, { cause: thrown });
+    return storageError(thrown) ?? new ServiceError('internal', undefined, { cause: thrown });
   }
 
   #logRequest(ctx: Exchange, error: ServiceError, thrown: unknown): void {
@@ -86,6 +93,28 @@ export class ErrorAnswers {
     }
     const context = { method: ctx.method, path: ctx.originalUrl, errorNum: error.errorNum };
     this.#logger.error({ ...context, err: thrown }, 'a request failed');
+  }
+}
+
+/** What LevelDB itself says of what it reads. */
+function storageError(thrown: unknown): ServiceError | undefined {
+  if (!(thrown instanceof Error) || !('code' in thrown)) return undefined;
+  const options = { cause: thrown };
+  switch (thrown.code) {
+    case 'LEVEL_CORRUPTION':
+      return new ServiceError(
+        'storageDamaged',
+        `the stored data is damaged: ${thrown.message}`,
+        options,
+      );
+    case 'LEVEL_IO_ERROR':
+      return new ServiceError(
+        'storageFailed',
+        `the store could not be read: ${thrown.message}`,
+        options,
+      );
+    default:
+      return undefined;
   }
 }
 

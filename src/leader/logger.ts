@@ -20,6 +20,16 @@ export interface LoggerState {
   readonly firstTick: string;
   /** Addition: readers whose position is below this tick have missed something for good. */
   readonly holeAt: string;
+  /** Addition: what is wrong with the store; absent while nothing is. */
+  readonly storage?: StorageState;
+}
+
+/** What is wrong with the store of this server, which all of its databases share. */
+export interface StorageState {
+  /** What was found damaged since the start: such data is not served, who asks for it gets an error. */
+  readonly damage?: { readonly count: number; readonly since: string; readonly message: string };
+  /** Why writes are refused at the moment. */
+  readonly writesRefused?: { readonly errorNum: number; readonly message: string };
 }
 
 /** The answer to logger-state. */
@@ -137,6 +147,7 @@ export class LeaderLogger {
       time: wireTime(this.#clock.nowMs()),
       firstTick: firstTick.toString(),
       holeAt: changelog.holeAt.toString(),
+      ...storageOf(this.#store),
     };
   }
 
@@ -191,6 +202,26 @@ export class LeaderLogger {
       },
     ];
   }
+}
+
+/** Nothing, while nothing is wrong. */
+function storageOf({ health: { damage }, failure }: Store): { storage?: StorageState } {
+  if (!damage && !failure) return {};
+  const { errorNum = 0, message = '' } = failure ?? {};
+  return {
+    storage: {
+      ...(damage
+        ? {
+            damage: {
+              count: damage.count,
+              since: wireTime(damage.sinceMs),
+              message: damage.message,
+            },
+          }
+        : {}),
+      ...(failure ? { writesRefused: { errorNum, message } } : {}),
+    },
+  };
 }
 
 function mergedConfig(

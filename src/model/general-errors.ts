@@ -28,9 +28,10 @@ export const GENERAL_ERRORS = {
     errorNum: 4,
     httpStatus: 500,
     message: 'the storage engine failed',
-    cause:
-      'The operating system refused a read or a write of the data directory, or the disk is full.',
-    cure: 'The log has the reason. Make room or mend the rights, then start the server again.',
+    cause: 'The operating system refused a read or a write of the data directory.',
+    cure:
+      'The log has the reason. Mend the disk, or the rights; writes are taken again by themselves when the ' +
+      'directory can be written.',
   },
   storeLocked: {
     errorNum: 4,

@@ -12,6 +12,8 @@ export interface Pointer {
 
 const FLAG_REV_IS_TICK = 1;
 const HEAD_BYTES = 13;
+/** No stored pointer is shorter. */
+export const POINTER_MIN_BYTES = HEAD_BYTES;
 
 /** What a batch that is being put together will leave under a primary key. */
 export abstract class PendingPointer implements Pointer {
@@ -97,4 +99,9 @@ export function decodePointer(value: Buffer): Pointer {
 /** The tick alone, for loops that need nothing else. */
 export function pointerTick(value: Buffer): Tick {
   return value.readBigUInt64BE(1);
+}
+
+/** Whether the revision of a stored pointer is its tick, in decimal. */
+export function isPointerRevTick(value: Buffer): boolean {
+  return ((value[0] ?? 0) & FLAG_REV_IS_TICK) !== 0;
 }
