@@ -9,10 +9,10 @@ import {
   type ReplicationCommand,
   replicationItemPath,
   replicationPath,
-  walTailPath,
 } from '../protocol/paths.ts';
 import { DamagedBody } from './classify.ts';
 import { parseEndpoint } from './endpoint.ts';
+import { type FollowForm, followTarget } from './follow-target.ts';
 import {
   BadAnswer,
   headerTick,
@@ -103,20 +103,6 @@ export interface FollowRequest {
   readonly form?: FollowForm;
 }
 
-/** By PUT, with what is open (2.7 to 3.3), or by `wal/tail` (3.4 and later). */
-export type FollowForm =
-  | {
-      readonly kind: 'open-transactions';
-      /** Below this tick only lines of these transactions are wanted. */
-      readonly firstRegularTick: Tick;
-      readonly tids: readonly string[];
-    }
-  | {
-      readonly kind: 'wal-tail';
-      /** `lastScanned` of the page before, 0 for the first one. */
-      readonly lastScanned: Tick;
-    };
-
 export interface DumpRequest {
   /** Name or id. */
   readonly collection: string;
@@ -194,7 +180,7 @@ export class LeaderClient {
   async follow(request: FollowRequest, signal: AbortSignal): Promise<LogPage> {
     const { waitSeconds } = request;
     const query = this.#followQuery(request);
-    const { path, body } = this.#followTarget(request.form, query);
+    const { path, body } = followTarget(this.#database, request.form, query);
     const extraMs = waitSeconds * 1000;
     const answer = await this.#send(
       body === undefined
@@ -359,24 +345,6 @@ export class LeaderClient {
       barrier: request.barrierId,
       ...this.#own(),
     };
-  }
-
-  #followTarget(
-    form: FollowForm | undefined,
-    query: QueryValues,
-  ): { path: string; body?: readonly string[] } {
-    switch (form?.kind) {
-      case undefined:
-        return { path: replicationPath(this.#database, 'logger-follow', query) };
-      case 'open-transactions': {
-        const values = { ...query, firstRegularTick: form.firstRegularTick };
-        return { path: replicationPath(this.#database, 'logger-follow', values), body: form.tids };
-      }
-      case 'wal-tail': {
-        const values = { ...query, lastScanned: form.lastScanned };
-        return { path: walTailPath(this.#database, values), body: [] };
-      }
-    }
   }
 
   #read<T>(answer: HttpAnswer, read: (value: unknown) => T): T {

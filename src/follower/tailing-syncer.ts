@@ -14,7 +14,8 @@ import { idleWaitMs } from './idle-wait.ts';
 import type { LeaderState } from './leader-answers.ts';
 import { LeaderAttempts } from './leader-attempts.ts';
 import { checkLeader, holdsHistory } from './leader-check.ts';
-import type { FollowForm, LeaderClient, LogPage } from './leader-client.ts';
+import type { FollowForm } from './follow-target.ts';
+import type { LeaderClient, LogPage } from './leader-client.ts';
 import { LeaderCollections } from './leader-collections.ts';
 import { type LeaderTraits, leaderTraits } from './leader-traits.ts';
 import { PageApplier } from './page-applier.ts';
@@ -103,8 +104,7 @@ export class TailingSyncer {
   }
 
   /**
-   * Follows from the stored position until the signal aborts, which resolves; what was begun is stored
-   * then.
+   * Follows from the stored position until the signal aborts, which resolves; what was begun is stored then.
    *
    * @throws ServiceError what ended it: noResponse or leaderError after too many attempts, leaderChanged,
    *   noStartTick, startTickNotPresent, invalidApplierState, what `checkLeader` refuses, and what the
