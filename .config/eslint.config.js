@@ -9,9 +9,10 @@ const ALLOWED_IMPORTS = {
   storage: ['base', 'model'],
   changelog: ['base', 'model', 'protocol', 'storage'],
   documents: ['base', 'model', 'protocol', 'storage', 'changelog'],
+  access: ['base', 'model', 'storage'],
   leader: ['base', 'model', 'protocol', 'storage', 'changelog', 'documents'],
   follower: ['base', 'model', 'protocol', 'storage', 'changelog', 'documents'],
-  http: ['base', 'model', 'protocol', 'documents', 'leader', 'follower'],
+  http: ['base', 'model', 'protocol', 'access', 'documents', 'leader', 'follower'],
   client: ['base', 'model', 'protocol', 'follower'],
   cli: ['base', 'model', 'protocol', 'follower'],
   config: ['base', 'model'],
@@ -123,7 +124,7 @@ export default defineConfig(
   },
   {
     name: 'ticklog/imports-of-server',
-    files: ['src/server.ts'],
+    files: ['src/{server,open-core,server-core,store-keeper,check-directory}.ts'],
     rules: restrictImports({
       regex: '^\\.(?:\\./|/(?:cli|client)/|/(?:main|index|open-server)\\.ts)',
       message: 'server may import from everything in src but client, cli, and what is above it.',

@@ -62,8 +62,8 @@ export async function openServer(options: OpenServerOptions = {}): Promise<OpenS
   }
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopped ??= server.stop().finally(removeOwn));
-  const { endpoint, url, serverId } = server;
-  return { endpoint, url, serverId, databaseDirectory, stop, [Symbol.asyncDispose]: stop };
+  const { endpoint, secure, url, serverId } = server;
+  return { endpoint, secure, url, serverId, databaseDirectory, stop, [Symbol.asyncDispose]: stop };
 }
 
 function newLogger(level: ServerConfig['logLevel']): Logger {

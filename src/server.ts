@@ -1,49 +1,32 @@
-import { type RequestListener, type Server, createServer } from 'node:http';
+import { type Server, createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { type Clock, systemClock } from './base/clock.ts';
-import type { Logger } from './base/logger.ts';
+import { once } from './base/once.ts';
+import { sleep } from './base/sleep.ts';
 import type { ServerConfig } from './config/server-config.ts';
-import { Catalogue } from './documents/catalogue.ts';
-import { Checksums } from './documents/checksum.ts';
-import { Collections } from './documents/collections.ts';
-import { Databases } from './documents/databases.ts';
-import { DocumentArrays } from './documents/document-arrays.ts';
-import { Documents } from './documents/documents.ts';
-import { CollectionCopies } from './documents/collection-copy.ts';
-import { Importer } from './documents/import.ts';
-import { StreamTransactions } from './documents/stream-transactions.ts';
-import { Maintenance } from './documents/maintenance.ts';
-import { Appliers } from './follower/appliers.ts';
-import { InitialSyncer } from './follower/initial-syncer.ts';
-import { createApp } from './http/app.ts';
-import { Jobs } from './http/jobs.ts';
-import { applierCommands } from './http/replication-applier.ts';
-import { replicationDispatch } from './http/replication-dispatch.ts';
-import { makeFollowerCommands } from './http/replication-make-follower.ts';
-import { leaderCommands } from './http/replication-leader.ts';
-import { restoreCommands } from './http/replication-restore.ts';
-import { syncCommands } from './http/replication-sync.ts';
-import { walLogRoutes } from './http/wal-routes.ts';
-import { Leader } from './leader/leader.ts';
-import { Restore } from './leader/restore.ts';
-import { ServiceError } from './model/errors.ts';
-import { DEFAULT_LOGGER_CONFIG } from './model/logger-config.ts';
-import { Store } from './storage/store.ts';
+import { Connections, listenerOptions } from './http/connections.ts';
+import { readServerTls } from './http/server-tls.ts';
+import { type StartDeps, openCore } from './open-core.ts';
+import type { OpenCore } from './server-core.ts';
+import { StoreKeeper } from './store-keeper.ts';
 
-const MAINTENANCE_INTERVAL_MS = 1000;
-const REMOVAL_AGE_MS = 60 * 60 * 1000;
-/** An idle connection is kept this long: longer than a follower waits between requests. */
-const KEEP_ALIVE_MS = 75_000;
 /** Requests still running when a stop has waited this long lose their connection. */
-const STOP_GRACE_MS = 10_000;
+const STOP_GRACE_MS = 3000;
+/** Between two looks whether a store that failed can be written again. */
+const PROBE_INTERVAL_MS = 1000;
 
 export interface RunningServer {
   /** Where it really listens. */
   readonly endpoint: { readonly host: string; readonly port: number };
-  /** `http://host:port`. */
+  /** Whether it takes connections by TLS only. */
+  readonly secure: boolean;
+  /** `http://host:port`, or `https://`. */
   readonly url: string;
   readonly serverId: string;
-  /** Finishes requests, stops appliers and background work, closes the store. Idempotent. */
+  /**
+   * Is no longer available at once (`/_admin/server/availability`); after `stopDelayMs` takes no more connections,
+   * finishes requests or cuts them off after 3 s, stops appliers and background work, closes the store. Idempotent.
+   */
   stop(): Promise<void>;
 }
 
@@ -51,184 +34,55 @@ export interface RunningServer {
  * Starts a server: store, catalogue, loggers, background work, appliers that start by themselves,
  * and last the listener.
  * @param deps.version of this program, shown by `/_api/version?details=true`
- * @throws ServiceError storeLocked, storageDamaged or unknownFormat; a listen error with its `code`.
+ * @throws ServiceError storeLocked, storageDamaged or unknownFormat, badParameter for a file of a secret or of TLS that
+ * cannot be used; a listen error with its `code`.
  * Nothing is left running then.
  */
-export async function startServer(
-  deps: { logger: Logger; clock?: Clock; version?: string },
-  config: ServerConfig,
-): Promise<RunningServer> {
-  const { logger, version = 'unknown' } = deps;
-  const clock = deps.clock ?? systemClock;
-  const stopping = new AbortController();
-  const deadline = new AbortController();
-  const store = await Store.open(
-    { clock, logger },
-    {
-      directory: config.databaseDirectory,
-      alwaysSync: config.sync === 'always',
-      newServerId: config.newServerId,
-    },
+export async function startServer(deps: StartDeps, config: ServerConfig): Promise<RunningServer> {
+  let { newServerId } = config;
+  const leaving = new AbortController();
+  const open: OpenCore = async (resume) => {
+    const { signal } = leaving;
+    const core = await openCore(deps, { ...config, newServerId }, { resume, leaving: signal });
+    newServerId = false;
+    return core;
+  };
+  const keeper = new StoreKeeper(
+    { open, logger: deps.logger },
+    { directory: config.databaseDirectory, probeIntervalMs: PROBE_INTERVAL_MS },
   );
-  const closers: (() => Promise<void> | void)[] = [() => store.close()];
+  const { serverId } = await keeper.start();
+  const closers: (() => Promise<void> | void)[] = [() => keeper.close()];
+  let isListening = false;
   const stop = once(async () => {
-    stopping.abort();
+    leaving.abort();
+    if (isListening) await sleep(config.stopDelayMs);
+    keeper.beginStop();
     for (const close of closers.reverse()) await close();
   });
   try {
-    const listener = await compose(
-      { store, clock, logger, stopping, deadline, closers, version },
-      config,
-    );
-    const server = createServer(listener);
-    server.keepAliveTimeout = KEEP_ALIVE_MS;
-    // An import may take as long as its body does.
-    server.requestTimeout = 0;
+    const { secure } = config.endpoint;
+    const options = listenerOptions(config);
+    const server = secure
+      ? createTlsServer({ ...options, ...readServerTls(config) })
+      : createServer(options);
+    const connections = new Connections({ server, listener: keeper.listener }, config);
     await listen(server, config.endpoint);
-    closers.push(() => closeServer(server, deadline));
+    isListening = true;
+    closers.push(() => connections.close(() => keeper.endRequests(), STOP_GRACE_MS));
     const { address, port } = server.address() as AddressInfo;
     const host = address.includes(':') ? `[${address}]` : address;
     return {
       endpoint: { host: address, port },
-      url: `http://${host}:${port}`,
-      serverId: store.server.serverId,
+      secure,
+      url: `${secure ? 'https' : 'http'}://${host}:${port}`,
+      serverId,
       stop,
     };
   } catch (error) {
     await stop();
     throw error;
   }
-}
-
-interface Parts {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly stopping: AbortController;
-  readonly deadline: AbortController;
-  readonly version: string;
-  /** What a stop has to do, in the order of the start. */
-  readonly closers: (() => Promise<void> | void)[];
-}
-
-/** Builds everything between store and listener. */
-async function compose(
-  { store, clock, logger, stopping, deadline, closers, version }: Parts,
-  config: ServerConfig,
-): Promise<RequestListener> {
-  const defaultLoggerConfig = { ...DEFAULT_LOGGER_CONFIG, autoStart: config.loggerAutoStart };
-  const { transactionMaxBytes, compatibleVersion } = config;
-  const catalogue = await Catalogue.load(store, { defaultLoggerConfig });
-  const collections = new Collections({ store, catalogue }, { transactionMaxBytes });
-  closers.push(() => collections.close());
-  const databases = new Databases({ store, catalogue, collections }, { defaultLoggerConfig });
-  await databases.open();
-  const leader = startLeader({ store, clock, logger, closers, catalogue }, config);
-  const transactions = openTransactions({ store, clock, closers }, config);
-  const copies = new CollectionCopies({ store, catalogue, collections });
-  const syncer = new InitialSyncer({ store, catalogue, copies, logger, clock });
-  const appliers = new Appliers(
-    { store, catalogue, collections, initialSyncer: syncer, clock, logger },
-    { version: compatibleVersion, transactionMaxBytes },
-  );
-  closers.push(() => appliers.stopAll());
-  await appliers.startOnBoot();
-  const jobs = new Jobs({ clock, logger });
-  closers.push(() => settleJobs(jobs, deadline));
-  return createApp(
-    {
-      catalogue,
-      databases,
-      collections,
-      documents: new Documents({ store }),
-      arrays: new DocumentArrays({ store }, { transactionMaxBytes }),
-      importer: new Importer({ store, collections }, { transactionMaxBytes }),
-      transactions,
-      checksums: new Checksums({ store }),
-      clock,
-      flush: () => store.flush(),
-      logger,
-      signal: stopping.signal,
-      deadline: deadline.signal,
-      jobs,
-      onDropDatabase: async (database) => {
-        await transactions.abortAll(database);
-        await appliers.release(database);
-      },
-      routers: [
-        walLogRoutes(leader),
-        replicationDispatch(
-          leaderCommands(leader),
-          restoreCommands(new Restore({ store, collections }, { transactionMaxBytes })),
-          applierCommands(appliers),
-          makeFollowerCommands(appliers),
-          syncCommands({
-            syncer,
-            logger,
-            serverId: store.server.serverId,
-            isApplierRunning: (database) => appliers.of(database).isRunning,
-          }),
-        ),
-      ],
-    },
-    {
-      version: compatibleVersion,
-      versionDetails: { ticklog: version },
-      maxBodyBytes: config.maxBodyBytes,
-    },
-  );
-}
-
-/** Those that are open when the server stops are aborted, after the last request. */
-function openTransactions(
-  { store, clock, closers }: Pick<Parts, 'store' | 'clock' | 'closers'>,
-  config: ServerConfig,
-): StreamTransactions {
-  const transactions = new StreamTransactions(
-    { store, clock },
-    {
-      maxBytes: config.transactionMaxBytes,
-      budgetBytes: config.streamingBudgetBytes,
-      maxOpen: config.streamingMaxOpen,
-      idleTimeoutMs: config.streamingIdleTimeoutMs,
-    },
-  );
-  closers.push(() => transactions.close());
-  return transactions;
-}
-
-/** What serves followers, and the background work that heeds their dump batches. */
-function startLeader(
-  {
-    store,
-    clock,
-    logger,
-    closers,
-    catalogue,
-  }: Pick<Parts, 'store' | 'clock' | 'logger' | 'closers'> & { catalogue: Catalogue },
-  config: ServerConfig,
-): Leader {
-  const leader = new Leader(
-    { store, clock },
-    {
-      version: config.compatibleVersion,
-      maxPageBytes: config.pageMaxBytes,
-      pageBudgetBytes: config.pageBudgetBytes,
-    },
-  );
-  closers.push(() => leader.close());
-  const maintenance = new Maintenance(
-    { store, catalogue, clock, logger },
-    {
-      intervalMs: MAINTENANCE_INTERVAL_MS,
-      removalAgeMs: REMOVAL_AGE_MS,
-      horizon: () => leader.batches.horizon,
-      logHorizon: (database) => leader.barriers.horizon(database),
-    },
-  );
-  maintenance.start();
-  closers.push(() => maintenance.stop());
-  return leader;
 }
 
 function listen(server: Server, endpoint: ServerConfig['endpoint']): Promise<void> {
@@ -239,39 +93,4 @@ function listen(server: Server, endpoint: ServerConfig['endpoint']): Promise<voi
       resolve();
     });
   });
-}
-
-/** Takes no more connections, lets requests finish, and closes. */
-function closeServer(server: Server, hard: AbortController): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const deadline = setTimeout(() => {
-      hard.abort(new ServiceError('shuttingDown'));
-      server.closeAllConnections();
-    }, STOP_GRACE_MS);
-    // A connection that was busy becomes idle when its request is answered.
-    const idle = setInterval(() => {
-      server.closeIdleConnections();
-    }, 50);
-    server.close((error) => {
-      clearTimeout(deadline);
-      clearInterval(idle);
-      if (error) reject(error);
-      else resolve();
-    });
-  });
-}
-
-/** Lets requests end that nobody waits for; after a while they are told to. */
-async function settleJobs(jobs: Jobs, hard: AbortController): Promise<void> {
-  const timer = setTimeout(() => {
-    hard.abort(new ServiceError('shuttingDown'));
-  }, STOP_GRACE_MS);
-  await jobs.settled();
-  clearTimeout(timer);
-}
-
-/** Every call gets the promise of the first. */
-function once(run: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | undefined;
-  return () => (running ??= run());
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Child } from './child.ts';
 import { PRODUCT_PROGRAM } from './project.ts';
 
@@ -7,6 +8,7 @@ export interface ServerOptions {
   readonly directory: string;
   /** Further flags of `ticklog serve`. */
   readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** A ticklog server: the built product in a process of its own, on loopback, at a port that stays. */
@@ -61,6 +63,16 @@ export class ServerProcess implements AsyncDisposable {
     await this.#child.end('SIGKILL');
   }
 
+  /** Whether it comes to an end by itself before the time is over. */
+  async endsWithin(timeoutMs: number): Promise<boolean> {
+    const waited = new AbortController();
+    const inTime = this.#child.ended.then(() => true);
+    const tooLate = sleep(timeoutMs, false, { signal: waited.signal }).catch(() => false);
+    const ended = await Promise.race([inTime, tooLate]);
+    waited.abort();
+    return ended;
+  }
+
   /**
    * SIGTERM, and waits for the orderly end.
    * @throws Error when its exit code is not 0
@@ -92,11 +104,11 @@ async function launch(
   options: ServerOptions,
   port: number,
 ): Promise<{ child: Child; port: number }> {
-  const { name, directory, flags = [] } = options;
+  const { name, directory, flags = [], env = {} } = options;
   const endpoint = `tcp://127.0.0.1:${port}`;
   const where = ['--database.directory', directory, '--server.endpoint', endpoint];
   const argv = [PRODUCT_PROGRAM, 'serve', ...where, '--log.level', 'warn', ...flags];
-  const child = new Child({ name, argv });
+  const child = new Child({ name, argv, env });
   const address = await child.listening();
   return { child, port: address.port };
 }

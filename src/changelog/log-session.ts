@@ -32,16 +32,28 @@ export class LogSession {
 
   /** Appends a line `{"tick":"<tick>",` + tail; the tail ends with a newline. */
   append(entry: Entry, tail: string): void {
-    this.#writer ??= this.#tx.changelog(this.#number);
-    this.#count(entry.tick, this.#writer.append(entry, tail));
+    this.#count(entry.tick, this.writer().append(entry, tail));
   }
 
   /** Appends a line whose tail is `prefix`, a document, and the end of the object. */
   appendData(entry: Entry, prefix: string, data: LineData): void {
-    this.#writer ??= this.#tx.changelog(this.#number);
-    const before = this.#writer.bytes;
-    this.#writer.appendData(entry, prefix, data);
-    this.#count(entry.tick, this.#writer.bytes - before);
+    const writer = this.writer();
+    const before = writer.bytes;
+    writer.appendData(entry, prefix, data);
+    this.#count(entry.tick, writer.bytes - before);
+  }
+
+  /** Where lines go that are put together elsewhere; `added` must be called behind them. */
+  writer(): BlockWriter {
+    return (this.#writer ??= this.#tx.changelog(this.#number));
+  }
+
+  /** Notes entries that were appended to `writer`. */
+  added({ firstTick, lastTick, events, bytes }: LogAddition): void {
+    if (this.#events === 0) this.#firstTick = firstTick;
+    this.#lastTick = lastTick;
+    this.#events += events;
+    this.#bytes += bytes;
   }
 
   /** Writes the new state of the log; nothing when no entry was appended. */

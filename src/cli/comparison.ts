@@ -2,7 +2,8 @@ import { refusedAnswer } from '../follower/classify.ts';
 import type { LeaderCollection } from '../follower/leader-answers.ts';
 import type { CollectionParameters, IndexDefinition } from '../model/collection.ts';
 import { canonicalObject } from '../protocol/canonical-json.ts';
-import { findKeyDifferences } from './key-differences.ts';
+import { type KeyDifference, findKeyDifferences } from './key-differences.ts';
+import { type StateDifference, findStateDifferences } from './state-search.ts';
 import type { VerifySide } from './verify-side.ts';
 import { counted } from './words.ts';
 
@@ -28,6 +29,8 @@ export interface CollectionResult {
   readonly count: number;
   /** The only server that has the collection; undefined when both have it. */
   readonly onlyOn?: 'A' | 'B';
+  /** Undefined when the two have not one collection of one type: then its documents cannot be mended. */
+  readonly type?: number;
   /** One sentence each; empty when the two are equal. */
   readonly differences: readonly string[];
   /**
@@ -67,7 +70,10 @@ export async function compareCollection(
   const structure = structureDifferences(pair.a, pair.b);
   try {
     const found = await compareContents(sides, name, signal);
-    return { name, ...found, differences: [...structure, ...found.differences] };
+    const { type } = pair.a.parameters;
+    const isOneType = type === pair.b.parameters.type;
+    const differences = [...structure, ...found.differences];
+    return { name, ...found, ...(isOneType ? { type } : {}), differences };
   } catch (error) {
     if (refusedAnswer(error)?.remote?.errorNum !== COLLECTION_NOT_FOUND) throw error;
     const differences = ['the collection was dropped while it was compared'];
@@ -75,13 +81,62 @@ export async function compareCollection(
   }
 }
 
-/** Names up to ten documents that differ, a sentence each. */
+/**
+ * Names up to ten documents that differ, a sentence each. Where both servers can say what parts of a
+ * collection come to, few bytes are sent for it; else everything.
+ */
 export async function differingKeys(
+  sides: Sides,
+  collection: Pick<CollectionResult, 'name' | 'count'>,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const found =
+    (sides.checksums ? await bySums(sides, collection.name, signal) : undefined) ??
+    (await byDumps(sides, collection, signal));
+  const named = found.map(({ key, kind, revisions }) => {
+    const which = revisions ? `: ${revisions.a} on A, ${revisions.b} on B` : '';
+    return `key ${key}: ${kind}${which}`;
+  });
+  return found.length < DIFFERENCES_MAX ? named : [...named, 'the search ended here'];
+}
+
+/** Undefined when one of the servers is of a version that has no such sums. */
+async function bySums(
+  { a, b }: Sides,
+  name: string,
+  signal: AbortSignal,
+): Promise<KeyDifference[] | undefined> {
+  const found: KeyDifference[] = [];
+  try {
+    await b.withStates(name, signal, (onB) =>
+      a.withStates(name, signal, async (onA) => {
+        for await (const differences of findStateDifferences(onA, onB, signal)) {
+          found.push(...differences.map(describeStates));
+          if (found.length >= DIFFERENCES_MAX) break;
+        }
+      }),
+    );
+  } catch (error) {
+    const refused = refusedAnswer(error);
+    const isUnknown = refused !== undefined && refused.status < 500;
+    if (!isUnknown || refused.remote?.errorNum === COLLECTION_NOT_FOUND) throw error;
+    return undefined;
+  }
+  return found.slice(0, DIFFERENCES_MAX);
+}
+
+function describeStates({ key, a, b }: StateDifference): KeyDifference {
+  if (!a || !b) return { key, kind: a ? 'only on A' : 'only on B' };
+  if (a.rev === b.rev) return { key, kind: 'contents differ' };
+  return { key, kind: 'revisions differ', revisions: { a: a.rev, b: b.rev } };
+}
+
+async function byDumps(
   { a, b }: Sides,
   { name, count }: Pick<CollectionResult, 'name' | 'count'>,
   signal: AbortSignal,
-): Promise<string[]> {
-  const found = await a.withDumps(signal, (toA) =>
+): Promise<KeyDifference[]> {
+  return a.withDumps(signal, (toA) =>
     b.withDumps(signal, (toB) =>
       findKeyDifferences(
         () => a.dump(name, toA, signal),
@@ -90,18 +145,13 @@ export async function differingKeys(
       ),
     ),
   );
-  const named = found.map(({ key, kind, revisions }) => {
-    const which = revisions ? `: ${revisions.a} on A, ${revisions.b} on B` : '';
-    return `key ${key}: ${kind}${which}`;
-  });
-  return found.length < DIFFERENCES_MAX ? named : [...named, 'the search ended here'];
 }
 
 async function compareContents(
   sides: Sides,
   name: string,
   signal: AbortSignal,
-): Promise<Omit<CollectionResult, 'name'>> {
+): Promise<Omit<CollectionResult, 'name' | 'type'>> {
   const { a, b } = sides;
   const [count, countB] = await Promise.all([a.count(name, signal), b.count(name, signal)]);
   if (count !== countB) {

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Endpoint, parseEndpoint } from '../follower/endpoint.ts';
+import { readTrust } from '../follower/leader-tls.ts';
 import { MAX_WIRE_TICK, parseTick, type Tick } from '../model/tick.ts';
 import { type CliIo, UsageError } from './io.ts';
 import type { Connection } from './server-client.ts';
@@ -19,6 +21,11 @@ export interface ConnectionFlags {
   readonly 'server.database': string;
   readonly 'server.username': string;
   readonly 'server.password': string;
+  /** What stands in the file. */
+  readonly 'server.passwordFile'?: string;
+  readonly 'ssl.cafile': string;
+  readonly 'ssl.keyfile': string;
+  readonly 'ssl.verify': boolean;
   readonly 'server.requestTimeout': number;
   readonly 'server.connectionTimeout': number;
 }
@@ -28,6 +35,7 @@ export interface LeaderFlags {
   readonly 'leader.database'?: string;
   readonly 'leader.username': string;
   readonly 'leader.password': string;
+  readonly 'leader.passwordFile'?: string;
   readonly restrictType?: RestrictType;
   readonly collection: readonly string[];
   readonly includeSystemCollections?: boolean;
@@ -83,9 +91,8 @@ export function addServerFlags(command: Command): Command {
 
 /** The flags of a verb that is given its servers as arguments. */
 export function addAccessFlags(command: Command): Command {
-  return command
-    .option('--server.username <NAME>', 'User to log in as; none by default.', '')
-    .option('--server.password <TEXT>', 'Password of the user.', '')
+  addUserFlags(command, 'server', 'User to log in as; none by default.');
+  return addTrustFlags(command)
     .option(
       '--server.request-timeout <SECONDS>',
       'Longest silence of the server during a request.',
@@ -100,12 +107,52 @@ export function addAccessFlags(command: Command): Command {
     );
 }
 
+/**
+ * The flags that say as whom somebody logs in. What is on a command line can be seen by others on the machine; in
+ * the environment and in files it can not.
+ */
+function addUserFlags(command: Command, side: 'server' | 'leader', help: string): Command {
+  const variable = `TICKLOG_${side.toUpperCase()}`;
+  const username = new Option(`--${side}.username <NAME>`, `${help} Also ${variable}_USERNAME.`);
+  const password = new Option(
+    `--${side}.password <TEXT>`,
+    `Password of that user; better in the environment, as ${variable}_PASSWORD.`,
+  );
+  return command
+    .addOption(username.env(`${variable}_USERNAME`).default(''))
+    .addOption(password.env(`${variable}_PASSWORD`).default(''))
+    .option(`--${side}.password-file <FILE>`, 'File that holds the password.', readPasswordFile);
+}
+
+/** The flags of connections by TLS. */
+function addTrustFlags(command: Command): Command {
+  return command
+    .option(
+      '--ssl.cafile <FILE>',
+      'PEM file with authorities to trust besides those that everybody trusts.',
+      '',
+    )
+    .option(
+      '--ssl.keyfile <FILE>',
+      'PEM file with a certificate and its key, for servers that want one.',
+      '',
+    )
+    .option(
+      '--ssl.verify <BOOL>',
+      'Whether the certificates of servers are checked.',
+      parseBoolean,
+      true,
+    );
+}
+
 /** The flags that say what of a leader is copied. */
 export function addLeaderFlags(command: Command): Command {
-  return command
-    .option('--leader.database <NAME>', 'Database on the leader; default: --server.database.')
-    .option('--leader.username <NAME>', 'User on the leader; none by default.', '')
-    .option('--leader.password <TEXT>', 'Password of that user.', '')
+  const help = 'Database on the leader; default: --server.database.';
+  return addUserFlags(
+    command.option('--leader.database <NAME>', help),
+    'leader',
+    'User on the leader; none by default.',
+  )
     .option(
       '--restrict-type <TYPE>',
       'Copy only (include) or all but (exclude) the collections named with --collection; ' +
@@ -172,7 +219,15 @@ export function connectionTo(
     endpoint,
     database,
     username: flags['server.username'],
-    password: flags['server.password'],
+    password: flags['server.passwordFile'] ?? flags['server.password'],
+    tls: readTrust(
+      {
+        cafile: flags['ssl.cafile'],
+        keyfile: flags['ssl.keyfile'],
+        verify: flags['ssl.verify'],
+      },
+      (path) => readFileSync(path, 'utf8'),
+    ),
     requestTimeoutMs: flags['server.requestTimeout'] * 1000,
     connectTimeoutMs: flags['server.connectionTimeout'] * 1000,
   };
@@ -202,7 +257,7 @@ export function selectionOf(
     endpoint: leader.text,
     database: flags['leader.database'] ?? flags['server.database'],
     username: flags['leader.username'],
-    password: flags['leader.password'],
+    password: flags['leader.passwordFile'] ?? flags['leader.password'],
     // Naming collections without saying what for can only mean these.
     restrictType: collection.length === 0 ? '' : (restrictType ?? 'include'),
     restrictCollections: collection,
@@ -227,6 +282,15 @@ export function parseTickFlag(value: string): Tick {
   const tick = parseTick(value);
   if (tick !== undefined) return tick;
   throw new InvalidArgumentError(`Expected a number from 0 to ${MAX_WIRE_TICK}.`);
+}
+
+/** The text of a file without the white space around it. @throws InvalidArgumentError */
+function readPasswordFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
 }
 
 /** A number of seconds, which may have a fraction. @throws InvalidArgumentError */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { MarkerType } from '../model/marker.ts';
 import { canonicalObject } from '../protocol/canonical-json.ts';
 import { buildData } from '../protocol/json-text.ts';
+import { SPREAD_END, type SpreadRange, spreadHash } from '../protocol/key-spread.ts';
 import type { DumpedPage } from './verify-side.ts';
 
 /** What is different about a document of two collections. */
@@ -24,17 +25,10 @@ export interface KeySearchOptions {
 /** Reads a dump from its beginning, up to the same tick each time. */
 export type DumpSource = () => AsyncIterable<DumpedPage>;
 
-/** The part of all keys whose hash is at least `start` and less than `end`. */
-interface KeyRange {
-  readonly start: number;
-  readonly end: number;
-}
-
 /** Revision and digest of the contents, by key. */
 type KeyStates = ReadonlyMap<string, string>;
 
 const LEFT_OUT: ReadonlySet<string> = new Set(['_key', '_rev', '_id']);
-const HASHES = 2 ** 32;
 /** Hashes do not fall evenly, so a part is meant to fill the memory to this extent. */
 const FILL = 0.8;
 
@@ -51,8 +45,8 @@ export async function findKeyDifferences(
   const { documents, keysMax, differencesMax } = options;
   const differences: KeyDifference[] = [];
   let parts = Math.max(1, Math.ceil(documents / (keysMax * FILL)));
-  for (let start = 0; start < HASHES && differences.length < differencesMax;) {
-    const range = { start, end: Math.min(HASHES, start + Math.ceil(HASHES / parts)) };
+  for (let start = 0; start < SPREAD_END && differences.length < differencesMax;) {
+    const range = { start, end: Math.min(SPREAD_END, start + Math.ceil(SPREAD_END / parts)) };
     const [statesA, statesB] = await Promise.all([
       liveKeys(a, range, keysMax),
       liveKeys(b, range, keysMax),
@@ -74,14 +68,14 @@ export async function findKeyDifferences(
 /** Undefined when at some point there were more than `keysMax`. */
 async function liveKeys(
   source: DumpSource,
-  { start, end }: KeyRange,
+  { start, end }: SpreadRange,
   keysMax: number,
 ): Promise<KeyStates | undefined> {
   const states = new Map<string, string>();
   for await (const { body, lines } of source()) {
     while (lines.next()) {
       const { key, type } = lines;
-      const hash = hashOf(key);
+      const hash = spreadHash(key);
       if (hash < start || hash >= end) continue;
       if (type === MarkerType.remove) states.delete(key);
       else states.set(ownCopy(key), stateOf({ body, lines }));
@@ -122,17 +116,6 @@ function documentText({ body, lines }: DumpedPage): string {
   if (lines.exact) return body.toString('utf8', lines.dataStart, lines.dataEnd);
   const { key = '', rev = '', from, to, rest } = lines.parsed();
   return buildData(key, rev, from, to, rest);
-}
-
-/** FNV-1a with a last mixing, so that keys that count upwards spread as well. Below 2^32. */
-function hashOf(key: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < key.length; i++) {
-    hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
-  }
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
 }
 
 /** A text that is part of a page keeps the whole page in memory; its copy does not. */

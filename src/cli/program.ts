@@ -23,6 +23,8 @@ export interface ProgramDeps {
   readonly signal: AbortSignal;
   /** The command that runs a server, which needs more than the others. */
   readonly addServe?: AddCommand;
+  /** The one that checks a data directory, likewise. */
+  readonly addCheck?: AddCommand;
 }
 
 const VERBS: readonly AddCommand[] = [
@@ -48,7 +50,7 @@ const VERBS: readonly AddCommand[] = [
  */
 export async function runProgram(
   argv: readonly string[],
-  { io, signal, addServe }: ProgramDeps,
+  { io, signal, addServe, addCheck }: ProgramDeps,
   { version }: { version: string },
 ): Promise<number> {
   let exitCode: number = ExitCode.ok;
@@ -56,7 +58,7 @@ export async function runProgram(
     exitCode = code;
   };
   const program = newProgram(io, version);
-  for (const add of addServe ? [addServe, ...VERBS] : VERBS) add(program, { io, signal, done });
+  for (const add of [addServe, ...VERBS, addCheck]) add?.(program, { io, signal, done });
   try {
     await program.parseAsync(argv, { from: 'user' });
     return exitCode;

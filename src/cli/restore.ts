@@ -26,7 +26,7 @@ import { type CliIo, note, printLines } from './io.ts';
 import { at } from './json.ts';
 import { RestoreTarget } from './restore-target.ts';
 import type { Connection } from './server-client.ts';
-import { type CollectionTransfer, Transfer } from './transfer.ts';
+import { type CollectionTransfer, Transfer, countLines } from './transfer.ts';
 
 export interface RestoreOptions extends TransferFlags {
   readonly server: Connection;
@@ -183,8 +183,11 @@ async function sendData(
   for await (const piece of pieces) {
     const lines = piece as Buffer;
     hasEnvelope ??= !isDocument(firstLine(lines));
-    await target.restoreData(collection, lines, hasEnvelope, signal);
-    await sent.add(lines);
+    const stored = target.restoreData(collection, lines, hasEnvelope, signal);
+    // Counted while the server works on them.
+    const count = countLines(lines);
+    await stored;
+    await sent.add(lines, count);
   }
 }
 

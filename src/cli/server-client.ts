@@ -2,10 +2,12 @@ import { ServiceError } from '../model/errors.ts';
 import type { HttpAnswer, HttpRequest } from '../follower/leader-http.ts';
 import { LeaderHttp } from '../follower/leader-http.ts';
 import type { Endpoint } from '../follower/endpoint.ts';
+import type { TlsTrust } from '../follower/leader-tls.ts';
 import {
   databasePath,
   type QueryValues,
   type ReplicationCommand,
+  replicationItemPath,
   replicationPath,
 } from '../protocol/paths.ts';
 
@@ -16,6 +18,8 @@ export interface Connection {
   /** Basic authentication is used when this is not empty. */
   readonly username: string;
   readonly password: string;
+  /** Of endpoints with TLS. */
+  readonly tls?: TlsTrust;
   /** Longest silence of the server during a request. */
   readonly requestTimeoutMs: number;
   readonly connectTimeoutMs: number;
@@ -68,6 +72,18 @@ export class ServerClient {
     options: RequestOptions = {},
   ): Promise<HttpAnswer> {
     const path = replicationPath(this.#database, command, options.query);
+    return this.#send(method, path, signal, options);
+  }
+
+  /** The answer about one thing that a replication command has by id, as it comes. */
+  replicationItem(
+    method: HttpRequest['method'],
+    command: 'keys',
+    id: string,
+    signal: AbortSignal,
+    options: RequestOptions = {},
+  ): Promise<HttpAnswer> {
+    const path = replicationItemPath(this.#database, command, id, options.query);
     return this.#send(method, path, signal, options);
   }
 

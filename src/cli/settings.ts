@@ -22,11 +22,11 @@ export function parseSettings(
     const example = Object.hasOwn(known, key) ? known[key] : undefined;
     if (example === undefined) {
       const names = Object.keys(known).sort().join(', ');
-      problems.push(`--set ${pair}: there is no setting ${key}; there are: ${names}`);
+      problems.push(`--set ${key}: there is no setting ${key}; there are: ${names}`);
       continue;
     }
     const value = equals < 0 ? undefined : parseValue(pair.slice(equals + 1), example);
-    if (value === undefined) problems.push(`--set ${pair}: ${wanted(key, example)}`);
+    if (value === undefined) problems.push(`--set ${key}: ${wanted(key, example)}`);
     else settings[key] = value;
   }
   if (problems.length > 0) throw new UsageError(problems.join('\n'));

@@ -42,7 +42,7 @@ export function addStatusCommand(program: Command, { io, signal, done }: CliCont
   });
 }
 
-/** Asks for everything and prints it. */
+/** Asks for everything and prints it. @returns 1 when an applier was stopped by an error, and not by anyone's wish */
 export async function statusVerb(
   { server }: StatusOptions,
   io: CliIo,
@@ -54,11 +54,13 @@ export async function statusVerb(
     labelled(io, 'Role', roleOf(answers)),
     labelled(io, 'Version', versionOf(answers)),
     labelled(io, 'Collections', collectionsLine(answers)),
+    ...section(io, 'Storage', storageLines(answers.logger)),
     ...section(io, 'Logger', loggerLines(answers.logger)),
     ...section(io, 'Clients', clientLines(answers.logger)),
     ...section(io, 'Applier', applierLines(answers)),
   ]);
-  return ExitCode.ok;
+  const hasFailed = textAt(answers.applier, 'state', 'phase') === 'failed';
+  return hasFailed ? ExitCode.failed : ExitCode.ok;
 }
 
 async function ask(client: ServerClient, signal: AbortSignal): Promise<Answers> {
@@ -121,6 +123,20 @@ function collectionsLine({ collections, counts }: Answers): string {
   );
 }
 
+/** None, while nothing is wrong. */
+function storageLines(logger: unknown): string[] {
+  const refused = textAt(logger, 'state', 'storage', 'writesRefused', 'message');
+  const damage = at(logger, 'state', 'storage', 'damage');
+  const met = counted(numberAt(damage, 'count') ?? 0, 'time');
+  const since = textAt(damage, 'since') ?? 'now';
+  return [
+    ...(refused === undefined ? [] : [`WRITES ARE REFUSED: ${refused}`]),
+    ...(damage === undefined
+      ? []
+      : [`DAMAGED: met ${met} since ${since}, last: ${textAt(damage, 'message') ?? ''}`]),
+  ];
+}
+
 function loggerLines(logger: unknown): string[] {
   const running = at(logger, 'state', 'running') === true;
   const first = tickAt(logger, 'state', 'firstTick') ?? 0n;
@@ -146,7 +162,11 @@ function clientLines(logger: unknown): string[] {
     const position = served > from ? served : from;
     const behind = last > position ? `${last - position} ticks behind` : 'up to date';
     const id = textAt(client, 'serverId') ?? '?';
-    return `${id} at tick ${position}, ${behind}; last seen ${textAt(client, 'time') ?? 'never'}`;
+    const kept = numberAt(client, 'retainedBytes') ?? 0;
+    const keeps = kept > 0 ? `, ${kept} bytes of log kept for it` : '';
+    const lost = at(client, 'lost') === true ? ', has lost its place and must copy anew' : '';
+    const seen = `last seen ${textAt(client, 'time') ?? 'never'}`;
+    return `${id} at tick ${position}, ${behind}${keeps}${lost}; ${seen}`;
   });
   const more = clients.length - lines.length;
   return more > 0 ? [...lines, `and ${more} more`] : lines;

@@ -96,11 +96,14 @@ export class CollectionTransfer {
     return this.#sum;
   }
 
-  /** Adds a page or a piece; its last line need not end with a newline. */
-  async add(body: Buffer): Promise<void> {
+  /**
+   * Adds a page or a piece; its last line need not end with a newline.
+   * @param count of its lines, where that is known
+   */
+  async add(body: Buffer, count = countLines(body)): Promise<void> {
     const { lines, bytes, requests } = this.#sum;
     this.#sum = {
-      lines: lines + countLines(body),
+      lines: lines + count,
       bytes: bytes + body.length,
       requests: requests + 1,
     };
@@ -121,7 +124,7 @@ function transferredText({ lines, bytes, requests }: Transferred): string {
 }
 
 /** Lines that are not empty at the end: `a\nb` and `a\nb\n` are two. */
-function countLines(body: Buffer): number {
+export function countLines(body: Buffer): number {
   let lines = 0;
   let at = body.indexOf(NEWLINE);
   while (at >= 0) {

@@ -5,7 +5,9 @@ import { openPage, type PageLines } from '../follower/page-lines.ts';
 import { silentLogger } from '../base/logger.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
+import { ContentType } from '../protocol/headers.ts';
 import { at, numberAt } from './json.ts';
+import { KeyStates } from './key-states.ts';
 import { type Connection, ServerClient } from './server-client.ts';
 
 /** Lines of a dump, and the page they are cut from. */
@@ -17,6 +19,7 @@ export interface DumpedPage {
 const CHUNK_SIZE_BYTES = 4 * 1024 * 1024;
 const BATCH_TTL_SECONDS = 300;
 const BATCH_EXTEND_MS = 100_000;
+const CLOSE_MS = 5000;
 
 /** One of the two servers that are compared. Methods reject as ServerClient and LeaderClient do. */
 export class VerifySide {
@@ -105,6 +108,30 @@ export class VerifySide {
       if (lastIncluded <= from) throw this.#invalid('the dump does not get on');
       from = lastIncluded;
     }
+  }
+
+  /**
+   * Runs `use` with a list of what is in a collection now, which the server keeps until that ends. Only servers
+   * of our kind have such lists.
+   */
+  async withStates<T>(
+    collection: string,
+    signal: AbortSignal,
+    use: (states: KeyStates) => Promise<T>,
+  ): Promise<T> {
+    const states = await KeyStates.open(this.#api, collection, signal);
+    try {
+      return await use(states);
+    } finally {
+      // A list that is gone already, or cannot be ended, ends by itself.
+      await states.close(AbortSignal.timeout(CLOSE_MS)).catch(() => undefined);
+    }
+  }
+
+  /** Sends lines that mend documents (`PUT mend-data`); resolves with the answer. */
+  mend(collection: string, lines: string, signal: AbortSignal): Promise<unknown> {
+    const options = { query: { collection }, body: lines, contentType: ContentType.dump };
+    return this.#api.replication('PUT', 'mend-data', signal, options);
   }
 
   /** Ends the connections. */

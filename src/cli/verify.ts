@@ -19,13 +19,16 @@ import {
   parseEndpointFlag,
   parseSeconds,
 } from './flags.ts';
-import { type CliIo, ExitCode, note, printLines } from './io.ts';
+import { type CliIo, ExitCode, UsageError, note, printLines } from './io.ts';
+import { mendCollection } from './mend.ts';
 import type { Connection } from './server-client.ts';
 import { VerifySide } from './verify-side.ts';
 import { counted } from './words.ts';
 
 /** Between two comparisons. */
 const PAUSE_MS = 250;
+/** So often is repaired what differs, and compared again: what others write at the same time comes with the next. */
+const REPAIR_ROUNDS = 3;
 
 export interface VerifyOptions {
   readonly a: Connection;
@@ -35,6 +38,8 @@ export interface VerifyOptions {
   readonly includeSystem: boolean;
   /** How long to compare again and again until they are equal. */
   readonly waitMs: number;
+  /** Make the documents of B that differ what they are on A. */
+  readonly repair: boolean;
 }
 
 interface VerifyFlags extends Omit<ConnectionFlags, 'server.endpoint'> {
@@ -42,6 +47,7 @@ interface VerifyFlags extends Omit<ConnectionFlags, 'server.endpoint'> {
   readonly collection: readonly string[];
   readonly includeSystemCollections: boolean;
   readonly wait: number;
+  readonly repair: boolean;
 }
 
 export function addVerifyCommand(program: Command, { io, signal, done }: CliContext): void {
@@ -67,6 +73,13 @@ export function addVerifyCommand(program: Command, { io, signal, done }: CliCont
       'Compare again until they are equal, for as long: for a leader that is being written to.',
       parseSeconds,
       0,
+    )
+    .option(
+      '--repair [BOOL]',
+      'Make documents of B that differ what they are on A, the leader; all others are left alone. B may ' +
+        'go on following. Needs two ticklog servers.',
+      parseBoolean,
+      false,
     );
   addAccessFlags(command).action(async (a: Endpoint, b: Endpoint, flags: VerifyFlags) => {
     const database = flags.database ?? flags['server.database'];
@@ -76,6 +89,7 @@ export function addVerifyCommand(program: Command, { io, signal, done }: CliCont
       collections: flags.collection,
       includeSystem: flags.includeSystemCollections,
       waitMs: flags.wait * 1000,
+      repair: flags.repair,
     };
     done(await verifyVerb(options, io, signal));
   });
@@ -99,7 +113,15 @@ export async function verifyVerb(
       );
     }
     const sides = { a, b, checksums: ofA.isOfOurKind && ofB.isOfOurKind };
-    const results = await compareUntilEqual(sides, options, signal);
+    if (options.repair && !sides.checksums) {
+      throw new UsageError('--repair needs two ticklog servers, and one of these is none');
+    }
+    await printLines(io, [`A is ${a.name}, B is ${b.name}`]);
+    let results = await compareUntilEqual(sides, options, signal);
+    for (let round = 1; options.repair && round <= REPAIR_ROUNDS; round++) {
+      if (!(await repair(sides, results, io, signal))) break;
+      results = await compareUntilEqual(sides, options, signal);
+    }
     return await report(sides, results, io, signal);
   } finally {
     await Promise.all([a.close(), b.close()]);
@@ -148,14 +170,30 @@ async function pairsOf(
   });
 }
 
+/** Mends what can be mended on B; false when there was nothing to do. */
+async function repair(
+  sides: Sides,
+  results: readonly CollectionResult[],
+  io: CliIo,
+  signal: AbortSignal,
+): Promise<boolean> {
+  let mendedAny = false;
+  for (const { name, keys, type } of results) {
+    if (keys !== 'unknown' || type === undefined) continue;
+    const { mended, skipped } = await mendCollection(sides, { name, type }, signal);
+    mendedAny ||= mended > 0;
+    const left = skipped === 0 ? '' : `, ${skipped} had changed meanwhile or could not be written`;
+    await printLines(io, [`${name}: mended ${counted(mended, 'document')} on B${left}`]);
+  }
+  return mendedAny;
+}
+
 async function report(
   sides: Sides,
   results: readonly CollectionResult[],
   io: CliIo,
   signal: AbortSignal,
 ): Promise<number> {
-  const { a, b } = sides;
-  await printLines(io, [`A is ${a.name}, B is ${b.name}`]);
   if (!sides.checksums) note(io, 'one of the servers is of another kind: comparing key by key');
   const different: CollectionResult[] = [];
   let documents = 0;

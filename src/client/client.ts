@@ -1,4 +1,5 @@
 import { parseEndpoint } from '../follower/endpoint.ts';
+import type { TlsTrust } from '../follower/leader-tls.ts';
 import { DatabaseClient } from './database-client.ts';
 import { JobsClient } from './job.ts';
 import { type RequestOptions, Scope } from './scope.ts';
@@ -8,6 +9,8 @@ export interface ConnectOptions {
   /** Basic authentication is used when this is given. */
   readonly username?: string | undefined;
   readonly password?: string | undefined;
+  /** How the certificate of the server is checked, and what is shown to it; of URLs with TLS. */
+  readonly tls?: TlsTrust | undefined;
   /** Longest silence of the server during a request, in ms; 60,000 by default. */
   readonly requestTimeoutMs?: number | undefined;
   /** In ms; 10,000 by default. */
@@ -49,6 +52,7 @@ export class Client implements AsyncDisposable {
       endpoint,
       username: options.username ?? '',
       password: options.password ?? '',
+      tls: options.tls ?? {},
       requestTimeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
       connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     });

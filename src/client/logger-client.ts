@@ -37,6 +37,7 @@ export class LoggerClient {
       clients: status.clients.map((client) => ({
         ...client,
         lastServedTick: this.#scope.tick(client.lastServedTick, 'lastServedTick'),
+        from: this.#scope.tick(client.from, 'from'),
       })),
     };
   }

@@ -15,6 +15,11 @@ export interface LogState {
   /** Events logged since the server started. */
   readonly totalEvents: number;
   readonly time: string;
+  /** What is wrong with the store of the server; absent while nothing is. */
+  readonly storage?: {
+    readonly damage?: { readonly count: number; readonly since: string; readonly message: string };
+    readonly writesRefused?: { readonly errorNum: number; readonly message: string };
+  };
 }
 
 /** The log, its server, and who follows. */
@@ -26,6 +31,12 @@ export interface LoggerStatus {
     /** Last tick of the last answer, 0 when that was empty. */
     readonly lastServedTick: Tick;
     readonly time: string;
+    /** Where it asked to begin. */
+    readonly from: Tick;
+    /** About how many bytes of the log stay until it has read them. */
+    readonly retainedBytes: number;
+    /** What it would read next is gone. */
+    readonly lost: boolean;
   }[];
 }
 

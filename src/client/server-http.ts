@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { type Dispatcher, Pool } from 'undici';
 import type { Endpoint } from '../follower/endpoint.ts';
+import { type TlsTrust, tlsConnectOptions } from '../follower/leader-tls.ts';
 import { readErrorBody } from '../protocol/error-body.ts';
 import { Header } from '../protocol/headers.ts';
 import { clientError, TicklogError } from './client-error.ts';
@@ -30,6 +31,7 @@ export interface ServerHttpOptions {
   /** Basic authentication is used when this is not empty. */
   readonly username: string;
   readonly password: string;
+  readonly tls: TlsTrust;
   /** Longest silence of the server during a request, in ms. */
   readonly requestTimeoutMs: number;
   readonly connectTimeoutMs: number;
@@ -55,13 +57,13 @@ export class ServerHttp {
   readonly #longPool: Pool;
 
   constructor(options: ServerHttpOptions) {
-    const { endpoint, username, password, requestTimeoutMs, connectTimeoutMs } = options;
+    const { endpoint, username, password, tls, requestTimeoutMs, connectTimeoutMs } = options;
     this.#endpoint = endpoint.text;
     this.#requestTimeoutMs = requestTimeoutMs;
     const settings = {
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
-      connect: { timeout: connectTimeoutMs },
+      connect: { timeout: connectTimeoutMs, ...tlsConnectOptions(tls) },
     };
     this.#pool = new Pool(endpoint.origin, { ...settings, connections: CONNECTIONS_MAX });
     this.#longPool = new Pool(endpoint.origin, settings);

@@ -10,16 +10,24 @@ export interface ValueType<T> {
 
 /** Where a server listens. */
 export interface ListenEndpoint {
-  /** Name or address, IPv6 without brackets. Always of the loopback interface. */
+  /** Name or address, IPv6 without brackets. */
   readonly host: string;
   /** 0 lets the system choose one. */
   readonly port: number;
+  /** Whether connections are encrypted by TLS. */
+  readonly secure: boolean;
 }
 
 /** Any text but an empty one. */
 export function textType(allowed: string): ValueType<string> {
   return { allowed, parse: (text) => (text === '' ? undefined : text) };
 }
+
+/** The path of a file, or nothing. */
+export const optionalPathType: ValueType<string> = {
+  allowed: 'the path of a file',
+  parse: (text) => text,
+};
 
 /** One of a few words, spelled as listed. */
 export function choiceType<const T extends string>(choices: readonly T[]): ValueType<T> {
@@ -44,12 +52,6 @@ const BOOLEANS = new Map([
 export const booleanType: ValueType<boolean> = {
   allowed: 'true or false (also yes, on, 1 and no, off, 0)',
   parse: (text) => BOOLEANS.get(text.toLowerCase()),
-};
-
-/** Nothing but "false", for switches that will have a second position one day. */
-export const onlyFalseType: ValueType<false> = {
-  allowed: 'false, the only value this version has',
-  parse: (text) => (booleanType.parse(text) === false ? false : undefined),
 };
 
 /** A version of ArangoDB whose answers this server knows. */
@@ -126,24 +128,57 @@ const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 LOOPBACK.addAddress('::1', 'ipv6');
 
-/** A loopback endpoint. Others are refused because nothing asks the clients who they are. */
+/** Where to listen; what may not be listened on without authentication is another question. */
 export const listenEndpointType: ValueType<ListenEndpoint> = {
   allowed:
-    'tcp://HOST:PORT or http://HOST:PORT with HOST on the loopback interface ' +
-    '(127.0.0.0/8, [::1] or localhost, as there is no authentication) and PORT 0 to 65535, 0 for any',
+    'tcp://HOST:PORT or http://HOST:PORT, or with TLS ssl://HOST:PORT or https://HOST:PORT, and PORT 0 to ' +
+    '65535, 0 for any',
   parse: (text) => {
-    const match = /^(?:tcp|http):\/\/(?:\[([0-9a-f:.]+)\]|([^[\]:/]+))(?::(\d{1,5}))?\/?$/i.exec(
-      text,
-    );
+    const match =
+      /^(tcp|http|ssl|https):\/\/(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::(\d{1,5}))?\/?$/i.exec(
+        text,
+      );
     if (match === null) return undefined;
-    const [, ipv6, name, digits] = match;
+    const [, scheme = '', ipv6, name, digits] = match;
+    if (ipv6 !== undefined && isIP(ipv6) !== 6) return undefined;
     const host = (ipv6 ?? name ?? '').toLowerCase();
     const port = digits === undefined ? DEFAULT_PORT : Number(digits);
-    return port <= 65_535 && isLoopback(host, ipv6 !== undefined) ? { host, port } : undefined;
+    const secure = /^(?:ssl|https)$/i.test(scheme);
+    return port <= 65_535 ? { host, port, secure } : undefined;
   },
 };
 
-function isLoopback(host: string, bracketed: boolean): boolean {
-  if (bracketed) return isIP(host) === 6 && LOOPBACK.check(host, 'ipv6');
-  return host === 'localhost' || (isIP(host) === 4 && LOOPBACK.check(host, 'ipv4'));
+/** Whether only this machine can reach what listens on the host. */
+export function isLoopback(host: string): boolean {
+  const family = isIP(host);
+  if (family === 0) return host === 'localhost';
+  return LOOPBACK.check(host, family === 6 ? 'ipv6' : 'ipv4');
 }
+
+/** Servers to connect to. */
+export interface HostPattern {
+  /** In lower case, IPv6 in brackets; `*` for any, `*.` before a name for all below it. */
+  readonly host: string;
+  /** Undefined for any. */
+  readonly port: number | undefined;
+}
+
+const HOST_PATTERN =
+  /^(?:[a-z+]+:\/\/)?(\*|\[[0-9a-f:.]+\]|(?:\*\.)?[a-z0-9_-][a-z0-9._-]*)(?::(\*|\d{1,5}))?\/?$/i;
+
+/** Hosts with or without ports, parted by commas; nothing stands for all there are. */
+export const hostPatternsType: ValueType<readonly HostPattern[]> = {
+  allowed: 'HOST or HOST:PORT, *.DOMAIN, *:PORT, parted by commas',
+  parse: (text) => {
+    const patterns: HostPattern[] = [];
+    for (const part of text.split(',').map((each) => each.trim())) {
+      if (part === '') continue;
+      const [, host, digits = '*'] = HOST_PATTERN.exec(part) ?? [];
+      const port = digits === '*' ? undefined : Number(digits);
+      if (host === undefined || (port !== undefined && (port < 1 || port > 65_535)))
+        return undefined;
+      patterns.push({ host: host.toLowerCase(), port });
+    }
+    return patterns;
+  },
+};

@@ -15,7 +15,7 @@ export interface CappedDocument {
 }
 
 /** What is stored under tick 0: the ends of the list and the sum of its bytes. */
-interface Ends {
+export interface CapEnds {
   readonly oldest: Tick;
   readonly newest: Tick;
   /** The last document that `fill` has added; undefined once all are in the list. */
@@ -24,7 +24,7 @@ interface Ends {
 }
 
 /** What is stored of one document: its neighbours, 0 at an end. */
-interface Link {
+export interface CapLink {
   readonly older: Tick;
   readonly newer: Tick;
   readonly bytes: number;
@@ -135,7 +135,7 @@ export class CapList {
   }
 
   /** Puts a document behind the one with tick `older`, 0 for the beginning of the list. */
-  #insert(tx: WriteTx, ends: Ends, { tick, key, bytes }: CappedDocument, older: Tick): void {
+  #insert(tx: WriteTx, ends: CapEnds, { tick, key, bytes }: CappedDocument, older: Tick): void {
     const before = older === 0n ? undefined : this.#neighbour(tx, older);
     const newer = before ? before.newer : ends.oldest;
     if (before) this.#putLink(tx, older, { ...before, newer: tick });
@@ -151,20 +151,14 @@ export class CapList {
     });
   }
 
-  #ends(tx: WriteTx): Ends | undefined {
+  #ends(tx: WriteTx): CapEnds | undefined {
     const key = this.#key(ENDS);
     const stored = tx.get(key);
     if (!stored) return undefined;
-    const payload = unprotect(key, stored);
-    return {
-      oldest: payload.readBigUInt64BE(0),
-      newest: payload.readBigUInt64BE(8),
-      filled: payload[32] === FILLING ? payload.readBigUInt64BE(16) : undefined,
-      bytes: payload.readDoubleBE(24),
-    };
+    return decodeCapEnds(key, stored);
   }
 
-  #putEnds(tx: WriteTx, ends: Ends): void {
+  #putEnds(tx: WriteTx, ends: CapEnds): void {
     const payload = Buffer.allocUnsafe(ENDS_BYTES);
     payload.writeBigUInt64BE(ends.oldest, 0);
     payload.writeBigUInt64BE(ends.newest, 8);
@@ -175,26 +169,20 @@ export class CapList {
     tx.put(key, protect(key, payload));
   }
 
-  #link(tx: WriteTx, tick: Tick): Link | undefined {
+  #link(tx: WriteTx, tick: Tick): CapLink | undefined {
     const key = this.#key(tick);
     const stored = tx.get(key);
     if (!stored) return undefined;
-    const payload = unprotect(key, stored);
-    return {
-      older: payload.readBigUInt64BE(0),
-      newer: payload.readBigUInt64BE(8),
-      bytes: payload.readDoubleBE(16),
-      key: payload.toString('utf8', LINK_HEAD_BYTES),
-    };
+    return decodeCapLink(key, stored);
   }
 
-  #neighbour(tx: WriteTx, tick: Tick): Link {
+  #neighbour(tx: WriteTx, tick: Tick): CapLink {
     const link = this.#link(tx, tick);
     if (!link) throw this.#damaged(tick);
     return link;
   }
 
-  #putLink(tx: WriteTx, tick: Tick, link: Link): void {
+  #putLink(tx: WriteTx, tick: Tick, link: CapLink): void {
     const payload = Buffer.allocUnsafe(LINK_HEAD_BYTES + Buffer.byteLength(link.key));
     payload.writeBigUInt64BE(link.older, 0);
     payload.writeBigUInt64BE(link.newer, 8);
@@ -223,4 +211,26 @@ export class CapList {
 /** 0, and whatever is no number, is no bound. */
 function boundOf(value: unknown): number {
   return typeof value === 'number' && value > 0 ? value : 0;
+}
+
+/** @throws ServiceError storageDamaged when the checksum does not hold */
+export function decodeCapEnds(key: Buffer, value: Buffer): CapEnds {
+  const payload = unprotect(key, value);
+  return {
+    oldest: payload.readBigUInt64BE(0),
+    newest: payload.readBigUInt64BE(8),
+    filled: payload[32] === FILLING ? payload.readBigUInt64BE(16) : undefined,
+    bytes: payload.readDoubleBE(24),
+  };
+}
+
+/** @throws ServiceError storageDamaged when the checksum does not hold */
+export function decodeCapLink(key: Buffer, value: Buffer): CapLink {
+  const payload = unprotect(key, value);
+  return {
+    older: payload.readBigUInt64BE(0),
+    newer: payload.readBigUInt64BE(8),
+    bytes: payload.readDoubleBE(16),
+    key: payload.toString('utf8', LINK_HEAD_BYTES),
+  };
 }

@@ -39,12 +39,13 @@ export class Catalogue {
     const byNumber = new Map<number, Database>();
     for (const { key, record } of await store.records<DatabaseRecord>('d')) {
       const number = metaKeyNumber(key);
-      const config = store.record<LoggerConfig>(metaKey('L', number));
+      const config = store.record<Partial<LoggerConfig>>(metaKey('L', number));
       const changelog = new Changelog(
         { store },
         {
           databaseNumber: number,
-          config: config ?? options.defaultLoggerConfig,
+          // Stores of earlier versions lack what came later.
+          config: { ...options.defaultLoggerConfig, ...config },
           bornTick: BigInt(record.id),
         },
       );

@@ -1,18 +1,9 @@
-import { createHash } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ByteBudget } from '../base/byte-budget.ts';
-import { MarkerType } from '../model/marker.ts';
-import type { Tick } from '../model/tick.ts';
-import { canonicalObject } from '../protocol/canonical-json.ts';
-import { skipString } from '../protocol/json-scan.ts';
-import { memberName } from '../protocol/json-text.ts';
-import type { Block } from '../storage/block.ts';
-import { readBlocksInPieces } from '../storage/block-reader.ts';
-import { Space } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import type { Collection } from './collection.ts';
 import { CollectionView } from './collection-view.ts';
-import { dataOfLine } from './stored-document.ts';
+import { DocumentSums } from './document-sums.ts';
+import { Steps, liveDocuments } from './live-documents.ts';
 
 export interface ChecksumParts {
   /** Revisions take part. */
@@ -33,21 +24,13 @@ export interface ChecksumResult {
 /** What one checksum may hold in memory of what it reads ahead, and how many run at a time. */
 const READ_AHEAD_BYTES = 4 * 1024 * 1024;
 const RUNNING_MAX = 8;
-/** Other requests are let in at least this often. */
-const STEP_MS = 5;
-const ENTRIES_PER_LOOK = 32;
-const LEFT_OUT: ReadonlySet<string> = new Set(['_key', '_rev', '_id']);
-const KEY_MEMBER = ',"key":';
-const TWO_32 = 2 ** 32;
-const TWO_20 = 2 ** 20;
 
 /**
  * Checksums of whole collections (contract 9.2): equal where keys, and as asked revisions and
  * contents, are equal, in whatever order and spelling they are stored.
  *
- * It is the sum, modulo 2^52, of 52 bits of the SHA-1 of each document. A sum does not depend on the order,
- * and unlike an exclusive-or does not lose what occurs twice; two collections that differ in any
- * way have the same one with a chance of 1 in 2^52. 52 bits stay exact in a JSON number.
+ * It is a sum of the digests of the documents (see `DocumentSums`): two collections that differ in any way
+ * have the same one with a chance of 1 in 2^52.
  */
 export class Checksums {
   readonly #store: Store;
@@ -74,12 +57,13 @@ export class Checksums {
     try {
       const view = await CollectionView.open(this.#store, collection);
       try {
-        const sum = new Sum(signal);
+        const sums = new DocumentSums();
+        const steps = new Steps(signal);
         // Without data the pointers say it all, and they are much smaller.
-        if (parts.withData) await this.#sumDocuments(view, parts, sum);
-        else await this.#sumPointers(view, parts, sum);
+        if (parts.withData) await this.#sumDocuments(view, parts, sums, steps);
+        else await this.#sumPointers(view, parts, sums, steps);
         const { lastTick } = view.stats;
-        return { checksum: sum.value, revision: lastTick.toString(), count: sum.count };
+        return { checksum: sums.value(0), revision: lastTick.toString(), count: sums.count(0) };
       } finally {
         view.close();
       }
@@ -88,84 +72,30 @@ export class Checksums {
     }
   }
 
-  async #sumPointers(view: CollectionView, parts: ChecksumParts, sum: Sum): Promise<void> {
+  async #sumPointers(
+    view: CollectionView,
+    parts: ChecksumParts,
+    sums: DocumentSums,
+    steps: Steps,
+  ): Promise<void> {
     for await (const documents of view.pointers()) {
-      for (const [i, { key, pointer }] of documents.entries()) {
-        sum.add(key, parts.withRevisions ? pointer.rev : '', '');
-        if (i % ENTRIES_PER_LOOK === 0) await sum.rest();
+      for (const { key, pointer } of documents) {
+        sums.add(0, key, parts.withRevisions ? pointer.rev : '', '');
+        if (steps.isDue) await steps.rest();
       }
     }
   }
 
-  /** In the order of the journal; an entry was live when the pointer of its key led to it. */
-  async #sumDocuments(view: CollectionView, parts: ChecksumParts, sum: Sum): Promise<void> {
-    const { level } = this.#store;
-    const { number } = view.collection;
-    const range = { space: Space.journal, number, from: 0n, to: view.tick } as const;
-    // What is rewritten meanwhile may come again, in other blocks.
-    let done: Tick = 0n;
-    for await (const block of readBlocksInPieces(level, range)) {
-      const end = block.firstAbove(view.tick);
-      for (let i = block.firstAbove(done); i < end; i++) {
-        this.#sumEntry(view, parts, sum, block, i);
-        if (i % ENTRIES_PER_LOOK === 0) await sum.rest();
+  async #sumDocuments(
+    view: CollectionView,
+    parts: ChecksumParts,
+    sums: DocumentSums,
+    steps: Steps,
+  ): Promise<void> {
+    for await (const documents of liveDocuments(this.#store, view, steps)) {
+      for (const { key, rev, data } of documents) {
+        sums.add(0, key, parts.withRevisions ? rev : '', data);
       }
-      if (end > 0 && block.tick(end - 1) > done) done = block.tick(end - 1);
     }
-    // What is being erased looks as if it ended early.
-    view.collection.assertAlive();
-  }
-
-  #sumEntry(view: CollectionView, parts: ChecksumParts, sum: Sum, block: Block, i: number): void {
-    if (block.type(i) === MarkerType.remove) return;
-    const line = block.lineText(i);
-    const key = keyOfLine(line);
-    const pointer = view.pointer(key);
-    if (pointer?.tick !== block.tick(i)) return;
-    sum.add(
-      key,
-      parts.withRevisions ? pointer.rev : '',
-      canonicalObject(dataOfLine(line), LEFT_OUT),
-    );
-  }
-}
-
-/** The key in a journal line. `,"key":` cannot stand inside a string, whose quotes are escaped. */
-function keyOfLine(line: string): string {
-  const start = line.indexOf(KEY_MEMBER) + KEY_MEMBER.length;
-  return memberName(line, start, skipString(line, start));
-}
-
-/** A sum modulo 2^52 in two halves, and the clock of the loop that makes it. */
-class Sum {
-  count = 0;
-  readonly #signal: AbortSignal | undefined;
-  #low = 0;
-  #high = 0;
-  #startedAt = performance.now();
-
-  constructor(signal: AbortSignal | undefined) {
-    this.#signal = signal;
-  }
-
-  get value(): number {
-    return this.#high * TWO_32 + this.#low;
-  }
-
-  add(key: string, rev: string, data: string): void {
-    const digest = createHash('sha1').update(`${key}\n${rev}\n${data}`).digest();
-    const low = this.#low + digest.readUInt32LE(0);
-    this.#low = low % TWO_32;
-    this.#high =
-      (this.#high + (digest.readUInt32LE(4) % TWO_20) + (low >= TWO_32 ? 1 : 0)) % TWO_20;
-    this.count++;
-  }
-
-  /** Lets others run when it is time to. */
-  async rest(): Promise<void> {
-    this.#signal?.throwIfAborted();
-    if (performance.now() - this.#startedAt < STEP_MS) return;
-    await nextTurn();
-    this.#startedAt = performance.now();
   }
 }

@@ -21,6 +21,8 @@ import { fillIndex, fillableIndex } from './index-builder.ts';
 export interface SwitchSource {
   /** What the copies are copies of. */
   readonly followed: Followed;
+  /** Collections that are what they would be copied as, and stay. */
+  readonly kept?: readonly Collection[];
   /** Whether a collection that is here is gone there: then it goes with the switch. */
   readonly isGone: (collection: Collection) => boolean;
   /** What one that has the name of a copy is to be called from then on; undefined for one that is to go. */
@@ -155,8 +157,16 @@ export class CollectionCopies {
           if (name === undefined) replaced.add(old);
           else moveAside(tx, database, old, name);
         }
+        const kept = new Set(source?.kept);
+        for (const each of kept) {
+          each.assertAlive();
+          each.writeRecord(tx, {
+            ...each.record,
+            ...(source ? { followed: source.followed } : {}),
+          });
+        }
         const gone = database.collections.filter(
-          (each) => !replaced.has(each) && source?.isGone(each),
+          (each) => !replaced.has(each) && !kept.has(each) && source?.isGone(each),
         );
         const going = [...replaced, ...gone];
         for (const old of going) this.#collections.dropSilently(tx, database, old);

@@ -133,6 +133,16 @@ export class CollectionView {
     }
   }
 
+  /** Runs something that reads pointers of this view: one that is closed meanwhile ends when it is through. */
+  async whileOpen<T>(read: () => Promise<T>): Promise<T> {
+    const release = this.#hold();
+    try {
+      return await read();
+    } finally {
+      release();
+    }
+  }
+
   /** Ends the view, once those who read from it have finished. What was kept for it is erased in the background. */
   close(): void {
     this.#closed = true;

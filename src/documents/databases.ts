@@ -3,13 +3,14 @@ import { ServiceError } from '../model/errors.ts';
 import { isValidDatabaseName } from '../model/names.ts';
 import { Space, metaKey, numberRange, prefixRange } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
+import type { WriteTx } from '../storage/write-tx.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Collections } from './collections.ts';
 import { eraseLeftViews } from './collection-view.ts';
 import { type Database, SYSTEM_DATABASE } from './database.ts';
 
 /** Kinds of meta records that belong to one database. */
-const DATABASE_KINDS = ['l', 'L', 'a', 'k', 'w', 'x', 'y'];
+const DATABASE_KINDS = ['l', 'L', 'f', 'a', 'k', 'w', 'x', 'y'];
 
 /** Create and drop of databases (contract 9.1); neither is logged. */
 export class Databases {
@@ -17,15 +18,21 @@ export class Databases {
   readonly #catalogue: Catalogue;
   readonly #collections: Collections;
   readonly #defaultLoggerConfig: LoggerConfig;
+  readonly #onDrop: ((tx: WriteTx, name: string) => void) | undefined;
 
   constructor(
     deps: { store: Store; catalogue: Catalogue; collections: Collections },
-    options: { defaultLoggerConfig: LoggerConfig },
+    options: {
+      defaultLoggerConfig: LoggerConfig;
+      /** Adds to the batch that drops a database what has to go with it. */
+      onDrop?: (tx: WriteTx, name: string) => void;
+    },
   ) {
     this.#store = deps.store;
     this.#catalogue = deps.catalogue;
     this.#collections = deps.collections;
     this.#defaultLoggerConfig = options.defaultLoggerConfig;
+    this.#onDrop = options.onDrop;
   }
 
   /**
@@ -65,6 +72,7 @@ export class Databases {
         // The positions of a sync under way stand below its plan, one for each copy.
         this.#store.eraser.erase(tx, prefixRange(metaKey('y', database.number)));
         this.#catalogue.deleteDatabase(tx, database);
+        this.#onDrop?.(tx, name);
       },
       { exclusive: true },
     );

@@ -1,10 +1,10 @@
 import { assert } from '../base/assert.ts';
 import type { Origin } from '../changelog/changelog.ts';
-import type { LogSession } from '../changelog/log-session.ts';
+import type { LogAddition, LogSession } from '../changelog/log-session.ts';
 import { type DocumentMarkerType, MarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
 import { documentHead, documentTail, transactionTail } from '../protocol/line.ts';
-import type { LineData } from '../storage/block-writer.ts';
+import type { BlockWriter, LineData } from '../storage/block-writer.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
 import type { Database } from './database.ts';
@@ -93,6 +93,21 @@ export class DocumentLog {
   /** Notes writes that are left out of the log, the last of which has this tick. */
   omitted(collection: Collection, tick: Tick): void {
     if (!collection.excluded) this.#unlogged = tick;
+  }
+
+  /**
+   * Where the entries of neighbouring writes outside of a group go, one a write; undefined when they are left out of
+   * the log. `wrote` must follow.
+   */
+  target(collection: Collection): BlockWriter | undefined {
+    assert(!this.#group, 'the entries of a group are held until it ends');
+    return this.omits(collection) ? undefined : this.#log().writer();
+  }
+
+  /** Notes neighbouring writes, whose entries are in the log if it has a `target` for them. */
+  wrote(collection: Collection, writes: LogAddition): void {
+    if (this.omits(collection)) this.omitted(collection, writes.lastTick);
+    else this.#log().added(writes);
   }
 
   /** Ends an open group, and writes the state of the log. */

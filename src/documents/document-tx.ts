@@ -9,6 +9,7 @@ import { buildData, dataHead } from '../protocol/json-text.ts';
 import { documentHead, documentTail, journalHead } from '../protocol/line.ts';
 import type { ByteSlice, CutLine } from '../storage/block-writer.ts';
 import type { LineRun } from '../storage/line-run.ts';
+import type { DocumentRows } from '../storage/document-rows.ts';
 import { OpenPointer, type Pointer } from '../storage/pointer.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { CappedDocument } from './cap-list.ts';
@@ -16,11 +17,23 @@ import type { Collection } from './collection.ts';
 import type { CollectionStats } from './collection-stats.ts';
 import type { Database } from './database.ts';
 import { DocumentLog } from './document-log.ts';
-import { type DocumentContent, type DocumentWrites, indexedDocument } from './document-writes.ts';
+import {
+  type DocumentBytes,
+  type DocumentContent,
+  type DocumentWrites,
+  indexedDocument,
+} from './document-writes.ts';
+import { areNew, writeNew } from './new-documents.ts';
 import { writeRun } from './run-writes.ts';
 import type { IndexedDocument } from './secondary-index.ts';
 import { StatsChanges } from './stats-changes.ts';
-import { cutBytes, dataOfLine, documentOfCut, documentOfLine } from './stored-document.ts';
+import {
+  type SplitText,
+  bytesOf,
+  dataOfLine,
+  documentOfCut,
+  documentOfLine,
+} from './stored-document.ts';
 import type { LockHolder, WriteLocks } from './write-locks.ts';
 
 /** So many documents more than were written are removed at most with one request; the next goes on. */
@@ -32,24 +45,6 @@ export interface DocumentTxOptions {
   readonly grouped: boolean;
   /** The stream transaction that is committed: its id, and its locks are no obstacle. */
   readonly committing?: LockHolder & { readonly tid: Tick };
-}
-
-/** A document to be written of which the user's attributes stand in a page. */
-export interface DocumentBytes {
-  readonly from?: string | undefined;
-  readonly to?: string | undefined;
-  /**
-   * From the first of the user's attributes, or the closing brace where there is none, to behind the closing
-   * brace: JSON without newlines or repeated names, and without `_key` and the like on its top level.
-   */
-  readonly rest: ByteSlice;
-}
-
-/** Text of a document of which the end stands in a page. */
-interface SplitText {
-  readonly head: string;
-  readonly headBytes: number;
-  readonly rest: ByteSlice;
 }
 
 const CLOSE_BRACE = 0x7d;
@@ -214,11 +209,24 @@ export class DocumentTx implements DocumentWrites {
 
   /** As `upsertCut` and `remove` for each line of a run, where `takesRuns`; see `writeRun`. */
   writeRun(collection: Collection, run: LineRun): void {
-    writeRun(
-      { tx: this.#tx, stats: this.#stats, log: this.#log, documents: this },
-      collection,
-      run,
+    const deps = { tx: this.#tx, stats: this.#stats, log: this.#log, documents: this };
+    writeRun(deps, collection, run);
+  }
+
+  /** Whether documents can be written by `writeNew`: in a collection in which it is enough to know that they are new. */
+  takesNew(collection: Collection, rows: DocumentRows): boolean {
+    return (
+      !this.#locks &&
+      collection.parameters.keyOptions?.type !== 'autoincrement' &&
+      collection.indexes.length === 0 &&
+      collection.caps.length === 0 &&
+      areNew(collection, rows)
     );
+  }
+
+  /** As `upsertBytes` for each of the documents, in their order, where `takesNew`; outside of groups. */
+  writeNew(collection: Collection, rows: DocumentRows): void {
+    writeNew({ tx: this.#tx, stats: this.#stats, log: this.#log }, collection, rows);
   }
 
   /** As `upsert`; the bytes of the user's attributes are copied, not parsed, unless there are indexes. */
@@ -388,10 +396,4 @@ export class DocumentTx implements DocumentWrites {
       index.insert(this.#tx, after, key);
     }
   }
-}
-
-/** Length of a document's text in bytes. */
-function bytesOf(data: string | CutLine | SplitText): number {
-  if (typeof data === 'string') return Buffer.byteLength(data);
-  return 'page' in data ? cutBytes(data) : data.headBytes + data.rest.end - data.rest.start;
 }

@@ -1,4 +1,5 @@
 import type { Tick } from '../model/tick.ts';
+import type { ByteSlice } from '../storage/block-writer.ts';
 import type { Pointer } from '../storage/pointer.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionStats } from './collection-stats.ts';
@@ -12,6 +13,17 @@ export interface DocumentContent {
   readonly to?: string | undefined;
   /** Source text of the user's attributes, joined by commas. */
   readonly rest: string;
+}
+
+/** A document to be written of which the user's attributes stand in a page. */
+export interface DocumentBytes {
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+  /**
+   * From the first of the user's attributes, or the closing brace where there is none, to behind the closing
+   * brace: JSON without newlines or repeated names, and without `_key` and the like on its top level.
+   */
+  readonly rest: ByteSlice;
 }
 
 /**

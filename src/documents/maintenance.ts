@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { sleep } from '../base/sleep.ts';
 import { mergeLogBlocks } from '../changelog/log-merge.ts';
-import { enforceCaps } from '../changelog/retention.ts';
+import { type LogKeep, retainLog } from '../changelog/retention.ts';
 import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import type { Catalogue } from './catalogue.ts';
@@ -15,11 +15,13 @@ export interface MaintenanceOptions {
   readonly removalAgeMs: number;
   /** Smallest tick at which an open dump batch was created. */
   readonly horizon: () => Tick | undefined;
-  /** What is newer in the log of the database stays, even above its caps; absent for no bound. */
-  readonly logHorizon?: (database: Database) => Tick | undefined;
+  /** What stays of the log of a database although it is above its caps; nothing when absent. */
+  readonly logKeep?: (database: Database) => Promise<LogKeep>;
 }
 
 const RETRY_MS = 60 * 60 * 1000;
+/** Reading all tables once may take long; caps of logs cannot wait for ever. */
+const SCRUB_WAIT_MAX_MS = 10 * 60 * 1000;
 
 /**
  * The background work on logs and journals: caps, merging, compaction. One step at a time, through
@@ -70,8 +72,8 @@ export class Maintenance {
     for (const database of this.#catalogue.databases) {
       if (database.dropped) continue;
       const { changelog } = database;
-      await this.#attempt({ database: database.name, step: 'caps of the log' }, () =>
-        enforceCaps(this.#store, changelog, this.#options.logHorizon?.(database)),
+      await this.#attempt({ database: database.name, step: 'caps of the log' }, async () =>
+        retainLog(this.#store, changelog, (await this.#options.logKeep?.(database)) ?? {}),
       );
       await this.#attempt({ database: database.name, step: 'merging of the log' }, () =>
         mergeLogBlocks(this.#store, changelog, signal),
@@ -98,6 +100,7 @@ export class Maintenance {
       this.#failures.delete(id);
     } catch (error) {
       if (this.#isStopped()) return;
+      this.#store.health.note(error);
       this.#failures.set(id, nowMs);
       this.#logger.error({ err: error, ...what }, 'maintenance failed; tried again in an hour');
     }
@@ -109,6 +112,10 @@ export class Maintenance {
 
   async #run(): Promise<void> {
     const { signal } = this.#abort;
+    const waited = new AbortController();
+    const anyEnd = AbortSignal.any([signal, waited.signal]);
+    await Promise.race([this.#store.scrubbed, sleep(SCRUB_WAIT_MAX_MS, anyEnd)]);
+    waited.abort();
     while (!signal.aborted && !this.#store.failure) {
       await this.round();
       await sleep(this.#options.intervalMs, signal);

@@ -60,7 +60,7 @@ function keepOld(
 }
 
 /** The first of some ticks that rise by one and have the same number of digits. */
-function drawAlike(tx: WriteTx, count: number): Tick {
+export function drawAlike(tx: WriteTx, count: number): Tick {
   const first = tx.drawTicks(count);
   const last = first + BigInt(count - 1);
   return first.toString().length === last.toString().length ? first : tx.drawTicks(count);

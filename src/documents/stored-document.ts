@@ -1,6 +1,6 @@
 import { ServiceError } from '../model/errors.ts';
 import { readRest } from '../protocol/json-text.ts';
-import type { CutLine } from '../storage/block-writer.ts';
+import type { ByteSlice, CutLine } from '../storage/block-writer.ts';
 import type { IndexedDocument } from './secondary-index.ts';
 
 const DATA = ',"data":';
@@ -41,4 +41,17 @@ export function restOfData(data: string): string {
 /** The document as the APIs answer it: `_id` first, then what is stored. */
 export function withId(collectionName: string, key: string, data: string): string {
   return `{"_id":${JSON.stringify(`${collectionName}/${key}`)},${data.slice(1)}`;
+}
+
+/** Text of a document of which the end stands in a page. */
+export interface SplitText {
+  readonly head: string;
+  readonly headBytes: number;
+  readonly rest: ByteSlice;
+}
+
+/** Length of a document's text in bytes. */
+export function bytesOf(data: string | CutLine | SplitText): number {
+  if (typeof data === 'string') return Buffer.byteLength(data);
+  return 'page' in data ? cutBytes(data) : data.headBytes + data.rest.end - data.rest.start;
 }

@@ -4,7 +4,8 @@ import { metaKey } from '../storage/keys.ts';
 import { encodeRecord } from '../storage/record.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
-import { parseEndpoint } from './endpoint.ts';
+import { parseEndpoint, withoutPassword } from './endpoint.ts';
+import { ANY_LEADER, type LeaderAccess, assertAllowed } from './leader-access.ts';
 import { readSelection } from './leader-selection.ts';
 
 type FieldName = keyof ApplierConfig;
@@ -68,12 +69,14 @@ export function deleteApplierConfig(tx: WriteTx, databaseNumber: number): void {
  * `ownDatabase` whenever it is not given.
  *
  * @throws ServiceError invalidApplierConfiguration (1410) without a usable endpoint, for a number
- *   that is negative or too large, and for restrictions that contradict each other
+ *   that is negative or too large, and for restrictions that contradict each other; forbidden (403/11) for an
+ *   endpoint that this server may not connect to
  */
 export function mergeApplierConfig(
   present: ApplierConfig,
   body: Readonly<Record<string, unknown>>,
   ownDatabase: string,
+  leaderAccess: LeaderAccess = ANY_LEADER,
 ): ApplierConfig {
   const merged: Record<string, unknown> = { ...present };
   for (const name of TEXTS) {
@@ -97,7 +100,7 @@ export function mergeApplierConfig(
     });
   }
   const config = merged as unknown as ApplierConfig;
-  assertUsable(config);
+  assertUsable(config, leaderAccess);
   return config;
 }
 
@@ -131,17 +134,22 @@ export function applierConfigToWire(
 export function followerConfig(
   body: Readonly<Record<string, unknown>>,
   ownDatabase: string,
+  leaderAccess?: LeaderAccess,
 ): ApplierConfig {
   const named = { ...body, ...readSelection(body), autoStart: true };
-  return mergeApplierConfig(DEFAULT_APPLIER_CONFIG, named, ownDatabase);
+  return mergeApplierConfig(DEFAULT_APPLIER_CONFIG, named, ownDatabase, leaderAccess);
 }
 
-function assertUsable(config: ApplierConfig): void {
+function assertUsable(config: ApplierConfig, leaderAccess: LeaderAccess): void {
   // The text of 1.4 where nothing is set; else what is wrong with what is set.
   if (config.endpoint === undefined || config.endpoint === '') throw invalid();
-  if (!parseEndpoint(config.endpoint)) {
-    throw invalid(`'${config.endpoint}' is not an endpoint such as tcp://127.0.0.1:8529`);
+  const endpoint = parseEndpoint(config.endpoint);
+  if (!endpoint) {
+    throw invalid(
+      `'${withoutPassword(config.endpoint)}' is not an endpoint such as tcp://127.0.0.1:8529`,
+    );
   }
+  assertAllowed(leaderAccess, endpoint);
   for (const [name, value] of Object.entries(config)) {
     if (typeof value !== 'number') continue;
     if (!(value >= 0)) throw invalid(`${name} must not be negative`);

@@ -4,20 +4,34 @@ import type { ApplierConfig } from '../model/applier-config.ts';
 import type { Store } from '../storage/store.ts';
 import { writeApplierConfig } from './applier-config.ts';
 import { checkpointAt, writeCheckpoint } from './checkpoint.ts';
+import { parseEndpoint } from './endpoint.ts';
 import type { InitialSyncer, SyncRequest, SyncResult } from './initial-syncer.ts';
+import { ANY_LEADER, type LeaderAccess, assertAllowed } from './leader-access.ts';
 import { LeaderClient } from './leader-client.ts';
 
 /** A time-out that is none. */
 const NEVER_MS = 1_000_000_000;
 
-/** A client of the leader that a configuration names, whose endpoint is known to be usable. */
-export function configuredClient(
-  deps: { store: Store; database: Database; logger: Logger },
-  config: ApplierConfig,
-): LeaderClient {
+/** What it takes to talk to a leader on behalf of a database. */
+interface LeaderDeps {
+  readonly store: Store;
+  readonly database: Database;
+  readonly logger: Logger;
+  readonly leaderAccess?: LeaderAccess | undefined;
+}
+
+/**
+ * A client of the leader that a configuration names, whose endpoint is known to be usable.
+ * @throws ServiceError forbidden (403/11) where this server may not connect to it
+ */
+export function configuredClient(deps: LeaderDeps, config: ApplierConfig): LeaderClient {
   const { endpoint = '', database, username, password, jwt } = config;
+  const { leaderAccess = ANY_LEADER } = deps;
+  const parsed = parseEndpoint(endpoint);
+  if (parsed) assertAllowed(leaderAccess, parsed);
   return new LeaderClient(deps, {
     endpoint,
+    tls: leaderAccess.tls,
     database: database ?? deps.database.name,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
@@ -58,7 +72,7 @@ export function configuredCopy(
  * @throws ServiceError as InitialSyncer.run
  */
 export async function copyConfigured(
-  deps: { store: Store; database: Database; logger: Logger; initialSyncer: InitialSyncer },
+  deps: LeaderDeps & { readonly initialSyncer: InitialSyncer },
   config: ApplierConfig,
   signal: AbortSignal,
 ): Promise<SyncResult> {

@@ -13,7 +13,8 @@ import type { ApplierEvent, Reason } from './applier-machine.ts';
 import type { ApplierProgress } from './applier-progress.ts';
 import { removeBarrier } from './barrier-lease.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { classify } from './classify.ts';
+import { LogGap, classify } from './classify.ts';
+import type { DifferencesBy } from './copy-seeds.ts';
 import { FailureLog, errorFields } from './failure-log.ts';
 import type { InitialSyncer } from './initial-syncer.ts';
 import type { LeaderClient } from './leader-client.ts';
@@ -129,7 +130,7 @@ export class ApplierRun {
         if (!lost) return;
         this.#deps.logger.warn(
           errorFields(lost),
-          'the position is lost; everything is copied anew',
+          'the position is lost; what differs is copied anew',
         );
         if (!(await this.#resync(lost, signal))) return;
       }
@@ -192,7 +193,7 @@ export class ApplierRun {
     for (let failures = 1; ; failures++) {
       onEvent({ type: 'resync', why: reasonFor(lost) });
       try {
-        await this.#copy(signal);
+        await this.#copy(this.#differencesBy(lost), signal);
         this.#resyncs++;
         // Not its beginning: a copy that takes long must not make the next loss look like a new series.
         this.#series.lastMs = this.#deps.clock.nowMs();
@@ -213,9 +214,22 @@ export class ApplierRun {
     }
   }
 
-  async #copy(signal: AbortSignal): Promise<void> {
+  /**
+   * What of what is here a copy may begin from. Where only the log is lost, everything is what the leader had at the
+   * position, unless something was passed over; where something did not fit, documents are looked at one by
+   * one; of another leader, or another history, nothing counts.
+   */
+  #differencesBy(lost: ServiceError): DifferencesBy | undefined {
+    if (lost.kind === 'leaderChanged' || lost.kind === 'noStartTick') return undefined;
+    const { ignoreErrors, allowLogGap } = this.#options.config;
+    const isStrict = ignoreErrors === 0 && !allowLogGap;
+    return isStrict && lost.cause instanceof LogGap ? 'journals' : 'keys';
+  }
+
+  async #copy(differencesBy: DifferencesBy | undefined, signal: AbortSignal): Promise<void> {
     const { initialSyncer, database, progress } = this.#deps;
-    const request = configuredCopy({ database, client: this.#client }, this.#options.config);
+    const configured = configuredCopy({ database, client: this.#client }, this.#options.config);
+    const request = { ...configured, differencesBy };
     const onProgress = (message: string): void => {
       progress.say(message);
     };

@@ -38,6 +38,7 @@ import { NO_FIGURES, addFigures } from './applier-totals.ts';
 import { type Checkpoint, deleteCheckpoint, giveCheckpoint, knownPosition } from './checkpoint.ts';
 import { errorFields } from './failure-log.ts';
 import type { InitialSyncer, SyncResult } from './initial-syncer.ts';
+import type { LeaderAccess } from './leader-access.ts';
 import { Restriction } from './restriction.ts';
 import { removeOrphans } from './staging.ts';
 
@@ -46,6 +47,7 @@ export interface ApplierDeps {
   readonly collections: Collections;
   /** Copies everything anew where the configuration says so. */
   readonly initialSyncer: InitialSyncer;
+  readonly leaderAccess?: LeaderAccess | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -117,7 +119,8 @@ export class Applier {
   ): Promise<Record<string, unknown>> {
     return this.#inTurn(async () => {
       if (this.isRunning || this.#setup) throw new ServiceError('applierRunning');
-      const config = mergeApplierConfig(this.#config, body, this.#database.name);
+      const { leaderAccess } = this.#deps;
+      const config = mergeApplierConfig(this.#config, body, this.#database.name, leaderAccess);
       await this.#deps.store.commit(
         (tx) => {
           this.#database.assertAlive();
@@ -175,7 +178,7 @@ export class Applier {
     body: Readonly<Record<string, unknown>>,
     signal: AbortSignal,
   ): Promise<{ state: ApplierStateDocument; copied: SyncResult }> {
-    const config = followerConfig(body, this.#database.name);
+    const config = followerConfig(body, this.#database.name, this.#deps.leaderAccess);
     const setup = Symbol('setup');
     await this.#inTurn(async () => {
       await this.#halt();
@@ -349,6 +352,7 @@ export class Applier {
       this.#event({ type: 'ended', why: reasonFor(stopped) });
       this.#logger.info({}, 'applier stopped');
     } catch (error) {
+      this.#deps.store.health.note(error);
       this.#noteError(reasonFor(error));
       this.#event({ type: 'broke', why: reasonFor(error) });
       this.#logger.error(errorFields(error), 'applier stopped by an error');

@@ -37,11 +37,20 @@ export class Appliers {
     return applier;
   }
 
-  /** Starts those that are to start with the server; one that cannot is logged and stays stopped. */
-  async startOnBoot(): Promise<void> {
+  /** Names of the databases whose appliers run. */
+  get running(): string[] {
+    return [...this.#appliers].flatMap(([{ name }, { isRunning }]) => (isRunning ? name : []));
+  }
+
+  /**
+   * Starts those that are to start with the server; one that cannot is logged and stays stopped.
+   * @param resume names of databases whose appliers ran before the store was opened anew
+   */
+  async startOnBoot(resume: readonly string[] = []): Promise<void> {
     for (const database of this.#deps.catalogue.databases) {
       try {
-        await this.of(database).startOnBoot();
+        const applier = this.of(database);
+        await (resume.includes(database.name) ? applier.start() : applier.startOnBoot());
       } catch (error) {
         if (!(error instanceof ServiceError)) throw error;
         this.#logger.error({ err: error, applier: database.name }, 'applier cannot be started');

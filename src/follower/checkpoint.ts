@@ -71,7 +71,8 @@ export interface StartingPoint {
   readonly tick: Tick;
 }
 
-function checkpointKey(databaseNumber: number): Buffer {
+/** Where the position of a database is stored. */
+export function checkpointKey(databaseNumber: number): Buffer {
   return metaKey('k', databaseNumber);
 }
 
@@ -154,7 +155,8 @@ export function deleteCheckpoint(tx: WriteTx, databaseNumber: number): void {
   tx.del(checkpointKey(databaseNumber));
 }
 
-function isCheckpoint(value: unknown): value is Checkpoint {
+/** Whether what is stored has the parts of a position. */
+export function isCheckpoint(value: unknown): value is Checkpoint {
   if (typeof value !== 'object' || value === null) return false;
   const { leaderId, appliedTick, processedTick, open } = value as Partial<Checkpoint>;
   return (

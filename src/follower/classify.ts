@@ -7,6 +7,8 @@ export type Verdict = 'abort' | 'retry' | 'resync' | 'fatal';
 /** Statuses below 500 that say "not now". */
 const TRY_LATER: ReadonlySet<number> = new Set([408, 429]);
 
+const UNAUTHORIZED = 401;
+
 /** Cause of a leaderError: the answer that was no success. */
 export class RefusedAnswer extends Error {
   override readonly name = 'RefusedAnswer';
@@ -25,15 +27,23 @@ export class RefusedAnswer extends Error {
   }
 }
 
-/** Cause of an invalidResponse whose body was damaged on the way: asking again may help. */
+/**
+ * Cause of an invalidResponse that is not what a leader sends: damaged on the way, or somebody else's answer.
+ * Asking again may help.
+ */
 export class DamagedBody extends Error {
   override readonly name = 'DamagedBody';
 }
 
+/** Cause of a startTickNotPresent where what is here is whole up to the position: only the log behind it is lost. */
+export class LogGap extends Error {
+  override readonly name = 'LogGap';
+}
+
 /**
  * The one place that decides what an error means to a loop: `abort` when the loop was told to end,
- * `retry` when the leader can not be reached, has a fault of its own (5xx), or a page arrived
- * damaged; `resync` when the leader's log no longer reaches back; `fatal` for all else.
+ * `retry` when the leader can not be reached, has a fault of its own (5xx), or something between answers in its
+ * place - a redirect, a refusal that is none of a leader's, an answer that is none or arrived damaged; `resync` when the leader's log no longer reaches back; `fatal` for all else.
  */
 export function classify(error: unknown, signal: AbortSignal): Verdict {
   if (signal.aborted) return 'abort';
@@ -60,5 +70,9 @@ export function refusedAnswer(error: unknown): RefusedAnswer | undefined {
 }
 
 function isPassing(cause: unknown): boolean {
-  return cause instanceof RefusedAnswer && (cause.status >= 500 || TRY_LATER.has(cause.status));
+  if (!(cause instanceof RefusedAnswer)) return false;
+  const { status, remote } = cause;
+  if (status >= 500 || status < 400 || TRY_LATER.has(status)) return true;
+  // A leader says in the body why; who wants a password must be given one.
+  return remote === undefined && status !== UNAUTHORIZED;
 }

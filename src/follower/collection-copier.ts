@@ -16,10 +16,12 @@ import type { LeaderTraits } from './leader-traits.ts';
 import { snapshotLost } from './snapshot-lost.ts';
 import type { CopyPosition, PlannedCollection, SyncPlan, SyncProgress } from './sync-progress.ts';
 
-/** A copy begun by an earlier sync, to be gone on with. */
+/** A copy begun by an earlier sync, or from what is here, to be gone on with. */
 export interface BegunCopy {
   readonly copy: Collection;
   readonly at: CopyPosition;
+  /** All that the plan wants is in it already, but for the indexes. */
+  readonly isWhole?: boolean;
 }
 
 export interface CollectionCopierDeps {
@@ -115,7 +117,9 @@ export class CollectionCopier {
     // What was gone before a copy was begun it never had.
     const start = begun?.at.position ?? 0n;
     const settled = start > 0n ? 0n : (this.#options.deletionsSince.get(cid) ?? 0n);
-    let outcome = await this.#copyPages(copy, start, settled, signal);
+    let outcome: Outcome = begun?.isWhole
+      ? 'whole'
+      : await this.#copyPages(copy, start, settled, signal);
     for (let round = 1; typeof outcome === 'object'; round++) {
       if (round > COMPACTED_MAX) throw overtaken(name);
       this.#deps.logger.warn({ collection: name }, 'compacted on the leader; copying it anew');

@@ -8,22 +8,14 @@ import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
+import type { DifferencesBy } from './copy-seeds.ts';
 import type { LeaderClient } from './leader-client.ts';
 import { ACCEPTED_VERSIONS } from './leader-check.ts';
 import { Restriction, type RestrictType } from './restriction.ts';
 import { discardCopies } from './sync-discard.ts';
+import { NO_FIGURES, type SyncFigures } from './sync-figures.ts';
 import { SyncProgress } from './sync-progress.ts';
 import { SyncRun } from './sync-run.ts';
-
-/** How far a sync is. */
-export interface SyncFigures {
-  readonly collections: number;
-  readonly collectionsDone: number;
-  /** Since this sync began, what an earlier one had copied not included. */
-  readonly documents: number;
-  readonly removals: number;
-  readonly bytes: number;
-}
 
 /** A sync under way, as the state of its database's applier shows it. Times in ms since 1970. */
 export interface SyncView {
@@ -51,6 +43,11 @@ export interface SyncRequest {
   readonly chunkSizeBytes?: number;
   /** Leave the barrier on the leader to whoever follows from here; see SyncResult. */
   readonly keepBarrier?: boolean;
+  /**
+   * Transfer only what differs from what is here, where that is known to come from this leader; everything is
+   * copied whole without it.
+   */
+  readonly differencesBy?: DifferencesBy | undefined;
   /** Write every step into the log. */
   readonly verbose?: boolean;
   /** Told of every step, with a text for people and the figures so far. Must not throw. */
@@ -104,7 +101,6 @@ interface Running {
 
 /** A sync says this often in the log where it is, at the most. */
 const LOG_EVERY_MS = 10_000;
-const NO_FIGURES = { collections: 0, collectionsDone: 0, documents: 0, removals: 0, bytes: 0 };
 const CHUNK_SIZE_BYTES = 8 * 1024 * 1024;
 const DEFAULTS: Required<InitialSyncerOptions> = {
   acceptedVersions: ACCEPTED_VERSIONS,
@@ -197,6 +193,7 @@ export class InitialSyncer {
         restriction: new Restriction(restrictType, restrictCollections, includeSystem),
         chunkSizeBytes: request.chunkSizeBytes ?? CHUNK_SIZE_BYTES,
         keepBarrier: request.keepBarrier ?? false,
+        differencesBy: request.differencesBy,
         onProgress: this.#onProgress(running, logger, request),
         onSwitch: request.onSwitch ?? (() => undefined),
       },

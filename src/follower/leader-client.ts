@@ -1,17 +1,18 @@
 import type { Logger } from '../base/logger.ts';
 import { silentLogger } from '../base/logger.ts';
 import { ServiceError } from '../model/errors.ts';
-import type { Tick } from '../model/tick.ts';
+import { MAX_WIRE_TICK, type Tick } from '../model/tick.ts';
 import { Header } from '../protocol/headers.ts';
+import type { PageRequest } from '../protocol/page-seal.ts';
 import {
   type QueryValues,
   type ReplicationCommand,
   replicationItemPath,
   replicationPath,
-  walTailPath,
 } from '../protocol/paths.ts';
 import { DamagedBody } from './classify.ts';
 import { parseEndpoint } from './endpoint.ts';
+import { type FollowForm, followTarget } from './follow-target.ts';
 import {
   BadAnswer,
   headerTick,
@@ -26,7 +27,8 @@ import {
   readTids,
 } from './leader-answers.ts';
 import { type HttpAnswer, type HttpRequest, LeaderHttp } from './leader-http.ts';
-import { readDumpPage, readLogPage, requiredHeader } from './leader-page.ts';
+import { isVerified, readDumpPage, readLogPage, requiredHeader } from './leader-page.ts';
+import type { TlsTrust } from './leader-tls.ts';
 
 export interface LeaderClientOptions {
   /** `tcp://`, `http://`, `ssl://` or `https://`, host and port. */
@@ -43,6 +45,8 @@ export interface LeaderClientOptions {
   /** The same for pages of collections, which may take longer to begin; as the others by default. */
   readonly dumpTimeoutMs?: number;
   readonly connectTimeoutMs: number;
+  /** Of endpoints with TLS. */
+  readonly tls?: TlsTrust;
   /** Sent as `serverId` with every request; undefined for tools that are no server. */
   readonly ownServerId: string | undefined;
   /** A longer body is refused; 512 MiB by default. */
@@ -98,20 +102,6 @@ export interface FollowRequest {
   /** How this leader is to be asked; a plain GET without it. */
   readonly form?: FollowForm;
 }
-
-/** By PUT, with what is open (2.7 to 3.3), or by `wal/tail` (3.4 and later). */
-export type FollowForm =
-  | {
-      readonly kind: 'open-transactions';
-      /** Below this tick only lines of these transactions are wanted. */
-      readonly firstRegularTick: Tick;
-      readonly tids: readonly string[];
-    }
-  | {
-      readonly kind: 'wal-tail';
-      /** `lastScanned` of the page before, 0 for the first one. */
-      readonly lastScanned: Tick;
-    };
 
 export interface DumpRequest {
   /** Name or id. */
@@ -190,7 +180,7 @@ export class LeaderClient {
   async follow(request: FollowRequest, signal: AbortSignal): Promise<LogPage> {
     const { waitSeconds } = request;
     const query = this.#followQuery(request);
-    const { path, body } = this.#followTarget(request.form, query);
+    const { path, body } = followTarget(this.#database, request.form, query);
     const extraMs = waitSeconds * 1000;
     const answer = await this.#send(
       body === undefined
@@ -198,7 +188,8 @@ export class LeaderClient {
         : { method: 'PUT', path, body: JSON.stringify(body), extraMs },
       signal,
     );
-    return this.#checked(() => readLogPage(answer));
+    const asked = { kind: 'log', includeSystem: request.includeSystem ?? true } as const;
+    return this.#checked(() => readLogPage(answer, this.#asked({ ...asked, from: request.from })));
   }
 
   /** A page of a collection (contract 3.4). */
@@ -222,7 +213,10 @@ export class LeaderClient {
         ...(dumpTimeoutMs === undefined ? {} : { timeoutMs: dumpTimeoutMs }),
       },
     );
-    return this.#checked(() => readDumpPage(answer));
+    const asked = { kind: 'dump', includeSystem: true, collection, from } as const;
+    return this.#checked(() =>
+      readDumpPage(answer, this.#asked({ ...asked, ...(to === undefined ? {} : { to }) })),
+    );
   }
 
   /** What the leader has (contract 3.2). Without `includeSystem` the leader's default holds. */
@@ -277,9 +271,32 @@ export class LeaderClient {
     }));
   }
 
+  /** A request about lists of keys, or one of them (contract 3.5); see `LeaderKeyList`. */
+  keyList(
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    { id, query, body }: { id?: string; query: QueryValues; body?: string },
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> {
+    const { dumpTimeoutMs: timeoutMs } = this.#options;
+    const values = { ...query, ...this.#own() };
+    const path =
+      id === undefined
+        ? replicationPath(this.#database, 'keys', values)
+        : replicationItemPath(this.#database, 'keys', id, values);
+    const request = { method, path, ...(body === undefined ? {} : { body }) };
+    return this.#send({ ...request, ...(timeoutMs === undefined ? {} : { timeoutMs }) }, signal);
+  }
+
   /** Ends the connections; requests under way fail with noResponse. */
   close(): Promise<void> {
     return this.#http.close();
+  }
+
+  /** As the leader understands it. */
+  #asked(
+    request: Pick<PageRequest, 'kind' | 'from' | 'includeSystem'> & Partial<PageRequest>,
+  ): PageRequest {
+    return { database: this.#database, collection: '', to: MAX_WIRE_TICK, ...request };
   }
 
   #own(): QueryValues {
@@ -330,26 +347,9 @@ export class LeaderClient {
     };
   }
 
-  #followTarget(
-    form: FollowForm | undefined,
-    query: QueryValues,
-  ): { path: string; body?: readonly string[] } {
-    switch (form?.kind) {
-      case undefined:
-        return { path: replicationPath(this.#database, 'logger-follow', query) };
-      case 'open-transactions': {
-        const values = { ...query, firstRegularTick: form.firstRegularTick };
-        return { path: replicationPath(this.#database, 'logger-follow', values), body: form.tids };
-      }
-      case 'wal-tail': {
-        const values = { ...query, lastScanned: form.lastScanned };
-        return { path: walTailPath(this.#database, values), body: [] };
-      }
-    }
-  }
-
   #read<T>(answer: HttpAnswer, read: (value: unknown) => T): T {
     return this.#checked(() => {
+      isVerified(answer);
       let value: unknown;
       try {
         value = JSON.parse(answer.body.toString('utf8'));
@@ -368,7 +368,13 @@ export class LeaderClient {
       throw new ServiceError(
         'invalidResponse',
         `got invalid response from master at ${this.#endpoint}: ${error.message}`,
-        { cause: error.cause instanceof DamagedBody ? error.cause : error },
+        // Whatever it is, it does not come from a leader as it was sent: that may pass.
+        {
+          cause:
+            error.cause instanceof DamagedBody
+              ? error.cause
+              : new DamagedBody(error.message, { cause: error }),
+        },
       );
     }
   }

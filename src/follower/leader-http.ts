@@ -3,8 +3,9 @@ import { Pool, type Dispatcher } from 'undici';
 import { ServiceError } from '../model/errors.ts';
 import { readErrorBody } from '../protocol/error-body.ts';
 import { Header } from '../protocol/headers.ts';
-import { RefusedAnswer } from './classify.ts';
+import { DamagedBody, RefusedAnswer } from './classify.ts';
 import type { Endpoint } from './endpoint.ts';
+import { type TlsTrust, tlsConnectOptions } from './leader-tls.ts';
 
 /** One answer, read whole. Header names are in lower case. */
 export interface HttpAnswer {
@@ -35,6 +36,8 @@ export interface LeaderHttpOptions {
   /** Longest silence of the leader, in ms: before the headers, and between parts of the body. */
   readonly requestTimeoutMs: number;
   readonly connectTimeoutMs: number;
+  /** Of endpoints with TLS. */
+  readonly tls?: TlsTrust;
   /** A longer body is refused. */
   readonly bodyMaxBytes: number;
   /** How many requests can be under way at a time; 4 by default. */
@@ -47,6 +50,8 @@ const KEEP_ALIVE_MS = 30_000;
 const API_VERSION = '10400';
 /** A body is first given this much, whatever length its header promises. */
 const FIRST_BUFFER_BYTES = 16 * 1024 * 1024;
+/** So much of a body must come in the time that the leader may stay silent. */
+const PROGRESS_BYTES = 4096;
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'Connection refused',
   ENOTFOUND: 'host not found',
@@ -74,7 +79,7 @@ export class LeaderHttp {
       connections: options.connections ?? CONNECTIONS,
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
-      connect: { timeout: options.connectTimeoutMs },
+      connect: { timeout: options.connectTimeoutMs, ...tlsConnectOptions(options.tls) },
     });
     this.#headers = {
       'user-agent': 'ticklog',
@@ -121,13 +126,18 @@ export class LeaderHttp {
       let statusText = '';
       let headers: HttpAnswer['headers'] = {};
       const body = new BodyBuffer(bodyMaxBytes);
+      let watch: NodeJS.Timeout | undefined;
+      const settle = (): void => {
+        clearInterval(watch);
+        signal.removeEventListener('abort', onAbort);
+      };
       const onAbort = (): void => {
         controller?.abort(new Error('aborted'));
         // A request that still waits for a connection has no controller yet.
         reject(signal.reason as Error);
       };
       const fail = (error: Error): void => {
-        signal.removeEventListener('abort', onAbort);
+        settle();
         reject(signal.aborted ? (signal.reason as Error) : this.#failure(error));
       };
       signal.addEventListener('abort', onAbort, { once: true });
@@ -135,12 +145,7 @@ export class LeaderHttp {
         {
           method: request.method,
           path: request.path,
-          headers: {
-            ...this.#headers,
-            ...(request.body === undefined
-              ? {}
-              : { 'content-type': request.contentType ?? 'application/json' }),
-          },
+          headers: this.#headersOf(request),
           body: request.body ?? null,
           headersTimeout: timeoutMs,
           bodyTimeout: timeoutMs,
@@ -157,6 +162,10 @@ export class LeaderHttp {
             statusText = statusMessage ?? '';
             headers = answerHeaders;
             body.expect(answerHeaders['content-length']);
+            clearInterval(watch);
+            watch = watchProgress(body, timeoutMs, () => {
+              started.abort(new Error('the answer does not come to its end'));
+            });
           },
           onResponseData: (started, chunk) => {
             if (!body.add(chunk)) {
@@ -164,7 +173,7 @@ export class LeaderHttp {
             }
           },
           onResponseEnd: () => {
-            signal.removeEventListener('abort', onAbort);
+            settle();
             resolve({ status, statusText, headers, body: body.take() });
           },
           onResponseError: (_started, error) => {
@@ -175,13 +184,17 @@ export class LeaderHttp {
     });
   }
 
+  #headersOf({ body, contentType = 'application/json' }: HttpRequest): Record<string, string> {
+    return { ...this.#headers, ...(body === undefined ? {} : { 'content-type': contentType }) };
+  }
+
   #failure(error: Error): ServiceError {
     const code = codeOf(error);
     if (error instanceof BodyTooLarge || error.name === 'HTTPParserError') {
       return new ServiceError(
         'invalidResponse',
         `got invalid response from master at ${this.#endpoint}: ${error.message}`,
-        { cause: error },
+        { cause: new DamagedBody(error.message, { cause: error }) },
       );
     }
     const reason = (code === undefined ? undefined : REASONS[code]) ?? (error.message || code);
@@ -194,6 +207,15 @@ export class LeaderHttp {
   }
 }
 
+/** Bytes that drip in one after another would keep a request alive for ever. */
+function watchProgress(body: BodyBuffer, everyMs: number, onStall: () => void): NodeJS.Timeout {
+  let before = 0;
+  return setInterval(() => {
+    if (body.length - before < PROGRESS_BYTES) onStall();
+    before = body.length;
+  }, everyMs).unref();
+}
+
 /** Collects a body in one piece, without trusting its announced length. */
 class BodyBuffer {
   readonly #maxBytes: number;
@@ -202,6 +224,11 @@ class BodyBuffer {
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
+  }
+
+  /** What has come. */
+  get length(): number {
+    return this.#length;
   }
 
   expect(contentLength: string | string[] | undefined): void {

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { ContentType, Header } from '../protocol/headers.ts';
+import { type PageRequest, pageSeal } from '../protocol/page-seal.ts';
 import { DamagedBody } from './classify.ts';
 import { BadAnswer, headerTick } from './leader-answers.ts';
 import type { DumpPage, LeaderPage, LogPage } from './leader-client.ts';
@@ -9,10 +10,12 @@ const [DUMP_TYPE = ''] = ContentType.dump.split(';');
 
 /**
  * Reads a page of the log with its headers (contract 2.6, 7.2).
+ * @param request what it should be the answer to
  * @throws BadAnswer for a header that is missing or no tick; caused by a DamagedBody when the body
  *   fails its checksum
  */
-export function readLogPage(answer: HttpAnswer): LogPage {
+export function readLogPage(answer: HttpAnswer, request: PageRequest): LogPage {
+  assertSealed(answer, request);
   requiredHeader(answer, Header.lastIncluded);
   const scanned = textHeader(answer, Header.lastScanned);
   const active = textHeader(answer, Header.active);
@@ -29,12 +32,33 @@ export function readLogPage(answer: HttpAnswer): LogPage {
 }
 
 /** Reads a page of a collection with its headers (contract 3.4). @throws as readLogPage */
-export function readDumpPage(answer: HttpAnswer): DumpPage {
+export function readDumpPage(answer: HttpAnswer, request: PageRequest): DumpPage {
+  assertSealed(answer, request);
   const since = textHeader(answer, Header.deletionsSince);
   return {
     ...readPage(answer),
     ...(since === undefined ? {} : { deletionsSince: headerTick(Header.deletionsSince, since) }),
   };
+}
+
+/**
+ * A page of a ticklog leader must be the answer to what was asked, with the headers that it was sent with.
+ * @throws BadAnswer caused by a DamagedBody
+ */
+function assertSealed(answer: HttpAnswer, request: PageRequest): void {
+  const seal = textHeader(answer, Header.seal);
+  const isOfOurKind = [
+    seal,
+    textHeader(answer, Header.crc32),
+    textHeader(answer, Header.incarnation),
+  ];
+  if (isOfOurKind.every((value) => value === undefined)) return;
+  if (seal === pageSeal(request, answer.headers)) return;
+  const what =
+    seal === undefined ? `it has no ${Header.seal}` : 'its headers do not fit their seal';
+  throw new BadAnswer(`${what}, or it is the answer to another request`, {
+    cause: new DamagedBody(what),
+  });
 }
 
 /** The first value of a header. @throws BadAnswer without one */
@@ -46,9 +70,10 @@ export function requiredHeader(answer: HttpAnswer, name: string): string {
 
 function readPage(answer: HttpAnswer): LeaderPage {
   const type = textHeader(answer, 'content-type');
-  // Something in between may answer in the leader's place, with a page for people.
   if (type !== undefined && !type.startsWith(DUMP_TYPE)) {
-    throw new BadAnswer(`it is of type ${type}, not ${DUMP_TYPE}`);
+    // Something in between answers in the leader's place, with a page for people.
+    const what = `it is of type ${type}, not ${DUMP_TYPE}`;
+    throw new BadAnswer(what, { cause: new DamagedBody(what) });
   }
   const checkMore = requiredHeader(answer, Header.checkMore) === 'true';
   const included =
@@ -65,7 +90,11 @@ function readPage(answer: HttpAnswer): LeaderPage {
   };
 }
 
-function isVerified(answer: HttpAnswer): boolean {
+/**
+ * Whether the body has a checksum, which is right.
+ * @throws BadAnswer caused by a DamagedBody when it is wrong
+ */
+export function isVerified(answer: HttpAnswer): boolean {
   const sum = textHeader(answer, Header.crc32);
   if (sum === undefined) return false;
   if (Number(sum) === crc32(answer.body)) return true;

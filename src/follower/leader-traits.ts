@@ -12,6 +12,8 @@ export interface LeaderTraits {
   readonly hasBarriers: boolean;
   /** 2.7 to 3.3: it lists open transactions and is asked for its log by PUT (contract 2.6, 2.9). */
   readonly listsOpenTransactions: boolean;
+  /** It lists the keys of a collection with their revisions (contract 3.5). */
+  readonly hasKeys: boolean;
   /** Inventory and dump want to know the batch (contract 3.2 to 3.4). */
   readonly wantsBatchId: boolean;
   /** Its batch is a snapshot whose pages can be had once only (contract 3.4). */
@@ -36,6 +38,7 @@ export function leaderTraits({ version, engine, incarnations }: LeaderState): Le
     isInterleaved: from(202),
     hasBarriers: isTicklog || (from(208) && !isRocks),
     listsOpenTransactions: from(207) && number < 304,
+    hasKeys: isTicklog || from(207),
     wantsBatchId: from(302),
     isSnapshot: isRocks,
     hasWalTail: from(304),

@@ -50,7 +50,8 @@ export interface IgnoredEvents {
 
 /** Failures of the store and of ourselves: no event is to blame, none is passed over. */
 const NEVER_IGNORED: ReadonlySet<ErrorName> = new Set<ErrorName>([
-  ...(['storageDamaged', 'storageFailed', 'internal', 'databaseNotFound'] as const),
+  ...(['storageDamaged', 'storageFailed', 'filesystemFull', 'internal'] as const),
+  ...(['databaseNotFound'] as const),
 ]);
 
 /** What is not possible because what is here is newer than the line. */

@@ -17,6 +17,7 @@ export interface StagedChunk {
 const CHUNK_MAX_BYTES = 1024 * 1024;
 const ERASE_STEP_KEYS = 1000;
 const TID_OFFSET = 5;
+const CHUNK_OFFSET = 13;
 
 /**
  * Collects lines of open transactions out of one page and stages neighbours in one piece. The
@@ -124,6 +125,11 @@ export async function removeOrphans(
       for (const key of orphans) tx.putBlind(key, null);
     });
   }
+}
+
+/** Which piece of which transaction is stored under a key. */
+export function stagedAt(key: Buffer): { tid: bigint; chunk: bigint } {
+  return { tid: key.readBigUInt64BE(TID_OFFSET), chunk: key.readBigUInt64BE(CHUNK_OFFSET) };
 }
 
 /** @throws ServiceError invalidTransaction (1408) for an id that is no number */

@@ -50,7 +50,7 @@ export function moveCheckpoint(tx: WriteTx, follower: Follower, end: SyncEnd): b
  */
 export function isLeftToApplier(follower: Follower, end: SyncEnd, collectionName: string): boolean {
   const { store, database } = follower;
-  const stored = readable(store, database);
+  const stored = readableCheckpoint(store, database);
   if (!stored || moves(follower, end)) return false;
   if (stored.leaderId !== UNKNOWN_LEADER && stored.leaderId !== end.position.leaderId) return false;
   const config = loadApplierConfig(store, database.number);
@@ -62,7 +62,7 @@ export function isLeftToApplier(follower: Follower, end: SyncEnd, collectionName
 
 /** Whether the applier has a position in the log of another server than the one that was copied. */
 export function followsOther({ store, database }: Follower, { position }: SyncEnd): boolean {
-  const stored = readable(store, database);
+  const stored = readableCheckpoint(store, database);
   return (
     stored !== undefined &&
     stored.leaderId !== UNKNOWN_LEADER &&
@@ -76,7 +76,7 @@ function moves(
   { restriction, position, incarnations }: SyncEnd,
 ): boolean {
   if (coversApplier(store, database, restriction)) return true;
-  const stored = readable(store, database);
+  const stored = readableCheckpoint(store, database);
   if (!stored || !isBehind(store, database, position)) return false;
   // In a history that the leader no longer has, what was not copied is not the leader's: the
   // applier must find that out.
@@ -107,12 +107,13 @@ export function isBehind(
   database: Database,
   { leaderId, tick }: Pick<SyncPosition, 'leaderId' | 'tick'>,
 ): boolean {
-  const stored = readable(store, database);
+  const stored = readableCheckpoint(store, database);
   if (!stored || stored.processedTick <= tick) return false;
   return stored.leaderId === leaderId || stored.leaderId === UNKNOWN_LEADER;
 }
 
-function readable(store: Store, database: Database): Checkpoint | undefined {
+/** The stored position of the applier; undefined when there is none, or it cannot be read. */
+export function readableCheckpoint(store: Store, database: Database): Checkpoint | undefined {
   try {
     return readCheckpoint(store, database.number);
   } catch (error) {

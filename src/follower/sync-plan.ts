@@ -1,9 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Collection } from '../documents/collection.ts';
 import { ServiceError } from '../model/errors.ts';
 import { isValidCollectionName } from '../model/names.ts';
 import { isAcceptableTick, type Tick } from '../model/tick.ts';
 import type { BegunCopy } from './collection-copier.ts';
-import type { LeaderInventory, LeaderState } from './leader-answers.ts';
+import type { LeaderCollection, LeaderInventory, LeaderState } from './leader-answers.ts';
 import { holdsHistory } from './leader-check.ts';
 import { leaderTraits } from './leader-traits.ts';
 import type { Restriction } from './restriction.ts';
@@ -29,16 +30,11 @@ export interface SyncSituation {
  * @throws ServiceError invalidResponse (1401) when two collections have one id or one name,
  *   illegalName (1208), badParameter (10) for a tick above 2^63
  */
-export function makePlan({
-  state,
-  inventory,
-  leaderDatabase,
-  restriction,
-  snapshotTick,
-}: SyncSituation): SyncPlan {
-  const collections = inventory.collections.filter(({ parameters }) =>
-    restriction.accepts(parameters.name),
-  );
+export function makePlan(
+  { state, inventory, leaderDatabase, restriction, snapshotTick }: SyncSituation,
+  { by, bases }: Pick<SyncPlan, 'by' | 'bases'> = {},
+): SyncPlan {
+  const collections = inventory.collections.filter((each) => isWanted(restriction, each));
   const cids = new Set<string>();
   const names = new Set<string>();
   for (const { parameters } of collections) {
@@ -69,8 +65,35 @@ export function makePlan({
     },
     tick: acceptable(byInventory ? inventory.tick : (snapshotTick ?? state.lastLogTick)),
     leaderWasStopped,
-    collections: collections.map(({ parameters, indexes }) => ({ parameters, indexes })),
+    collections: collections.map(({ parameters, indexes, count }) => {
+      return { parameters, indexes, ...(count === undefined ? {} : { count }) };
+    }),
+    ...(by === undefined ? {} : { by }),
+    ...(bases === undefined ? {} : { bases }),
   };
+}
+
+/** Whether a collection of the leader is to be copied. */
+export function isWanted(
+  restriction: Restriction,
+  { parameters }: Pick<LeaderCollection, 'parameters'>,
+): boolean {
+  return restriction.accepts(parameters.name);
+}
+
+/** Those copies, begun before the plan, whose collections still are what they were then. */
+export function fittingCopies(
+  plan: SyncPlan,
+  begun: ReadonlyMap<string, BegunCopy> = new Map(),
+): Map<string, BegunCopy> {
+  const fitting = new Map<string, BegunCopy>();
+  for (const { parameters } of plan.collections) {
+    const found = begun.get(parameters.cid);
+    if (found && isDeepStrictEqual(found.copy.parameters, parameters)) {
+      fitting.set(parameters.cid, found);
+    }
+  }
+  return fitting;
 }
 
 /**

@@ -6,12 +6,15 @@ import { metaKey } from '../storage/keys.ts';
 import { encodeRecord } from '../storage/record.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
+import type { DifferencesBy } from './copy-seeds.ts';
 import type { RestrictType } from './restriction.ts';
 
 /** A collection that a sync copies, as the leader listed it when the sync began. */
 export interface PlannedCollection {
   readonly parameters: CollectionParameters;
   readonly indexes: readonly IndexDefinition[];
+  /** Its documents as of the plan's tick; only ticklog leaders tell. */
+  readonly count?: number;
 }
 
 /** What a sync copies, and up to where: written once, before the first copy is made. */
@@ -30,6 +33,10 @@ export interface SyncPlan {
   readonly tick: Tick;
   /** The leader's logger was stopped: changes above the tick reach nobody. */
   readonly leaderWasStopped: boolean;
+  /** What of what is here copies may begin from; absent when all are made whole. */
+  readonly by?: DifferencesBy | undefined;
+  /** As of which tick of the leader what is here of a collection is what the leader had, by its id. */
+  readonly bases?: Readonly<Record<string, Tick>> | undefined;
   /** In the leader's order. */
   readonly collections: readonly PlannedCollection[];
 }

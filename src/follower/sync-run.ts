@@ -3,30 +3,34 @@ import type { Catalogue } from '../documents/catalogue.ts';
 import type { Collection } from '../documents/collection.ts';
 import type { CollectionCopies } from '../documents/collection-copy.ts';
 import type { Database } from '../documents/database.ts';
-import { ServiceError, isServiceError } from '../model/errors.ts';
+import { isServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import { BarrierLease } from './barrier-lease.ts';
 import { BatchLease } from './batch-lease.ts';
 import { type BegunCopy, CollectionCopier, ReplacedOnLeader } from './collection-copier.ts';
-import type {
-  InitialSyncerOptions,
-  SyncFigures,
-  SyncRequest,
-  SyncResult,
-} from './initial-syncer.ts';
+import { CopySeeds, type DifferencesBy } from './copy-seeds.ts';
+import type { InitialSyncerOptions, SyncRequest, SyncResult } from './initial-syncer.ts';
+import { NO_FIGURES, type SyncFigures } from './sync-figures.ts';
 import { errorFields } from './failure-log.ts';
 import type { LeaderIncarnation, LeaderInventory, LeaderState } from './leader-answers.ts';
-import { checkLeader, holdsHistory } from './leader-check.ts';
 import type { LeaderClient } from './leader-client.ts';
 import { type LeaderTraits, leaderTraits } from './leader-traits.ts';
 import type { Restriction } from './restriction.ts';
 import { repeatWhenLost } from './snapshot-lost.ts';
-import { isBehind } from './sync-checkpoint.ts';
+import { isBehind, readableCheckpoint } from './sync-checkpoint.ts';
 import { discardCopies } from './sync-discard.ts';
-import { deletionsSinceOf, isContinuable, keptCopies, makePlan } from './sync-plan.ts';
-import { type SyncPlan, SyncProgress } from './sync-progress.ts';
+import { SyncLeader } from './sync-leader.ts';
+import {
+  deletionsSinceOf,
+  fittingCopies,
+  isContinuable,
+  isWanted,
+  keptCopies,
+  makePlan,
+} from './sync-plan.ts';
+import { type PlannedCollection, type SyncPlan, SyncProgress } from './sync-progress.ts';
 import { SyncSwitch } from './sync-switch.ts';
 
 export interface SyncRunDeps {
@@ -42,6 +46,7 @@ export interface SyncRunOptions extends Required<InitialSyncerOptions> {
   readonly restriction: Restriction;
   readonly chunkSizeBytes: number;
   readonly keepBarrier: boolean;
+  readonly differencesBy: DifferencesBy | undefined;
   readonly onProgress: NonNullable<SyncRequest['onProgress']>;
   readonly onSwitch: NonNullable<SyncRequest['onSwitch']>;
 }
@@ -58,19 +63,31 @@ interface Start {
   /** From which tick on the leader's removals are complete, by the ids of its collections. */
   readonly deletionsSince: ReadonlyMap<string, Tick | undefined>;
   readonly traits: LeaderTraits;
+  /** What copies can begin from besides; undefined when all are made whole. */
+  readonly seeds: CopySeeds | undefined;
 }
+
+type Prepared = Awaited<ReturnType<CopySeeds['beforePlan']>>;
 
 /** One sync of one database, from the first request to the switch. Used once. */
 export class SyncRun {
   readonly #deps: SyncRunDeps;
   readonly #options: SyncRunOptions;
   readonly #progress: SyncProgress;
-  #figures = { collections: 0, collectionsDone: 0, documents: 0, removals: 0, bytes: 0 };
+  readonly #leader: SyncLeader;
+  #figures: SyncFigures = NO_FIGURES;
+  /** What was begun from what is here did not fit together. */
+  #isWhole = false;
 
   constructor(deps: SyncRunDeps, options: SyncRunOptions) {
     this.#deps = deps;
     this.#options = options;
     this.#progress = new SyncProgress({ store: deps.store, database: options.database });
+    this.#leader = new SyncLeader(deps, {
+      ownServerId: deps.store.server.serverId,
+      acceptedVersions: options.acceptedVersions,
+      includeSystem: options.restriction.includeSystem,
+    });
   }
 
   get figures(): SyncFigures {
@@ -80,7 +97,7 @@ export class SyncRun {
   /** @throws as InitialSyncer.run */
   async run(signal: AbortSignal): Promise<SyncResult> {
     this.#say('fetching master state');
-    const state = await this.#leaderState(signal);
+    const state = await this.#leader.state(signal);
     const { barrierTtlSeconds: ttlSeconds, fetchRetries, keepBarrier } = this.#options;
     const tick = neededFrom(state, this.#progress.plan());
     const barrier =
@@ -91,7 +108,7 @@ export class SyncRun {
     try {
       const result = await repeatWhenLost(
         async (attempt) =>
-          this.#underBatch(attempt === 1 ? state : await this.#leaderState(signal), signal),
+          this.#underBatch(attempt === 1 ? state : await this.#leader.state(signal), signal),
         { attempts: 1 + fetchRetries, onLost: (error) => this.#snapshotLost(error) },
         signal,
       );
@@ -130,10 +147,11 @@ export class SyncRun {
         if (!unfit && !isReplaced(error)) throw error;
         // Going on with these copies would end here again.
         await this.#discardAll();
-        if (unfit && !start.continued && lease.openings === 1) throw error;
+        this.#isWhole = true;
+        if (unfit && !start.continued && !start.seeds && lease.openings === 1) throw error;
         logger.warn(errorFields(error), 'what was copied does not fit together; copying anew');
       }
-      const now = await this.#leaderState(signal);
+      const now = await this.#leader.state(signal);
       const list = await this.#inventory(now, lease, signal);
       const anew = await this.#start(now, list, lease, signal);
       return await this.#copyAll(anew, lease, signal);
@@ -143,42 +161,13 @@ export class SyncRun {
     }
   }
 
-  async #leaderState(signal: AbortSignal): Promise<LeaderState> {
-    const { client, store } = this.#deps;
-    const state = await client.state(signal);
-    checkLeader(state, {
-      ownServerId: store.server.serverId,
-      acceptedVersions: this.#options.acceptedVersions,
-      endpoint: client.endpoint,
-    });
-    return state;
-  }
-
-  /** The list, certain to be of the run of the leader whose name the plan will bear. */
   async #inventory(
     state: LeaderState,
     lease: BatchLease,
     signal: AbortSignal,
   ): Promise<LeaderInventory> {
-    const { client } = this.#deps;
-    this.#say(`fetching master inventory from ${client.endpoint}`);
-    const inventory = await this.#list(leaderTraits(state), lease, signal);
-    if (state.incarnations === undefined) return inventory;
-    const now = await this.#leaderState(signal);
-    const same =
-      now.serverId === state.serverId &&
-      now.incarnations?.at(-1)?.id === state.incarnations.at(-1)?.id;
-    if (same) return inventory;
-    throw new ServiceError(
-      'noResponse',
-      `could not connect to master at ${client.endpoint}: it was restarted meanwhile`,
-    );
-  }
-
-  #list(traits: LeaderTraits, lease: BatchLease, signal: AbortSignal): Promise<LeaderInventory> {
-    const { includeSystem } = this.#options.restriction;
-    const batchId = traits.wantsBatchId ? lease.id : undefined;
-    return this.#deps.client.inventory({ includeSystem, batchId }, signal);
+    this.#say(`fetching master inventory from ${this.#deps.client.endpoint}`);
+    return this.#leader.inventory(state, lease, signal);
   }
 
   /** Goes on with the plan of an earlier sync where that is safe, else makes a new one (P6). */
@@ -191,20 +180,26 @@ export class SyncRun {
     const { catalogue, client } = this.#deps;
     const { database, restriction } = this.#options;
     const traits = leaderTraits(state);
-    const situation = {
-      state,
-      inventory,
-      leaderDatabase: client.database,
-      restriction,
-      snapshotTick: traits.wantsBatchId ? lease.lastTick : undefined,
-    };
+    const snapshotTick = traits.wantsBatchId ? lease.lastTick : undefined;
+    const leaderDatabase = client.database;
+    let situation = { state, inventory, leaderDatabase, restriction, snapshotTick };
+    const seeds = traits.hasKeys ? this.#seeds(state) : undefined;
     const earlier = this.#progress.plan();
     const continued =
       earlier !== undefined && (await this.#canContinue(earlier, situation, signal));
-    const plan = continued ? earlier : makePlan(situation);
+    let prepared: Prepared | undefined;
+    if (seeds && traits.isTicklog && !continued) {
+      await this.#discardAll();
+      const wanted = inventory.collections.filter((each) => isWanted(restriction, each));
+      prepared = await seeds.beforePlan(wanted, signal);
+      // Its tick must not be below that of a comparison.
+      situation = { ...situation, inventory: await this.#inventory(state, lease, signal) };
+    }
+    const by = seeds && this.#options.differencesBy;
+    const plan = continued ? earlier : makePlan(situation, { by, bases: prepared?.bases });
     const begun = continued
       ? keptCopies(plan, inventory, catalogue.hiddenOf(database), this.#progress)
-      : new Map<string, BegunCopy>();
+      : fittingCopies(plan, prepared?.begun);
     const keep = new Set([...begun.values()].map(({ copy }) => copy.number));
     await this.#discard(keep, (tx) => this.#progress.writePlan(tx, plan));
     this.#figures = { ...this.#figures, collections: plan.collections.length, collectionsDone: 0 };
@@ -219,10 +214,30 @@ export class SyncRun {
           'what changes there until it is started will not be seen here',
       );
     }
-    const deletionsSince = deletionsSinceOf(inventory);
+    const deletionsSince = deletionsSinceOf(situation.inventory);
     const { incarnations } = state;
     const run = incarnations?.at(-1)?.id;
-    return { plan, begun, continued, incarnations, run, deletionsSince, traits };
+    return { plan, begun, continued, incarnations, run, deletionsSince, traits, seeds };
+  }
+
+  /** Undefined when everything is to be copied whole. */
+  #seeds(state: LeaderState): CopySeeds | undefined {
+    const { database, differencesBy: by } = this.#options;
+    const checkpoint = readableCheckpoint(this.#deps.store, database);
+    if (by === undefined || this.#isWhole || !checkpoint) return undefined;
+    const deps = {
+      ...this.#deps,
+      progress: this.#progress,
+      discard: (copy: Collection) => this.#discardOne(copy),
+      say: (message: string) => this.#say(message),
+      onDocuments: (message: string, documents: number, bytes: number) => {
+        this.#count(message, { documents, removals: 0, bytes });
+      },
+      onSeed: (kind: 'kept' | 'caughtUp' | 'compared') => {
+        this.#figures = { ...this.#figures, [kind]: this.#figures[kind] + 1 };
+      },
+    };
+    return CopySeeds.for(deps, { database, by, checkpoint, state });
   }
 
   async #canContinue(
@@ -231,6 +246,9 @@ export class SyncRun {
     signal: AbortSignal,
   ): Promise<boolean> {
     if (!isContinuable(plan, situation)) return false;
+    // What relies on less than what is here may be relied upon is good for all.
+    if (plan.by !== undefined && plan.by !== this.#options.differencesBy) return false;
+    if (plan.by !== undefined && this.#isWhole) return false;
     const { client, store } = this.#deps;
     // An applier that has run since is ahead of the plan, also with collections that the plan does not
     // know: what came in between cannot be replayed over those.
@@ -247,7 +265,7 @@ export class SyncRun {
   }
 
   async #copyAll(start: Start, lease: BatchLease, signal: AbortSignal): Promise<SyncResult> {
-    const { plan, begun } = start;
+    const { plan, begun, traits } = start;
     const { client, copies, logger } = this.#deps;
     const copier = new CollectionCopier(
       {
@@ -256,29 +274,38 @@ export class SyncRun {
         lease,
         logger,
         progress: this.#progress,
-        recheckLeader: (inner) => this.#recheck(plan, inner),
-        goneAt: (cid, inner) => this.#goneAt(start, lease, cid, inner),
+        recheckLeader: (inner) => this.#leader.recheck(plan, inner),
+        goneAt: (cid, inner) => this.#leader.goneAt(plan, { traits, lease, cid }, inner),
         discard: (copy) => this.#discardOne(copy),
         onPage: (message, page) => this.#count(message, page),
       },
       { ...this.#options, ...start },
     );
     const finished: Collection[] = [];
+    const kept: Collection[] = [];
     for (const planned of plan.collections) {
       signal.throwIfAborted();
-      const copy = await copier.copy(planned, begun.get(planned.parameters.cid), signal);
-      if (copy) finished.push(copy);
+      const at =
+        begun.get(planned.parameters.cid) ??
+        (await start.seeds?.forPlanned(
+          planned,
+          plan,
+          traits.wantsBatchId ? lease.id : undefined,
+          signal,
+        ));
+      if (at && 'kept' in at) kept.push(at.kept);
+      else finished.push(...(await this.#copyOne(copier, planned, at, signal)));
       this.#figures = { ...this.#figures, collectionsDone: this.#figures.collectionsDone + 1 };
     }
     this.#say(`putting ${finished.length} collections in place`);
     signal.throwIfAborted();
     await new SyncSwitch({ ...this.#deps, progress: this.#progress }, this.#options).run(
       plan,
-      finished,
+      { finished, kept },
       { incarnations: start.incarnations, gone: copier.gone },
     );
     return {
-      collections: finished
+      collections: [...finished, ...kept]
         .map(({ cid, name }) => ({ id: cid, name }))
         .sort((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1)),
       lastLogTick: plan.tick,
@@ -288,36 +315,23 @@ export class SyncRun {
     };
   }
 
-  /**
-   * After a failed request: whoever answers now must still be the leader of the plan. Resolves with
-   * the run that a ticklog leader is in.
-   */
-  async #recheck(plan: SyncPlan, signal: AbortSignal): Promise<string | undefined> {
-    const state = await this.#leaderState(signal);
-    const same =
-      state.serverId === plan.leaderId &&
-      (plan.incarnation === undefined ||
-        (state.incarnations !== undefined &&
-          holdsHistory(state.incarnations, plan.incarnation, plan.tick)));
-    if (same) return state.incarnations?.at(-1)?.id;
-    throw new ServiceError(
-      'leaderChanged',
-      `the server at ${this.#deps.client.endpoint} is not the one, or not of the history, that is ` +
-        'being copied',
-    );
-  }
-
-  async #goneAt(
-    { plan, traits }: Start,
-    lease: BatchLease,
-    cid: string,
+  /** One that was begun from what is here must come to the leader's count; else it is copied whole. */
+  async #copyOne(
+    copier: CollectionCopier,
+    planned: PlannedCollection,
+    begun: BegunCopy | undefined,
     signal: AbortSignal,
-  ): Promise<Tick | undefined> {
-    await this.#recheck(plan, signal);
-    const { collections, tick } = await this.#list(traits, lease, signal);
-    // That list must be the leader's, too.
-    await this.#recheck(plan, signal);
-    return collections.some(({ parameters }) => parameters.cid === cid) ? undefined : tick;
+  ): Promise<readonly Collection[]> {
+    const copy = await copier.copy(planned, begun, signal);
+    if (!copy) return [];
+    if (!begun || planned.count === undefined || copy.stats.count === planned.count) return [copy];
+    this.#deps.logger.warn(
+      { collection: copy.name, count: copy.stats.count, countOfLeader: planned.count },
+      'what was here was not what the leader had; copying the collection whole',
+    );
+    await this.#discardOne(copy);
+    const whole = await copier.copy(planned, undefined, signal);
+    return whole ? [whole] : [];
   }
 
   #discardAll(): Promise<void> {

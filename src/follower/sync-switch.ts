@@ -43,12 +43,13 @@ export class SyncSwitch {
   }
 
   /**
+   * @param copies.kept collections that are the leader's as they are
    * @param leader.incarnations the runs of a ticklog leader
    * @param leader.gone what it has dropped of the plan
    */
   async run(
     plan: SyncPlan,
-    finished: readonly Collection[],
+    { finished, kept }: { finished: readonly Collection[]; kept: readonly Collection[] },
     leader: {
       readonly incarnations: readonly LeaderIncarnation[] | undefined;
       readonly gone: readonly GoneCollection[];
@@ -69,6 +70,7 @@ export class SyncSwitch {
           ...{ leaderId, database: leaderDatabase, tick },
           ...(incarnation === undefined ? {} : { copied: { tick, incarnation } }),
         },
+        kept,
         isGone: (collection) => this.#isGone(collection, end),
         nameBeside: (collection) => this.#nameBeside(collection, end),
       },

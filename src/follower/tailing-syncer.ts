@@ -9,12 +9,13 @@ import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import type { ApplierProgress } from './applier-progress.ts';
 import { type Checkpoint, UNKNOWN_LEADER, readCheckpoint } from './checkpoint.ts';
-import { classify } from './classify.ts';
+import { LogGap, classify } from './classify.ts';
 import { idleWaitMs } from './idle-wait.ts';
 import type { LeaderState } from './leader-answers.ts';
 import { LeaderAttempts } from './leader-attempts.ts';
 import { checkLeader, holdsHistory } from './leader-check.ts';
-import type { FollowForm, LeaderClient, LogPage } from './leader-client.ts';
+import type { FollowForm } from './follow-target.ts';
+import type { LeaderClient, LogPage } from './leader-client.ts';
 import { LeaderCollections } from './leader-collections.ts';
 import { type LeaderTraits, leaderTraits } from './leader-traits.ts';
 import { PageApplier } from './page-applier.ts';
@@ -84,6 +85,8 @@ export class TailingSyncer {
   #lastScanned: Tick = 0n;
   /** The run that wrote the last page, of which the leader knew nothing afterwards. */
   #disowned: string | undefined;
+  /** Pages in a row that come from no run of the leader. */
+  #strange = 0;
 
   constructor(deps: TailingDeps, options: TailingOptions) {
     this.#deps = deps;
@@ -101,8 +104,7 @@ export class TailingSyncer {
   }
 
   /**
-   * Follows from the stored position until the signal aborts, which resolves; what was begun is stored
-   * then.
+   * Follows from the stored position until the signal aborts, which resolves; what was begun is stored then.
    *
    * @throws ServiceError what ended it: noResponse or leaderError after too many attempts, leaderChanged,
    *   noStartTick, startTickNotPresent, invalidApplierState, what `checkLeader` refuses, and what the
@@ -288,9 +290,9 @@ export class TailingSyncer {
 
   /**
    * Whether a page comes from the history that is followed. False when the run that wrote it is
-   * itself gone: the page must be fetched again.
+   * itself gone, or it does not come from the leader at all: the page must be fetched again.
    * @throws ServiceError leaderChanged (1404) when the leader no longer has what was applied here,
-   *   invalidResponse (1401) when it cannot be known
+   *   invalidResponse (1401) when that cannot be known after as many pages as it may be tried again
    */
   async #belongs(
     applier: PageApplier,
@@ -299,24 +301,38 @@ export class TailingSyncer {
     signal: AbortSignal,
   ): Promise<boolean> {
     const known = applier.incarnation;
-    if (page.incarnation === known) return true;
+    if (page.incarnation === known) {
+      this.#strange = 0;
+      return true;
+    }
     const state = await this.#contact(signal);
     this.#assertHistory(state, applier.checkpoint, position, known);
     const { incarnation } = page;
     if (incarnation === undefined || incarnation === this.#disowned) {
-      throw new ServiceError(
-        'invalidResponse',
-        `got invalid response from master at ${this.#deps.client.endpoint}: ` +
-          'its pages do not come from one of its runs',
-      );
+      this.#noteStrange();
+      return false;
     }
     if (!state.incarnations?.some(({ id }) => id === incarnation)) {
       this.#disowned = incarnation;
       return false;
     }
     this.#disowned = undefined;
+    this.#strange = 0;
     applier.setIncarnation(incarnation);
     return true;
+  }
+
+  /** @throws ServiceError invalidResponse (1401) when there were too many */
+  #noteStrange(): void {
+    const { maxConnectRetries } = this.#options.config;
+    const error = new ServiceError(
+      'invalidResponse',
+      `got invalid response from master at ${this.#deps.client.endpoint}: ` +
+        'its pages do not come from one of its runs',
+    );
+    this.#strange++;
+    if (maxConnectRetries > 0 && this.#strange > maxConnectRetries) throw error;
+    this.#deps.onLost(error);
   }
 
   /** @throws ServiceError leaderChanged (1404): another server, or one put back to an older state */
@@ -353,6 +369,7 @@ export class TailingSyncer {
     throw new ServiceError(
       'startTickNotPresent',
       `required tick ${position} is not present on master at ${this.#deps.client.endpoint}`,
+      { cause: new LogGap() },
     );
   }
 

@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http';
 import Koa from 'koa';
+import type { Access } from '../access/access.ts';
 import { ByteBudget } from '../base/byte-budget.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
@@ -13,6 +14,7 @@ import type { Documents } from '../documents/documents.ts';
 import type { Importer } from '../documents/import.ts';
 import type { StreamTransactions } from '../documents/stream-transactions.ts';
 import { ServiceError } from '../model/errors.ts';
+import { authRoutes } from './auth-routes.ts';
 import { dropRestOfBody } from './body.ts';
 import { collectionRoutes } from './collection-routes.ts';
 import type { ApiRouter, Context, RequestLimits, RequestState } from './context.ts';
@@ -22,6 +24,7 @@ import { DocumentHandlers } from './document-handlers.ts';
 import { documentRoutes } from './document-routes.ts';
 import { edgeRoutes } from './edge-routes.ts';
 import { ErrorAnswers } from './errors.ts';
+import { Gate } from './gate.ts';
 import { generationOfVersion } from './generation.ts';
 import { HotRoutes } from './hot-routes.ts';
 import { importRoutes } from './import-routes.ts';
@@ -36,7 +39,9 @@ import {
 } from './server-routes.ts';
 import { isAsync, jobRoutes, runAsync } from './job-routes.ts';
 import { Jobs } from './jobs.ts';
+import { rightOfRoute, strongest, type RouteRight } from './route-rights.ts';
 import { transactionRoutes } from './transaction-routes.ts';
+import { userRoutes } from './user-routes.ts';
 
 export interface AppDeps {
   readonly catalogue: Catalogue;
@@ -47,12 +52,17 @@ export interface AppDeps {
   readonly importer: Importer;
   readonly transactions: StreamTransactions;
   readonly checksums: Checksums;
+  readonly access: Access;
   readonly clock: Clock;
   /** Resolves when all that is committed would survive a power cut. */
   readonly flush: () => Promise<void>;
   readonly logger: Logger;
+  /** Gets what requests fail with because data are damaged. */
+  readonly noteDamage?: (error: ServiceError) => void;
   /** Aborted when the server is to stop; ends long polls. */
   readonly signal: AbortSignal;
+  /** Aborted when the server is about to stop, or stops: it is no longer available to new clients. */
+  readonly leaving?: AbortSignal;
   /** Aborted when a stop has waited long enough; ends imports and long computations. */
   readonly deadline?: AbortSignal;
   /** Called before a database is dropped: stops what still works on it, such as its applier. */
@@ -72,14 +82,25 @@ export interface AppOptions {
   readonly maxBodyBytes?: number;
   /** What bodies above 1 MiB may take together. */
   readonly bodyBudgetBytes?: number;
+  /** Whether clients must say who they are; false by default: then everybody may do everything. */
+  readonly authentication?: boolean;
+  /** A body of which less than 4 KiB come in this time, while it is waited for, is given up (408). */
+  readonly bodyTimeoutMs?: number;
 }
 
-type Handler = (ctx: Context, next: () => Promise<void>) => Promise<unknown>;
+/** The routes of one router, and what runs them. */
+interface Api {
+  readonly router: ApiRouter;
+  readonly handler: (ctx: Context, next: () => Promise<void>) => Promise<unknown>;
+}
+
+type Apis = ReadonlyMap<string, readonly Api[]>;
 
 const DEFAULT_VERSION = '1.4.3';
 const MIB = 1024 * 1024;
 const MAX_BODY_BYTES = 64 * MIB;
 const BODY_BUDGET_BYTES = 256 * MIB;
+const BODY_TIMEOUT_MS = 60_000;
 const ALL_METHODS = 'DELETE, GET, HEAD, PATCH, POST, PUT';
 const DATABASE_PREFIX = '/_db/';
 
@@ -91,6 +112,7 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): RequestListe
   const limits: RequestLimits = {
     maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
     bodyBudget: new ByteBudget(options.bodyBudgetBytes ?? BODY_BUDGET_BYTES),
+    bodyTimeoutMs: options.bodyTimeoutMs ?? BODY_TIMEOUT_MS,
     signal: deps.signal,
     deadline: deps.deadline ?? deps.signal,
   };
@@ -105,9 +127,9 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): RequestListe
     }),
     timeRoutes(deps),
     statisticsRoutes(deps),
-    serverRoutes(),
+    serverRoutes({ leaving: deps.leaving ?? deps.signal }),
     walRoutes(deps),
-    databaseRoutes(deps),
+    databaseRoutes({ ...deps, users: deps.access.users }),
     collectionRoutes(deps),
     documentRoutes(handlers),
     edgeRoutes(deps),
@@ -115,9 +137,12 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): RequestListe
     importRoutes(deps),
     transactionRoutes(deps),
     jobRoutes({ jobs }),
+    userRoutes({ users: deps.access.users, catalogue: deps.catalogue }),
+    authRoutes(deps.access),
     ...(deps.routers ?? []),
   ]);
-  const errors = new ErrorAnswers({ logger: deps.logger }, { signal: deps.signal });
+  const gate = options.authentication === true ? new Gate(deps.access) : undefined;
+  const errors = new ErrorAnswers(deps, { signal: deps.signal });
   const app = new Koa<RequestState>();
   app.on('error', (error: unknown) => errors.logLate(error));
   app.use(async (plain) => {
@@ -128,9 +153,10 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): RequestListe
       ctx.state.limits = limits;
       ctx.state.generation = generation;
       if (ctx.method === 'OPTIONS') sendOptions(ctx);
-      else if (isAsync(ctx))
-        await runAsync(ctx, jobs, (request) => answerDetached(listener, request));
-      else await dispatch(ctx, deps.catalogue, apis);
+      else if (isAsync(ctx)) {
+        const owner = gate?.callerOf(ctx.req).user.name;
+        await runAsync(ctx, { jobs, owner }, (request) => answerDetached(listener, request));
+      } else await dispatch(ctx, deps.catalogue, { apis, gate });
     } catch (error) {
       errors.answer(ctx, error);
     }
@@ -139,27 +165,32 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): RequestListe
   const answer = app.callback();
   const { catalogue } = deps;
   const hot = new HotRoutes(
-    { catalogue, handlers, errors, routers: deps.routers ?? [] },
+    { catalogue, handlers, errors, gate, routers: deps.routers ?? [] },
     { limits, generation },
   );
-  const listener: RequestListener = (request, response) => {
+  const serve: RequestListener = (request, response) => {
     if (!hot.take(request, response)) void answer(request, response);
   };
+  const listener: RequestListener = gate
+    ? (request, response) => gate.enter(request, () => serve(request, response))
+    : serve;
   return listener;
 }
 
 async function dispatch(
   ctx: Context,
   catalogue: Catalogue,
-  apis: ReadonlyMap<string, readonly Handler[]>,
+  { apis, gate }: { apis: Apis; gate: Gate | undefined },
 ): Promise<void> {
   const { name, rest } = splitDatabase(ctx.path);
-  ctx.state.database = catalogue.get(name);
   if (rest !== undefined) ctx.url = rest + ctx.search;
   const path = rest ?? ctx.path;
   const prefix = prefixOf(path);
-  const handlers = apis.get(prefix) ?? [];
-  for (const handler of handlers) {
+  const found = apis.get(prefix) ?? [];
+  // Who may not enter a database does not learn whether there is one.
+  const isOpen = gate !== undefined && !admit(ctx, gate, name, found);
+  ctx.state.database = catalogue.get(isOpen ? SYSTEM_DATABASE : name);
+  for (const { handler } of found) {
     const outcome = { passed: false };
     await handler(ctx, () => {
       outcome.passed = true;
@@ -173,15 +204,37 @@ async function dispatch(
   throw new ServiceError('notFound', `unknown path '${path}'`);
 }
 
-/** @throws ServiceError databaseNotFound for a name that cannot be decoded. */
+/**
+ * Lets a request pass that its sender may send: what all routes take that have its path and method. What
+ * has no route is refused later, in words that are for readers of the database.
+ *
+ * @returns false for an open route, on which nobody is asked
+ * @throws ServiceError httpUnauthorized (401), forbidden (403/11); resourceLimit (503)
+ */
+function admit(ctx: Context, gate: Gate, database: string, apis: readonly Api[]): boolean {
+  const { method, path } = ctx;
+  const layers = apis.flatMap(({ router }) => router.match(path, method).pathAndMethod);
+  const rights = layers.map((layer) => rightOfRoute(method, String(layer.path)) ?? 'admin');
+  const right = rights.length === 0 ? 'ro' : strongest(rights);
+  if (right === 'open') return false;
+  const caller = gate.callerOf(ctx.req);
+  const require = (wanted: RouteRight): void => gate.require(caller, database, wanted);
+  require(right);
+  ctx.state.caller = caller;
+  ctx.state.require = require;
+  return true;
+}
+
+/** What a path has before and behind the name of a database; a name that cannot be decoded is that of none. */
 function splitDatabase(path: string): { name: string; rest?: string } {
   if (!path.startsWith(DATABASE_PREFIX)) return { name: SYSTEM_DATABASE };
   const slash = path.indexOf('/', DATABASE_PREFIX.length);
   const encoded = path.slice(DATABASE_PREFIX.length, slash < 0 ? undefined : slash);
+  const rest = slash < 0 ? '/' : path.slice(slash);
   try {
-    return { name: decodeURIComponent(encoded), rest: slash < 0 ? '/' : path.slice(slash) };
-  } catch (cause) {
-    throw new ServiceError('databaseNotFound', undefined, { cause });
+    return { name: decodeURIComponent(encoded), rest };
+  } catch {
+    return { name: encoded, rest };
   }
 }
 
@@ -193,13 +246,13 @@ function prefixOf(path: string): string {
   return third < 0 ? path : path.slice(0, third);
 }
 
-function byPrefix(routers: readonly ApiRouter[]): Map<string, Handler[]> {
-  const apis = new Map<string, Handler[]>();
+function byPrefix(routers: readonly ApiRouter[]): Apis {
+  const apis = new Map<string, Api[]>();
   for (const router of routers) {
     const prefix = router.opts.prefix ?? '';
-    const handlers = apis.get(prefix) ?? [];
-    handlers.push(router.routes());
-    apis.set(prefix, handlers);
+    const known = apis.get(prefix) ?? [];
+    known.push({ router, handler: router.routes() });
+    apis.set(prefix, known);
   }
   return apis;
 }

@@ -1,12 +1,17 @@
 import { isUtf8 } from 'node:buffer';
 import { type ErrorName, ServiceError } from '../model/errors.ts';
+import {
+  DISCARD_MAX_BYTES,
+  Patience,
+  arrivingBody,
+  discardBody,
+  isGivenUp,
+} from './body-arrival.ts';
 import type { Exchange } from './context.ts';
 
 /** Bodies up to this size do not count against the memory that large ones share. */
 const SMALL_BODY_BYTES = 1024 * 1024;
 const NO_BYTES = Buffer.alloc(0);
-/** A body that is longer is not read to its end just for its client to see the answer. */
-const DISCARD_MAX_BYTES = 128 * 1024 * 1024;
 
 /** The client went away while its request was being read: nobody is there to be answered. */
 export class ClientGoneError extends Error {
@@ -15,7 +20,8 @@ export class ClientGoneError extends Error {
 
 /**
  * Reads the whole body.
- * @throws ServiceError documentTooLarge with status 413 above `limits.maxBodyBytes`; ClientGoneError
+ * @throws ServiceError documentTooLarge with status 413 above `limits.maxBodyBytes`, requestTimeout (408) for
+ *   one that does not come, httpBadParameter for one that is no HTTP; ClientGoneError
  */
 export async function readBody(ctx: Exchange): Promise<Buffer> {
   const { maxBodyBytes } = ctx.state.limits;
@@ -53,10 +59,13 @@ export async function claimMemory(ctx: Exchange, bytes: number): Promise<void> {
   ctx.res.once('close', release);
 }
 
-/** The body as it comes, read no faster than it is used; the connection outlives an early end. */
+/**
+ * The body as it comes, read no faster than it is used; the connection outlives an early end.
+ * @throws ServiceError requestTimeout, httpBadParameter as `readBody`; ClientGoneError
+ */
 export async function* bodyPieces(ctx: Exchange): AsyncGenerator<Buffer, void, void> {
   try {
-    for await (const chunk of ctx.req.iterator({ destroyOnReturn: false })) yield chunk as Buffer;
+    yield* arrivingBody(ctx.req, { timeoutMs: ctx.state.limits.bodyTimeoutMs });
   } catch (error) {
     throw disconnected(ctx, error);
   }
@@ -69,16 +78,11 @@ export async function* bodyPieces(ctx: Exchange): AsyncGenerator<Buffer, void, v
 export function dropRestOfBody(ctx: Exchange): void {
   const { req } = ctx;
   if (req.complete || req.destroyed) return;
-  if ((announcedBytes(ctx) ?? 0) > DISCARD_MAX_BYTES) {
+  if (isGivenUp(req) || (announcedBytes(ctx) ?? 0) > DISCARD_MAX_BYTES) {
     if (!ctx.headerSent) ctx.set('connection', 'close');
     return;
   }
-  let bytes = 0;
-  req.on('data', (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > DISCARD_MAX_BYTES) req.destroy();
-  });
-  req.resume();
+  discardBody(req, { timeoutMs: ctx.state.limits.bodyTimeoutMs });
 }
 
 /** The refusal of a body above `maxBytes`. */
@@ -93,19 +97,14 @@ async function readUnannounced(ctx: Exchange, maxBodyBytes: number): Promise<Buf
   const chunks: Buffer[] = [];
   let bytes = 0;
   let claimed = false;
-  try {
-    for await (const chunk of ctx.req.iterator({ destroyOnReturn: false })) {
-      const buffer = chunk as Buffer;
-      bytes += buffer.length;
-      if (bytes > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
-      chunks.push(buffer);
-      if (bytes > SMALL_BODY_BYTES && !claimed) {
-        claimed = true;
-        await claimMemory(ctx, maxBodyBytes);
-      }
+  for await (const chunk of bodyPieces(ctx)) {
+    bytes += chunk.length;
+    if (bytes > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
+    chunks.push(chunk);
+    if (bytes > SMALL_BODY_BYTES && !claimed) {
+      claimed = true;
+      await claimMemory(ctx, maxBodyBytes);
     }
-  } catch (error) {
-    throw disconnected(ctx, error);
   }
   return Buffer.concat(chunks);
 }
@@ -117,17 +116,23 @@ function readUpTo(ctx: Exchange, maxBytes: number): Promise<Buffer> {
     const chunks: Buffer[] = [];
     let bytes = 0;
     const settle = (): void => {
+      patience.stop();
       req.off('data', onData);
       req.off('end', onEnd);
       req.off('error', onError);
       req.off('close', onClose);
     };
+    const refuse = (error: ServiceError): void => {
+      settle();
+      req.pause();
+      reject(error);
+    };
+    const patience = new Patience(req, { timeoutMs: ctx.state.limits.bodyTimeoutMs }, refuse);
     const onData = (chunk: Buffer): void => {
       bytes += chunk.length;
+      patience.received(chunk.length);
       if (bytes > maxBytes) {
-        settle();
-        req.pause();
-        reject(bodyTooLarge(maxBytes));
+        refuse(bodyTooLarge(maxBytes));
         return;
       }
       chunks.push(chunk);
@@ -149,6 +154,7 @@ function readUpTo(ctx: Exchange, maxBytes: number): Promise<Buffer> {
     req.on('end', onEnd);
     req.on('error', onError);
     req.on('close', onClose);
+    patience.start();
   });
 }
 

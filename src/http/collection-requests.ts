@@ -51,19 +51,25 @@ export function propertiesOf(body: Json): ChangedProperties {
 /**
  * The collection a write goes to; with `create`, one that is not there is made first. When others
  * make it at the same moment theirs is used. Inside a transaction none is made.
- * @throws ServiceError collectionNotFound, illegalName, transactionDisallowed
+ * @throws ServiceError collectionNotFound, illegalName, transactionDisallowed; what `check` throws
  */
 export async function collectionForWrite(
   collections: Collections,
   ctx: Exchange,
   name: string,
-  create: { readonly wanted: boolean; readonly type: CollectionType },
+  create: {
+    readonly wanted: boolean;
+    readonly type: CollectionType;
+    /** Throws when the write will be refused whatever the collection is: none is made for it then. */
+    readonly check?: () => void;
+  },
 ): Promise<Collection> {
   const { database } = ctx.state;
   const found = database.find(name);
   if (found || !create.wanted) return found ?? database.get(name);
   assertOutsideTransaction(ctx, 'to create a collection');
   if (isSystemName(name)) throw new ServiceError('illegalName');
+  create.check?.();
   try {
     return await collections.create(database, { name, type: create.type });
   } catch (error) {

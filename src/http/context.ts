@@ -3,7 +3,9 @@ import Router, { type RouterContext } from '@koa/router';
 import type { ByteBudget } from '../base/byte-budget.ts';
 import type { Database } from '../documents/database.ts';
 import type { Query } from '../protocol/params.ts';
+import type { Caller } from './gate.ts';
 import type { Generation } from './generation.ts';
+import type { RouteRight } from './route-rights.ts';
 
 /** What every request is bound by. */
 export interface RequestLimits {
@@ -11,6 +13,8 @@ export interface RequestLimits {
   readonly maxBodyBytes: number;
   /** Memory that large bodies of all requests share; who does not fit waits. */
   readonly bodyBudget: ByteBudget;
+  /** A body of which less than 4 KiB come in this time, while it is waited for, is given up (408). */
+  readonly bodyTimeoutMs: number;
   /** Aborted when the server is to stop: ends what a request only waits for. */
   readonly signal: AbortSignal;
   /** Aborted when a stop has waited long enough: ends what a request works on. */
@@ -24,6 +28,10 @@ export interface RequestState {
   limits: RequestLimits;
   /** Shapes of the version that this server claims to be; `generationOf` says those of an answer. */
   generation: Generation;
+  /** Who sends the request; undefined where nobody is asked, and on open routes. */
+  caller?: Caller;
+  /** Refuses with 403 what takes more than the caller may; undefined as `caller`. */
+  require?: (right: RouteRight) => void;
 }
 
 export type Context = RouterContext<RequestState>;

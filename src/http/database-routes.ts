@@ -1,11 +1,14 @@
 import type { Catalogue } from '../documents/catalogue.ts';
 import type { Database } from '../documents/database.ts';
 import type { Databases } from '../documents/databases.ts';
+import { isValidUserName } from '../access/users.ts';
+import type { UserSettings, Users } from '../access/users.ts';
 import { ServiceError } from '../model/errors.ts';
 import { readJsonObject } from './body.ts';
 import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
 import { generationOf } from './generation.ts';
 import { sendResult } from './respond.ts';
+import { readUserSettings } from './user-routes.ts';
 
 /** What the API shows as the path of a database: it has no directory of its own. */
 const NO_PATH = 'none';
@@ -13,12 +16,13 @@ const NO_PATH = 'none';
 export interface DatabaseRoutesDeps {
   readonly catalogue: Catalogue;
   readonly databases: Databases;
+  readonly users: Users;
   readonly onDropDatabase?: (database: Database) => Promise<void>;
 }
 
 /** `/_api/database`: list, create, drop (contract 9.1). */
 export function databaseRoutes(deps: DatabaseRoutesDeps): ApiRouter {
-  const { catalogue, databases } = deps;
+  const { catalogue, databases, users } = deps;
   const names = (): string[] => catalogue.databases.map(({ name }) => name).sort();
   const router = apiRouter('/_api/database');
 
@@ -28,7 +32,9 @@ export function databaseRoutes(deps: DatabaseRoutesDeps): ApiRouter {
   });
 
   router.get('/user', (ctx) => {
-    sendResult(ctx, 200, { result: names() });
+    const { caller } = ctx.state;
+    const isSeen = (name: string): boolean => !caller || caller.rightTo(name) !== 'none';
+    sendResult(ctx, 200, { result: names().filter(isSeen) });
   });
 
   router.get('/current', (ctx) => {
@@ -38,12 +44,18 @@ export function databaseRoutes(deps: DatabaseRoutesDeps): ApiRouter {
 
   router.post('/', async (ctx) => {
     assertSystem(ctx);
-    const { name, users } = await readJsonObject(ctx);
+    const { name, users: wanted } = await readJsonObject(ctx);
     if (typeof name !== 'string') {
       throw new ServiceError('databaseNameInvalid', 'database name invalid: a string is needed');
     }
-    checkUsers(users);
+    const newUsers = readUsers(wanted);
     await databases.create(name);
+    for (const [user, settings] of newUsers) {
+      if (!users.find(user)) await users.create(user, settings);
+      await users.grant(user, name, 'rw');
+    }
+    const { caller } = ctx.state;
+    if (caller && caller.rightTo(name) !== 'rw') await users.grant(caller.user.name, name, 'rw');
     sendResult(ctx, generationOf(ctx) === '3.x' ? 201 : 200, { result: true });
   });
 
@@ -64,24 +76,22 @@ function assertSystem(ctx: Context): void {
 }
 
 /**
- * The users of a new database must be well-formed. They are not kept: this server has no users, and
- * whoever can reach it may do everything.
+ * The users of a new database, who may then do everything in it. Those that are there already stay what they are.
+ * @throws ServiceError httpBadParameter (400/400) unless they are well-formed
  */
-function checkUsers(users: unknown): void {
-  if (users === undefined) return;
-  const good =
-    Array.isArray(users) &&
-    users.every((user: unknown) => {
-      if (typeof user !== 'object' || user === null) return false;
-      const { username, passwd, active } = user as Record<string, unknown>;
-      return (
-        typeof username === 'string' &&
-        username !== '' &&
-        (passwd === undefined || typeof passwd === 'string') &&
-        (active === undefined || typeof active === 'boolean')
-      );
-    });
-  if (!good) {
-    throw new ServiceError('httpBadParameter', "'users' must be a list of objects with a username");
-  }
+function readUsers(users: unknown): ReadonlyMap<string, UserSettings> {
+  if (users === undefined) return new Map();
+  if (!Array.isArray(users)) throw badUsers();
+  return new Map(
+    users.map((user: unknown) => {
+      if (typeof user !== 'object' || user === null) throw badUsers();
+      const { username, ...settings } = user as Record<string, unknown>;
+      if (typeof username !== 'string' || !isValidUserName(username)) throw badUsers();
+      return [username, readUserSettings(settings)];
+    }),
+  );
+}
+
+function badUsers(): ServiceError {
+  return new ServiceError('httpBadParameter', "'users' must be a list of objects with a username");
 }

@@ -3,6 +3,8 @@ import type { EdgeEnds } from '../documents/document-operations.ts';
 import type { Documents } from '../documents/documents.ts';
 import type { StreamTransactions } from '../documents/stream-transactions.ts';
 import { ServiceError } from '../model/errors.ts';
+import { isValidKey } from '../model/names.ts';
+import { readDocument } from '../protocol/document-scan.ts';
 import { readText } from './body.ts';
 import { type Context, type Exchange, pathParam } from './context.ts';
 import { documentLocation, sendWritten, setEtag, writeStatus } from './document-answers.ts';
@@ -16,6 +18,18 @@ import {
 } from './document-params.ts';
 import { sendJson, sendPieces } from './respond.ts';
 import { transactionOf } from './transaction-header.ts';
+
+/**
+ * Checks of an insert what can be checked before there is a collection.
+ * @throws ServiceError invalidJson, invalidDocumentType, illegalDocumentKey, badParameter
+ */
+export function assertInsertable(ctx: Exchange, body: string): void {
+  overwriteModeParam(ctx.query);
+  const { key } = readDocument(body);
+  if (key !== undefined && (typeof key !== 'string' || !isValidKey(key))) {
+    throw new ServiceError('illegalDocumentKey');
+  }
+}
 
 /** What `/_api/document` and `/_api/edge` do alike with one document. */
 export class DocumentActions {

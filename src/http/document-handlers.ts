@@ -8,7 +8,7 @@ import { booleanParam, textParam } from '../protocol/params.ts';
 import { readText } from './body.ts';
 import { collectionForWrite } from './collection-requests.ts';
 import { type Exchange, pathParam } from './context.ts';
-import { DocumentActions } from './document-actions.ts';
+import { DocumentActions, assertInsertable } from './document-actions.ts';
 import { DocumentArrayActions } from './document-array-actions.ts';
 import { generationOf } from './generation.ts';
 
@@ -37,11 +37,13 @@ export class DocumentHandlers {
 
   /** POST without a collection in the path: the one of the query (1.4). */
   async insert(ctx: Exchange): Promise<void> {
-    const collection = await collectionForWrite(this.#collections, ctx, collectionParam(ctx), {
+    const name = collectionParam(ctx);
+    const body = await readText(ctx);
+    const collection = await collectionForWrite(this.#collections, ctx, name, {
       wanted: booleanParam(ctx.query, 'createCollection', false),
       type: CollectionType.document,
+      check: () => assertInsertable(ctx, body),
     });
-    const body = await readText(ctx);
     try {
       await this.actions.insert(ctx, collection, body);
     } catch (error) {

@@ -9,7 +9,7 @@ import { booleanParam, textParam } from '../protocol/params.ts';
 import { readText } from './body.ts';
 import { collectionForWrite } from './collection-requests.ts';
 import { type ApiRouter, type Context, type Exchange, apiRouter } from './context.ts';
-import { DocumentActions } from './document-actions.ts';
+import { DocumentActions, assertInsertable } from './document-actions.ts';
 import { type DocumentDeps, collectionParam } from './document-handlers.ts';
 import { addKeyRoutes } from './document-routes.ts';
 
@@ -33,12 +33,14 @@ export function edgeRoutes(deps: Omit<DocumentDeps, 'arrays'>): ApiRouter {
     const wanted = booleanParam(ctx.query, 'createCollection', false);
     // Before a collection is made for an edge that cannot be.
     const ends: EdgeEnds = { from: endOf(database, from), to: endOf(database, to) };
+    const body = await readBody(ctx);
     const collection = await collectionForWrite(deps.collections, ctx, name, {
       wanted,
       type: CollectionType.edge,
+      check: () => assertInsertable(ctx, body),
     });
     if (collection.type !== CollectionType.edge) throw new ServiceError('collectionTypeInvalid');
-    await actions.insert(ctx, collection, await readBody(ctx), ends);
+    await actions.insert(ctx, collection, body, ends);
   });
 
   router.get('/', (ctx) => actions.list(ctx, edgeCollection(ctx)));

@@ -3,7 +3,9 @@ import type { Logger } from '../base/logger.ts';
 import { type ErrorName, ServiceError } from '../model/errors.ts';
 import { errorBody } from '../protocol/error-body.ts';
 import { ClientGoneError } from './body.ts';
+import { ContentType } from '../protocol/headers.ts';
 import type { Exchange } from './context.ts';
+import { generationOf } from './generation.ts';
 import { sendJson } from './respond.ts';
 
 /** What a client that goes away leaves behind, on its socket or on the stream it was sent. */
@@ -12,19 +14,28 @@ const DISCONNECTS: ReadonlySet<unknown> = new Set([
   ...['ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END'],
 ]);
 
+/** How clients may say who they are. */
+const CHALLENGE = 'Basic realm="ticklog", charset="UTF-8"';
+
 /** Statuses from 500 on that are no failures of the server. */
 const EXPECTED: ReadonlySet<ErrorName> = new Set<ErrorName>([
-  ...(['shuttingDown', 'notImplemented', 'httpNotImplemented'] as const),
+  ...(['shuttingDown', 'notImplemented', 'httpNotImplemented', 'resourceLimit'] as const),
 ]);
 
 /** Turns what handlers throw into answers, and logs each failure of the server once. */
 export class ErrorAnswers {
   readonly #logger: Logger;
+  readonly #noteDamage: (error: ServiceError) => void;
   readonly #signal: AbortSignal;
   readonly #logged = new WeakSet<Error>();
 
-  constructor(deps: { logger: Logger }, options: { signal: AbortSignal }) {
+  /** @param deps.noteDamage gets every failure that damaged data have caused, once */
+  constructor(
+    deps: { logger: Logger; noteDamage?: ((error: ServiceError) => void) | undefined },
+    options: { signal: AbortSignal },
+  ) {
     this.#logger = deps.logger;
+    this.#noteDamage = deps.noteDamage ?? (() => undefined);
     this.#signal = options.signal;
   }
 
@@ -36,12 +47,23 @@ export class ErrorAnswers {
       return;
     }
     const error = this.#serviceError(thrown);
+    if (error.kind === 'storageDamaged') this.#noteDamage(error);
     if (error.httpStatus >= 500 && !EXPECTED.has(error.kind)) this.#logRequest(ctx, error, thrown);
     if (ctx.headerSent) {
       // Half an answer is out: the client must see that it is broken off.
       ctx.respond = false;
       ctx.res.destroy();
       return;
+    }
+    if (error.kind === 'httpUnauthorized') {
+      ctx.set('www-authenticate', CHALLENGE);
+      if (generationOf(ctx) === '1.4') {
+        // There it has no body (contract 1.1).
+        ctx.status = error.httpStatus;
+        ctx.set('content-type', ContentType.text);
+        ctx.body = '';
+        return;
+      }
     }
     sendJson(ctx, error.httpStatus, JSON.stringify(errorBody(error)));
   }
@@ -61,7 +83,7 @@ export class ErrorAnswers {
     if (this.#signal.aborted && !(thrown instanceof InvariantError)) {
       return new ServiceError('shuttingDown', undefined, { cause: thrown });
     }
-    return new ServiceError('internal', undefined, { cause: thrown });
+    return storageError(thrown) ?? new ServiceError('internal', undefined, { cause: thrown });
   }
 
   #logRequest(ctx: Exchange, error: ServiceError, thrown: unknown): void {
@@ -71,6 +93,28 @@ export class ErrorAnswers {
     }
     const context = { method: ctx.method, path: ctx.originalUrl, errorNum: error.errorNum };
     this.#logger.error({ ...context, err: thrown }, 'a request failed');
+  }
+}
+
+/** What LevelDB itself says of what it reads. */
+function storageError(thrown: unknown): ServiceError | undefined {
+  if (!(thrown instanceof Error) || !('code' in thrown)) return undefined;
+  const options = { cause: thrown };
+  switch (thrown.code) {
+    case 'LEVEL_CORRUPTION':
+      return new ServiceError(
+        'storageDamaged',
+        `the stored data is damaged: ${thrown.message}`,
+        options,
+      );
+    case 'LEVEL_IO_ERROR':
+      return new ServiceError(
+        'storageFailed',
+        `the store could not be read: ${thrown.message}`,
+        options,
+      );
+    default:
+      return undefined;
   }
 }
 

@@ -7,11 +7,19 @@ import { dropRestOfBody } from './body.ts';
 import type { ApiRouter, ExchangeHandler, RequestLimits } from './context.ts';
 import type { DocumentHandlers } from './document-handlers.ts';
 import type { ErrorAnswers } from './errors.ts';
+import type { Gate } from './gate.ts';
 import type { Generation } from './generation.ts';
 import { HotExchange } from './hot-exchange.ts';
+import { type RouteRight, rightOfRoute } from './route-rights.ts';
 
 /** By method: those with nothing behind `/_api/document`, with a collection, and with a collection and a key. */
-type Table = ReadonlyMap<string, ExchangeHandler>;
+type Table = ReadonlyMap<string, HotRoute>;
+
+interface HotRoute {
+  readonly handler: ExchangeHandler;
+  /** What it takes where clients say who they are. */
+  readonly right: RouteRight;
+}
 
 /** Names that mean themselves: nothing in them is escaped. */
 const PLAIN_URL =
@@ -26,11 +34,12 @@ const NO_QUERY: Query = {};
 export class HotRoutes {
   readonly #catalogue: Catalogue;
   readonly #errors: ErrorAnswers;
+  readonly #gate: Gate | undefined;
   readonly #limits: RequestLimits;
   readonly #generation: Generation;
   readonly #tables: readonly [bare: Table, ofCollection: Table, ofKey: Table];
   /** Of other APIs, by method and path. */
-  readonly #others: ReadonlyMap<string, ExchangeHandler>;
+  readonly #others: Table;
   /** Clients ask with the same few queries again and again. */
   #lastQuery: { readonly text: string; readonly query: Query } = { text: '', query: NO_QUERY };
 
@@ -39,28 +48,34 @@ export class HotRoutes {
       catalogue: Catalogue;
       handlers: DocumentHandlers;
       errors: ErrorAnswers;
+      /** Undefined where everybody may do everything. */
+      gate: Gate | undefined;
       routers: readonly ApiRouter[];
     },
     options: { limits: RequestLimits; generation: Generation },
   ) {
     this.#catalogue = deps.catalogue;
     this.#errors = deps.errors;
+    this.#gate = deps.gate;
     this.#limits = options.limits;
     this.#generation = options.generation;
-    this.#others = new Map(deps.routers.flatMap(({ hot }) => [...(hot ?? [])]));
+    const others = deps.routers.flatMap(({ hot }) => [...(hot ?? [])]);
+    this.#others = new Map(others.map(([name, handler]) => [name, hotRoute(name, handler)]));
     const { handlers } = deps;
     const { actions } = handlers;
     const read: ExchangeHandler = (exchange) => actions.read(exchange);
     this.#tables = [
-      new Map([['POST', (exchange) => handlers.insert(exchange)]]),
-      new Map([['POST', (exchange) => handlers.insertInto(exchange)]]),
-      new Map<string, ExchangeHandler>([
-        ['GET', read],
-        ['HEAD', read],
-        ['PUT', (exchange) => actions.replace(exchange)],
-        ['PATCH', (exchange) => actions.update(exchange)],
-        ['DELETE', (exchange) => actions.remove(exchange)],
-      ]),
+      hotTable('/_api/document', { POST: (exchange) => handlers.insert(exchange) }),
+      hotTable('/_api/document/:collection', {
+        POST: (exchange) => handlers.insertInto(exchange),
+      }),
+      hotTable('/_api/document/:collection/:key', {
+        GET: read,
+        HEAD: read,
+        PUT: (exchange) => actions.replace(exchange),
+        PATCH: (exchange) => actions.update(exchange),
+        DELETE: (exchange) => actions.remove(exchange),
+      }),
     ];
   }
 
@@ -71,15 +86,18 @@ export class HotRoutes {
     const [, databaseName = SYSTEM_DATABASE, path = '', api, collection, key, queryText] = found;
     const { method = '' } = req;
     const table = this.#tables[key !== undefined ? 2 : collection !== undefined ? 1 : 0];
-    const handler = api === undefined ? this.#others.get(`${method} ${path}`) : table.get(method);
-    if (!handler || req.headers[Header.async] !== undefined) return false;
+    const route = api === undefined ? this.#others.get(`${method} ${path}`) : table.get(method);
+    if (!route || req.headers[Header.async] !== undefined) return false;
     const query = this.#queryOf(queryText);
     const database = this.#catalogue.find(databaseName);
     if (!query || !database) return false;
+    // Who may not is told so by the routes behind.
+    if (this.#gate !== undefined && !this.#gate.allows(req, databaseName, route.right))
+      return false;
     const state = { database, limits: this.#limits, generation: this.#generation };
     const params = { collection, key };
     const exchange = new HotExchange(req, res, { path, query, params, state });
-    this.#answer(exchange, handler).catch((error: unknown) => {
+    this.#answer(exchange, route.handler).catch((error: unknown) => {
       this.#errors.logLate(error);
       res.destroy();
     });
@@ -110,4 +128,20 @@ export class HotRoutes {
     this.#lastQuery = { text, query };
     return query;
   }
+}
+
+/** The routes of one path, by method. */
+function hotTable(path: string, handlers: Readonly<Record<string, ExchangeHandler>>): Table {
+  return new Map(
+    Object.entries(handlers).map(([method, handler]) => [
+      method,
+      hotRoute(`${method} ${path}`, handler),
+    ]),
+  );
+}
+
+/** @param name method and path, as in the table of rights; a route that is not there is for administrators */
+function hotRoute(name: string, handler: ExchangeHandler): HotRoute {
+  const [method = '', path = ''] = name.split(' ');
+  return { handler, right: rightOfRoute(method, path) ?? 'admin' };
 }

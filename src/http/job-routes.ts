@@ -1,5 +1,5 @@
 import { ServiceError } from '../model/errors.ts';
-import { Header } from '../protocol/headers.ts';
+import { ContentType, Header } from '../protocol/headers.ts';
 import { countParam, secondsParam, textParam } from '../protocol/params.ts';
 import { bodyTooLarge, announcedBytes, readBody } from './body.ts';
 import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
@@ -10,7 +10,6 @@ import { sendJson, sendResult } from './respond.ts';
 
 const PREFIX = '/_api/job';
 const OWN_PATH = /^(?:\/_db\/[^/]*)?\/_api\/job(?:\/|$)/;
-const TEXT_TYPE = 'text/plain; charset=utf-8';
 /** Bodies of requests that nobody waits for are kept until they have run. */
 const BODY_MAX_BYTES = 1024 * 1024;
 const LISTED = 100;
@@ -26,10 +25,10 @@ export function jobRoutes(deps: { readonly jobs: Jobs }): ApiRouter {
     const id = pathParam(ctx, 'job');
     if (id === 'done' || id === 'pending') {
       const max = countParam(ctx.query, 'count', LISTED, LISTED_MAX);
-      sendJson(ctx, 200, JSON.stringify(jobs.list(id, max)));
-    } else if (jobs.isDone(id)) {
+      sendJson(ctx, 200, JSON.stringify(jobs.list(id, max, ownerOf(ctx))));
+    } else if (jobs.isDone(id, ownerOf(ctx))) {
       ctx.status = 200;
-      ctx.set('content-type', TEXT_TYPE);
+      ctx.set('content-type', ContentType.text);
       ctx.body = '';
     } else {
       answerEmpty(ctx);
@@ -38,16 +37,16 @@ export function jobRoutes(deps: { readonly jobs: Jobs }): ApiRouter {
 
   router.put('/:job', (ctx) => {
     const id = pathParam(ctx, 'job');
-    const answer = jobs.fetch(id);
+    const answer = jobs.fetch(id, ownerOf(ctx));
     if (answer) sendStored(ctx, id, answer);
     else answerEmpty(ctx);
   });
 
   router.delete('/:job', (ctx) => {
     const id = pathParam(ctx, 'job');
-    if (id === 'all') jobs.removeAll();
-    else if (id === 'expired') jobs.removeDoneBefore(stampOf(ctx));
-    else jobs.remove(id);
+    if (id === 'all') jobs.removeAll(ownerOf(ctx));
+    else if (id === 'expired') jobs.removeDoneBefore(stampOf(ctx), ownerOf(ctx));
+    else jobs.remove(id, ownerOf(ctx));
     sendResult(ctx, 200, { result: true });
   });
 
@@ -68,7 +67,7 @@ export function isAsync(ctx: Context): boolean {
  */
 export async function runAsync(
   ctx: Context,
-  jobs: Jobs,
+  { jobs, owner }: { jobs: Jobs; owner: string | undefined },
   answer: (request: DetachedRequest) => Promise<StoredAnswer>,
 ): Promise<void> {
   if ((announcedBytes(ctx) ?? 0) > BODY_MAX_BYTES) throw bodyTooLarge(BODY_MAX_BYTES);
@@ -82,11 +81,16 @@ export async function runAsync(
     headers: { ...headers, 'content-length': String(body.length) },
   };
   const isKept = wish === 'store';
-  const id = jobs.start(() => answer(request), isKept);
+  const id = jobs.start(() => answer(request), { isKept, owner });
   ctx.status = 202;
-  ctx.set('content-type', TEXT_TYPE);
+  ctx.set('content-type', ContentType.text);
   if (isKept) ctx.set(Header.asyncId, id);
   ctx.body = '';
+}
+
+/** Whose jobs a request is about: those of its sender, or all where nobody is asked. */
+function ownerOf(ctx: Context): string | undefined {
+  return ctx.state.caller?.user.name;
 }
 
 /** The answer as it would have been, and the id. */

@@ -12,6 +12,8 @@ export interface StoredAnswer {
 
 /** What a job is at: its answer is undefined while it runs. */
 interface Job {
+  /** The user who asked; undefined where nobody says who he is. */
+  readonly owner: string | undefined;
   readonly startedMs: number;
   doneMs: number;
   answer: StoredAnswer | undefined;
@@ -36,7 +38,8 @@ const MAX_AGE_MS = 60 * 60 * 1000;
 
 /**
  * Requests that are answered 202 and run on by themselves (contract 1.1): their ids, and their answers
- * until somebody fetches them, they grow old, or there are too many.
+ * until somebody fetches them, they grow old, or there are too many. Methods that are given an owner know his
+ * jobs only, without one all.
  */
 export class Jobs {
   readonly #clock: Clock;
@@ -64,17 +67,21 @@ export class Jobs {
    * Runs a request by itself.
    *
    * @param run resolves with its answer and must not reject
-   * @param isKept whether the answer is wanted
+   * @param options.isKept whether the answer is wanted
+   * @param options.owner the user whose it is
    * @returns the id, which is never given twice
    * @throws ServiceError resourceLimit (32) when too many run
    */
-  start(run: () => Promise<StoredAnswer>, isKept: boolean): string {
+  start(
+    run: () => Promise<StoredAnswer>,
+    { isKept, owner }: { isKept: boolean; owner?: string | undefined },
+  ): string {
     const { maxRunning } = this.#options;
     if (this.#running.size >= maxRunning) {
       throw new ServiceError('resourceLimit', `there are ${maxRunning} requests running already`);
     }
     const id = (++this.#lastId).toString();
-    const job: Job = { startedMs: this.#clock.nowMs(), doneMs: 0, answer: undefined };
+    const job: Job = { owner, startedMs: this.#clock.nowMs(), doneMs: 0, answer: undefined };
     if (isKept) this.#jobs.set(id, job);
     const running = run()
       .then((answer) => {
@@ -90,44 +97,46 @@ export class Jobs {
   }
 
   /** Ids of the jobs that run, or of those that are done, the oldest first. */
-  list(state: 'pending' | 'done', max: number): string[] {
+  list(state: 'pending' | 'done', max: number, owner?: string): string[] {
     this.#sweep();
     const wanted = [...this.#jobs].filter(
-      ([, { answer }]) => (answer === undefined) === (state === 'pending'),
+      ([, job]) => (job.answer === undefined) === (state === 'pending') && isOf(job, owner),
     );
     return wanted.slice(0, max).map(([id]) => id);
   }
 
   /** Whether the job is done. @throws ServiceError notFound when it is unknown */
-  isDone(id: string): boolean {
-    return this.#find(id).answer !== undefined;
+  isDone(id: string, owner?: string): boolean {
+    return this.#find(id, owner).answer !== undefined;
   }
 
   /**
    * Hands out the answer of a job and forgets it; undefined while it runs.
    * @throws ServiceError notFound when it is unknown, or was fetched before
    */
-  fetch(id: string): StoredAnswer | undefined {
-    const { answer } = this.#find(id);
+  fetch(id: string, owner?: string): StoredAnswer | undefined {
+    const { answer } = this.#find(id, owner);
     if (answer) this.#jobs.delete(id);
     return answer;
   }
 
   /** Forgets the answer of a job; one that runs goes on. @throws ServiceError notFound */
-  remove(id: string): void {
-    this.#find(id);
+  remove(id: string, owner?: string): void {
+    this.#find(id, owner);
     this.#jobs.delete(id);
   }
 
   /** Forgets all answers. */
-  removeAll(): void {
-    this.#jobs.clear();
+  removeAll(owner?: string): void {
+    for (const [id, job] of this.#jobs) {
+      if (isOf(job, owner)) this.#jobs.delete(id);
+    }
   }
 
   /** Forgets the answers of those that were done before this time, in ms since 1970. */
-  removeDoneBefore(timeMs: number): void {
-    for (const [id, { answer, doneMs }] of this.#jobs) {
-      if (answer && doneMs < timeMs) this.#jobs.delete(id);
+  removeDoneBefore(timeMs: number, owner?: string): void {
+    for (const [id, job] of this.#jobs) {
+      if (job.answer && job.doneMs < timeMs && isOf(job, owner)) this.#jobs.delete(id);
     }
   }
 
@@ -136,10 +145,10 @@ export class Jobs {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
-  #find(id: string): Job {
+  #find(id: string, owner: string | undefined): Job {
     this.#sweep();
     const job = this.#jobs.get(id);
-    if (!job) throw new ServiceError('notFound');
+    if (!job || !isOf(job, owner)) throw new ServiceError('notFound');
     return job;
   }
 
@@ -165,4 +174,8 @@ export class Jobs {
       this.#jobs.delete(id);
     }
   }
+}
+
+function isOf(job: Job, owner: string | undefined): boolean {
+  return owner === undefined || job.owner === owner;
 }

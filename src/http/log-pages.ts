@@ -63,7 +63,16 @@ export async function answerLog(
     [Header.lastScanned]: page.lastScanned.toString(),
     ...(committedAtMs > 0 ? { [Header.committedAt]: String(committedAtMs) } : {}),
   };
-  answerPage(ctx, page, headers, options);
+  const { from, to, includeSystem, collection = '' } = wanted;
+  const request = {
+    kind: 'log',
+    database: database.name,
+    from,
+    to,
+    includeSystem,
+    collection,
+  } as const;
+  answerPage(ctx, page, request, headers, options);
 }
 
 /** @throws ServiceError httpBadParameter for what is no list of ids */

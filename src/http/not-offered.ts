@@ -23,11 +23,6 @@ const NOT_OFFERED: ReadonlyMap<string, string> = new Map([
     'multipart batches are not offered here; send several documents as one array to ' +
       '/_api/document/<collection> or through /_api/import, other requests one after another on one connection',
   ],
-  [
-    '/_api/user',
-    'users are not offered yet: this version has no authentication and listens on the loopback only; ' +
-      'control who reaches its endpoint instead',
-  ],
 ]);
 
 const NO_JAVASCRIPT =

@@ -1,5 +1,9 @@
+import { setMaxListeners } from 'node:events';
+import type { Socket } from 'node:net';
+import { crc32 } from 'node:zlib';
 import type { Tick } from '../model/tick.ts';
 import { ContentType, Header } from '../protocol/headers.ts';
+import { type PageRequest, pageSeal } from '../protocol/page-seal.ts';
 import { ClientGoneError } from './body.ts';
 import type { Exchange } from './context.ts';
 import { sendEmpty, sendJson } from './respond.ts';
@@ -31,6 +35,13 @@ export const STALLED_AFTER_MS = 120_000;
 
 const TEXT_TYPE = 'text/plain; charset=utf-8';
 
+/** Answers 200 with a JSON body that followers go by, and its sum. */
+export function answerSummedJson(ctx: Exchange, value: unknown): void {
+  const text = JSON.stringify(value);
+  ctx.set(Header.crc32, String(crc32(text)));
+  sendJson(ctx, 200, text);
+}
+
 /** Answers 200 with a JSON body. */
 export function answerJson(ctx: Exchange, value: unknown): void {
   sendJson(ctx, 200, JSON.stringify(value));
@@ -46,29 +57,36 @@ export function answerEmpty(ctx: Exchange, contentType = TEXT_TYPE): void {
  * Answers a page: 200 with the lines, 204 when there are none. Its memory is given back when
  * everything is handed to the network, or the connection is gone.
  *
+ * @param request what it is the answer to
  * @param headers what the endpoint has beyond those of all pages
  */
 export function answerPage(
   ctx: Exchange,
   page: AnswerPage,
+  request: PageRequest,
   headers: Readonly<Record<string, string>>,
   options: PageAnswerOptions,
 ): void {
   const { res } = ctx;
   if (res.closed) page.release();
   else res.once('close', page.release);
-  for (const [name, value] of Object.entries(headers)) ctx.set(name, value);
-  ctx.set(Header.checkMore, String(page.checkMore));
-  ctx.set(Header.lastIncluded, page.lastIncluded.toString());
-  ctx.set(Header.incarnation, page.incarnation);
-  if (page.body.length === 0) {
+  const isEmpty = page.body.length === 0;
+  const said = {
+    ...headers,
+    [Header.checkMore]: String(page.checkMore),
+    [Header.lastIncluded]: page.lastIncluded.toString(),
+    [Header.incarnation]: page.incarnation,
+    ...(isEmpty ? {} : { [Header.crc32]: String(page.body.crc32) }),
+  };
+  for (const [name, value] of Object.entries(said)) ctx.set(name, value);
+  ctx.set(Header.seal, pageSeal(request, said));
+  if (isEmpty) {
     answerEmpty(ctx, ContentType.dump);
     return;
   }
   res.setTimeout(options.stalledAfterMs, () => res.destroy());
   ctx.status = 200;
   ctx.set('content-type', ContentType.dump);
-  ctx.set(Header.crc32, String(page.body.crc32));
   ctx.set('content-length', String(page.body.length));
   sendPieces(ctx, page.body.pieces);
 }
@@ -86,6 +104,30 @@ function sendPieces(ctx: Exchange, pieces: readonly Buffer[]): void {
   res.end();
 }
 
+/** Made once a connection: a signal for each request is what a server with little to do would mostly make. */
+const signals = new WeakMap<Socket, AbortSignal>();
+
+/** Aborts when the connection of a request is gone, or the server stops. */
+function connectionSignal({ req, state }: Exchange): AbortSignal {
+  const { socket } = req;
+  const known = signals.get(socket);
+  if (known) return known;
+  const controller = new AbortController();
+  const { signal } = controller;
+  // Requests that were sent together listen to it together.
+  setMaxListeners(0, signal);
+  const stop = state.limits.signal;
+  const abort = (): void => controller.abort();
+  if (stop.aborted || socket.destroyed) abort();
+  stop.addEventListener('abort', abort);
+  socket.once('close', () => {
+    stop.removeEventListener('abort', abort);
+    abort();
+  });
+  signals.set(socket, signal);
+  return signal;
+}
+
 /**
  * Runs something that may wait, with a signal that aborts when the client is gone or the server
  * stops.
@@ -97,19 +139,10 @@ export async function whileConnected<T>(
   ctx: Exchange,
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const controller = new AbortController();
-  const { res } = ctx;
-  const stop = ctx.state.limits.signal;
-  const abort = (): void => controller.abort();
-  if (stop.aborted || res.closed) abort();
-  stop.addEventListener('abort', abort);
-  res.once('close', abort);
+  const signal = connectionSignal(ctx);
   try {
-    return await run(controller.signal);
+    return await run(signal);
   } catch (error) {
-    throw res.closed && controller.signal.reason === error ? new ClientGoneError() : error;
-  } finally {
-    stop.removeEventListener('abort', abort);
-    res.off('close', abort);
+    throw ctx.res.closed && signal.reason === error ? new ClientGoneError() : error;
   }
 }

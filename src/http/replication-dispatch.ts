@@ -4,6 +4,7 @@ import { ServiceError } from '../model/errors.ts';
 import type { Query } from '../protocol/params.ts';
 import { type ApiRouter, type Context, type ExchangeHandler, apiRouter } from './context.ts';
 import { generationOf } from './generation.ts';
+import { rightOfCommand } from './route-rights.ts';
 
 /** Methods a replication command can have. */
 export type ReplicationMethod = 'GET' | 'PUT' | 'POST' | 'DELETE';
@@ -59,6 +60,7 @@ export function replicationDispatch(...tables: readonly ReplicationCommands[]): 
     }
     const handler = handlerOf(command, ctx.method);
     if (handler) {
+      ctx.state.require?.(rightOfCommand(ctx.method, name) ?? 'admin');
       await handler({ ctx, database: ctx.state.database, query: ctx.query, more });
       return;
     }

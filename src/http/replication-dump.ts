@@ -16,6 +16,7 @@ import {
   type PageAnswerOptions,
   answerEmpty,
   answerJson,
+  answerSummedJson,
   answerPage,
   whileConnected,
 } from './replication-answer.ts';
@@ -33,7 +34,7 @@ export function dumpCommands(leader: Leader, options: PageAnswerOptions): Replic
           const shapeOf3 = generationOf(ctx) === '3.x';
           if (shapeOf3) assertServable(leader, database, query);
           const includeSystem = booleanParam(query, 'includeSystem', shapeOf3);
-          answerJson(ctx, leader.inventory(database, { includeSystem, shapeOf3 }));
+          answerSummedJson(ctx, leader.inventory(database, { includeSystem, shapeOf3 }));
         },
       },
     },
@@ -118,7 +119,14 @@ async function dump(
     translateIds: booleanParam(query, 'translateIds', true),
   };
   const page = await whileConnected(ctx, (signal) => leader.dump.read(database, wanted, signal));
-  answerPage(ctx, page, { [Header.deletionsSince]: page.deletionsSince.toString() }, options);
+  const request = {
+    kind: 'dump',
+    database: database.name,
+    ...wanted,
+    includeSystem: true,
+  } as const;
+  const headers = { [Header.deletionsSince]: page.deletionsSince.toString() };
+  answerPage(ctx, page, request, headers, options);
 }
 
 async function readTtl(ctx: Context): Promise<unknown> {

@@ -4,6 +4,7 @@ import { ServiceError } from '../model/errors.ts';
 import { parseJson } from '../protocol/json-text.ts';
 import { type Query, countParam, textParam } from '../protocol/params.ts';
 import { readText } from './body.ts';
+import { readKeys, readParts } from './key-parts.ts';
 import { answerJson } from './replication-answer.ts';
 import type { ReplicationCommands, ReplicationRequest } from './replication-dispatch.ts';
 import { sendPieces, sendResult } from './respond.ts';
@@ -14,7 +15,10 @@ const CHUNK_SIZE_MIN = 100;
 const CHUNK_SIZE_MAX = 20_000;
 const CHUNK_MAX = 2 ** 32;
 
-/** The command `keys`: followers of 2.7 and later compare collections with it (contract 3.5). */
+/**
+ * The command `keys`: followers of 2.7 and later compare collections with it (contract 3.5). The types `sums`,
+ * `states` and `documents` are additions: they find out with few bytes which documents differ in any way.
+ */
 export function keysCommands(leader: Leader): ReplicationCommands {
   return {
     keys: {
@@ -48,16 +52,7 @@ async function sendChunks(
 ): Promise<void> {
   const { deadline } = ctx.state.limits;
   const chunks = leader.keys.chunks(database, listId(more, 'GET'), chunkSize(query));
-  const pieces = async function* (): AsyncGenerator<string, void, void> {
-    let before = '[';
-    for await (const chunk of chunks) {
-      deadline.throwIfAborted();
-      yield before + JSON.stringify(chunk);
-      before = ',';
-    }
-    yield before === '[' ? '[]' : ']';
-  };
-  await sendPieces(ctx, 200, pieces());
+  await sendPieces(ctx, 200, arrayPieces(textsOf(chunks), deadline));
 }
 
 async function sendChunk(
@@ -80,9 +75,30 @@ async function sendChunk(
       await sendPieces(ctx, 200, arrayPieces(documents, ctx.state.limits.deadline));
       return;
     }
+    case 'sums':
+      answerJson(
+        ctx,
+        await leader.keys.sums(database, id, readParts(text), ctx.state.limits.deadline),
+      );
+      return;
+    case 'states': {
+      const { deadline } = ctx.state.limits;
+      const states = leader.keys.states(database, id, readParts(text), deadline);
+      await sendPieces(ctx, 200, arrayPieces(textsOf(states), deadline));
+      return;
+    }
+    case 'documents': {
+      const documents = leader.keys.documentsOf(database, id, readKeys(text));
+      await sendPieces(ctx, 200, arrayPieces(documents, ctx.state.limits.deadline));
+      return;
+    }
     default:
       throw new ServiceError('httpBadParameter', "invalid 'type' value");
   }
+}
+
+async function* textsOf(values: AsyncIterable<unknown>): AsyncGenerator<string, void, void> {
+  for await (const value of values) yield JSON.stringify(value);
 }
 
 async function* arrayPieces(

@@ -5,7 +5,7 @@ import { chunkSizeParam, tickRangeParams } from '../protocol/params.ts';
 import type { Exchange } from './context.ts';
 import { generationOf } from './generation.ts';
 import { answerLog } from './log-pages.ts';
-import { type PageAnswerOptions, answerJson } from './replication-answer.ts';
+import { type PageAnswerOptions, answerJson, answerSummedJson } from './replication-answer.ts';
 import { readReplicationBody } from './replication-body.ts';
 import type { ReplicationCommands } from './replication-dispatch.ts';
 
@@ -30,7 +30,7 @@ export function loggerCommands(leader: Leader, options: PageAnswerOptions): Repl
       },
     },
     'logger-state': {
-      methods: { GET: ({ ctx, database }) => answerJson(ctx, logger.status(database)) },
+      methods: { GET: ({ ctx, database }) => answerSummedJson(ctx, logger.status(database)) },
     },
     'logger-config': {
       methods: {

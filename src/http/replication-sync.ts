@@ -1,6 +1,8 @@
 import type { Logger } from '../base/logger.ts';
 import type { Database } from '../documents/database.ts';
 import type { InitialSyncer, SyncResult } from '../follower/initial-syncer.ts';
+import { parseEndpoint } from '../follower/endpoint.ts';
+import { ANY_LEADER, type LeaderAccess, assertAllowed } from '../follower/leader-access.ts';
 import { LeaderClient } from '../follower/leader-client.ts';
 import { type LeaderSelection, readSelection } from '../follower/leader-selection.ts';
 import { type ErrorName, isServiceError, ServiceError } from '../model/errors.ts';
@@ -14,6 +16,8 @@ export interface SyncCommandsDeps {
   /** Server id of this server. */
   readonly serverId: string;
   readonly isApplierRunning: (database: Database) => boolean;
+  /** Any leader by default. */
+  readonly leaderAccess?: LeaderAccess;
 }
 
 /** What a request for a sync says (contract 3.7). */
@@ -23,6 +27,8 @@ interface SyncWanted extends LeaderSelection {
   readonly password: string;
   readonly includeSystem: boolean;
   readonly keepBarrier: boolean;
+  /** Whether only what differs is to be sent. */
+  readonly incremental: boolean;
   readonly verbose: boolean;
   /** How long the leader may stay silent before a page. */
   readonly dumpTimeoutMs: number;
@@ -37,7 +43,7 @@ const SECONDS_MAX = 1_000_000;
 /** Failures that are not the leader's, and keep the status the table of errors has for them. */
 const OWN_FAILURES: ReadonlySet<ErrorName> = new Set<ErrorName>([
   ...(['applierRunning', 'shuttingDown', 'databaseNotFound'] as const),
-  ...(['httpBadParameter', 'invalidApplierConfiguration'] as const),
+  ...(['httpBadParameter', 'invalidApplierConfiguration', 'forbidden'] as const),
 ]);
 
 /** The command `sync` (contract 3.7). */
@@ -55,10 +61,14 @@ async function sync(deps: SyncCommandsDeps, { ctx, database }: ReplicationReques
   if (deps.isApplierRunning(database)) {
     throw new ServiceError('applierRunning', 'cannot perform operation while applier is running');
   }
+  const { leaderAccess = ANY_LEADER } = deps;
+  const endpoint = parseEndpoint(wanted.endpoint);
+  if (endpoint) assertAllowed(leaderAccess, endpoint);
   const client = new LeaderClient(
     { logger: deps.logger },
     {
       endpoint: wanted.endpoint,
+      tls: leaderAccess.tls,
       database: wanted.database,
       username: wanted.username,
       password: wanted.password,
@@ -70,9 +80,11 @@ async function sync(deps: SyncCommandsDeps, { ctx, database }: ReplicationReques
   );
   try {
     const { restrictType, restrictCollections, includeSystem, keepBarrier, verbose } = wanted;
+    const differencesBy = wanted.incremental ? 'keys' : undefined;
+    const chosen = { client, restrictType, restrictCollections, includeSystem };
     const result = await deps.syncer.run(
       database,
-      { client, restrictType, restrictCollections, includeSystem, keepBarrier, verbose },
+      { ...chosen, keepBarrier, verbose, differencesBy },
       ctx.state.limits.signal,
     );
     answerJson(ctx, syncResultBody(result));
@@ -96,7 +108,7 @@ export function syncResultBody(result: SyncResult): object {
 
 /**
  * What later generations can say besides is taken and has no effect where a copy is made the same
- * way whatever it says: `incremental`, `useCollectionId`.
+ * way whatever it says: `useCollectionId`.
  *
  * @throws ServiceError httpBadParameter (400/400) as `readSelection`
  */
@@ -109,6 +121,7 @@ function readWanted(body: Readonly<Record<string, unknown>>, databaseName: strin
     password: textOr(body['password'], ''),
     includeSystem: typeof includeSystem === 'boolean' ? includeSystem : true,
     keepBarrier: body['keepBarrier'] === true,
+    incremental: body['incremental'] === true,
     verbose: body['verbose'] === true,
     dumpTimeoutMs: isSeconds(waitSeconds) ? waitSeconds * 1000 : REQUEST_TIMEOUT_MS,
   };

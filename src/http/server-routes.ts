@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { ServiceError } from '../model/errors.ts';
 import { booleanParam } from '../protocol/params.ts';
 import { announcedBytes, readJsonObject } from './body.ts';
 import { type ApiRouter, apiRouter } from './context.ts';
@@ -42,11 +43,17 @@ export function statisticsRoutes(deps: { readonly clock: Clock }): ApiRouter {
   return router;
 }
 
-/** GET `/_admin/server/role` and `/availability`, which drivers of 3.x ask for: one server on its own, that answers. */
-export function serverRoutes(): ApiRouter {
+/**
+ * GET `/_admin/server/role` and `/availability`, which drivers of 3.x and load balancers ask for: one server on its
+ * own, that answers - until it is told to stop: then 503, from before it closes its door.
+ */
+export function serverRoutes(deps: { readonly leaving: AbortSignal }): ApiRouter {
   const router = apiRouter('/_admin/server');
   router.get('/role', (ctx) => sendResult(ctx, 200, { role: 'SINGLE' }));
-  router.get('/availability', (ctx) => sendResult(ctx, 200, { mode: 'default' }));
+  router.get('/availability', (ctx) => {
+    if (deps.leaving.aborted) throw new ServiceError('shuttingDown');
+    sendResult(ctx, 200, { mode: 'default' });
+  });
   return router;
 }
 

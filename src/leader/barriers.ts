@@ -16,8 +16,6 @@ export interface BarrierRequest {
   readonly tick: unknown;
 }
 
-/** Open barriers of all databases together; further ones are refused. */
-const OPEN_MAX = 1000;
 /** How long a barrier lives on from a request for the log that names it (contract 2.6). */
 const FOLLOW_TTL_SECONDS = 180;
 
@@ -29,9 +27,10 @@ export class Barriers {
   readonly #store: Store;
   readonly #open: Leases<Barrier>;
 
-  constructor(deps: { store: Store; clock: Clock }) {
+  /** @param options.max open ones of all databases together; further ones are refused */
+  constructor(deps: { store: Store; clock: Clock }, options: { max: number }) {
     this.#store = deps.store;
-    this.#open = new Leases<Barrier>(deps, { max: OPEN_MAX, what: 'barriers' });
+    this.#open = new Leases<Barrier>(deps, { max: options.max, what: 'barriers' });
   }
 
   /** Everything above this tick must stay in the log of the database; undefined without a barrier. */

@@ -15,7 +15,7 @@ export interface FollowClient {
 /** Clients remembered per database; whoever has not asked for the longest time is forgotten first. */
 const CLIENTS_MAX = 1000;
 
-/** The followers of each database, by server id. Kept in memory only, as on real servers. */
+/** The followers of each database, by server id; see `ClientRetention` for what is stored of them. */
 export class FollowClients {
   readonly #byDatabase = new WeakMap<Database, Map<string, FollowClient>>();
 
@@ -33,6 +33,15 @@ export class FollowClients {
     clients.set(client.serverId, isKept ? { ...client, lastServedTick: before } : client);
     const [oldest] = clients.keys();
     if (clients.size > CLIENTS_MAX && oldest !== undefined) clients.delete(oldest);
+  }
+
+  /** Notes what is remembered of an earlier run; those that have called since are known better. */
+  restore(database: Database, clients: readonly FollowClient[]): void {
+    const called = this.list(database);
+    const known = new Set(called.map(({ serverId }) => serverId));
+    const all = [...clients.filter(({ serverId }) => !known.has(serverId)), ...called];
+    const kept = all.slice(-CLIENTS_MAX).map((each) => [each.serverId, each] as const);
+    this.#byDatabase.set(database, new Map(kept));
   }
 
   /** In the order of their last calls. */

@@ -5,9 +5,6 @@ import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import { Leases, checkedTtlMs } from './leases.ts';
 
-/** Open batches of all databases together; further ones are refused. */
-const OPEN_MAX = 1000;
-
 /**
  * Dump batches (contract 3.3): while one is open, compaction leaves alone what a dump that began
  * with it may still read. A batch ends when it is removed, or when its time is over.
@@ -17,9 +14,10 @@ export class DumpBatches {
   /** By id: the last completed commit when it was created. */
   readonly #open: Leases<Tick>;
 
-  constructor(deps: { store: Store; clock: Clock }) {
+  /** @param options.max open ones of all databases together; further ones are refused */
+  constructor(deps: { store: Store; clock: Clock }, options: { max: number }) {
     this.#store = deps.store;
-    this.#open = new Leases<Tick>(deps, { max: OPEN_MAX, what: 'dump batches' });
+    this.#open = new Leases<Tick>(deps, { max: options.max, what: 'dump batches' });
   }
 
   /**

@@ -3,8 +3,11 @@ import type { Collection } from '../documents/collection.ts';
 import { CollectionView, type DocumentPointer } from '../documents/collection-view.ts';
 import type { Database } from '../documents/database.ts';
 import { dataOfLine, withId } from '../documents/stored-document.ts';
+import { type DocumentState, type PartSum, ViewProofs } from '../documents/view-proof.ts';
 import { ServiceError } from '../model/errors.ts';
+import { isValidKey } from '../model/names.ts';
 import { ChunkHash } from '../protocol/key-hash.ts';
+import type { SpreadRange } from '../protocol/key-spread.ts';
 import type { Store } from '../storage/store.ts';
 import { Leases } from './leases.ts';
 
@@ -38,10 +41,12 @@ const TTL_MS = 300_000;
  */
 export class KeyLists {
   readonly #store: Store;
+  readonly #proofs: ViewProofs;
   readonly #open: Leases<KeyList>;
 
   constructor(deps: { store: Store; clock: Clock }) {
     this.#store = deps.store;
+    this.#proofs = new ViewProofs(deps);
     this.#open = new Leases<KeyList>(deps, {
       max: OPEN_MAX,
       what: 'lists of keys',
@@ -130,6 +135,62 @@ export class KeyLists {
       return found;
     });
     return textsOf(list, chosen);
+  }
+
+  /**
+   * How many documents each part of the keys has, and the sum of their digests.
+   * @param parts in rising order, apart from one another
+   * @throws ServiceError cursorNotFound (1600), storageDamaged; the reason of `signal`
+   */
+  async sums(
+    database: Database,
+    id: string,
+    parts: readonly SpreadRange[],
+    signal: AbortSignal,
+  ): Promise<readonly PartSum[]> {
+    const list = this.#find(database, id);
+    try {
+      return await list.view.whileOpen(() => this.#proofs.sums(list.view, parts, signal));
+    } catch (error) {
+      throw reasonOf(list, error);
+    }
+  }
+
+  /**
+   * Key, revision and digest of each document of some parts of the keys, in the byte order of keys.
+   * @throws ServiceError as `sums`
+   */
+  async *states(
+    database: Database,
+    id: string,
+    parts: readonly SpreadRange[],
+    signal: AbortSignal,
+  ): AsyncGenerator<DocumentState, void, void> {
+    const list = this.#find(database, id);
+    try {
+      yield* this.#proofs.states(list.view, parts, signal);
+    } catch (error) {
+      throw reasonOf(list, error);
+    }
+  }
+
+  /**
+   * Documents by their keys as JSON texts, in the order in which they are asked for; `null` for what is
+   * not in the list.
+   * @throws ServiceError cursorNotFound (1600); storageDamaged while the texts are read
+   */
+  async *documentsOf(
+    database: Database,
+    id: string,
+    keys: readonly string[],
+  ): AsyncGenerator<string, void, void> {
+    const list = this.#find(database, id);
+    for (const key of keys) {
+      assertOpen(list);
+      const pointer = isValidKey(key) ? list.view.pointer(key) : undefined;
+      if (pointer) yield* textsOf(list, [{ key, pointer }]);
+      else yield 'null';
+    }
   }
 
   /** Ends a list. @throws ServiceError cursorNotFound (1600) */

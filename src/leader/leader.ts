@@ -1,7 +1,9 @@
 import type { Clock } from '../base/clock.ts';
 import type { Database } from '../documents/database.ts';
 import type { Store } from '../storage/store.ts';
+import type { LogKeep } from '../changelog/retention.ts';
 import { Barriers } from './barriers.ts';
+import { ClientRetention } from './client-retention.ts';
 import { FollowClients } from './clients.ts';
 import { DumpBatches } from './dump-batches.ts';
 import { CollectionDump } from './dump.ts';
@@ -19,7 +21,11 @@ export interface LeaderOptions {
   readonly maxPageBytes: number;
   /** Bytes of pages built but not sent, of all requests together. */
   readonly pageBudgetBytes: number;
+  /** Dump batches open at a time, and as many barriers; 1000 by default. */
+  readonly maxBatches?: number;
 }
+
+const MAX_BATCHES = 1000;
 
 /** Everything a follower can ask this server for. */
 export class Leader {
@@ -32,6 +38,7 @@ export class Leader {
   readonly pageMemory: PageMemory;
   readonly pagesAhead: PagesAhead;
   readonly #store: Store;
+  readonly #retention: ClientRetention;
 
   constructor(deps: { store: Store; clock: Clock }, options: LeaderOptions) {
     const { store, clock } = deps;
@@ -43,17 +50,29 @@ export class Leader {
     this.#store = store;
     this.pageMemory = memory;
     this.pagesAhead = new PagesAhead({ memory });
-    this.logger = new LeaderLogger({ store, clock, clients }, { version: options.version });
+    const retention = new ClientRetention({ store, clock, clients });
+    this.#retention = retention;
+    this.logger = new LeaderLogger({ store, clock, retention }, { version: options.version });
     this.follow = new LogFollow({ store, clock, clients, memory });
     this.dump = new CollectionDump({ store, ahead: this.pagesAhead });
-    this.batches = new DumpBatches({ store, clock });
-    this.barriers = new Barriers({ store, clock });
+    const { maxBatches = MAX_BATCHES } = options;
+    this.batches = new DumpBatches({ store, clock }, { max: maxBatches });
+    this.barriers = new Barriers({ store, clock }, { max: maxBatches });
     this.keys = new KeyLists(deps);
   }
 
   /** See `readInventory`. */
   inventory(database: Database, options: InventoryOptions): Inventory {
     return readInventory({ store: this.#store, logger: this.logger }, database, options);
+  }
+
+  /**
+   * What of a log stays although it is above its caps: what is behind a barrier, and what followers have not read.
+   * Remembers where these are. To be called before the caps are enforced, about once a second.
+   */
+  async logKeep(database: Database): Promise<LogKeep> {
+    const clients = await this.#retention.update(database);
+    return { above: this.barriers.horizon(database), clients };
   }
 
   /** Ends what runs by itself: the clocks of dump batches, barriers and lists of keys, and reading ahead. */

@@ -4,7 +4,7 @@ import { startLogger, stopLogger } from '../documents/databases.ts';
 import { ServiceError } from '../model/errors.ts';
 import { type LoggerConfig, MIN_MAX_EVENTS, MIN_MAX_EVENTS_SIZE } from '../model/logger-config.ts';
 import type { Store } from '../storage/store.ts';
-import type { FollowClients } from './clients.ts';
+import type { ClientRetention } from './client-retention.ts';
 import { wireTime } from './wire-time.ts';
 
 /** `state` of logger-state and inventory (contract 2.4). */
@@ -20,6 +20,16 @@ export interface LoggerState {
   readonly firstTick: string;
   /** Addition: readers whose position is below this tick have missed something for good. */
   readonly holeAt: string;
+  /** Addition: what is wrong with the store; absent while nothing is. */
+  readonly storage?: StorageState;
+}
+
+/** What is wrong with the store of this server, which all of its databases share. */
+export interface StorageState {
+  /** What was found damaged since the start: such data is not served, who asks for it gets an error. */
+  readonly damage?: { readonly count: number; readonly since: string; readonly message: string };
+  /** Why writes are refused at the moment. */
+  readonly writesRefused?: { readonly errorNum: number; readonly message: string };
 }
 
 /** The answer to logger-state. */
@@ -46,6 +56,10 @@ export interface LoggerStatus {
     readonly time: string;
     /** Addition: the position the client asked from last. */
     readonly from: string;
+    /** Addition: about how many bytes of the log stay for its sake, or would, if that were not above a cap. */
+    readonly retainedBytes: number;
+    /** Addition: what it would have to read next is gone; it must copy anew. */
+    readonly lost: boolean;
   }[];
 }
 
@@ -69,16 +83,16 @@ export interface TickRangeEntry {
 export class LeaderLogger {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #clients: FollowClients;
+  readonly #retention: ClientRetention;
   readonly #version: string;
 
   constructor(
-    deps: { store: Store; clock: Clock; clients: FollowClients },
+    deps: { store: Store; clock: Clock; retention: ClientRetention },
     options: { version: string },
   ) {
     this.#store = deps.store;
     this.#clock = deps.clock;
-    this.#clients = deps.clients;
+    this.#retention = deps.retention;
     this.#version = options.version;
   }
 
@@ -133,6 +147,7 @@ export class LeaderLogger {
       time: wireTime(this.#clock.nowMs()),
       firstTick: firstTick.toString(),
       holeAt: changelog.holeAt.toString(),
+      ...storageOf(this.#store),
     };
   }
 
@@ -147,11 +162,12 @@ export class LeaderLogger {
           return { id, firstTick: firstTick.toString(), foundTick: foundTick.toString() };
         }),
       },
-      clients: this.#clients.list(database).map((client) => ({
+      clients: this.#retention.clients(database).map((client) => ({
         serverId: client.serverId,
         lastServedTick: client.lastServedTick.toString(),
         time: wireTime(client.timeMs),
         from: client.from.toString(),
+        ...this.#retention.standing(database, client),
       })),
     };
   }
@@ -188,11 +204,32 @@ export class LeaderLogger {
   }
 }
 
+/** Nothing, while nothing is wrong. */
+function storageOf({ health: { damage }, failure }: Store): { storage?: StorageState } {
+  if (!damage && !failure) return {};
+  const { errorNum = 0, message = '' } = failure ?? {};
+  return {
+    storage: {
+      ...(damage
+        ? {
+            damage: {
+              count: damage.count,
+              since: wireTime(damage.sinceMs),
+              message: damage.message,
+            },
+          }
+        : {}),
+      ...(failure ? { writesRefused: { errorNum, message } } : {}),
+    },
+  };
+}
+
 function mergedConfig(
   config: LoggerConfig,
   changes: Readonly<Record<string, unknown>>,
 ): LoggerConfig {
   const { autoStart, logRemoteChanges, maxEvents, maxEventsSize } = changes;
+  const { retainForClients, retainForClientsSize } = changes;
   return {
     autoStart: typeof autoStart === 'boolean' ? autoStart : config.autoStart,
     logRemoteChanges:
@@ -203,6 +240,14 @@ function mergedConfig(
       typeof maxEventsSize === 'number'
         ? checkedCap(maxEventsSize, MIN_MAX_EVENTS_SIZE)
         : config.maxEventsSize,
+    retainForClients:
+      typeof retainForClients === 'number'
+        ? checkedCap(retainForClients, 1)
+        : config.retainForClients,
+    retainForClientsSize:
+      typeof retainForClientsSize === 'number'
+        ? checkedCap(retainForClientsSize, MIN_MAX_EVENTS_SIZE)
+        : config.retainForClientsSize,
   };
 }
 

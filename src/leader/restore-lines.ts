@@ -3,9 +3,11 @@ import type { Collection } from '../documents/collection.ts';
 import { CollectionType } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
 import { MarkerType } from '../model/marker.ts';
+import type { NumericRevisions } from '../model/numeric-revisions.ts';
 import { NOT_PLAIN } from '../protocol/json-bytes.ts';
 import { RestoreLineScan } from '../protocol/restore-line-scan.ts';
 import type { ByteSlice } from '../storage/block-writer.ts';
+import { type DocumentRows, ROW_CELLS, RowColumn } from '../storage/document-rows.ts';
 import {
   type RestoreLine,
   type RestoreRules,
@@ -14,27 +16,12 @@ import {
 } from './restore-line.ts';
 
 const NEWLINE = 0x0a;
+/** Room is made for lines of this length; there is more when they are shorter. */
+const LINE_BYTES_LOG2 = 7;
 /** In place of where a revision begins: the document gets a new one. */
 const NO_REVISION = -2;
 /** Revisions of no more characters are never too large. */
 const SMALL_REVISION = 18;
-
-/** What a row says of its line: its number, what it is, and offsets into the bytes; -1 for nothing. */
-const Column = {
-  number: 0,
-  kind: 1,
-  keyStart: 2,
-  keyEnd: 3,
-  revStart: 4,
-  revEnd: 5,
-  fromStart: 6,
-  fromEnd: 7,
-  toStart: 8,
-  toEnd: 9,
-  restStart: 10,
-  dataEnd: 11,
-} as const;
-const COLUMNS = 12;
 
 const Kind = { upsert: 0, removal: 1, parsed: 2 } as const;
 
@@ -43,13 +30,17 @@ const Kind = { upsert: 0, removal: 1, parsed: 2 } as const;
  * moves to a line, the getters describe it. A line that is spelled plainly costs a row of numbers in memory
  * besides its bytes; others are parsed.
  */
-export class RestoreLines implements RestoreLine {
-  readonly #bytes: Buffer;
+export class RestoreLines implements RestoreLine, DocumentRows {
+  readonly source: Buffer;
+  #cells: Int32Array;
   readonly #collection: Collection;
   readonly #rules: RestoreRules;
   readonly #parsed = new Map<number, RestoreLine>();
-  #rows: Int32Array;
+  /** By row: the number of its line in the body, and what it is. */
+  #numbers: Int32Array;
+  #kinds: Uint8Array;
   #count = 0;
+  #upserts = 0;
   #number: number;
 
   #text = '';
@@ -67,11 +58,14 @@ export class RestoreLines implements RestoreLine {
     collection: Collection,
     options: { rules: RestoreRules; before: number },
   ) {
-    this.#bytes = bytes;
+    this.source = bytes;
     this.#collection = collection;
     this.#rules = options.rules;
     this.#number = options.before;
-    this.#rows = new Int32Array((1 + (bytes.length >> 7)) * COLUMNS);
+    const rows = 1 + (bytes.length >> LINE_BYTES_LOG2);
+    this.#cells = new Int32Array(rows * ROW_CELLS);
+    this.#numbers = new Int32Array(rows);
+    this.#kinds = new Uint8Array(rows);
     const isText = isUtf8(bytes);
     const scan = new RestoreLineScan(bytes);
     for (let start = 0; start < bytes.length;) {
@@ -86,8 +80,17 @@ export class RestoreLines implements RestoreLine {
     return this.#count;
   }
 
+  get cells(): Int32Array {
+    return this.#cells;
+  }
+
+  /** Whether the rows say everything: each line is an upsert that is spelled plainly. */
+  get areRows(): boolean {
+    return this.#upserts === this.#count;
+  }
+
   get byteLength(): number {
-    return this.#bytes.length;
+    return this.source.length;
   }
 
   /** How many lines of the body there are up to the end of these, blank ones included. */
@@ -99,45 +102,55 @@ export class RestoreLines implements RestoreLine {
   next(): boolean {
     if (++this.#row >= this.#count) return false;
     // One character a byte: what is cut out of it is ASCII.
-    if (this.#row === 0) this.#text = this.#bytes.toString('latin1');
-    this.#at = this.#row * COLUMNS;
+    if (this.#row === 0) this.#text = this.source.toString('latin1');
+    this.#at = this.#row * ROW_CELLS;
     this.#line = this.#parsed.get(this.#row);
     return true;
   }
 
   /** Number of the line in the body, counted from 1. */
   get number(): number {
-    return this.#cell(Column.number);
+    return this.#numbers[this.#row] ?? 0;
   }
 
   get isRemoval(): boolean {
-    return this.#line?.isRemoval ?? this.#cell(Column.kind) === Kind.removal;
+    return this.#line?.isRemoval ?? this.#kinds[this.#row] === Kind.removal;
   }
 
   get key(): string {
-    return this.#line?.key ?? this.#slice(Column.keyStart) ?? '';
+    return this.#line?.key ?? this.#slice(RowColumn.keyStart) ?? '';
   }
 
   get rev(): string | undefined {
-    return this.#line ? this.#line.rev : this.#slice(Column.revStart);
+    return this.#line ? this.#line.rev : this.#slice(RowColumn.revStart);
   }
 
   get from(): string | undefined {
-    return this.#line ? this.#line.from : this.#slice(Column.fromStart);
+    return this.#line ? this.#line.from : this.#slice(RowColumn.fromStart);
   }
 
   get to(): string | undefined {
-    return this.#line ? this.#line.to : this.#slice(Column.toStart);
+    return this.#line ? this.#line.to : this.#slice(RowColumn.toStart);
   }
 
   get rest(): ByteSlice {
     if (this.#line) return this.#line.rest;
-    const start = this.#cell(Column.restStart);
-    return { source: this.#bytes, start, end: this.#cell(Column.dataEnd) };
+    const start = this.#cell(RowColumn.restStart);
+    return { source: this.source, start, end: this.#cell(RowColumn.restEnd) };
+  }
+
+  /** Adds those that are kept. For rows that say everything. */
+  addRevisions(revisions: NumericRevisions): void {
+    const cells = this.#cells;
+    for (let at = 0; at < this.#count * ROW_CELLS; at += ROW_CELLS) {
+      const start = cells[at + RowColumn.revStart] ?? -1;
+      if (start < 0) continue;
+      revisions.add(this.source.toString('latin1', start, cells[at + RowColumn.revEnd]));
+    }
   }
 
   #cell(column: number): number {
-    return this.#rows[this.#at + column] ?? -1;
+    return this.#cells[this.#at + column] ?? -1;
   }
 
   #slice(column: number): string | undefined {
@@ -167,17 +180,17 @@ export class RestoreLines implements RestoreLine {
       if (!isEdge && strictTypes && type === MarkerType.edge) return NOT_PLAIN;
     }
     const at = this.#addRow(kind);
-    const rows = this.#rows;
-    rows[at + Column.keyStart] = keyStart;
-    rows[at + Column.keyEnd] = isOwn ? scan.ownKeyEnd : scan.keyEnd;
-    rows[at + Column.revStart] = rev;
-    rows[at + Column.revEnd] = rev === scan.revStart ? scan.revEnd : scan.ownRevEnd;
-    rows[at + Column.fromStart] = isEdge ? scan.fromStart : -1;
-    rows[at + Column.fromEnd] = scan.fromEnd;
-    rows[at + Column.toStart] = isEdge ? scan.toStart : -1;
-    rows[at + Column.toEnd] = scan.toEnd;
-    rows[at + Column.restStart] = scan.restStart;
-    rows[at + Column.dataEnd] = scan.dataEnd;
+    const rows = this.#cells;
+    rows[at + RowColumn.keyStart] = keyStart;
+    rows[at + RowColumn.keyEnd] = isOwn ? scan.ownKeyEnd : scan.keyEnd;
+    rows[at + RowColumn.revStart] = rev;
+    rows[at + RowColumn.revEnd] = rev === scan.revStart ? scan.revEnd : scan.ownRevEnd;
+    rows[at + RowColumn.fromStart] = isEdge ? scan.fromStart : -1;
+    rows[at + RowColumn.fromEnd] = scan.fromEnd;
+    rows[at + RowColumn.toStart] = isEdge ? scan.toStart : -1;
+    rows[at + RowColumn.toEnd] = scan.toEnd;
+    rows[at + RowColumn.restStart] = scan.restStart;
+    rows[at + RowColumn.restEnd] = scan.dataEnd;
     return end;
   }
 
@@ -190,17 +203,17 @@ export class RestoreLines implements RestoreLine {
     if (start < 0) return NO_REVISION;
     const end = isOnTop ? scan.revEnd : scan.ownRevEnd;
     if (end - start <= SMALL_REVISION) return start;
-    const rev = this.#bytes.toString('latin1', start, end);
+    const rev = this.source.toString('latin1', start, end);
     return isTooLarge(rev) ? NOT_PLAIN : start;
   }
 
   /** Adds any other line, unless it is blank; returns where it ends. */
   #parse(start: number): number {
-    const newline = this.#bytes.indexOf(NEWLINE, start);
-    const end = newline < 0 ? this.#bytes.length : newline;
+    const newline = this.source.indexOf(NEWLINE, start);
+    const end = newline < 0 ? this.source.length : newline;
     // Lines of one character are passed over, too (contract 4.3).
     if (end - start <= 1) return end;
-    const source = this.#bytes.subarray(start, end);
+    const source = this.source.subarray(start, end);
     try {
       if (!isUtf8(source)) throw new ServiceError('invalidJson', 'the line is not UTF-8');
       const text = source.toString('utf8');
@@ -215,15 +228,25 @@ export class RestoreLines implements RestoreLine {
   }
 
   #addRow(kind: number): number {
-    const at = this.#count++ * COLUMNS;
-    if (at === this.#rows.length) {
-      const larger = new Int32Array(at * 2);
-      larger.set(this.#rows);
-      this.#rows = larger;
-    }
-    this.#rows[at + Column.number] = this.#number;
-    this.#rows[at + Column.kind] = kind;
-    return at;
+    const row = this.#count++;
+    if (row === this.#kinds.length) this.#grow();
+    this.#numbers[row] = this.#number;
+    this.#kinds[row] = kind;
+    if (kind === Kind.upsert) this.#upserts++;
+    return row * ROW_CELLS;
+  }
+
+  #grow(): void {
+    const rows = this.#kinds.length * 2;
+    const cells = this.#cells;
+    const numbers = this.#numbers;
+    const kinds = this.#kinds;
+    this.#cells = new Int32Array(rows * ROW_CELLS);
+    this.#cells.set(cells);
+    this.#numbers = new Int32Array(rows);
+    this.#numbers.set(numbers);
+    this.#kinds = new Uint8Array(rows);
+    this.#kinds.set(kinds);
   }
 }
 

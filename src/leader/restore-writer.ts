@@ -42,6 +42,11 @@ function writeLines(
   lines: RestoreLines,
   revisions: NumericRevisions,
 ): void {
+  if (lines.areRows && writes.takesNew(collection, lines)) {
+    writes.writeNew(collection, lines);
+    lines.addRevisions(revisions);
+    return;
+  }
   const tracksKeys = collection.parameters.keyOptions?.type === 'autoincrement';
   while (lines.next()) {
     const { key, rev } = lines;

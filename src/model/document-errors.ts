@@ -23,6 +23,13 @@ export const DOCUMENT_ERRORS = {
     cause: 'A collection is to be made under an id that another one has.',
     cure: 'Leave the id out, or drop the other collection first.',
   },
+  filesystemFull: {
+    errorNum: 1104,
+    httpStatus: 507,
+    message: 'filesystem full',
+    cause: 'The disk with the data directory, or the share of it that the server may use, is full.',
+    cure: 'Make room there. What is stored can be read meanwhile; writes are taken again by themselves within seconds.',
+  },
   noJournal: {
     errorNum: 1105,
     httpStatus: 400,

@@ -2,6 +2,7 @@ import { DOCUMENT_ERRORS } from './document-errors.ts';
 import type { ErrorEntry } from './error-entry.ts';
 import { GENERAL_ERRORS } from './general-errors.ts';
 import { REPLICATION_ERRORS } from './replication-errors.ts';
+import { USER_ERRORS } from './user-errors.ts';
 
 /**
  * Every failure a client can be told of, by name (contract 1.6). Names are unique, numbers need not be: the
@@ -11,6 +12,7 @@ export const ERRORS = {
   ...GENERAL_ERRORS,
   ...DOCUMENT_ERRORS,
   ...REPLICATION_ERRORS,
+  ...USER_ERRORS,
 } as const satisfies Record<string, ErrorEntry>;
 
 /** Name of a kind of failure. */

@@ -28,9 +28,10 @@ export const GENERAL_ERRORS = {
     errorNum: 4,
     httpStatus: 500,
     message: 'the storage engine failed',
-    cause:
-      'The operating system refused a read or a write of the data directory, or the disk is full.',
-    cure: 'The log has the reason. Make room or mend the rights, then start the server again.',
+    cause: 'The operating system refused a read or a write of the data directory.',
+    cure:
+      'The log has the reason. Mend the disk, or the rights; writes are taken again by themselves when the ' +
+      'directory can be written.',
   },
   storeLocked: {
     errorNum: 4,
@@ -64,8 +65,12 @@ export const GENERAL_ERRORS = {
     errorNum: 11,
     httpStatus: 403,
     message: 'forbidden',
-    cause: 'The target is protected, such as a system collection or the primary index.',
-    cure: 'Leave it as it is; the server needs it.',
+    cause:
+      'The target is protected, such as a system collection or the primary index; or the user has no right to do ' +
+      'this in the database; or the endpoint is none that this server may connect to.',
+    cure:
+      'Leave alone what is protected. Rights are given with PUT /_api/user/<user>/database/<database>, endpoints ' +
+      'with --replication.allow-endpoints.',
   },
   lockTimeout: {
     errorNum: 18,
@@ -102,8 +107,9 @@ export const GENERAL_ERRORS = {
     errorNum: 401,
     httpStatus: 401,
     message: 'unauthorized',
-    cause: 'The request names no user, or the password does not fit.',
-    cure: 'Send the credentials of a user of this database.',
+    cause:
+      'The request names no user, the password does not fit, the user is not active, or the token has expired.',
+    cure: 'Send the credentials of an active user, or get a new token from POST /_open/auth.',
   },
   httpForbidden: {
     errorNum: 403,
@@ -126,12 +132,42 @@ export const GENERAL_ERRORS = {
     cause: 'The path exists, but not with this HTTP method.',
     cure: 'Use the method the documentation of the endpoint names.',
   },
+  requestTimeout: {
+    errorNum: 408,
+    httpStatus: 408,
+    message: 'request timeout',
+    cause:
+      'The head of a request did not come within --server.header-timeout, or less than 4 KiB of its body ' +
+      'within --server.body-timeout.',
+    cure: 'Send it faster, in smaller requests, or start the server with longer times.',
+  },
   preconditionFailed: {
     errorNum: 412,
     httpStatus: 412,
     message: 'precondition failed',
     cause: 'A condition in the headers of the request does not hold.',
     cure: 'Read the present state, decide again, and send the request anew.',
+  },
+  urlTooLong: {
+    errorNum: 414,
+    httpStatus: 414,
+    message: 'the URL is too long',
+    cause: 'Path and query together are longer than --server.max-url.',
+    cure: 'Send a shorter one, or start the server with a higher limit.',
+  },
+  expectationFailed: {
+    errorNum: 417,
+    httpStatus: 417,
+    message: 'expectation failed',
+    cause: "The header 'expect' has another value than 100-continue.",
+    cure: 'Send the request without it.',
+  },
+  headersTooLarge: {
+    errorNum: 431,
+    httpStatus: 431,
+    message: 'the head of the request is too large',
+    cause: 'Request line and headers together are larger than --server.max-header.',
+    cure: 'Send fewer or shorter headers, or start the server with a higher limit.',
   },
   httpInternal: {
     errorNum: 500,
@@ -146,6 +182,13 @@ export const GENERAL_ERRORS = {
     message: 'not implemented',
     cause: 'The call exists in other servers of this interface, but not in this one.',
     cure: "The README says under 'Limits' what is not offered; do without it, or use a server that has it.",
+  },
+  tooManyConnections: {
+    errorNum: 503,
+    httpStatus: 503,
+    message: 'too many connections',
+    cause: 'There are --server.max-connections connections already.',
+    cure: 'Try again after the seconds that Retry-After names, close connections, or start the server with a higher limit.',
   },
   invalidJson: {
     errorNum: 600,

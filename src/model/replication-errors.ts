@@ -76,8 +76,9 @@ export const REPLICATION_ERRORS = {
     httpStatus: 400,
     message: 'invalid replication logger configuration',
     cause:
-      'A cap (maxEvents, maxEventsSize) is below its minimum, or too large to be a whole number.',
-    cure: 'Use 0 (no limit), or at least 4096 events and 1048576 bytes.',
+      'A cap (maxEvents, maxEventsSize, retainForClientsSize) or a time (retainForClients) is below ' +
+      'its minimum, or too large to be a whole number.',
+    cure: 'Use 0 (no limit), or at least 4096 events, 1048576 bytes and 1 second.',
   },
   invalidApplierConfiguration: {
     errorNum: 1410,
@@ -121,7 +122,8 @@ export const REPLICATION_ERRORS = {
       'was written to while its logger was stopped.',
     cure:
       'Sync anew. ticklog make-follower LEADER does it all; or sync, then start the applier from ' +
-      'the lastLogTick of the answer. Let the leader keep more of its log.',
+      'the lastLogTick of the answer; autoResync does so by itself. Let the leader keep more of its ' +
+      'log (maxEventsSize), or keep it for its followers (retainForClients).',
   },
   coordinatorOnly: {
     errorNum: 1471,

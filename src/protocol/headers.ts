@@ -30,6 +30,8 @@ export const Header = {
   incarnation: 'x-ticklog-incarnation',
   /** CRC32 of the body in decimal; lines of a page that passes it are cut, not parsed. */
   crc32: 'x-ticklog-crc32',
+  /** CRC32 in decimal over what was asked and what the other headers of a page say (`pageSeal`). */
+  seal: 'x-ticklog-seal',
   /** Tick from which on the removals of a collection's journal are complete. */
   deletionsSince: 'x-ticklog-deletions-since',
   /** When the newest entry was committed, in ms since 1970, on the leader's clock. */
@@ -41,4 +43,6 @@ export const ContentType = {
   json: 'application/json; charset=utf-8',
   /** Pages of lines, and also the 204 in their place. */
   dump: 'application/x-arango-dump; charset=utf-8',
+  /** Of answers whose body is empty. */
+  text: 'text/plain; charset=utf-8',
 } as const;

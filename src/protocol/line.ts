@@ -79,6 +79,11 @@ export function journalHead(type: UpsertMarkerType): string {
   return `"type":${type},`;
 }
 
+/** What stands between type and key of a document in a log, outside of a transaction. */
+export function collectionFields(cid: string, cname: string): string {
+  return `"cid":${jsonString(cid)},"cname":${jsonString(cname)},`;
+}
+
 function documentFields(line: Omit<DocumentLine, 'data'>): string {
   const { tid, cid, cname, oldRev } = line;
   let fields = `"type":${line.type}`;

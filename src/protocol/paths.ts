@@ -29,6 +29,7 @@ export type ReplicationCommand =
   | 'logger-tick-ranges'
   | 'make-follower'
   | 'make-slave'
+  | 'mend-data'
   | 'restore-collection'
   | 'restore-data'
   | 'restore-indexes'

@@ -3,9 +3,10 @@ import { type Tick, tickText } from '../model/tick.ts';
 import { BLOCK_HEADER_BYTES } from './block.ts';
 import type { BlockSpace } from './keys.ts';
 import type { LineRun } from './line-run.ts';
-import type { BlockBuffers, OpenBlock, RecordSink } from './open-block.ts';
+import type { BlockBuffers } from './block-buffers.ts';
+import type { OpenBlock, RecordSink } from './open-block.ts';
 import type { OpenPointer } from './pointer.ts';
-import { RunAppender } from './run-appender.ts';
+import { RunAppender, type RunTarget } from './run-appender.ts';
 
 const LINE_END_BYTES = 2;
 const DATA_NAME_BYTES = ',"data":'.length;
@@ -57,7 +58,7 @@ export interface BlockMark {
  * Collects the entries one commit appends to one journal or changelog. Ticks must rise (P2). A
  * block is closed when the next line would pass 32 KiB; a longer line stands alone.
  */
-export class BlockWriter {
+export class BlockWriter implements RunTarget {
   readonly space: BlockSpace;
   readonly number: number;
   readonly #buffers: BlockBuffers;
@@ -82,7 +83,7 @@ export class BlockWriter {
   append(entry: Entry, tail: string, pointer?: OpenPointer): number {
     const head = `{"tick":"${tickText(entry.tick)}",`;
     const bytes = head.length + Buffer.byteLength(tail);
-    const block = this.#reserve(entry.tick, bytes);
+    const block = this.reserve(entry.tick, bytes);
     const at = BLOCK_HEADER_BYTES + block.length;
     block.buffer.write(head, at, 'latin1');
     block.buffer.write(tail, at + head.length);
@@ -99,7 +100,7 @@ export class BlockWriter {
     const headBytes = Buffer.byteLength(head);
     const dataBytes = typeof data === 'string' ? Buffer.byteLength(data) : data.end - data.start;
     const bytes = headBytes + dataBytes + LINE_END_BYTES;
-    const block = this.#reserve(entry.tick, bytes);
+    const block = this.reserve(entry.tick, bytes);
     const { buffer } = block;
     const start = BLOCK_HEADER_BYTES + block.length + headBytes;
     const end = start + dataBytes;
@@ -121,7 +122,7 @@ export class BlockWriter {
     const head = `{"tick":"${tickText(entry.tick)}",${prefix}`;
     const restStart = dataStart - DATA_NAME_BYTES;
     const bytes = head.length + (revEnd - keyStart) + (lineEnd - restStart);
-    const block = this.#reserve(entry.tick, bytes);
+    const block = this.reserve(entry.tick, bytes);
     const { buffer } = block;
     const at = BLOCK_HEADER_BYTES + block.length;
     const end = at + bytes;
@@ -145,7 +146,7 @@ export class BlockWriter {
     pointer?: OpenPointer,
   ): void {
     const bytes = end - start;
-    const block = this.#reserve(entry.tick, bytes);
+    const block = this.reserve(entry.tick, bytes);
     source.copy(block.buffer, BLOCK_HEADER_BYTES + block.length, start, end);
     this.#push(block, entry, bytes, pointer);
   }
@@ -160,7 +161,7 @@ export class BlockWriter {
     for (let from = 0; from < run.count;) {
       const start = from === 0 ? run.start : (run.ends[from - 1] ?? 0);
       const tick = firstTick + BigInt(from);
-      const block = this.#reserve(tick, (run.ends[from] ?? 0) - start);
+      const block = this.reserve(tick, (run.ends[from] ?? 0) - start);
       let to = from + 1;
       while (to < run.count && block.room((run.ends[to] ?? 0) - start, to - from)) to++;
       block.pushRun(run, from, to, tick, collection);
@@ -172,14 +173,13 @@ export class BlockWriter {
 
   /** Appends lines of a run one by one, each with a pointer of its own. @param firstTick that of its first line */
   beginRun(run: LineRun, firstTick: Tick, collection: number): RunAppender {
-    const target = {
-      reserve: (tick: Tick, bytes: number) => this.#reserve(tick, bytes),
-      added: (bytes: number, lastTick: Tick) => {
-        this.#bytes += bytes;
-        this.#lastTick = lastTick;
-      },
-    };
-    return new RunAppender({ target }, { run, firstTick, collection });
+    return new RunAppender({ target: this }, { run, firstTick, collection });
+  }
+
+  /** Notes lines for which blocks were reserved. @param lastTick of the last one */
+  added(bytes: number, lastTick: Tick): void {
+    this.#bytes += bytes;
+    this.#lastTick = lastTick;
   }
 
   /** The line (without newline) of an entry of this commit, undefined when it is not in it. */
@@ -233,7 +233,8 @@ export class BlockWriter {
     for (const block of this.#blocks.splice(0)) this.#buffers.close(block);
   }
 
-  #reserve(tick: Tick, bytes: number): OpenBlock {
+  /** The block that a line of this length, which must be appended, belongs to; for those who write into it themselves. */
+  reserve(tick: Tick, bytes: number): OpenBlock {
     assert(tick > this.#lastTick, 'ticks of one log rise');
     const last = this.#blocks[this.#blocks.length - 1];
     if (last?.fits(bytes, tick)) return last;

@@ -1,6 +1,8 @@
 import type { Level as LevelDatabase } from 'level';
 import type { Tick } from '../model/tick.ts';
+import type { AscendingKeys } from './ascending-keys.ts';
 import { Block } from './block.ts';
+import type { BlockBuffers } from './block-buffers.ts';
 import { BlockWriter } from './block-writer.ts';
 import { KeyCursor } from './key-cursor.ts';
 import {
@@ -10,9 +12,10 @@ import {
   primaryKeyBytes,
   primaryPrefix,
 } from './keys.ts';
+import { LinePointer } from './line-pointer.ts';
 import { LineTable } from './line-table.ts';
 import type { LogTip, TipMemory } from './log-tip.ts';
-import { type BlockBuffers, LinePointer, type OpenBlock, type RecordSink } from './open-block.ts';
+import type { OpenBlock, RecordSink } from './open-block.ts';
 import { PendingPointer, type Pointer, encodePointer } from './pointer.ts';
 import type { Scratch } from './scratch.ts';
 import type { StateOwner, States } from './stored-state.ts';
@@ -66,6 +69,8 @@ export class CommitGroup implements GroupView {
   #hasPointers = false;
   /** Of lines that came in runs; what `#overlay` says of a key is newer. */
   #lines: LineTable | undefined;
+  /** What neither of the two says of a key may be found here. */
+  readonly #ascending: AscendingKeys[] = [];
   readonly #states: States = new Map();
   readonly #blindKeys: (Buffer | string)[] = [];
   readonly #blindValues: (Value | null)[] = [];
@@ -161,6 +166,18 @@ export class CommitGroup implements GroupView {
   putBlind(key: Buffer | string, value: Value | null): void {
     this.#blindKeys.push(key);
     this.#blindValues.push(value);
+  }
+
+  addAscending(keys: AscendingKeys): void {
+    this.#ascending.push(keys);
+  }
+
+  ascendingCount(): number {
+    return this.#ascending.length;
+  }
+
+  truncateAscending(count: number): void {
+    this.#ascending.length = count;
   }
 
   blindCount(): number {
@@ -260,6 +277,7 @@ export class CommitGroup implements GroupView {
       if (this.#scratch.lines.length < TABLES_KEPT) this.#scratch.lines.push(this.#lines);
       this.#lines = undefined;
     }
+    this.#ascending.length = 0;
     for (const writer of this.#writers.values()) writer.release();
     this.#writers.clear();
   }
@@ -267,16 +285,27 @@ export class CommitGroup implements GroupView {
   /** What this group alone does to a key. */
   changeOf(keyText: string): Value | null | undefined {
     const value = this.#overlay.get(keyText);
-    return value === undefined && this.#lines ? lineOf(this.#lines, keyText) : value;
+    if (value !== undefined) return value;
+    const line = this.#lines && lineOf(this.#lines, keyText);
+    return line === undefined ? this.#ascendingPointer(keyText) : line;
   }
 
   /** Whether this group alone leaves a document under a key; undefined when it does nothing to it. */
   livenessOf(key: KeyCursor): boolean | undefined {
-    if (this.#hasPointers) {
-      const value = this.#overlay.get(primaryPrefix(key.collection) + key.text);
-      if (value !== undefined) return value !== null;
+    const isLine = this.#lines?.isLive(key);
+    if (!this.#hasPointers && this.#ascending.length === 0) return isLine;
+    const keyText = primaryPrefix(key.collection) + key.text;
+    const value = this.#overlay.get(keyText);
+    if (value !== undefined) return value !== null;
+    return isLine ?? (this.#ascendingPointer(keyText) ? true : undefined);
+  }
+
+  #ascendingPointer(keyText: string): LinePointer | undefined {
+    for (const keys of this.#ascending) {
+      const found = keys.find(keyText);
+      if (found) return found;
     }
-    return this.#lines?.isLive(key);
+    return undefined;
   }
 
   /** What this group alone makes of a state. */

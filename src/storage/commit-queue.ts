@@ -1,13 +1,15 @@
-import { ServiceError } from '../model/errors.ts';
+import type { ServiceError } from '../model/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import { collectGarbage } from '../base/collect-garbage.ts';
+import { deferred } from '../base/deferred.ts';
 import type { Tick } from '../model/tick.ts';
-import { BlockBuffers } from './open-block.ts';
+import { BlockBuffers } from './block-buffers.ts';
 import type { CommitChain } from './commit-chain.ts';
 import { CommitGroup, type Level } from './commit-group.ts';
 import { metaKey } from './keys.ts';
 import type { TipMemory } from './log-tip.ts';
 import { protect } from './record.ts';
+import { writeFailure } from './write-failure.ts';
 import { Scratch } from './scratch.ts';
 import type { TickSource } from './tick-source.ts';
 import { WriteTx } from './write-tx.ts';
@@ -34,7 +36,7 @@ interface Accepted {
 
 /** A group is sealed when it holds this many requests, whatever waits. */
 const GROUP_REQUESTS_MAX = 4096;
-const BUFFERS_KEPT = 64;
+const BUFFERS_KEPT = 192;
 
 export const CEILING_KEY = metaKey('t');
 
@@ -58,6 +60,7 @@ export class CommitQueue {
   #writing: { group: CommitGroup; exclusive: boolean } | undefined;
   #scheduled = false;
   #failure: ServiceError | undefined;
+  readonly #failed = deferred<ServiceError>();
   #lastCommitted: Tick;
   #idle: (() => void)[] = [];
 
@@ -90,12 +93,17 @@ export class CommitQueue {
     return this.#failure;
   }
 
+  /** Resolves with `failure` when there is one, before any request is told of it. */
+  get failed(): Promise<ServiceError> {
+    return this.#failed.promise;
+  }
+
   /**
    * Runs `run` in commit order and resolves with its result once its writes are in the store.
    * `run` must not wait for anything. When it throws, its writes are taken back and the promise
    * rejects with that error; requests beside it are not affected.
-   * @throws ServiceError storageFailed when the batch could not be written; nothing of it is stored,
-   * and the queue takes no more until the store is opened again.
+   * @throws ServiceError storageFailed or filesystemFull when the batch could not be written; nothing of it
+   * can be read, and the queue takes no more until the store is opened again.
    */
   commit<T>(run: (tx: WriteTx) => T, options: CommitOptions = {}): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -237,12 +245,10 @@ export class CommitQueue {
    * not what was already run on top of it.
    */
   #fail(cause: unknown, accepted: readonly Accepted[]): void {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const failure =
-      cause instanceof ServiceError
-        ? cause
-        : new ServiceError('storageFailed', `the store could not be written: ${reason}`, { cause });
+    const failure = writeFailure(cause);
     this.#failure = failure;
+    // Whoever opens the store again hears of it before those whose writes are lost.
+    this.#failed.resolve(failure);
     for (const { waiting } of accepted) waiting.reject(failure);
     for (const { waiting } of this.#open?.accepted ?? []) waiting.reject(failure);
     this.#open?.group.release();

@@ -1,6 +1,7 @@
 import { MarkerType } from '../model/marker.ts';
 import type { KeyCursor } from './key-cursor.ts';
-import { LinePointer, type OpenBlock } from './open-block.ts';
+import { LinePointer } from './line-pointer.ts';
+import type { OpenBlock } from './open-block.ts';
 
 const SLOTS_MIN = 4096;
 /** What a table grew to for one large batch is not kept. */

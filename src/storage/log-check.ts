@@ -1,7 +1,9 @@
-import { type FileHandle, open, readdir } from 'node:fs/promises';
+import { type FileHandle, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError } from '../model/errors.ts';
 import { crc32c } from './crc32c.ts';
+import { isNotFound, openIfThere } from './file-reading.ts';
+import { hasCrc32c, storedCrc32c } from './masked-crc.ts';
 
 /*
  * LevelDB's write-ahead log and manifest are blocks of 32 KiB that hold records: u32 masked CRC-32C of
@@ -13,7 +15,6 @@ const BLOCK_BYTES = 32 * 1024;
 const BLOCKS_PER_READ = 32;
 const HEADER_BYTES = 7;
 const TYPE_MAX = 4;
-const MASK_DELTA = 0xa282ead8;
 const SECTOR_BYTES = 512;
 /** Fewer zeros than this at the end of a file do not say that they were never written. */
 const ZEROS_MIN = 16;
@@ -35,6 +36,7 @@ export async function checkLogs(storeDirectory: string): Promise<void> {
   for (const name of await list(storeDirectory)) {
     if (!CHECKED.test(name)) continue;
     const path = join(storeDirectory, name);
+    // A server that has the directory open may have just removed it.
     const file = await openIfThere(path);
     if (!file) continue;
     try {
@@ -52,16 +54,6 @@ async function list(directory: string): Promise<string[]> {
     return await readdir(directory);
   } catch (error) {
     if (isNotFound(error)) return [];
-    throw error;
-  }
-}
-
-/** undefined when a server that has the directory open has just removed the file. */
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
     throw error;
   }
 }
@@ -98,7 +90,7 @@ function findBadRecordIn(block: Buffer): BadRecord | undefined {
 
 /** Whether a last record that seems to be cut off covers some that are whole, or is one itself. */
 function hidesRecords(block: Buffer, at: number): boolean {
-  const expected = storedCrc(block, at);
+  const expected = storedCrc32c(block, at);
   let crc = crc32c(block.subarray(at + HEADER_BYTES - 1, at + HEADER_BYTES));
   if (crc === expected) return true;
   for (let i = at + HEADER_BYTES; i < block.length; i++) {
@@ -115,16 +107,11 @@ function hidesRecords(block: Buffer, at: number): boolean {
 function isWhole(block: Buffer, at: number, end: number): boolean {
   const type = block[at + 6] ?? 0;
   if (type < 1 || type > TYPE_MAX) return false;
-  return crc32c(block.subarray(at + 6, end)) === storedCrc(block, at);
+  return hasCrc32c(block, at + 6, end, at);
 }
 
 function recordEnd(block: Buffer, at: number): number {
   return at + HEADER_BYTES + block.readUInt16LE(at + 4);
-}
-
-function storedCrc(block: Buffer, at: number): number {
-  const rotated = (block.readUInt32LE(at) - MASK_DELTA) >>> 0;
-  return ((rotated >>> 17) | (rotated << 15)) >>> 0;
 }
 
 /** Whether the record runs into sectors that are zero up to the end of the file. */
@@ -143,10 +130,6 @@ async function isUnwritten(file: FileHandle, size: number, bad: BadRecord): Prom
   if (zeroFrom === bad.position) return size - zeroFrom >= ZEROS_MIN;
   const sector = Math.max(firstSector, Math.ceil(zeroFrom / SECTOR_BYTES) * SECTOR_BYTES);
   return sector <= lastSector && size - sector >= ZEROS_MIN;
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 function damaged(path: string, position: number): ServiceError {

@@ -17,6 +17,7 @@ const UNREAD_MAX_BYTES = 4 * 1024 * 1024;
 export class TipMemory {
   readonly #maxBytes: number;
   #bytes = 0;
+  #newest: LogTip | undefined;
   /** By space and number of the log; the one that was read last comes last. */
   readonly #tips = new Map<string, LogTip>();
 
@@ -35,6 +36,8 @@ export class TipMemory {
 
   /** Notes that a log was read. */
   touch(tip: LogTip): void {
+    if (this.#newest === tip) return;
+    this.#newest = tip;
     this.#tips.delete(tip.id);
     this.#tips.set(tip.id, tip);
   }
@@ -58,6 +61,7 @@ export class TipMemory {
   }
 
   forget(tip: LogTip): void {
+    if (this.#newest === tip) this.#newest = undefined;
     this.#tips.delete(tip.id);
   }
 }

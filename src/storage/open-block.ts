@@ -1,5 +1,5 @@
 import { MarkerType } from '../model/marker.ts';
-import type { Tick } from '../model/tick.ts';
+import { type Tick, tickText } from '../model/tick.ts';
 import {
   BLOCK_ENTRIES_MAX,
   BLOCK_HEADER_BYTES,
@@ -10,11 +10,11 @@ import {
   blockCrc,
   directoryBytes,
 } from './block.ts';
-import { Frame, SOURCE_BYTES, STANDARD_BYTES } from './frame.ts';
+import { type Frame, SOURCE_BYTES, STANDARD_BYTES } from './block-frame.ts';
 import type { KeyCursor } from './key-cursor.ts';
 import { type BlockSpace, blockKey, primaryKeyBytes } from './keys.ts';
 import type { LineRun } from './line-run.ts';
-import { type OpenPointer, PendingPointer, encodePointerBytes } from './pointer.ts';
+import { type OpenPointer, encodePointerBytes } from './pointer.ts';
 import type { Scratch } from './scratch.ts';
 
 const SPAN_MAX = 0xffff_ffffn;
@@ -32,32 +32,6 @@ export interface RecordSink {
   del(key: Buffer): void;
   readonly keys: Scratch;
   readonly values: Scratch;
-}
-
-/** What standard blocks are put together in, used again so that steady writing allocates nothing. */
-export class BlockBuffers {
-  readonly #free: Frame[] = [];
-  readonly #keepCount: number;
-
-  constructor(options: { keepCount: number }) {
-    this.#keepCount = options.keepCount;
-  }
-
-  /** A block with room for a line of this length. */
-  open(bytes: number): OpenBlock {
-    if (bytes > BLOCK_LINES_FILL_BYTES) {
-      return new OpenBlock(Frame.forLine(bytes));
-    }
-    return new OpenBlock(this.#free.pop() ?? Frame.standard());
-  }
-
-  /** Takes back what a block was put together in; the block must not be used afterwards. */
-  close(block: OpenBlock): void {
-    const { frame } = block;
-    if (frame.isStandard && this.#free.length < this.#keepCount) {
-      this.#free.push(frame);
-    }
-  }
 }
 
 /** A block that still grows. */
@@ -196,6 +170,39 @@ export class OpenBlock {
     this.#hasOwnPointers = true;
   }
 
+  /** As `push`. @param offset of its tick from the first one of the block */
+  pushAt(
+    offset: number,
+    bytes: number,
+    type: number,
+    collection: number,
+    transaction: bigint,
+  ): void {
+    const { frame } = this;
+    const n = this.count++;
+    this.length += bytes;
+    frame.offsets[n] = offset;
+    frame.ends[n] = this.length;
+    frame.types[n] = type;
+    frame.collections[n] = collection;
+    frame.keyEnds[n] = 0;
+    if (transaction !== 0n) this.#setTransaction(n, transaction);
+  }
+
+  /**
+   * Has the entry pushed last put its key to point to it when the block is sealed. Offsets are places in the buffer.
+   * @param revEnd 0 for a revision that is the tick
+   */
+  own(keyStart: number, keyEnd: number, revStart: number, revEnd: number): void {
+    const { frame } = this;
+    const n = this.count - 1;
+    frame.keyStarts[n] = keyStart;
+    frame.keyEnds[n] = keyEnd;
+    frame.revStarts[n] = revStart;
+    frame.revEnds[n] = revEnd;
+    this.#hasOwnPointers = true;
+  }
+
   /** Copies bytes of a page; those behind them are likely to be wanted next. */
   #copy({ page, ends, count }: LineRun, from: number, to: number, at: number): void {
     const { buffer, isStandard } = this.frame;
@@ -233,8 +240,14 @@ export class OpenBlock {
     return true;
   }
 
+  /** Key of an entry with a pointer of its own. */
+  key(i: number): string {
+    return this.buffer.toString('latin1', this.frame.keyStarts[i], this.frame.keyEnds[i]);
+  }
+
   /** Revision of an entry with a pointer of its own. */
   revision(i: number): string {
+    if (this.frame.revEnds[i] === 0) return tickText(this.tick(i));
     return this.buffer.toString('latin1', this.frame.revStarts[i], this.frame.revEnds[i]);
   }
 
@@ -330,40 +343,20 @@ export class OpenBlock {
         sink.del(key);
         continue;
       }
-      const rev = { source: buffer, start: frame.revStarts[i] ?? 0, end: frame.revEnds[i] ?? 0 };
+      const revEnd = frame.revEnds[i] ?? 0;
+      const rev = revEnd > 0 && { source: buffer, start: frame.revStarts[i] ?? 0, end: revEnd };
       const tickLow = low + offset;
       const tickHigh = high + (tickLow >= TWO_32 ? 1 : 0);
-      sink.put(key, encodePointerBytes(tickHigh, tickLow, distance - offset, rev, sink.values));
+      sink.put(
+        key,
+        encodePointerBytes(tickHigh, tickLow, distance - offset, rev || undefined, sink.values),
+      );
     }
   }
 
   #setTransaction(i: number, transaction: bigint): void {
     while (this.#transactions.length < i) this.#transactions.push(0n);
     this.#transactions[i] = transaction;
-  }
-}
-
-/** A pointer to an entry that puts its key itself; valid until what its block was put together in is given back. */
-export class LinePointer extends PendingPointer {
-  readonly #block: OpenBlock;
-  readonly #i: number;
-
-  constructor(block: OpenBlock, i: number) {
-    super();
-    this.#block = block;
-    this.#i = i;
-  }
-
-  get tick(): Tick {
-    return this.#block.tick(this.#i);
-  }
-
-  get rev(): string {
-    return this.#block.revision(this.#i);
-  }
-
-  get distance(): number {
-    return this.#block.distance(this.#i);
   }
 }
 

@@ -12,6 +12,8 @@ export interface Pointer {
 
 const FLAG_REV_IS_TICK = 1;
 const HEAD_BYTES = 13;
+/** No stored pointer is shorter. */
+export const POINTER_MIN_BYTES = HEAD_BYTES;
 
 /** What a batch that is being put together will leave under a primary key. */
 export abstract class PendingPointer implements Pointer {
@@ -54,22 +56,24 @@ export function encodePointer(pointer: Pointer, scratch?: Scratch): Buffer {
 }
 
 /**
- * As `encodePointer`, with a revision that is not the tick and whose bytes stand in a buffer, for loops.
+ * As `encodePointer`, with a revision whose bytes stand in a buffer, for loops.
  * @param tickHigh the upper 32 bits of the tick, `tickLow` the lower
+ * @param rev undefined when it is the tick; nothing else is looked for
  */
 export function encodePointerBytes(
   tickHigh: number,
   tickLow: number,
   distance: number,
-  rev: { readonly source: Buffer; readonly start: number; readonly end: number },
+  rev: { readonly source: Buffer; readonly start: number; readonly end: number } | undefined,
   scratch: Scratch,
 ): Buffer {
-  const { source, start, end } = rev;
-  const value = scratch.take(HEAD_BYTES + end - start);
-  value[0] = 0;
+  const value = scratch.take(HEAD_BYTES + (rev ? rev.end - rev.start : 0));
+  value[0] = rev ? 0 : FLAG_REV_IS_TICK;
   write32(value, 1, tickHigh);
   write32(value, 5, tickLow);
   write32(value, 9, distance);
+  if (!rev) return value;
+  const { source, start, end } = rev;
   for (let i = start, at = HEAD_BYTES; i < end; i++, at++) value[at] = source[i] ?? 0;
   return value;
 }
@@ -95,4 +99,9 @@ export function decodePointer(value: Buffer): Pointer {
 /** The tick alone, for loops that need nothing else. */
 export function pointerTick(value: Buffer): Tick {
   return value.readBigUInt64BE(1);
+}
+
+/** Whether the revision of a stored pointer is its tick, in decimal. */
+export function isPointerRevTick(value: Buffer): boolean {
+  return ((value[0] ?? 0) & FLAG_REV_IS_TICK) !== 0;
 }

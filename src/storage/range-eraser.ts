@@ -5,12 +5,14 @@ import { type KeyRange, metaKey, metaKeyNumber } from './keys.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 import type { WriteTx } from './write-tx.ts';
 
-interface ErasureRecord {
+/** A range that is to be erased, as it is stored. */
+export interface ErasureRecord {
   readonly start: Buffer;
   readonly end: Buffer;
 }
 
-const KIND = 'e';
+/** Letter of the records of ranges. */
+export const KIND = 'e';
 /** Keys removed in one batch, so that no write waits for more than that. */
 const STEP_KEYS = 2000;
 
@@ -21,6 +23,8 @@ const STEP_KEYS = 2000;
  */
 export class RangeEraser {
   readonly #level: Level;
+  /** As it is now: damaged blocks, of which it may be refused later, are erased, too. */
+  readonly #iterator: Level['iterator'];
   readonly #queue: CommitQueue;
   readonly #logger: Logger;
   readonly #signal: AbortSignal;
@@ -33,6 +37,7 @@ export class RangeEraser {
     options: { signal: AbortSignal },
   ) {
     this.#level = deps.level;
+    this.#iterator = deps.level.iterator.bind(deps.level);
     this.#queue = deps.queue;
     this.#logger = deps.logger;
     this.#signal = options.signal;
@@ -110,9 +115,8 @@ export class RangeEraser {
 
   /** Removes up to STEP_KEYS keys; false when none was left. */
   async #step(range: KeyRange): Promise<boolean> {
-    const keys = await this.#level
-      .keys({ gte: range.start, lt: range.end, limit: STEP_KEYS })
-      .all();
+    const options = { gte: range.start, lt: range.end, limit: STEP_KEYS, values: false };
+    const keys = (await this.#iterator(options).all()).map(([key]) => key);
     if (keys.length === 0) return false;
     await this.#queue.commit((tx) => {
       for (const key of keys) tx.putBlind(key, null);

@@ -2,7 +2,8 @@ import { assert } from '../base/assert.ts';
 import { MarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
 import type { LineRun } from './line-run.ts';
-import { LinePointer, type OpenBlock, increment } from './open-block.ts';
+import { LinePointer } from './line-pointer.ts';
+import { type OpenBlock, increment } from './open-block.ts';
 import type { AppendedLine } from './write-tx.ts';
 
 const HEAD = '{"tick":"';

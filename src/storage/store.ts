@@ -1,22 +1,29 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Level as LevelDatabase } from 'level';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
-import { CommitChain, broken } from './commit-chain.ts';
+import { CommitChain } from './commit-chain.ts';
 import type { Level } from './commit-group.ts';
 import { CEILING_KEY, type CommitOptions, CommitQueue } from './commit-queue.ts';
-import { Space, commitKey, metaKey, primaryKey } from './keys.ts';
+import { DamageGuard } from './damage-guard.ts';
+import { StoreHealth } from './health.ts';
+import { Space, metaKey, primaryKey } from './keys.ts';
+import { checkLastCommit, noteLastCommit } from './last-commit.ts';
 import { checkLogs } from './log-check.ts';
+import { checkTableIndexes } from './store-files.ts';
 import { TipMemory } from './log-tip.ts';
 import { type Pointer, decodePointer } from './pointer.ts';
+import { OWNER_ONLY, makePrivate } from './private-directory.ts';
 import { RangeEraser } from './range-eraser.ts';
 import { decodeRecord, encodeRecord, unprotect } from './record.ts';
 import { readStoredLine } from './stored-line.ts';
+import { TableScrub } from './table-scrub.ts';
 import { TickSource } from './tick-source.ts';
+import { writeFailure } from './write-failure.ts';
 import type { WriteTx } from './write-tx.ts';
 
 /** Version of the layout of the whole store; a directory with another one is refused. */
@@ -29,8 +36,6 @@ const TIP_BYTES = 16 * 1024 * 1024;
 const INCARNATIONS_KEPT = 1000;
 const READ_ATTEMPTS_MAX = 10;
 const SERVER_KEY = metaKey('g');
-/** Beside the database: the last commit of the latest start or orderly stop, so that a lost tail is noticed. */
-const LAST_COMMIT_FILE = 'last-commit';
 
 /** One run of this server, by which followers notice that it was put back to an older state. */
 export interface Incarnation {
@@ -65,6 +70,9 @@ export class Store {
   readonly eraser: RangeEraser;
   /** What the newest blocks of all logs take in memory. */
   readonly tips: TipMemory;
+  /** What was found to be wrong with it. */
+  readonly health: StoreHealth;
+  readonly #scrub: TableScrub;
   readonly #queue: CommitQueue;
   readonly #chain: CommitChain;
   readonly #directory: string;
@@ -77,10 +85,17 @@ export class Store {
       queue: CommitQueue;
       chain: CommitChain;
       tips: TipMemory;
+      clock: Clock;
       logger: Logger;
     },
     options: { server: ServerRecord; directory: string },
   ) {
+    const { signal } = this.#abort;
+    this.health = new StoreHealth(deps);
+    this.#scrub = new TableScrub(
+      { guard: new DamageGuard(deps), health: this.health, logger: deps.logger },
+      { storeDirectory: storeIn(options.directory), signal },
+    );
     this.level = deps.level;
     this.server = options.server;
     this.#queue = deps.queue;
@@ -89,7 +104,7 @@ export class Store {
     this.#directory = options.directory;
     this.eraser = new RangeEraser(
       { level: deps.level, queue: deps.queue, logger: deps.logger },
-      { signal: this.#abort.signal },
+      { signal },
     );
   }
 
@@ -99,10 +114,12 @@ export class Store {
    * another version, storageDamaged when commits are missing.
    */
   static async open(deps: { clock: Clock; logger: Logger }, options: StoreOptions): Promise<Store> {
-    await mkdir(options.directory, { recursive: true });
-    const location = join(options.directory, 'store');
+    await mkdir(options.directory, { recursive: true, mode: OWNER_ONLY });
+    const location = storeIn(options.directory);
+    await makePrivate(deps, location);
     // Before the database object is made, for that opens by itself and removes its old log.
     await checkLogs(location);
+    await checkTableIndexes(location);
     const level: Level = new LevelDatabase(location, {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
@@ -127,15 +144,16 @@ export class Store {
         },
       );
       const store = new Store(
-        { level, queue, chain, tips, logger: deps.logger },
+        { level, queue, chain, tips, ...deps },
         { server, directory: options.directory },
       );
       await queue.commit((tx) => tx.put(SERVER_KEY, encodeRecord(SERVER_KEY, server)), {
         sync: true,
       });
       // Fsynced, so that nothing but damage can take it back.
-      await store.#noteLastCommit();
+      await noteLastCommit(options.directory, chain);
       await store.eraser.start();
+      store.#scrub.start();
       return store;
     } catch (error) {
       await level.close();
@@ -163,9 +181,22 @@ export class Store {
     return this.#queue.lastCommitted;
   }
 
+  /**
+   * Resolves when all tables have been read once since the start. Whoever removes data because something else is not
+   * there must wait for this: what is damaged may only seem not to be there.
+   */
+  get scrubbed(): Promise<void> {
+    return this.#scrub.readOnce;
+  }
+
   /** Why writes are refused, if they are. */
   get failure(): ServiceError | undefined {
     return this.#queue.failure;
+  }
+
+  /** Resolves when writes begin to be refused, before anybody is told of it; never without that. */
+  get failed(): Promise<ServiceError> {
+    return this.#queue.failed;
   }
 
   /** No tick of this server is smaller, as far back as it remembers its runs. */
@@ -233,6 +264,7 @@ export class Store {
   async #close(): Promise<void> {
     this.#abort.abort();
     await this.eraser.stopped();
+    await this.#scrub.stopped();
     await this.#queue.drain();
     try {
       // Fsynced, so that a power cut after the stop cannot take back what is noted then.
@@ -240,19 +272,13 @@ export class Store {
     } finally {
       await this.level.close();
     }
-    if (!this.#queue.failure) await this.#noteLastCommit();
+    if (!this.#queue.failure) await noteLastCommit(this.#directory, this.#chain);
   }
+}
 
-  async #noteLastCommit(): Promise<void> {
-    const last = this.#chain.last;
-    if (!last) return;
-    const path = join(this.#directory, LAST_COMMIT_FILE);
-    const file = await open(`${path}.new`, 'w');
-    await file.writeFile(`${JSON.stringify({ sequence: last.sequence, crc: last.crc })}\n`);
-    await file.sync();
-    await file.close();
-    await rename(`${path}.new`, path);
-  }
+/** Where LevelDB has its files. */
+function storeIn(directory: string): string {
+  return join(directory, 'store');
 }
 
 /** A pointer has no checksum of its own: what it leads to must be about its document. */
@@ -277,6 +303,8 @@ async function openLevel(level: Level, directory: string): Promise<void> {
         { cause: error },
       );
     }
+    const failure = writeFailure(cause ?? error);
+    if (failure.kind === 'filesystemFull') throw failure;
     const reason = cause instanceof Error ? cause.message : String(error);
     throw new ServiceError(
       'storageDamaged',
@@ -290,41 +318,6 @@ async function allRecords(level: Level, space: number): Promise<{ key: Buffer; v
   const range = { gte: Buffer.from([space]), lt: Buffer.from([space + 1]) };
   const found = await level.iterator(range).all();
   return found.map(([key, value]) => ({ key, value }));
-}
-
-/** Start and orderly stop note the last commit; a store that ends before it has lost its tail. */
-async function checkLastCommit(directory: string, level: Level, chain: CommitChain): Promise<void> {
-  let text: string;
-  try {
-    text = await readFile(join(directory, LAST_COMMIT_FILE), 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
-    throw error;
-  }
-  const { sequence, crc } = readLastCommit(text);
-  if ((chain.last?.sequence ?? 0) < sequence) {
-    throw broken(`the commits up to ${sequence} are missing`);
-  }
-  // Where that link is still kept it must be the same one: a store of another history is none of ours.
-  const link = level.getSync(commitKey(sequence));
-  if (link && link.readUInt32LE(0) !== crc) throw broken(`commit ${sequence} is another one`);
-}
-
-function readLastCommit(text: string): { sequence: number; crc: number } {
-  let cause: unknown;
-  try {
-    const noted = JSON.parse(text) as { sequence?: unknown; crc?: unknown } | null;
-    const { sequence, crc } = noted ?? {};
-    if (typeof sequence === 'number' && typeof crc === 'number') return { sequence, crc };
-  } catch (error) {
-    cause = error;
-  }
-  throw new ServiceError(
-    'storageDamaged',
-    `the file ${LAST_COMMIT_FILE} is not readable; without it a loss of commits would not be noticed. ` +
-      'Remove it only if you know that the rest of the data directory is intact',
-    { cause },
-  );
 }
 
 /** Comes before everything that rests on the format. */

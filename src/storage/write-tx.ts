@@ -1,8 +1,10 @@
 import type { Tick } from '../model/tick.ts';
+import type { AscendingKeys } from './ascending-keys.ts';
 import type { BlockMark, BlockWriter } from './block-writer.ts';
 import type { KeyCursor } from './key-cursor.ts';
 import { type BlockSpace, Space, primaryPrefix } from './keys.ts';
-import type { LinePointer, OpenBlock } from './open-block.ts';
+import type { LinePointer } from './line-pointer.ts';
+import type { OpenBlock } from './open-block.ts';
 import {
   type OpenPointer,
   PendingPointer,
@@ -34,6 +36,10 @@ export interface GroupView {
   lineCount(): number;
   truncateLines(count: number): void;
   putBlind(key: Buffer | string, value: Buffer | OpenPointer | null): void;
+  /** Has keys found that are not changed one by one. */
+  addAscending(keys: AscendingKeys): void;
+  ascendingCount(): number;
+  truncateAscending(count: number): void;
   blindCount(): number;
   truncateBlind(count: number): void;
   writer(space: BlockSpace, number: number): BlockWriter;
@@ -78,6 +84,7 @@ export class WriteTx {
   readonly #marks: { readonly writer: BlockWriter; readonly mark: BlockMark }[] = [];
   readonly #blindCount: number;
   readonly #lineCount: number;
+  readonly #ascendingCount: number;
   #afterCommit: (() => void)[] | undefined;
 
   constructor(group: GroupView) {
@@ -85,6 +92,7 @@ export class WriteTx {
     this.timeMs = group.timeMs;
     this.#blindCount = group.blindCount();
     this.#lineCount = group.lineCount();
+    this.#ascendingCount = group.ascendingCount();
   }
 
   get(key: Buffer): Buffer | undefined {
@@ -143,6 +151,14 @@ export class WriteTx {
     this.#group.putBlind(key, value);
   }
 
+  /**
+   * Has the keys of new documents found, which put themselves; none of them has been in the collection since the store
+   * was opened.
+   */
+  addAscending(keys: AscendingKeys): void {
+    this.#group.addAscending(keys);
+  }
+
   /** The writer of a collection's journal. */
   journal(number: number): BlockWriter {
     return this.#writer(Space.journal, number);
@@ -199,6 +215,7 @@ export class WriteTx {
     }
     group.truncateBlind(this.#blindCount);
     group.truncateLines(this.#lineCount);
+    group.truncateAscending(this.#ascendingCount);
   }
 
   #change(keyText: string, value: OverlayValue): void {

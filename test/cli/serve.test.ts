@@ -125,7 +125,7 @@ test('everything that is wrong with the configuration is told at once, with 2', 
   await using server = TicklogProcess.start(
     [
       ...['serve', '--configuration', file, '--bogus', '--log.level=loud', 'left-over'],
-      ...['--server.authentication', 'true', '--sync'],
+      ...['--server.authentication', 'maybe', '--sync'],
     ],
     { TICKLOG_REPLICATION_MAX_PAGE: '5 bananas' },
   );
@@ -137,7 +137,7 @@ test('everything that is wrong with the configuration is told at once, with 2', 
     'server.endpiont: not a key',
     'log.level: "loud"',
     'left-over: serve takes options only',
-    'server.authentication: "true"',
+    'server.authentication: "maybe"',
     'storage.sync: a value is missing',
     'replication.max-page: "5 bananas"',
   ]) {

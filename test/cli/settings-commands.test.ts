@@ -98,7 +98,7 @@ describe('applier config --set', () => {
     expect(code).toBe(2);
     const lines = stderr.trimEnd().split('\n');
     expect(lines).toHaveLength(5);
-    expect(lines[0]).toMatch(/--set autostart=true: there is no setting autostart; .* autoStart,/);
+    expect(lines[0]).toMatch(/--set autostart: there is no setting autostart; .* autoStart,/);
     expect(lines[1]).toContain('expected chunkSize=NUMBER');
     expect(lines[2]).toContain('expected verbose=true or verbose=false');
     expect(lines[3]).toContain('expected endpoint=TEXT');

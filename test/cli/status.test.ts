@@ -257,3 +257,14 @@ test('an unknown database is an error, not an empty screen', async () => {
     stderr: `ticklog: ${server.endpoint}: database not found (error 1228)\n`,
   });
 });
+
+test('says that writes are refused, and what is damaged', async () => {
+  const storage = {
+    writesRefused: { errorNum: 1104, message: 'the disk is full' },
+    damage: { count: 2, since: '2026-01-02T03:04:05Z', message: 'block 6a fails its checksum' },
+  };
+  const text = await status({ logger: { storage } });
+  expect(text).toMatch(/Storage +WRITES ARE REFUSED: the disk is full\n/);
+  expect(text).toContain('DAMAGED: met 2 times since 2026-01-02T03:04:05Z, last: block 6a fails');
+  expect(await status({})).not.toContain('Storage');
+});

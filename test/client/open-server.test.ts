@@ -113,7 +113,7 @@ test('options set what the flags of their names set', async () => {
 
 test('all that is wrong with the options is told together, by the names of the options', async () => {
   const problems = await problemsOf({
-    endpoint: { host: '192.168.0.1', port: 1 },
+    endpoint: { host: '192.168.0.1', port: 70_000 },
     maxBodyBytes: 1,
     sync: 'sometimes',
     configuration: 'x.conf',
@@ -129,6 +129,9 @@ test('all that is wrong with the options is told together, by the names of the o
   expect(problems.join('\n')).toMatch(/^colour: no such option/m);
   expect(await problemsOf({ pageMaxBytes: 65_536, pageBudgetBytes: 4096 })).toEqual([
     expect.stringMatching(/page-budget: 4KiB is less than a single page/),
+  ]);
+  expect(await problemsOf({ endpoint: { host: '192.168.0.1', port: 1 } })).toEqual([
+    expect.stringMatching(/^server\.endpoint: 192\.168\.0\.1 is reached by others/),
   ]);
 });
 

@@ -13,9 +13,10 @@ import {
   verifyCore,
 } from '../support/verify-core.ts';
 
-/** The long form: TICKLOG_CRASH_ROUNDS=500 npm test -- test/fault/crash */
-const ROUNDS = Number(process.env['TICKLOG_CRASH_ROUNDS'] ?? 5);
-const SEED = Number(process.env['TICKLOG_CRASH_SEED'] ?? Date.now() % 1_000_000);
+/** The long form: npm run test:fault, or as many as TICKLOG_CRASH_ROUNDS says. */
+const DEFAULT_ROUNDS = process.env['TICKLOG_LONG'] === '1' ? 200 : 5;
+const ROUNDS = Number(process.env['TICKLOG_CRASH_ROUNDS'] ?? DEFAULT_ROUNDS);
+const SEED = Number(process.env['TICKLOG_SEED'] ?? Date.now() % 1_000_000);
 
 test(
   `P1, P5: kill -9 at any moment loses nothing that was answered and tears nothing apart (seed ${SEED})`,

@@ -15,11 +15,11 @@ import { erasurePending, expectNoLeftovers, verifyCollection } from '../support/
 const IS_LONG = process.env['TICKLOG_LONG'] === '1';
 const SEED = Number(process.env['TICKLOG_SEED'] ?? Date.now() % 1_000_000);
 const SIZES = IS_LONG
-  ? { writers: 8, kills: 50, documents: 600_000, compareEvery: 5 }
+  ? { writers: 8, kills: 150, documents: 1_000_000, compareEvery: 5 }
   : { writers: 6, kills: 5, documents: 100_000, compareEvery: 5 };
 const IMPORTS = { documents: 1500, keys: 5000 };
 const CHUNK_SIZES = [0, 16_384, 262_144];
-const TIMEOUT_MS = IS_LONG ? 30 * 60_000 : 180_000;
+const TIMEOUT_MS = IS_LONG ? 60 * 60_000 : 180_000;
 const ERASED_MS = 20_000;
 
 test(
@@ -47,7 +47,8 @@ test(
       const { leader, follower } = run.kills;
       console.info(
         `seed ${SEED}: killed the leader ${leader} and the follower ${follower} times; ` +
-          `${run.model.documentsWritten} documents written, ${replay.writes} writes in the log`,
+          `${run.model.documentsWritten} documents written, ${replay.writes} writes in the log; ` +
+          `at points: ${[...run.points].map(([point, count]) => `${point} ${count}`).join(', ')}`,
       );
     } catch (error) {
       console.error(`seed ${SEED}\n${pair.output}`);

@@ -76,7 +76,7 @@ export const DEVIATIONS: readonly Deviation[] = [
     why: '2.7: only committed transactions are logged',
   },
   {
-    files: /simple-|graph-create|system-users|aqlfunction/,
+    files: /simple-|graph-create|aqlfunction/,
     ...{ status: 501, errorNum: 9 },
     lacks: /^line(?:s| 220[01])/,
     why: NOT_OFFERED,
@@ -85,6 +85,7 @@ export const DEVIATIONS: readonly Deviation[] = [
     version: '3.0.3',
     files: /system-users/,
     logStatus: 204,
+    lacks: /^(?:lines?|\.changePassword$)/,
     why: '2.7: users belong to a server, not to its data',
   },
   {

@@ -205,7 +205,7 @@ describe('the keeping of answers', () => {
   });
 
   async function run(jobs: Jobs, body: string): Promise<string> {
-    const id = jobs.start(() => Promise.resolve(answerOf(body)), true);
+    const id = jobs.start(() => Promise.resolve(answerOf(body)), { isKept: true });
     await jobs.settled();
     return id;
   }
@@ -239,7 +239,7 @@ describe('the keeping of answers', () => {
 
   test('forgets a request that broke off', async () => {
     const jobs = new Jobs({ clock: new ManualClock(), logger: silentLogger });
-    const id = jobs.start(() => Promise.reject(new Error('broken off')), true);
+    const id = jobs.start(() => Promise.reject(new Error('broken off')), { isKept: true });
     await jobs.settled();
     expect(() => jobs.fetch(id)).toThrow(expect.objectContaining({ kind: 'notFound' }));
   });
@@ -247,7 +247,7 @@ describe('the keeping of answers', () => {
   test('waits for those that run', async () => {
     const jobs = new Jobs({ clock: new ManualClock(), logger: silentLogger });
     const { promise, resolve } = deferred<StoredAnswer>();
-    const id = jobs.start(() => promise, true);
+    const id = jobs.start(() => promise, { isKept: true });
     let isSettled = false;
     const settled = jobs.settled().then(() => {
       isSettled = true;

@@ -108,6 +108,8 @@ describe('api-spec/openapi.yaml', () => {
       [...nodesOf((node) => '$ref' in node)].map(({ node }) => String(node['$ref'])),
     );
     for (const [kind, components] of Object.entries(apiDocument.components)) {
+      // Those are named, not referred to.
+      if (kind === 'securitySchemes') continue;
       for (const name of Object.keys(components)) {
         expect(used).toContain(`#/components/${kind}/${name}`);
       }
@@ -248,6 +250,7 @@ describe('the check of answers', () => {
     'x-arango-replication-lastincluded': '7',
     'x-ticklog-deletions-since': '1',
     'x-ticklog-incarnation': 'a1',
+    'x-ticklog-seal': '18',
     'x-ticklog-crc32': '17',
   };
   const line = '{"tick":"7","type":2302,"key":"k","rev":"6"}\n';

@@ -61,6 +61,7 @@ describe('logger-follow', () => {
       active: 'false',
       frompresent: 'true',
       incarnation: server.store.incarnation.id,
+      seal: expect.stringMatching(/^\d+$/) as unknown,
     });
   });
 
@@ -296,6 +297,9 @@ describe('logger-follow with filters', () => {
   });
 });
 
+/** Nothing is kept for it, and nothing it needs is gone. */
+const AT_HOME = { retainedBytes: 0, lost: false };
+
 describe('the list of clients', () => {
   test('has who named a server id, with the last answer it got (contract 2.4)', async () => {
     await server.put('logger-start');
@@ -309,13 +313,13 @@ describe('the list of clients', () => {
     await server.get(`logger-follow?serverId=4712&from=${last}`);
     const time = expect.stringMatching(TIME) as string;
     expect((await server.get('logger-state')).json['clients']).toEqual([
-      { serverId: '4711', lastServedTick: last, time, from: '0' },
-      { serverId: '4712', lastServedTick: '0', time, from: last },
+      { serverId: '4711', lastServedTick: last, time, from: '0', ...AT_HOME },
+      { serverId: '4712', lastServedTick: '0', time, from: last, ...AT_HOME },
     ]);
     await server.get(`logger-follow?serverId=4711&from=${last}`);
     expect((await server.get('logger-state')).json['clients']).toEqual([
-      { serverId: '4712', lastServedTick: '0', time, from: last },
-      { serverId: '4711', lastServedTick: '0', time, from: last },
+      { serverId: '4712', lastServedTick: '0', time, from: last, ...AT_HOME },
+      { serverId: '4711', lastServedTick: '0', time, from: last, ...AT_HOME },
     ]);
   });
 

@@ -127,9 +127,11 @@ describe('logger-config', () => {
     logRemoteChanges: false,
     maxEvents: 1048576,
     maxEventsSize: 134217728,
+    retainForClients: 0,
+    retainForClientsSize: 1073741824,
   };
 
-  test('GET shows all four settings', async () => {
+  test('GET shows all settings', async () => {
     const { status, json } = await server.get('logger-config');
     expect([status, json]).toEqual([200, DEFAULTS]);
   });
@@ -156,6 +158,9 @@ describe('logger-config', () => {
     '{"maxEvents":1e300}',
     '{"maxEventsSize":1}',
     '{"maxEventsSize":1048575}',
+    '{"retainForClients":-1}',
+    '{"retainForClients":1e300}',
+    '{"retainForClientsSize":1048575}',
     '{"autoStart":true,"maxEvents":4096,"maxEventsSize":-0.5}',
   ])('PUT %s is 400/1409 and changes nothing (9.6 row 10)', async (body) => {
     const { status, json } = await server.put('logger-config', body);

@@ -6,6 +6,8 @@ export const LOGGING = {
   logRemoteChanges: false,
   maxEvents: 0,
   maxEventsSize: 0,
+  retainForClients: 0,
+  retainForClientsSize: 0,
 };
 
 /** A server with collections of documents `c` and `d` and one of edges `e`. */

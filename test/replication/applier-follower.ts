@@ -151,7 +151,7 @@ export interface Pair extends AsyncDisposable {
   readonly put: (collection: Collection, key: string, value: unknown) => Promise<unknown>;
 }
 
-export async function openPair(options: TestCoreOptions = {}): Promise<Pair> {
+export async function openPair(options: FollowerOptions = {}): Promise<Pair> {
   const leader = await openLeaderServer();
   await startLogger(leader.store, leader.database);
   const follower = await ApplierFollower.open(options);

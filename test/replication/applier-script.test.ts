@@ -56,16 +56,17 @@ describe('a leader of 1.4', () => {
   );
 
   test.each(['x-arango-replication-checkmore', 'x-arango-replication-lasttick'])(
-    'whose page lacks %s stops it with 1401',
+    'whose pages lack %s is asked again, and at last given up with 1401',
     async (header) => {
       const scene = await openScene();
       const good = log([put(11, 'a')], { lastTick: 11 });
       const headers = Object.entries(good.headers ?? {}).filter(([name]) => name !== header);
       scene.script
         .always(STATE, loggerState())
-        .next(FOLLOW, { ...good, headers: Object.fromEntries(headers) });
-      await scene.start(10n);
+        .always(FOLLOW, { ...good, headers: Object.fromEntries(headers) });
+      await scene.start(10n, { maxConnectRetries: 2, connectionRetryWaitTime: 0.05 });
       expect((await scene.follower.stopped()).lastError.errorNum).toBe(1401);
+      expect(scene.script.seen(FOLLOW)).toHaveLength(3);
       expect(await keys(scene)).toEqual([]);
     },
   );

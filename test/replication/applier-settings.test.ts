@@ -7,6 +7,7 @@ import {
   json,
   loggerState,
   page,
+  refusal,
 } from '../support/leader-script.ts';
 import { SyncFollower, keysOf } from '../support/sync-follower.ts';
 import { FOLLOW, STATE, applied, idle, keys, log, openScene, put } from './applier-scene.ts';
@@ -191,7 +192,7 @@ describe('a barrier', () => {
         FOLLOW,
         log([], { lastTick: 50, headers: { 'x-arango-replication-frompresent': 'true' } }),
       )
-      .next('GET dump', { status: 404 });
+      .next('GET dump', refusal(404, 404));
     await using follower = await SyncFollower.open(script);
     await expect(follower.sync()).rejects.toMatchObject({ errorNum: 1402 });
     script.always(STATE, loggerState({ version: '3.0.3', lastLogTick: '50' }));

@@ -184,7 +184,7 @@ describe('a ticklog leader', () => {
     scene.script
       .always(STATE, ticklogState([run('run1', 0)]))
       .always(FOLLOW, log([put(11, 'lost')], { lastTick: 11, ticklog: true, headers: lost }));
-    await scene.start(10n);
+    await scene.start(10n, { maxConnectRetries: 2 });
     expect((await scene.follower.stopped()).lastError.errorNum).toBe(1401);
     expect(await keys(scene)).toEqual([]);
   });

@@ -8,6 +8,7 @@ import {
   json,
   loggerState,
   page,
+  refusal,
 } from '../support/leader-script.ts';
 import { contentOf } from '../support/sync-follower.ts';
 
@@ -277,7 +278,7 @@ describe('a barrier on the leader', () => {
     await using script = await openScript();
     script
       .always('GET logger-state', loggerState({ version: '2.8.11' }))
-      .always('GET determine-open-transactions', { status: 404 })
+      .always('GET determine-open-transactions', refusal(404, 404))
       .always('PUT logger-follow', idleLog())
       .always('POST barrier', json({ id: '4321' }))
       .always('DELETE barrier/4321', { status: 204 });

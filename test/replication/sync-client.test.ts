@@ -127,7 +127,8 @@ describe('answers', () => {
     expect(error.message).toContain(
       `got invalid response from master at ${leader.client.endpoint}: `,
     );
-    expect(classify(error, live)).toBe('fatal');
+    // It may come from something in between.
+    expect(classify(error, live)).toBe('retry');
   });
 
   it.each(['checkmore', 'lastincluded', 'lasttick'])(

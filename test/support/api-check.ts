@@ -36,7 +36,8 @@ const compiled = new Map<unknown, ValidateFunction>();
 /**
  * Checks an answer against api-spec/openapi.yaml: path, method and status are known, the headers of
  * the status are there and no other own ones, the body has its type and shape. Where the document
- * does not have path and method, the answer must be one of those that refuse such a request.
+ * does not have path and method, the answer must be one of those that refuse such a request. Where the connection
+ * is closed behind it, it may be one to a request that could not be read.
  *
  * @param target path and query of the request
  * @throws Error that says what is wrong
@@ -58,14 +59,35 @@ function faultsOf(
   found: NamedOperation | undefined,
   answer: CheckedAnswer,
 ): string[] {
-  const response = isAccepted(answer)
-    ? resolved<ApiResponse>(apiDocument['x-other-requests'].accepted)
+  const unread = apiDocument['x-other-requests'].unread[answer.status];
+  if (unread && (isUnread(answer) || answer.headers['connection'] === 'close')) {
+    const response = resolved<ApiResponse>(unread);
+    const faults = [...headerFaults(response, answer), ...bodyFaults(method, response, answer)];
+    if (faults.length === 0) return faults;
+  }
+  // What is fetched there is the answer to another request.
+  const isFetched = found?.operation.operationId === 'fetchJob';
+  const anywhere = isFetched ? undefined : answerOfAny(answer);
+  const response = anywhere
+    ? resolved<ApiResponse>(apiDocument['x-other-requests'][anywhere])
     : found
       ? responseOf(found, answer.status)
       : otherResponseOf(method, answer.status);
   if (response) return [...headerFaults(response, answer), ...bodyFaults(method, response, answer)];
   if (found) return [`the status is not among those of ${found.operation.operationId}`];
   return ['the path or its method is missing there, and only a refusal would do'];
+}
+
+/** Statuses that nothing but the head of a request has. */
+function isUnread({ status }: CheckedAnswer): boolean {
+  return status === 414 || status === 417;
+}
+
+/** Of which kind an answer is that any request can have. */
+function answerOfAny(answer: CheckedAnswer): 'accepted' | 'unauthorized' | 'forbidden' | undefined {
+  if (isAccepted(answer)) return 'accepted';
+  if (answer.status === 401) return 'unauthorized';
+  return answer.status === 403 && /"errorNum":11\b/.test(answer.text) ? 'forbidden' : undefined;
 }
 
 /** Whether the request runs on by itself: no other answer with this status has no body. */

@@ -8,7 +8,10 @@ export interface ApiDocument {
   readonly 'x-other-requests': {
     readonly options: Reference;
     readonly accepted: Reference;
+    readonly unauthorized: Reference;
+    readonly forbidden: Reference;
     readonly refusals: Readonly<Record<string, Reference>>;
+    readonly unread: Readonly<Record<string, Reference>>;
   };
 }
 

@@ -1,4 +1,5 @@
 import process from 'node:process';
+import './kill-points.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { CollectionView } from '../../src/documents/collection-view.ts';
@@ -70,6 +71,22 @@ async function checkView(view: CollectionView): Promise<void> {
   throw new Error(`a view has ${count} documents instead of ${view.stats.count}`);
 }
 
+/** Logs of databases that hold no more than so many events. */
+const RETAINED_EVENTS = 256;
+
+/** As `allOperations`, with logs that are cut off all the time. */
+async function withRetention(core: OpenCore, seed: number): Promise<void> {
+  for (const { changelog } of core.catalogue.databases) {
+    await core.store.commit(
+      (tx) => {
+        changelog.configure(tx, { ...changelog.config, maxEvents: RETAINED_EVENTS });
+      },
+      { exclusive: true },
+    );
+  }
+  await allOperations(core, seed);
+}
+
 /** Everything there is, until somebody kills the process. */
 async function allOperations(core: OpenCore, seed: number): Promise<void> {
   if (!core.catalogue.find('other')) await core.databases.create('other');
@@ -90,4 +107,5 @@ async function allOperations(core: OpenCore, seed: number): Promise<void> {
 const [directory, mode, seed] = process.argv.slice(2);
 if (directory === undefined) throw new Error('usage: crash-child <directory> <mode> <seed>');
 const core = await openCore(directory, { clock: systemClock, loggerConfig: { autoStart: true } });
-await (mode === 'insert' ? insertOnly(core) : allOperations(core, Number(seed)));
+if (mode === 'insert') await insertOnly(core);
+else await (mode === 'retention' ? withRetention : allOperations)(core, Number(seed));

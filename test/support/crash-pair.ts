@@ -1,8 +1,12 @@
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitUntilApplied } from '../../bench/support/catch-up.ts';
 import { ServerApi } from '../../bench/support/server-api.ts';
 import { ServerProcess } from '../../bench/support/server-process.ts';
+import { buildForChild } from './child-build.ts';
+import { CONTROL_VARIABLE, type KillPoint } from './kill-points.ts';
 
 /** Which of the two. */
 export type Side = 'leader' | 'follower';
@@ -43,8 +47,16 @@ export class CrashPair implements AsyncDisposable {
   }
 
   static async start(options: CrashPairOptions): Promise<CrashPair> {
-    const start = (name: Side, flags: readonly string[] = []): Promise<ServerProcess> =>
-      ServerProcess.start({ name, directory: join(options.directory, name), flags });
+    const code = join(options.directory, 'code');
+    const watcher = await buildForChild(code, 'test/support/kill-points.ts');
+    const start = (name: Side, flags: readonly string[] = []): Promise<ServerProcess> => {
+      const directory = join(options.directory, name);
+      const env = {
+        NODE_OPTIONS: `--import=${pathToFileURL(watcher).href}`,
+        [CONTROL_VARIABLE]: killPointFile(directory),
+      };
+      return ServerProcess.start({ name, directory, flags, env });
+    };
     const [leader, follower] = await Promise.all([
       start('leader', options.leaderFlags),
       start('follower'),
@@ -81,7 +93,25 @@ export class CrashPair implements AsyncDisposable {
     await (orderly ? this.#servers[side].stop() : this.#servers[side].kill());
   }
 
-  /** Starts it again after `end`. */
+  /**
+   * Has one of them kill itself at a point of its work; where it does not come to it in time, it is killed.
+   * @returns whether it came to it
+   */
+  async endAt(side: Side, point: KillPoint, times: number, timeoutMs: number): Promise<boolean> {
+    this.#disturbances++;
+    // It may be gone from now on.
+    if (side === 'leader') this.#down.add(side);
+    const control = killPointFile(this.directory(side));
+    await writeFile(control, `${point} ${times}`);
+    const isReached = await this.#servers[side].endsWithin(timeoutMs);
+    this.#down.add(side);
+    if (!isReached) await this.#servers[side].kill();
+    await rm(control);
+    this.#disturbances++;
+    return isReached;
+  }
+
+  /** Starts it again after `end` or `endAt`. */
   async restart(side: Side): Promise<void> {
     await this.#servers[side].restart();
     this.#down.delete(side);
@@ -101,6 +131,8 @@ export class CrashPair implements AsyncDisposable {
         await this.#makeFollowerOnce();
         return;
       } catch (error) {
+        // Of one that has just died by itself others may hear before.
+        await sleep(RETRY_MS);
         if (this.#disturbances === before || attempt === SYNC_ATTEMPTS_MAX) throw error;
         await sleep(RETRY_MS);
       }
@@ -132,4 +164,8 @@ export class CrashPair implements AsyncDisposable {
     const { lastLogTick } = await follower.sync(endpoint);
     await follower.startApplier(lastLogTick);
   }
+}
+
+function killPointFile(directory: string): string {
+  return `${directory}-kill-point`;
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HttpClient } from '../../bench/support/http-client.ts';
 import { Arena } from './arena.ts';
 import type { CrashPair, Side } from './crash-pair.ts';
+import type { BatchKind, KillPoint } from './kill-points.ts';
 import type { ImportLimits } from './import-operations.ts';
 import { LeaderModel, ModelCollection } from './leader-model.ts';
 import { ModelWriter } from './model-writer.ts';
@@ -25,17 +26,43 @@ export interface CrashRunOptions {
   readonly compareEvery: number;
 }
 
-/** When who is killed: in the last two in the middle of catching up, and of a copy of everything. */
-type Strike = 'leader' | 'follower' | 'both' | 'catching up' | 'copying';
+/** Who dies at which point of its work. */
+interface Death {
+  readonly side: Side;
+  readonly point: KillPoint;
+}
+
+/** When who is killed: in the middle of catching up, of a copy of everything, or at a point. */
+type Strike = 'leader' | 'follower' | 'both' | 'catching up' | 'copying' | Death;
+
+/** What leader and follower do while they only follow. */
+const POINTS: readonly Death[] = [
+  ...deathsAt('leader', ['write', 'catalogue', 'merge']),
+  ...deathsAt('follower', ['page', 'catalogue', 'merge']),
+];
+/** What a follower does while it copies everything. */
+const COPY_POINTS: readonly Death[] = deathsAt('follower', ['copy', 'switch']);
+
+function deathsAt(side: Side, kinds: readonly BatchKind[]): Death[] {
+  return kinds.flatMap((kind) => [
+    { side, point: `${kind}:before` as const },
+    { side, point: `${kind}:after` as const },
+  ]);
+}
 
 const STRIKES: readonly Strike[] = [
   ...(['leader', 'leader', 'follower', 'follower'] as const),
   ...(['both', 'catching up', 'copying'] as const),
+  ...POINTS,
+  ...COPY_POINTS,
 ];
 const TERM_PERCENT = 15;
 const DOWN_MAX_MS = 400;
 const SYNC_KILL_MAX_MS = 250;
 const CATCH_UP_KILL_MAX_MS = 150;
+/** A point that is not come to in this time is given up, and its server killed. */
+const POINT_MS = 3000;
+const POINT_TIMES = 4;
 const POLL_MS = 5;
 const ROUND_TIMEOUT_MS = 120_000;
 
@@ -48,6 +75,8 @@ export class CrashRun {
   readonly model = new LeaderModel();
   /** Deaths by SIGKILL. */
   readonly kills = { leader: 0, follower: 0 };
+  /** How often one died at each of the named points. */
+  readonly points = new Map<KillPoint, number>();
   readonly #pair: CrashPair;
   readonly #options: CrashRunOptions;
   readonly #random: Random;
@@ -110,6 +139,12 @@ export class CrashRun {
 
   /** Kills one of the two while the follower copies everything, which then begins again or goes on. */
   async #strikeAtCopy(): Promise<void> {
+    await this.#startCopy();
+    await sleep(this.#random.below(SYNC_KILL_MAX_MS));
+    await this.#strikeAt([this.#random.percent(50) ? 'leader' : 'follower'], false);
+  }
+
+  async #startCopy(): Promise<void> {
     await this.#following;
     this.#hasPosition = false;
     this.#following = this.#pair.makeFollower().then(() => {
@@ -117,8 +152,6 @@ export class CrashRun {
     });
     // Looked at when it is waited for.
     this.#following.catch(() => undefined);
-    await sleep(this.#random.below(SYNC_KILL_MAX_MS));
-    await this.#strikeAt([this.#random.percent(50) ? 'leader' : 'follower'], false);
   }
 
   async #createWriters(): Promise<void> {
@@ -201,8 +234,24 @@ export class CrashRun {
       if (count === 0) throw new Error('the follower has lost what it had');
       return;
     }
+    if (typeof strike === 'object') {
+      await this.#strikeAtPoint(strike);
+      return;
+    }
     const orderly = strike !== 'both' && this.#random.percent(TERM_PERCENT);
     await this.#strikeAt(strike === 'both' ? ['leader', 'follower'] : [strike], orderly);
+  }
+
+  /** Has one of them die at a point, while it copies if that is when it comes to it. */
+  async #strikeAtPoint(death: Death): Promise<void> {
+    if (COPY_POINTS.includes(death)) await this.#startCopy();
+    const { side, point } = death;
+    const times = point.startsWith('switch') ? 1 : 1 + this.#random.below(POINT_TIMES);
+    const before = this.#hasPosition ? await this.#appliedTick() : 0n;
+    const isReached = await this.#pair.endAt(side, point, times, POINT_MS);
+    if (isReached) this.points.set(point, (this.points.get(point) ?? 0) + 1);
+    this.kills[side]++;
+    await this.#afterDeath([side], DOWN_MAX_MS, before);
   }
 
   /** Ends them, leaves them down for a moment, and starts them again; after that the writers write. */
@@ -210,6 +259,10 @@ export class CrashRun {
     const before = this.#hasPosition ? await this.#appliedTick() : 0n;
     await Promise.all(sides.map((side) => this.#pair.end(side, orderly)));
     if (!orderly) for (const side of sides) this.kills[side]++;
+    await this.#afterDeath(sides, downMs, before);
+  }
+
+  async #afterDeath(sides: readonly Side[], downMs: number, before: bigint): Promise<void> {
     const hitsLeader = sides.includes('leader');
     // Each of them finds out by itself that the leader is gone.
     if (hitsLeader) await this.#writing?.done;

@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher, request } from 'undici';
+import { type Access, openAccess } from '../../src/access/access.ts';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { type Logger, silentLogger } from '../../src/base/logger.ts';
 import { Catalogue } from '../../src/documents/catalogue.ts';
@@ -49,6 +51,7 @@ export interface ServerParts {
   readonly importer: Importer;
   readonly transactions: StreamTransactions;
   readonly checksums: Checksums;
+  readonly access: Access;
   readonly clock: Clock;
   readonly flush: () => Promise<void>;
   readonly logger: Logger;
@@ -69,6 +72,7 @@ export interface TestServerOptions extends AppOptions {
   readonly transactionMaxBytes?: number;
   readonly streaming?: Partial<StreamTransactionsOptions>;
   readonly clock?: Clock;
+  readonly tokenSecret?: Buffer;
   readonly logger?: Logger;
   readonly onDropDatabase?: AppDeps['onDropDatabase'];
   /** Further routers, made from the parts of the server. */
@@ -81,6 +85,9 @@ const TRANSACTION_MAX_BYTES = 64 * 1024 * 1024;
 const STREAMING_BUDGET_BYTES = 256 * 1024 * 1024;
 const STREAMING_MAX_OPEN = 100;
 const STREAMING_IDLE_TIMEOUT_MS = 60_000;
+const TOKEN_LIFETIME_MS = 60_000;
+/** The least: passwords of tests need not be hard to guess. */
+const PASSWORD_COST = 2;
 
 /**
  * A store in a directory of its own, with the HTTP interface on a free port of the loopback:
@@ -138,7 +145,18 @@ async function openParts(
   const store = await Store.open({ clock, logger }, { directory });
   const catalogue = await Catalogue.load(store, { defaultLoggerConfig });
   const collections = new Collections({ store, catalogue }, { transactionMaxBytes });
-  const databases = new Databases({ store, catalogue, collections }, { defaultLoggerConfig });
+  const access = await openAccess(
+    { store, clock },
+    {
+      secret: options.tokenSecret ?? randomBytes(32),
+      lifetimeMs: TOKEN_LIFETIME_MS,
+      cost: PASSWORD_COST,
+    },
+  );
+  const databases = new Databases(
+    { store, catalogue, collections },
+    { defaultLoggerConfig, onDrop: (tx, name) => access.users.forgetDatabase(tx, name) },
+  );
   await databases.open();
   return {
     store,
@@ -159,6 +177,7 @@ async function openParts(
       },
     ),
     checksums: new Checksums({ store }),
+    access,
     clock,
     flush: () => store.flush(),
     logger,

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import process from 'node:process';
 import type { ChildReport } from './crash-child.ts';
+import { CONTROL_VARIABLE } from './kill-points.ts';
 
 /** How a child came to its end. */
 export interface KilledChild {
@@ -13,14 +14,25 @@ export interface KilledChild {
  * Runs the compiled crash child and kills it with SIGKILL.
  * @param options.afterMs time from its report that it is ready
  * @param options.afterReports kill it at this many reports instead
+ * @param options.killPointFile says where it is to kill itself; see kill-points.ts
+ * @param options.onReport waited for, while the child goes on; gets how many there are
  */
 export async function runAndKill(
   program: string,
   args: readonly string[],
-  options: { afterMs?: number; afterReports?: number },
+  options: {
+    afterMs?: number;
+    afterReports?: number;
+    onReport?: (count: number) => Promise<void>;
+    killPointFile?: string;
+  },
 ): Promise<KilledChild> {
   const child = spawn(process.execPath, [program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      ...(options.killPointFile === undefined ? {} : { [CONTROL_VARIABLE]: options.killPointFile }),
+    },
   });
   const reports: ChildReport[] = [];
   let errors = '';
@@ -36,6 +48,7 @@ export async function runAndKill(
     reports.push(report);
     if (report.kind === 'ready' && options.afterMs !== undefined) setTimeout(kill, options.afterMs);
     if (reports.length === options.afterReports) kill();
+    await options.onReport?.(reports.length);
   }
   const signal = await exited;
   if (signal !== 'SIGKILL') throw new Error(`the child ended by itself: ${errors}`);

@@ -4,6 +4,9 @@ import { type IncomingMessage, type ServerResponse, createServer } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
+import { MAX_WIRE_TICK } from '../../src/model/tick.ts';
+import { Header } from '../../src/protocol/headers.ts';
+import { type PageRequest, pageSeal } from '../../src/protocol/page-seal.ts';
 
 /** A request that arrived, its body read. */
 export interface ScriptRequest {
@@ -104,7 +107,7 @@ export class LeaderScript implements AsyncDisposable {
     const body = Buffer.from(answer.body ?? '');
     response.writeHead(answer.status ?? 200, {
       'content-length': String(answer.cut === true ? body.length + 1 : body.length),
-      ...answer.headers,
+      ...sealed(request, answer.headers ?? {}),
     });
     if (answer.cut === true) response.write(body, () => response.destroy());
     else response.end(body);
@@ -122,6 +125,22 @@ export class LeaderScript implements AsyncDisposable {
     }
     return undefined;
   }
+}
+
+/** Pages of a leader of our kind are sealed, whatever else a script makes of them. */
+function sealed(
+  { command, database, query }: ScriptRequest,
+  headers: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const isOfOurKind = Header.incarnation in headers || Header.crc32 in headers;
+  if (!isOfOurKind || Header.seal in headers) return { ...headers };
+  const kind: PageRequest['kind'] = command === 'dump' ? 'dump' : 'log';
+  const request = {
+    ...{ kind, database, collection: query.get('collection') ?? '' },
+    ...{ from: BigInt(query.get('from') ?? 0), to: BigInt(query.get('to') ?? MAX_WIRE_TICK) },
+    includeSystem: kind === 'dump' || query.get('includeSystem') !== 'false',
+  };
+  return { ...headers, [Header.seal]: pageSeal(request, headers) };
 }
 
 /** Leaders that a test gives no barriers have none. */

@@ -7,7 +7,7 @@ import {
   type InventoryEntry,
   ServerApi,
 } from '../../bench/support/server-api.ts';
-import { silentLogger } from '../../src/base/logger.ts';
+import { type Logger, silentLogger } from '../../src/base/logger.ts';
 import { readConfig } from '../../src/config/server-config.ts';
 import { type RunningServer, startServer } from '../../src/server.ts';
 import { followerDifferences, readServer } from './server-reading.ts';
@@ -34,15 +34,19 @@ export class LiveServer implements AsyncDisposable {
   #server: RunningServer;
   #api: ServerApi;
 
-  private constructor(dir: TempDir, server: RunningServer) {
+  readonly #logger: Logger;
+
+  private constructor(dir: TempDir, server: RunningServer, logger: Logger) {
     this.#dir = dir;
     this.#server = server;
     this.#api = apiOf(server);
+    this.#logger = logger;
   }
 
-  static async start(): Promise<LiveServer> {
+  static async start(options: { logger?: Logger } = {}): Promise<LiveServer> {
+    const { logger = silentLogger } = options;
     const dir = await makeTempDir();
-    return new LiveServer(dir, await open(dir));
+    return new LiveServer(dir, await open(dir, logger), logger);
   }
 
   get api(): ServerApi {
@@ -57,7 +61,7 @@ export class LiveServer implements AsyncDisposable {
   /** Stops it and starts it again on its directory, on another port. */
   async restart(): Promise<void> {
     await this.#close();
-    this.#server = await open(this.#dir);
+    this.#server = await open(this.#dir, this.#logger);
     this.#api = apiOf(this.#server);
   }
 
@@ -171,7 +175,7 @@ export class LiveServer implements AsyncDisposable {
     await this.#close();
     await rm(join(this.#dir.path, to), { recursive: true, force: true });
     await cp(join(this.#dir.path, from), join(this.#dir.path, to), { recursive: true });
-    this.#server = await open(this.#dir);
+    this.#server = await open(this.#dir, this.#logger);
     this.#api = apiOf(this.#server);
   }
 
@@ -190,7 +194,7 @@ export class LiveServer implements AsyncDisposable {
   }
 }
 
-function open(dir: TempDir): Promise<RunningServer> {
+function open(dir: TempDir, logger: Logger): Promise<RunningServer> {
   const config = readConfig({
     flags: {
       'server.endpoint': 'tcp://127.0.0.1:0',
@@ -199,7 +203,7 @@ function open(dir: TempDir): Promise<RunningServer> {
     env: {},
     readFile: () => '',
   });
-  return startServer({ logger: silentLogger }, config);
+  return startServer({ logger }, config);
 }
 
 function apiOf({ url }: RunningServer): ServerApi {

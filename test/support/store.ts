@@ -18,6 +18,8 @@ export const TEST_LOGGER_CONFIG: LoggerConfig = {
   logRemoteChanges: false,
   maxEvents: 0,
   maxEventsSize: 0,
+  retainForClients: 0,
+  retainForClientsSize: 0,
 };
 
 /** What a test may choose of a core. */

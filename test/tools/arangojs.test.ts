@@ -81,4 +81,38 @@ describe('the driver arangojs', () => {
     const query = new Database({ url: server.url }).query('RETURN 1');
     await expect(query).rejects.toMatchObject({ code: 501, errorNum: 9 });
   });
+
+  test('logs in, and manages users and their rights', async () => {
+    await using server = await openServer({ authentication: true, rootPassword: 'r00t' });
+    const anybody = new Database({ url: server.url });
+    await expect(anybody.version()).rejects.toMatchObject({ code: 401 });
+    const root = new Database({ url: server.url, auth: { username: 'root', password: 'r00t' } });
+    await root.createDatabase('shop', { users: [{ username: 'clerk', passwd: 'c' }] });
+    await root.createUser('ada', { passwd: 'a', extra: { team: 1 } });
+    expect((await root.listUsers()).map(({ user }) => user)).toEqual(['ada', 'clerk', 'root']);
+    await root.setUserAccessLevel('ada', { database: 'shop' }, 'ro');
+    expect(await root.getUserAccessLevel('ada', { database: 'shop' })).toBe('ro');
+    expect(await root.getUserDatabases('ada')).toEqual({ shop: 'ro' });
+    const clerk = new Database({ url: server.url, databaseName: 'shop' });
+    await clerk.login('clerk', 'c');
+    const orders = await clerk.createCollection('orders');
+    await orders.save({ _key: 'o1' });
+    const ada = new Database({
+      ...{ url: server.url, databaseName: 'shop', auth: { username: 'ada', password: 'a' } },
+    });
+    expect(await ada.listUserDatabases()).toEqual(['shop']);
+    expect(await ada.collection('orders').document('o1')).toMatchObject({ _key: 'o1' });
+    const save = ada.collection('orders').save({});
+    await expect(save).rejects.toMatchObject({ code: 403, errorNum: 11 });
+    expect(await root.updateUser('ada', { active: false })).toMatchObject({ active: false });
+    await expect(ada.version()).rejects.toMatchObject({ code: 401 });
+    expect(await root.replaceUser('ada', { passwd: 'b' })).toMatchObject({
+      active: true,
+      extra: {},
+    });
+    await root.clearUserAccessLevel('ada', { database: 'shop' });
+    expect(await root.getUserAccessLevel('ada', { database: 'shop' })).toBe('none');
+    await root.removeUser('ada');
+    await expect(root.getUser('ada')).rejects.toMatchObject({ code: 404, errorNum: 1703 });
+  });
 });

@@ -283,7 +283,10 @@ describe('starting and stopping the logger', () => {
 
   test('settings stay over a restart', async () => {
     await using core = await TestCore.open();
-    const config = { autoStart: true, logRemoteChanges: true, maxEvents: 5000, maxEventsSize: 0 };
+    const config = {
+      ...{ autoStart: true, logRemoteChanges: true, maxEvents: 5000, maxEventsSize: 0 },
+      ...{ retainForClients: 60, retainForClientsSize: 0 },
+    };
     await core.store.commit((tx) => core.system.changelog.configure(tx, config), {
       exclusive: true,
     });

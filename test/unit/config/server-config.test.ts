@@ -40,10 +40,26 @@ function problemsOf(given: Given): readonly string[] {
 test('without anything given the defaults hold', () => {
   expect(read({})).toEqual({
     databaseDirectory: './ticklog-data',
-    endpoint: { host: '127.0.0.1', port: 8529 },
+    endpoint: { host: '127.0.0.1', port: 8529, secure: false },
     authentication: false,
+    allowUnauthenticated: false,
+    rootPassword: '',
+    rootPasswordFile: '',
+    jwtSecretFile: '',
+    sessionTimeoutMs: 3_600_000,
+    sslKeyfile: '',
+    sslCertfile: '',
+    sslCafile: '',
     compatibleVersion: '1.4.3',
     maxBodyBytes: 64 * MIB,
+    bodyBudgetBytes: 256 * MIB,
+    bodyTimeoutMs: 60_000,
+    maxConnections: 4096,
+    maxHeaderBytes: 32 * 1024,
+    maxUrlBytes: 16 * 1024,
+    headerTimeoutMs: 30_000,
+    stalledAfterMs: 120_000,
+    stopDelayMs: 0,
     loggerAutoStart: true,
     logLevel: 'info',
     sync: 'never',
@@ -53,6 +69,11 @@ test('without anything given the defaults hold', () => {
     streamingBudgetBytes: 128 * MIB,
     pageMaxBytes: 8 * MIB,
     pageBudgetBytes: 256 * MIB,
+    leaderEndpoints: [],
+    leaderCafile: '',
+    leaderKeyfile: '',
+    leaderVerify: true,
+    maxBatches: 1000,
     newServerId: false,
   });
 });
@@ -66,10 +87,26 @@ test('the configuration is frozen, the endpoint too', () => {
 test('every option can be given as a flag', () => {
   const flags = {
     'database.directory': '/data',
-    'server.endpoint': 'http://[::1]:0',
-    'server.authentication': 'false',
+    'server.endpoint': 'https://[::]:0',
+    'server.authentication': 'true',
+    'server.allow-unauthenticated': 'true',
+    'server.root-password-file': '/root',
+    'server.jwt-secret-file': '/jwt',
+    'server.session-timeout': '7',
+    'ssl.keyfile': '/key',
+    'ssl.certfile': '/cert',
+    'ssl.cafile': '/ca',
     'server.compatible-version': '3.0.3',
     'server.max-body': '1MiB',
+    'server.body-budget': '6MiB',
+    'server.body-timeout': '2.5',
+    'server.max-connections': '8',
+    'server.max-header': '9KiB',
+    'server.max-url': '8KiB',
+    'server.header-timeout': '3',
+    'server.stalled-timeout': '4',
+    'server.stop-delay': '0.5',
+    'replication.max-batches': '9',
     'logger.auto-start': 'false',
     'log.level': 'silent',
     sync: 'always',
@@ -79,14 +116,35 @@ test('every option can be given as a flag', () => {
     'transaction.streaming-idle-timeout': '1.5',
     'transaction.streaming-max-open': '7',
     'transaction.streaming-budget': '5MiB',
+    'replication.allow-endpoints': 'leader:8529',
+    'replication.ssl-cafile': '/leader-ca',
+    'replication.ssl-keyfile': '/leader-key',
+    'replication.ssl-verify': 'false',
     'new-server-id': true,
   };
   expect(read({ flags })).toEqual({
     databaseDirectory: '/data',
-    endpoint: { host: '::1', port: 0 },
-    authentication: false,
+    endpoint: { host: '::', port: 0, secure: true },
+    authentication: true,
+    allowUnauthenticated: true,
+    rootPassword: '',
+    rootPasswordFile: '/root',
+    jwtSecretFile: '/jwt',
+    sessionTimeoutMs: 7000,
+    sslKeyfile: '/key',
+    sslCertfile: '/cert',
+    sslCafile: '/ca',
     compatibleVersion: '3.0.3',
     maxBodyBytes: MIB,
+    bodyBudgetBytes: 6 * MIB,
+    bodyTimeoutMs: 2500,
+    maxConnections: 8,
+    maxHeaderBytes: 9 * 1024,
+    maxUrlBytes: 8 * 1024,
+    headerTimeoutMs: 3000,
+    stalledAfterMs: 4000,
+    stopDelayMs: 500,
+    maxBatches: 9,
     loggerAutoStart: false,
     logLevel: 'silent',
     sync: 'always',
@@ -96,6 +154,10 @@ test('every option can be given as a flag', () => {
     streamingBudgetBytes: 5 * MIB,
     pageMaxBytes: 3 * MIB,
     pageBudgetBytes: 4 * MIB,
+    leaderEndpoints: [{ host: 'leader', port: 8529 }],
+    leaderCafile: '/leader-ca',
+    leaderKeyfile: '/leader-key',
+    leaderVerify: false,
     newServerId: true,
   });
 });
@@ -161,10 +223,10 @@ test('all problems are told together, each with key, value, origin and what is a
   const files = { 'a.conf': 'log.level = loud\nlog.colour = red\nnonsense' };
   const flags = {
     configuration: 'a.conf',
-    'server.endpoint': 'tcp://0.0.0.0:8529',
+    'server.endpoint': 'udp://0.0.0.0:8529',
     'no-such-flag': 'x',
   };
-  const env = { TICKLOG_SERVER_AUTHENTICATION: 'true', TICKLOG_SERVER_MAX_BODY: '1KiB' };
+  const env = { TICKLOG_SERVER_AUTHENTICATION: 'maybe', TICKLOG_SERVER_MAX_BODY: '1KiB' };
   const problems = problemsOf({ files, flags, env });
   expect(problems).toHaveLength(7);
   expect(problems).toEqual(
@@ -176,10 +238,10 @@ test('all problems are told together, each with key, value, origin and what is a
       ),
       'log.level: "loud" (a.conf line 1) is refused; allowed: debug, info, warn, error, silent',
       expect.stringMatching(
-        /^server\.endpoint: "tcp:\/\/0\.0\.0\.0:8529" \(flag --server\.endpoint\)/,
+        /^server\.endpoint: "udp:\/\/0\.0\.0\.0:8529" \(flag --server\.endpoint\)/,
       ),
-      'server.authentication: "true" (environment TICKLOG_SERVER_AUTHENTICATION) is refused; ' +
-        'allowed: false, the only value this version has',
+      'server.authentication: "maybe" (environment TICKLOG_SERVER_AUTHENTICATION) is refused; ' +
+        'allowed: true or false (also yes, on, 1 and no, off, 0)',
       'server.max-body: "1KiB" (environment TICKLOG_SERVER_MAX_BODY) is refused; ' +
         'allowed: 4KiB to 256MiB; units B, kB, MB, GB, KiB, MiB, GiB',
     ]),
@@ -230,6 +292,15 @@ test('a budget below a single page contradicts the page', () => {
   );
 });
 
+test.each([
+  ['server.body-budget', 'server.max-body', 'a single body'],
+  ['server.max-header', 'server.max-url', 'a URL in it'],
+])('%s below %s is a contradiction', (larger, smaller, what) => {
+  expect(problemsOf({ flags: { [larger]: '4KiB', [smaller]: '8KiB' } })).toEqual([
+    `${larger}: 4KiB is less than ${what}; allowed: at least ${smaller}, which is 8KiB`,
+  ]);
+});
+
 test('keys, flags and variables are unique, and a key becomes a variable by its letters', () => {
   const options = Object.values<Option<unknown>>(OPTIONS);
   for (const names of [
@@ -240,4 +311,35 @@ test('keys, flags and variables are unique, and a key becomes a variable by its 
     expect(new Set(names).size).toBe(names.length);
   }
   expect(environmentName('logger.auto-start')).toBe('TICKLOG_LOGGER_AUTO_START');
+});
+
+test.each(['tcp://0.0.0.0:1', 'tcp://[::]:1', 'tcp://192.168.1.7:1', 'tcp://leader.example.org:1'])(
+  'without authentication %s is not listened on, unless that is said to be wanted',
+  (endpoint) => {
+    const flags = { 'server.endpoint': endpoint };
+    expect(problemsOf({ flags })).toEqual([
+      expect.stringMatching(/^server\.endpoint: .*loopback.*--server\.allow-unauthenticated true/),
+    ]);
+    expect(read({ flags: { ...flags, 'server.authentication': 'true' } }).authentication).toBe(
+      true,
+    );
+    const open = read({ flags: { ...flags, 'server.allow-unauthenticated': 'true' } });
+    expect(open.authentication).toBe(false);
+  },
+);
+
+test('the first password comes from the environment, and from no flag or file', () => {
+  const env = { TICKLOG_ROOT_PASSWORD: 's3cret' };
+  expect(read({ env }).rootPassword).toBe('s3cret');
+  expect(problemsOf({ flags: { 'server.root-password': 's3cret' } })).toHaveLength(1);
+  const files = { 'a.conf': 'server.root-password = s3cret' };
+  expect(problemsOf({ flags: { configuration: 'a.conf' }, files })).toHaveLength(1);
+});
+
+test('TLS is not half configured', () => {
+  const secure = { 'server.endpoint': 'ssl://127.0.0.1:0' };
+  expect(problemsOf({ flags: secure })).toEqual([expect.stringMatching(/^ssl\.keyfile: needed/)]);
+  expect(problemsOf({ flags: { 'ssl.cafile': 'ca.pem' } })).toEqual([
+    expect.stringMatching(/^server\.endpoint: .*ssl:\/\//),
+  ]);
 });

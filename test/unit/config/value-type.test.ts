@@ -4,8 +4,9 @@ import {
   choiceType,
   countType,
   formatBytes,
+  hostPatternsType,
+  isLoopback,
   listenEndpointType,
-  onlyFalseType,
   secondsType,
   sizeType,
   textType,
@@ -22,18 +23,48 @@ test.each([
   ['tcp://[0:0:0:0:0:0:0:1]:1', '0:0:0:0:0:0:0:1', 1],
   ['tcp://localhost', 'localhost', 8529],
 ])('%s is an endpoint to listen on', (text, host, port) => {
-  expect(listenEndpointType.parse(text)).toEqual({ host, port });
+  expect(listenEndpointType.parse(text)).toEqual({ host, port, secure: false });
+  expect(isLoopback(host)).toBe(true);
 });
 
 test.each([
-  'tcp://0.0.0.0:8529',
-  'tcp://[::]:8529',
-  'tcp://[::2]:8529',
-  'tcp://192.168.1.7:8529',
-  'tcp://128.0.0.1:8529',
-  'tcp://localhost.example.com:8529',
-  'tcp://127.0.0.1.example.com:8529',
-  'tcp://2130706433:8529',
+  ['tcp://0.0.0.0:8529', '0.0.0.0'],
+  ['tcp://[::]:8529', '::'],
+  ['tcp://[::2]:8529', '::2'],
+  ['tcp://192.168.1.7:8529', '192.168.1.7'],
+  ['tcp://128.0.0.1:8529', '128.0.0.1'],
+  ['tcp://localhost.example.com:8529', 'localhost.example.com'],
+  ['tcp://127.0.0.1.example.com:8529', '127.0.0.1.example.com'],
+  ['tcp://2130706433:8529', '2130706433'],
+])('%s is an endpoint to listen on that others reach', (text, host) => {
+  expect(listenEndpointType.parse(text)).toEqual({ host, port: 8529, secure: false });
+  expect(isLoopback(host)).toBe(false);
+});
+
+test.each(['ssl://127.0.0.1:8529', 'HTTPS://127.0.0.1'])('%s is an endpoint with TLS', (text) => {
+  expect(listenEndpointType.parse(text)).toEqual({ host: '127.0.0.1', port: 8529, secure: true });
+});
+
+test('hosts to connect to are read with their ports', () => {
+  const text = 'tcp://Leader.example.org:8529, *.lan:*, 10.1.2.3, [::1]:1, *:8530,';
+  expect(hostPatternsType.parse(text)).toEqual([
+    { host: 'leader.example.org', port: 8529 },
+    { host: '*.lan', port: undefined },
+    { host: '10.1.2.3', port: undefined },
+    { host: '[::1]', port: 1 },
+    { host: '*', port: 8530 },
+  ]);
+  expect(hostPatternsType.parse('')).toEqual([]);
+});
+
+test.each(['a b', 'host:0', 'host:65536', 'host:x', '*leader', 'a.*.b', 'u:p@host', '::1'])(
+  '%j is no list of hosts',
+  (text) => {
+    expect(hostPatternsType.parse(text)).toBeUndefined();
+  },
+);
+
+test.each([
   'tcp://[127.0.0.1]:8529',
   'tcp://[localhost]:8529',
   'tcp://::1:8529',
@@ -42,7 +73,8 @@ test.each([
   'tcp://127.0.0.1:',
   'tcp://:8529',
   'tcp://127.0.0.1:8529/path',
-  'ssl://127.0.0.1:8529',
+  'gopher://127.0.0.1:8529',
+  'tcp://u:p@127.0.0.1:8529',
   '127.0.0.1:8529',
   'foo',
   '',
@@ -103,11 +135,6 @@ test.each([
 
 test.each(['', 'maybe', '2', ' true'])('"%s" is no boolean', (text) => {
   expect(booleanType.parse(text)).toBeUndefined();
-});
-
-test('a switch with one position takes every spelling of false and nothing else', () => {
-  expect([onlyFalseType.parse('false'), onlyFalseType.parse('no')]).toEqual([false, false]);
-  expect([onlyFalseType.parse('true'), onlyFalseType.parse('')]).toEqual([undefined, undefined]);
 });
 
 test('a choice is spelled as listed', () => {

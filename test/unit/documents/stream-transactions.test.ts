@@ -162,7 +162,7 @@ describe('a commit', () => {
     const transaction = await begin();
     await insert({ _key: 'k' }, transaction);
     failNextWrite(core.store);
-    await expect(transaction.commit()).rejects.toEqual(refusal('storageFailed'));
+    await expect(transaction.commit()).rejects.toEqual(refusal('filesystemFull'));
     expect(transaction.status).toBe('aborted');
     expect(core.system.locks.isEmpty).toBe(true);
     expect(transactions.usedBytes).toBe(0);

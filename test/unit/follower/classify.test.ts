@@ -5,14 +5,13 @@ import {
   classify,
   refusedAnswer,
 } from '../../../src/follower/classify.ts';
+import type { RemoteError } from '../../../src/protocol/error-body.ts';
 import { type ErrorName, ServiceError } from '../../../src/model/errors.ts';
 
 const live = new AbortController().signal;
 
-function refused(status: number): ServiceError {
-  return new ServiceError('leaderError', undefined, {
-    cause: new RefusedAnswer(status, undefined),
-  });
+function refused(status: number, remote?: RemoteError): ServiceError {
+  return new ServiceError('leaderError', undefined, { cause: new RefusedAnswer(status, remote) });
 }
 
 describe('classify', () => {
@@ -29,8 +28,20 @@ describe('classify', () => {
     expect(classify(refused(status), live)).toBe('retry');
   });
 
-  it.each([301, 302, 400, 401, 403, 404, 412])('a leader that answers %i is not', (status) => {
-    expect(classify(refused(status), live)).toBe('fatal');
+  it.each([400, 401, 403, 404, 412])('a leader that says why it answers %i is not', (status) => {
+    const remote = { code: status, errorNum: 1228, errorMessage: 'database not found' };
+    expect(classify(refused(status, remote), live)).toBe('fatal');
+  });
+
+  it.each([301, 302, 400, 403, 404, 412])(
+    'what answers %i in the place of a leader is asked again',
+    (status) => {
+      expect(classify(refused(status), live)).toBe('retry');
+    },
+  );
+
+  it('what wants a password is not asked again without one', () => {
+    expect(classify(refused(401), live)).toBe('fatal');
   });
 
   it('a page that arrived damaged is fetched again, one that makes no sense is not', () => {

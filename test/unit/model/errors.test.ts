@@ -5,6 +5,7 @@ import { DOCUMENT_ERRORS } from '../../../src/model/document-errors.ts';
 import { ERRORS, isServiceError, ServiceError, type ErrorName } from '../../../src/model/errors.ts';
 import { GENERAL_ERRORS } from '../../../src/model/general-errors.ts';
 import { REPLICATION_ERRORS } from '../../../src/model/replication-errors.ts';
+import { USER_ERRORS } from '../../../src/model/user-errors.ts';
 
 const names = Object.keys(ERRORS) as ErrorName[];
 
@@ -14,7 +15,7 @@ function namesOf(errorNum: number): ErrorName[] {
 }
 
 test('no name stands in two of the tables, where one would hide the other', () => {
-  const tables = [GENERAL_ERRORS, DOCUMENT_ERRORS, REPLICATION_ERRORS];
+  const tables = [GENERAL_ERRORS, DOCUMENT_ERRORS, REPLICATION_ERRORS, USER_ERRORS];
   expect(tables.flatMap((table) => Object.keys(table)).toSorted()).toEqual(names.toSorted());
 });
 

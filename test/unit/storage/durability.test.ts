@@ -60,12 +60,12 @@ describe('writing batches', () => {
     const inFlightTick = await inFlight;
     for (const each of [lost, waiting]) {
       await expect(each).rejects.toMatchObject({
-        kind: 'storageFailed',
+        kind: 'filesystemFull',
         message: expect.stringContaining('no space left on device') as string,
       });
     }
     expect(effect).not.toHaveBeenCalled();
-    expect(store.failure?.kind).toBe('storageFailed');
+    expect(store.failure?.kind).toBe('filesystemFull');
     await expect(store.commit((tx) => putDocument(tx, 'after'))).rejects.toBe(store.failure);
     await expect(store.drawTick().then(() => store.drawTick())).resolves.toBeGreaterThan(0n);
     expect(store.lastCommitted).toBe(inFlightTick);
@@ -101,7 +101,7 @@ describe('writing batches', () => {
     const store = await openStoreAt(dir.path);
     await store.commit((tx) => putDocument(tx, 'a'));
     failNextWrite(store);
-    await expect(store.close()).rejects.toMatchObject({ kind: 'storageFailed' });
+    await expect(store.close()).rejects.toMatchObject({ kind: 'filesystemFull' });
     const again = await openStoreAt(dir.path);
     expect(again.readLine(1, 'a')).toBeDefined();
     await again.close();

@@ -5,7 +5,7 @@ import { BlockWriter } from '../../../src/storage/block-writer.ts';
 import { KeyCursor } from '../../../src/storage/key-cursor.ts';
 import { Space } from '../../../src/storage/keys.ts';
 import { LineTable } from '../../../src/storage/line-table.ts';
-import { BlockBuffers } from '../../../src/storage/open-block.ts';
+import { BlockBuffers } from '../../../src/storage/block-buffers.ts';
 
 const NUMBER = 7;
 

@@ -27,6 +27,7 @@ export class Frame {
   readonly keyStarts: Uint32Array;
   readonly keyEnds: Uint32Array;
   readonly revStarts: Uint32Array;
+  /** 0 where the revision is the tick. */
   readonly revEnds: Uint32Array;
 
   private constructor(bytes: number, entries: number) {

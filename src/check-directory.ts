@@ -1,0 +1,134 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { checkChangelog } from './changelog/changelog-check.ts';
+import { type StoredCatalogue, checkCatalogue, checkOwners } from './documents/catalogue-check.ts';
+import { checkCollection } from './documents/collection-check.ts';
+import { checkPosition } from './follower/position-check.ts';
+import { ServiceError } from './model/errors.ts';
+import { isNotFound } from './storage/file-reading.ts';
+import { type Finding, Findings } from './storage/findings.ts';
+import { type CheckedFiles, checkCommits, checkStoreFiles } from './storage/store-check.ts';
+import { StoreLock } from './storage/store-lock.ts';
+import { StoreReader } from './storage/store-reader.ts';
+
+const FINDINGS_KEPT = 100;
+
+/** What came of checking a data directory. */
+export interface DirectoryReport {
+  /** The first ones, if there are very many. */
+  readonly findings: readonly Finding[];
+  readonly findingsCount: number;
+  /** Whether the contents were looked at, which needs files that are whole. */
+  readonly isComplete: boolean;
+  readonly tables: number;
+  /** Bytes of the tables. */
+  readonly bytes: number;
+  readonly databases: number;
+  readonly collections: number;
+  readonly documents: number;
+  readonly events: number;
+}
+
+/**
+ * Checks a data directory that no server has open: every byte of its files against their checksums; then that
+ * journals, pointers, indexes, caps, figures, logs, positions and the commit chain say the same. Nothing is
+ * changed.
+ * @throws ServiceError storeLocked while a server has it open, notFound when there is no store
+ */
+export async function checkDirectory(
+  directory: string,
+  signal: AbortSignal,
+): Promise<DirectoryReport> {
+  const store = join(directory, 'store');
+  await expectStore(directory, store);
+  const lock = await StoreLock.take(store);
+  try {
+    return await checkStore({ directory, store }, signal);
+  } finally {
+    await lock?.release();
+  }
+}
+
+interface Directories {
+  readonly directory: string;
+  readonly store: string;
+}
+
+async function checkStore(directories: Directories, signal: AbortSignal): Promise<DirectoryReport> {
+  const findings = new Findings({ maxKept: FINDINGS_KEPT });
+  const files = await checkStoreFiles(directories.store, findings, signal);
+  const contents =
+    files && findings.count === 0
+      ? await checkContents(directories, files, findings, signal)
+      : undefined;
+  const nothing = { databases: 0, collections: 0, documents: 0, events: 0 };
+  return {
+    findings: findings.kept,
+    findingsCount: findings.count,
+    isComplete: contents !== undefined,
+    tables: files?.tables ?? 0,
+    bytes: files?.bytes ?? 0,
+    ...(contents ?? nothing),
+  };
+}
+
+async function expectStore(directory: string, store: string): Promise<void> {
+  try {
+    await stat(store);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    throw new ServiceError(
+      'notFound',
+      `${directory} is no data directory: it has no folder 'store'`,
+    );
+  }
+}
+
+type Contents = Pick<DirectoryReport, 'databases' | 'collections' | 'documents' | 'events'>;
+
+async function checkContents(
+  { directory, store }: Directories,
+  { manifest }: CheckedFiles,
+  findings: Findings,
+  signal: AbortSignal,
+): Promise<Contents> {
+  await using reader = await StoreReader.open(store, manifest);
+  await checkCommits(directory, reader, findings);
+  const catalogue = await checkCatalogue(reader, findings);
+  await checkOwners(reader, catalogue, findings);
+  const { databases, collections } = catalogue;
+  return {
+    databases: databases.length,
+    collections: collections.filter(({ record }) => !record.hidden).length,
+    documents: await checkCollections(reader, catalogue, findings, signal),
+    events: await checkDatabases(reader, catalogue, findings, signal),
+  };
+}
+
+async function checkCollections(
+  reader: StoreReader,
+  { collections }: StoredCatalogue,
+  findings: Findings,
+  signal: AbortSignal,
+): Promise<number> {
+  let documents = 0;
+  for (const collection of collections) {
+    const count = await checkCollection(reader, collection, findings, signal);
+    if (!collection.record.hidden) documents += count;
+  }
+  return documents;
+}
+
+async function checkDatabases(
+  reader: StoreReader,
+  { databases }: StoredCatalogue,
+  findings: Findings,
+  signal: AbortSignal,
+): Promise<number> {
+  let events = 0;
+  for (const database of databases) {
+    events += await checkChangelog(reader, database, findings, signal);
+    await checkPosition(reader, database, findings);
+  }
+  return events;
+}

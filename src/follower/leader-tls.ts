@@ -1,0 +1,61 @@
+import { rootCertificates } from 'node:tls';
+import { ServiceError } from '../model/errors.ts';
+
+/** How the other end of a connection by TLS is checked, and what is shown to it. */
+export interface TlsTrust {
+  /** PEM of authorities that are trusted besides those that everybody trusts. */
+  readonly ca?: string | undefined;
+  /** PEM of the certificate that is shown to servers that want one. */
+  readonly cert?: string | undefined;
+  /** PEM of its key. */
+  readonly key?: string | undefined;
+  /** false lets any certificate pass, so that anybody in between can read and change everything; true by default. */
+  readonly verify?: boolean | undefined;
+}
+
+/** The part of a connector's options that `trust` stands for. */
+export interface TlsConnectOptions {
+  readonly ca?: string[];
+  readonly cert?: string;
+  readonly key?: string;
+  readonly rejectUnauthorized: boolean;
+}
+
+/** What a connector of undici is told. */
+export function tlsConnectOptions(trust: TlsTrust = {}): TlsConnectOptions {
+  const { ca, cert, key, verify = true } = trust;
+  return {
+    ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    rejectUnauthorized: verify,
+  };
+}
+
+/** Files of PEM by their paths, '' for none. */
+export interface TrustFiles {
+  readonly cafile: string;
+  /** Certificate and key in one. */
+  readonly keyfile: string;
+  readonly verify: boolean;
+}
+
+/**
+ * Reads the files.
+ * @param read the text of a file
+ * @throws ServiceError badParameter for a file that cannot be read
+ */
+export function readTrust(files: TrustFiles, read: (path: string) => string): TlsTrust {
+  const ca = files.cafile === '' ? undefined : textOf(files.cafile, read);
+  const pair = files.keyfile === '' ? undefined : textOf(files.keyfile, read);
+  return { ca, cert: pair, key: pair, verify: files.verify };
+}
+
+function textOf(path: string, read: (path: string) => string): string {
+  try {
+    return read(path);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ServiceError('badParameter', `${path} can not be read: ${reason}`, { cause });
+  }
+}

@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isServiceError } from '../model/errors.ts';
+import { CommitChain } from './commit-chain.ts';
+import type { Findings } from './findings.ts';
+import { isNotFound } from './file-reading.ts';
+import { Space, prefixRange } from './keys.ts';
+import { LAST_COMMIT_FILE, readLastCommit } from './last-commit.ts';
+import { checkLogs } from './log-check.ts';
+import { type LiveTable, type Manifest, readManifest } from './manifest.ts';
+import { liveLogs, logEntries, withTable } from './store-files.ts';
+import type { StoreReader } from './store-reader.ts';
+import { FileDamage, type TableEntry, compareVersions } from './table-block.ts';
+import type { TableFile } from './table-file.ts';
+
+/** What a check goes through. */
+export interface CheckedFiles {
+  readonly manifest: Manifest;
+  readonly tables: number;
+  readonly bytes: number;
+}
+
+/**
+ * Reads every byte of the files that make up the store, and compares them with their checksums, and with one
+ * another. Changes nothing; nobody may write meanwhile.
+ * @returns undefined when there is no store, or so little of it is whole that its contents cannot be read
+ */
+export async function checkStoreFiles(
+  storeDirectory: string,
+  findings: Findings,
+  signal: AbortSignal,
+): Promise<CheckedFiles | undefined> {
+  const note = (place: string, error: unknown): void => {
+    if (error instanceof FileDamage) findings.add(place, error.message);
+    else if (isServiceError(error)) findings.add(place, error.message);
+    else throw error;
+  };
+  let manifest: Manifest | undefined;
+  try {
+    await checkLogs(storeDirectory);
+    manifest = await readManifest(storeDirectory);
+    if (!manifest) return undefined;
+    for (const number of await liveLogs(storeDirectory, manifest)) {
+      await logEntries(storeDirectory, number);
+    }
+  } catch (error) {
+    note('store', error);
+  }
+  let bytes = 0;
+  for (const table of manifest?.tables ?? []) {
+    signal.throwIfAborted();
+    try {
+      await withTable(storeDirectory, table, (file) => checkTable(file, table));
+    } catch (error) {
+      note(`table ${table.number}`, error);
+    }
+    bytes += table.size;
+  }
+  return manifest && { manifest, tables: manifest.tables.length, bytes };
+}
+
+async function checkTable(file: TableFile, { smallest, largest }: LiveTable): Promise<void> {
+  let first: TableEntry | undefined;
+  let last: TableEntry | undefined;
+  for await (const entries of file.blocks()) {
+    first ??= entries[0];
+    last = entries.at(-1);
+  }
+  if (!first || !last) throw new FileDamage('it is empty');
+  if (compareVersions(first, smallest) !== 0 || compareVersions(last, largest) !== 0) {
+    throw new FileDamage('it does not hold the keys that the manifest says');
+  }
+}
+
+/** Checks that no commit is missing, as far back as they are noted. Nothing of the store is changed. */
+export async function checkCommits(
+  dataDirectory: string,
+  reader: StoreReader,
+  findings: Findings,
+): Promise<void> {
+  const place = 'commit chain';
+  try {
+    const chain = new CommitChain({ writeBufferBytes: 0 });
+    const links: { key: Buffer; value: Buffer }[] = [];
+    for await (const link of reader.entries(prefixRange(Buffer.from([Space.commit])))) {
+      links.push(link);
+    }
+    chain.load(links);
+    const noted = readLastCommit(await readFile(join(dataDirectory, LAST_COMMIT_FILE), 'utf8'));
+    if ((chain.last?.sequence ?? 0) < noted.sequence) {
+      findings.add(place, `the commits up to ${noted.sequence} are missing`);
+    }
+    const link = await reader.get(noted.key);
+    if (link && link.readUInt32LE(0) !== noted.crc) {
+      findings.add(place, `commit ${noted.sequence} is another one`);
+    }
+  } catch (error) {
+    // A server that was killed before it was ready for the first time has noted none.
+    if (isNotFound(error)) return;
+    if (!isServiceError(error)) throw error;
+    findings.add(place, error.message);
+  }
+}

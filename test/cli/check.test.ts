@@ -1,0 +1,61 @@
+import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { compactAll } from '../support/filled-store.ts';
+import { openCore } from '../support/store.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
+import { TicklogProcess } from '../support/ticklog-process.ts';
+
+async function check(
+  directory: string,
+): Promise<{ code: unknown; stdout: string; stderr: string }> {
+  await using run = TicklogProcess.start(['check', directory]);
+  const code = await run.ended();
+  return { code, stdout: run.stdout, stderr: run.stderr };
+}
+
+async function makeStore(directory: string): Promise<void> {
+  const core = await openCore(directory);
+  const database = core.catalogue.get('_system');
+  const collection = await core.collections.create(database, { name: 'orders' });
+  for (let n = 0; n < 10; n++) await core.documents.insert(database, collection, `{"n":${n}}`);
+  await compactAll(core);
+  await core.store.close();
+}
+
+test('check ends with 0 for a directory that is whole, and says what is in it', async () => {
+  await using dir = await makeTempDir();
+  await makeStore(dir.path);
+  const { code, stdout } = await check(dir.path);
+  expect({ code, stdout }).toEqual({
+    code: 0,
+    stdout: expect.stringMatching(/^whole: .*1 database, 1 collection, 10 documents, /) as string,
+  });
+});
+
+test('check ends with 3 for one that is damaged, and names what and where', async () => {
+  await using dir = await makeTempDir();
+  await makeStore(dir.path);
+  const store = join(dir.path, 'store');
+  const table = (await readdir(store)).find((name) => name.endsWith('.ldb'))!;
+  const content = await readFile(join(store, table));
+  content[100] = content[100]! ^ 1;
+  await writeFile(join(store, table), content);
+  const { code, stdout } = await check(dir.path);
+  expect(code).toBe(3);
+  expect(stdout).toMatch(/^table \d+: a block fails its checksum\n[^]*DAMAGED: .*backup/);
+});
+
+test('check ends with 1 where there is no data directory, or a server has it open', async () => {
+  await using dir = await makeTempDir();
+  const missing = await check(join(dir.path, 'nothing'));
+  expect(missing.code).toBe(1);
+  expect(missing.stderr).toContain('is no data directory');
+  const directory = join(dir.path, 'data');
+  const args = ['--database.directory', directory, '--server.endpoint', 'tcp://127.0.0.1:0'];
+  await using server = TicklogProcess.start(['serve', ...args]);
+  await server.endpoint();
+  const locked = await check(directory);
+  expect(locked).toMatchObject({ code: 1, stdout: '' });
+  expect(locked.stderr).toMatch(/a server has .* open; stop it/);
+});

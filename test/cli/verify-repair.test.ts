@@ -1,0 +1,99 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { runCli } from '../support/cli-run.ts';
+import { LiveServer } from '../support/live-server.ts';
+import { changeSecretly, loadPeople, readPerson } from '../support/people.ts';
+
+let leader: LiveServer;
+let follower: LiveServer;
+beforeEach(async () => {
+  [leader, follower] = await Promise.all([LiveServer.start(), LiveServer.start()]);
+  await leader.create('people');
+});
+afterEach(async () => {
+  await Promise.all([leader, follower].map((server) => server[Symbol.asyncDispose]()));
+});
+
+async function remove(server: LiveServer, key: string): Promise<void> {
+  await server.api.http.json('DELETE', `/_api/document/people/${key}`);
+}
+
+function verify(a: { endpoint: string }, b: { endpoint: string }, ...flags: string[]) {
+  return runCli(['verify', a.endpoint, b.endpoint, ...flags]);
+}
+
+describe('--repair', () => {
+  test('makes what differs equal in every way, and touches nothing else', async () => {
+    await loadPeople(leader, 3000);
+    await follower.sync(leader);
+    await follower.create('mine');
+    await follower.put('mine', 'own');
+    for (const key of ['k1', 'k20', 'k300']) await remove(follower, key);
+    for (const key of ['k2', 'k21', 'k301']) await changeSecretly(follower, key);
+    await loadPeople(follower, 5, 9000);
+    const before = await readPerson(follower, 'k4');
+    const { code, stdout } = await verify(leader, follower, '--repair', '--collection', 'people');
+    expect(stdout).toContain('people: mended 11 documents on B\n');
+    expect(code, stdout).toBe(0);
+    expect(await follower.differences(leader)).toEqual([
+      expect.stringContaining('mine') as unknown as string,
+    ]);
+    expect(await readPerson(follower, 'k4')).toEqual(before);
+  });
+
+  test('keeps every digit of a number', async () => {
+    const text = '{"_key":"big","n":12345678901234567890,"x":1.10}';
+    await leader.api.insert('people', text);
+    await follower.sync(leader);
+    await remove(follower, 'big');
+    await verify(leader, follower, '--repair');
+    const answer = await fetch(
+      `${follower.endpoint.replace('tcp:', 'http:')}/_api/document/people/big`,
+    );
+    expect(await answer.text()).toContain('"n":12345678901234567890,"x":1.10');
+  });
+
+  test('mends edges', async () => {
+    await leader.create('links', 3);
+    await leader.putEdge('links', 'e1');
+    await leader.putEdge('links', 'e2');
+    await follower.sync(leader);
+    await follower.api.http.json('DELETE', '/_api/edge/links/e1');
+    const { code, stdout } = await verify(leader, follower, '--repair');
+    expect(code, stdout).toBe(0);
+    expect(await follower.differences(leader)).toEqual([]);
+  });
+
+  test('of a follower that applies at the same time loses nothing of what it applies', async () => {
+    await loadPeople(leader, 2000);
+    await follower.sync(leader);
+    for (let i = 0; i < 40; i++) await changeSecretly(follower, `k${i * 50}`);
+    for (let i = 1; i < 20; i++) await remove(follower, `k${i * 50 + 1}`);
+    await follower.configure(leader);
+    await follower.api.startApplier();
+    const done = new AbortController();
+    const writer = (async () => {
+      for (let n = 0; !done.signal.aborted; n++) {
+        const key = `k${(n * 7) % 2000}`;
+        await leader.api.http.json('PATCH', `/_api/document/people/${key}`, `{"n":${n + 5000}}`);
+        if (n % 10 === 0) await leader.put('people', `new${n}`);
+      }
+    })();
+    for (let round = 0; round < 5; round++) await verify(leader, follower, '--repair');
+    done.abort();
+    await writer;
+    await follower.caughtUp(leader);
+    const { code, stdout } = await verify(leader, follower, '--repair', '--wait', '10');
+    expect(code, stdout).toBe(0);
+    expect(await follower.differences(leader)).toEqual([]);
+    expect((await follower.api.applierState()).running).toBe(true);
+  });
+
+  test('makes no collections and no indexes, and says so with 3', async () => {
+    await loadPeople(leader, 10);
+    await follower.sync(leader);
+    await leader.create('more');
+    const { code, stdout } = await verify(leader, follower, '--repair');
+    expect(code).toBe(3);
+    expect(stdout).toContain('more: DIFFERENT\n  the collection is only on A\n');
+  });
+});
