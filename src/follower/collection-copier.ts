@@ -8,7 +8,7 @@ import { ERRORS, ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import type { BatchLease } from './batch-lease.ts';
 import { classify, refusedAnswer } from './classify.ts';
-import type { GoneCollection } from './dropped-collections.ts';
+import type { MissedCollection } from './dropped-collections.ts';
 import { DumpPageWriter } from './dump-page-writer.ts';
 import { errorFields } from './failure-log.ts';
 import type { DumpPage, LeaderClient } from './leader-client.ts';
@@ -32,8 +32,8 @@ export interface CollectionCopierDeps {
   readonly logger: Logger;
   /** Throws unless the leader is still who it was; resolves with the run that a ticklog leader is in. */
   readonly recheckLeader: (signal: AbortSignal) => Promise<string | undefined>;
-  /** The tick of a list of the leader, still who it was, that lacks a collection; undefined when it is there. */
-  readonly goneAt: (cid: string, signal: AbortSignal) => Promise<Tick | undefined>;
+  /** A collection that a list of the leader, still who it was, lacks; undefined when that is not certain. */
+  readonly missed: (cid: string, signal: AbortSignal) => Promise<MissedCollection | undefined>;
   /** Removes one hidden copy with its position. */
   readonly discard: (copy: Collection) => Promise<void>;
   readonly onPage: (
@@ -82,7 +82,7 @@ export class CollectionCopier {
   /** Leaders of 2.2 to 3.3 are asked once to make their log ready for dumping. */
   #flush: boolean;
   #run: string | undefined;
-  readonly #gone: GoneCollection[] = [];
+  readonly #gone: MissedCollection[] = [];
 
   constructor(deps: CollectionCopierDeps, options: CollectionCopierOptions) {
     this.#deps = deps;
@@ -92,7 +92,7 @@ export class CollectionCopier {
   }
 
   /** Those that the leader turned out not to have any more. */
-  get gone(): readonly GoneCollection[] {
+  get gone(): readonly MissedCollection[] {
     return this.#gone;
   }
 
@@ -250,9 +250,9 @@ export class CollectionCopier {
       } catch (error) {
         // One such answer proves nothing: of a collection that is still listed it may pass.
         const gone = isGone(error);
-        const goneAt = gone ? await this.#deps.goneAt(cid, signal) : undefined;
-        if (goneAt !== undefined) {
-          this.#gone.push({ cid, tick: goneAt });
+        const missed = gone ? await this.#deps.missed(cid, signal) : undefined;
+        if (missed) {
+          this.#gone.push(missed);
           return 'gone';
         }
         const lost = this.#options.traits.isSnapshot ? snapshotLost(error, signal) : undefined;

@@ -22,6 +22,12 @@ export interface GoneCollection {
   readonly tick: Tick;
 }
 
+/** One that a list of a ticklog leader lacks; what is known of it holds for the history of that list only. */
+export interface MissedCollection extends GoneCollection {
+  /** The run in which the tick was given out; undefined for leaders that do not tell. */
+  readonly incarnation: string | undefined;
+}
+
 /** What is stored, of the leader followed last. */
 interface DroppedRecord {
   readonly leaderId: string;
