@@ -53,6 +53,8 @@ export interface LeaderCollection {
   readonly deletionsSince?: Tick;
   /** Live documents; only ticklog leaders tell. */
   readonly count?: number;
+  /** Of its dump lines, superseded ones included; only ticklog leaders tell. */
+  readonly bytes?: number;
 }
 
 /** What a leader has, as of one moment (contract 3.2). */
@@ -168,13 +170,14 @@ function collectionOf(entry: unknown): LeaderCollection | undefined {
   if (deleted === true || !isCollectionType(type)) return undefined;
   const parameters = parametersFromWire(wire);
   if (!parameters) throw new BadAnswer(`collection '${name}' has no cid`);
-  const { deletionsSince, count } = isObject(ticklog) ? ticklog : {};
+  const { deletionsSince, count, bytes } = isObject(ticklog) ? ticklog : {};
   const since = tickFromWire(deletionsSince);
   return {
     parameters,
     indexes: indexes.flatMap((index: unknown) => indexOf(index, name) ?? []),
     ...(since === undefined ? {} : { deletionsSince: since }),
     ...(typeof count === 'number' ? { count } : {}),
+    ...(typeof bytes === 'number' ? { bytes } : {}),
   };
 }
 

@@ -20,7 +20,12 @@ const RIGHTS: ReadonlyMap<string, RouteRight> = new Map([
     ...['PUT /_api/user/:user', 'PATCH /_api/user/:user', 'GET /_api/user/:user/database'],
     'GET /_api/user/:user/database/:database',
     'GET /_api/user/:user/database/:database/:collection',
-    ...['GET /_api/job/:job', 'PUT /_api/job/:job', 'DELETE /_api/job/:job'],
+    ...[
+      'GET /_api/job/:job',
+      'GET /_api/job/:job/progress',
+      'PUT /_api/job/:job',
+      'DELETE /_api/job/:job',
+    ],
   ]),
   ...of('admin', [
     ...['POST /_api/database', 'DELETE /_api/database/:name'],

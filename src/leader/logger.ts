@@ -5,7 +5,7 @@ import { ServiceError } from '../model/errors.ts';
 import { type LoggerConfig, MIN_MAX_EVENTS, MIN_MAX_EVENTS_SIZE } from '../model/logger-config.ts';
 import type { Store } from '../storage/store.ts';
 import type { ClientRetention } from './client-retention.ts';
-import { wireTime } from './wire-time.ts';
+import { wireTime } from '../protocol/wire-time.ts';
 
 /** `state` of logger-state and inventory (contract 2.4). */
 export interface LoggerState {
