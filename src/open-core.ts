@@ -5,6 +5,7 @@ import { type Access, openAccess } from './access/access.ts';
 import { ensureRoot } from './access/root-user.ts';
 import { passingSecret, readSecretFile, tokenSecret } from './access/secret-file.ts';
 import { type Clock, systemClock } from './base/clock.ts';
+import type { LogLevels } from './base/log-levels.ts';
 import type { Logger } from './base/logger.ts';
 import { once } from './base/once.ts';
 import type { ServerConfig } from './config/server-config.ts';
@@ -24,9 +25,13 @@ import { InitialSyncer } from './follower/initial-syncer.ts';
 import type { LeaderAccess } from './follower/leader-access.ts';
 import { readTrust } from './follower/leader-tls.ts';
 import { Mending } from './follower/mending.ts';
+import { ReplicationFigures } from './follower/replication-figures.ts';
 import { createApp } from './http/app.ts';
 import type { ApiRouter } from './http/context.ts';
 import { Jobs } from './http/jobs.ts';
+import { logRoutes } from './http/log-routes.ts';
+import { metricsRoutes } from './http/metrics-routes.ts';
+import type { RequestFigures } from './http/request-figures.ts';
 import { applierCommands } from './http/replication-applier.ts';
 import { replicationDispatch } from './http/replication-dispatch.ts';
 import { makeFollowerCommands } from './http/replication-make-follower.ts';
@@ -39,6 +44,7 @@ import { Leader } from './leader/leader.ts';
 import { Restore } from './leader/restore.ts';
 import { ServiceError } from './model/errors.ts';
 import { DEFAULT_LOGGER_CONFIG } from './model/logger-config.ts';
+import { ServerMetrics } from './metrics/server-metrics.ts';
 import { Store } from './storage/store.ts';
 import type { ServerCore } from './server-core.ts';
 
@@ -61,13 +67,16 @@ export interface CoreOptions {
   readonly resume: readonly string[];
   /** Aborted when the server is about to stop, before anything ends. */
   readonly leaving: AbortSignal;
+  /** How much is logged. */
+  readonly levels: LogLevels;
+  readonly requests: RequestFigures;
 }
 
 /** Opens the store, and starts everything that works on it. @throws as `startServer` */
 export async function openCore(
   deps: StartDeps,
   config: ServerConfig,
-  { resume, leaving }: CoreOptions,
+  { resume, ...kept }: CoreOptions,
 ): Promise<ServerCore> {
   const { logger, version = 'unknown' } = deps;
   const clock = deps.clock ?? systemClock;
@@ -89,7 +98,7 @@ export async function openCore(
     await closeAll(closers);
   });
   try {
-    const parts = { store, clock, logger, stopping, deadline, leaving, closers, version };
+    const parts = { store, clock, logger, stopping, deadline, closers, version, ...kept };
     const { listener, appliers } = await compose(parts, config);
     await appliers.startOnBoot(resume);
     return {
@@ -127,6 +136,8 @@ interface Parts {
   readonly stopping: AbortController;
   readonly deadline: AbortController;
   readonly leaving: AbortSignal;
+  readonly levels: LogLevels;
+  readonly requests: RequestFigures;
   readonly version: string;
   /** What a stop has to do, in the order of the start. */
   readonly closers: (() => Promise<void> | void)[];
@@ -134,9 +145,10 @@ interface Parts {
 
 /** Builds everything between store and listener. */
 async function compose(
-  { store, clock, logger, stopping, deadline, leaving, closers, version }: Parts,
+  parts: Parts,
   config: ServerConfig,
 ): Promise<{ listener: RequestListener; appliers: Appliers }> {
+  const { store, clock, logger, stopping, deadline, leaving, closers, version } = parts;
   const defaultLoggerConfig = { ...DEFAULT_LOGGER_CONFIG, autoStart: config.loggerAutoStart };
   const { transactionMaxBytes, compatibleVersion } = config;
   const catalogue = await Catalogue.load(store, { defaultLoggerConfig });
@@ -148,57 +160,72 @@ async function compose(
     { defaultLoggerConfig, onDrop: (tx, name) => access.users.forgetDatabase(tx, name) },
   );
   await databases.open();
-  const leader = startLeader({ store, clock, logger, closers, catalogue }, config);
+  const { leader, maintenance } = startLeader({ store, clock, logger, closers, catalogue }, config);
   const transactions = openTransactions({ store, clock, closers }, config);
-  const copies = new CollectionCopies({ store, catalogue, collections });
-  const syncer = new InitialSyncer({ store, catalogue, copies, logger, clock });
-  const leaderAccess = leaderAccessOf(config);
   const restore = new Restore({ store, collections }, { transactionMaxBytes });
-  const appliers = new Appliers(
-    { store, catalogue, collections, initialSyncer: syncer, clock, logger, leaderAccess },
-    { version: compatibleVersion, transactionMaxBytes },
+  const base = { store, clock, logger, closers, catalogue, collections };
+  const { syncer, appliers, leaderAccess, figures } = startFollowing(base, config);
+  const { requests } = parts;
+  const metrics = new ServerMetrics(
+    { store, catalogue, maintenance, leader, appliers, requests, replication: figures },
+    { version, compatibleVersion },
   );
-  closers.push(() => appliers.stopAll());
   const jobs = new Jobs({ clock, logger });
   closers.push(() => settleJobs(jobs, deadline));
   const listener = createApp(
     {
-      catalogue,
-      databases,
-      collections,
+      ...{ catalogue, databases, collections, transactions, access },
+      ...{ clock, logger, leaving, jobs, requests },
       documents: new Documents({ store }),
       arrays: new DocumentArrays({ store }, { transactionMaxBytes }),
       importer: new Importer({ store, collections }, { transactionMaxBytes }),
-      transactions,
       checksums: new Checksums({ store }),
-      access,
-      clock,
       flush: () => store.flush(),
       noteDamage: (error) => store.health.note(error),
-      logger,
       signal: stopping.signal,
       deadline: deadline.signal,
-      leaving,
-      jobs,
       onDropDatabase: async (database) => {
         await transactions.abortAll(database);
         await appliers.release(database);
       },
-      routers: replicationRouters({
-        store,
-        logger,
-        leader,
-        restore,
-        appliers,
-        syncer,
-        leaderAccess,
-        config,
-      }),
+      routers: [
+        ...replicationRouters({
+          ...{ store, logger, leader, restore, appliers, syncer, leaderAccess, config },
+        }),
+        logRoutes(parts),
+        metricsRoutes(metrics),
+      ],
     },
     // Its limits have the names that they have there.
     { ...config, version: compatibleVersion, versionDetails: { ticklog: version } },
   );
   return { listener, appliers };
+}
+
+/** What copies and follows leaders. */
+function startFollowing(
+  deps: Pick<Parts, 'store' | 'clock' | 'logger' | 'closers'> & {
+    readonly catalogue: Catalogue;
+    readonly collections: Collections;
+  },
+  config: ServerConfig,
+): {
+  readonly syncer: InitialSyncer;
+  readonly appliers: Appliers;
+  readonly leaderAccess: LeaderAccess;
+  readonly figures: ReplicationFigures;
+} {
+  const { transactionMaxBytes, compatibleVersion } = config;
+  const leaderAccess = leaderAccessOf(config);
+  const figures = new ReplicationFigures();
+  const copies = new CollectionCopies(deps);
+  const syncer = new InitialSyncer({ ...deps, copies, figures });
+  const appliers = new Appliers(
+    { ...deps, initialSyncer: syncer, leaderAccess, figures },
+    { version: compatibleVersion, transactionMaxBytes },
+  );
+  deps.closers.push(() => appliers.stopAll());
+  return { syncer, appliers, leaderAccess, figures };
 }
 
 /** What speaks to followers and leaders. */
@@ -294,7 +321,7 @@ function startLeader(
     catalogue,
   }: Pick<Parts, 'store' | 'clock' | 'logger' | 'closers'> & { catalogue: Catalogue },
   config: ServerConfig,
-): Leader {
+): { leader: Leader; maintenance: Maintenance } {
   const leader = new Leader(
     { store, clock },
     {
@@ -316,7 +343,7 @@ function startLeader(
   );
   maintenance.start();
   closers.push(() => maintenance.stop());
-  return leader;
+  return { leader, maintenance };
 }
 
 /** Lets requests end that nobody waits for; after a while they are told to. */

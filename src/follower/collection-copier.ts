@@ -13,6 +13,7 @@ import { DumpPageWriter } from './dump-page-writer.ts';
 import { errorFields } from './failure-log.ts';
 import type { DumpPage, LeaderClient } from './leader-client.ts';
 import type { LeaderTraits } from './leader-traits.ts';
+import type { ReplicationFigures } from './replication-figures.ts';
 import { snapshotLost } from './snapshot-lost.ts';
 import type { CopyPosition, PlannedCollection, SyncPlan, SyncProgress } from './sync-progress.ts';
 
@@ -36,6 +37,8 @@ export interface CollectionCopierDeps {
   readonly missed: (cid: string, signal: AbortSignal) => Promise<MissedCollection | undefined>;
   /** Removes one hidden copy with its position. */
   readonly discard: (copy: Collection) => Promise<void>;
+  /** Gets what pages cost and bring. */
+  readonly figures: ReplicationFigures;
   /** Told before indexes are made. */
   readonly onIndexes: (cid: string) => void;
   readonly onPage: (
@@ -278,6 +281,9 @@ export class CollectionCopier {
     const { chunkSizeBytes, plan, traits } = this.#options;
     // As followers of that kind do: what is one tick too far the log brings once more.
     const to = traits.isInterleaved ? plan.tick + 1n : plan.tick;
+    const { dump } = this.#deps.figures;
+    dump.requests++;
+    const beganMs = performance.now();
     const page = await client.dump(
       {
         collection: cid,
@@ -289,6 +295,7 @@ export class CollectionCopier {
       },
       signal,
     );
+    dump.requestMs += performance.now() - beganMs;
     this.#flush = false;
     if (plan.incarnation === undefined || page.incarnation === this.#run) return page;
     // Restarted without a request noticing, or somebody else: the batch is gone then.
@@ -316,6 +323,7 @@ export class CollectionCopier {
   async #write(copy: Collection, page: DumpPage, signal: AbortSignal): Promise<void> {
     if (page.body.length === 0) return;
     const lines = new DumpPageWriter(page, copy);
+    const beganMs = performance.now();
     const underWay: Promise<void>[] = [];
     try {
       while (!lines.done) {
@@ -331,11 +339,13 @@ export class CollectionCopier {
       await Promise.allSettled(underWay);
     }
     const { documents, removals } = lines;
-    this.#deps.onPage(`copied a page of collection '${copy.name}', id ${copy.cid}`, {
-      documents,
-      removals,
-      bytes: page.body.length,
-    });
+    const counts = { documents, removals, bytes: page.body.length };
+    const { dump } = this.#deps.figures;
+    dump.applyMs += performance.now() - beganMs;
+    dump.documents += documents;
+    dump.removals += removals;
+    dump.bytes += counts.bytes;
+    this.#deps.onPage(`copied a page of collection '${copy.name}', id ${copy.cid}`, counts);
   }
 
   #writeSlice(copy: Collection, lines: DumpPageWriter): Promise<void> {

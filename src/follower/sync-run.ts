@@ -18,6 +18,7 @@ import { errorFields } from './failure-log.ts';
 import type { LeaderInventory, LeaderState } from './leader-answers.ts';
 import type { LeaderClient } from './leader-client.ts';
 import { type LeaderTraits, leaderTraits } from './leader-traits.ts';
+import type { ReplicationFigures } from './replication-figures.ts';
 import type { Restriction } from './restriction.ts';
 import { repeatWhenLost } from './snapshot-lost.ts';
 import { isBehind, readableCheckpoint } from './sync-checkpoint.ts';
@@ -41,6 +42,7 @@ export interface SyncRunDeps {
   readonly client: LeaderClient;
   readonly logger: Logger;
   readonly gauge: SyncGauge;
+  readonly figures: ReplicationFigures;
 }
 
 export interface SyncRunOptions extends Required<InitialSyncerOptions> {
@@ -272,11 +274,8 @@ export class SyncRun {
     const { client, copies, logger, gauge } = this.#deps;
     const copier = new CollectionCopier(
       {
-        client,
-        copies,
-        lease,
-        logger,
-        progress: this.#progress,
+        ...{ client, copies, lease, logger, progress: this.#progress },
+        figures: this.#deps.figures,
         recheckLeader: (inner) => this.#leader.recheck(plan, inner),
         missed: (cid, inner) => this.#leader.missed(plan, { traits, lease, cid }, inner),
         discard: (copy) => this.#discardOne(copy),

@@ -21,6 +21,8 @@ export const Header = {
   async: 'x-arango-async',
   /** Id of the job such a 202 stands for. */
   asyncId: 'x-arango-async-id',
+  /** Id that a client gives a request; it is answered back, and in the log. */
+  requestId: 'x-request-id',
   /** Error numbers of an answer to an array, each with how often it is there: `1210:2,1221:1`. */
   errorCodes: 'x-arango-error-codes',
   /** Stream transaction a request belongs to. */

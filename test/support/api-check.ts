@@ -107,7 +107,7 @@ function otherResponseOf(method: string, status: number): ApiResponse | undefine
 }
 
 function headerFaults(response: ApiResponse, answer: CheckedAnswer): string[] {
-  const documented = response.headers ?? {};
+  const documented = { ...apiDocument['x-every-answer'].headers, ...response.headers };
   const faults = Object.keys(answer.headers)
     .filter((name) => OWN_HEADERS.test(name) && !(name in documented))
     .map((name) => `header ${name} is not documented`);
@@ -136,7 +136,7 @@ function bodyFaults(
   if (!content) {
     return text === '' && contentType === undefined ? [] : ['there is a body, or a type of one'];
   }
-  const type = /^([^;]*); charset=utf-8$/.exec(String(contentType))?.[1] ?? '';
+  const type = /^([^;]*)(?:; version=[\d.]+)?; charset=utf-8$/.exec(String(contentType))?.[1] ?? '';
   const found = content[type];
   if (found) return contentFaults(type, found, text);
   const expected = Object.keys(content).join(' or ');

@@ -5,6 +5,7 @@ export interface ApiDocument {
   readonly openapi: string;
   readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly components: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly 'x-every-answer': { readonly headers: Readonly<Record<string, unknown>> };
   readonly 'x-other-requests': {
     readonly options: Reference;
     readonly accepted: Reference;
