@@ -27,6 +27,8 @@ export const Header = {
   errorCodes: 'x-arango-error-codes',
   /** Stream transaction a request belongs to. */
   transactionId: 'x-arango-trx-id',
+  /** Tick of the last event a reader of server-sent events has. */
+  lastEventId: 'last-event-id',
 
   /** Which run of which server wrote the page: tells a leader restored from a backup. */
   incarnation: 'x-ticklog-incarnation',
@@ -45,6 +47,10 @@ export const ContentType = {
   json: 'application/json; charset=utf-8',
   /** Pages of lines, and also the 204 in their place. */
   dump: 'application/x-arango-dump; charset=utf-8',
+  /** The log as server-sent events. */
+  events: 'text/event-stream; charset=utf-8',
+  /** The log as lines of JSON without end. */
+  lines: 'application/x-ndjson; charset=utf-8',
   /** Of answers whose body is empty. */
   text: 'text/plain; charset=utf-8',
 } as const;

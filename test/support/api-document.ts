@@ -30,6 +30,8 @@ export interface ApiOperation {
 export interface ApiContent {
   readonly schema: unknown;
   readonly example?: unknown;
+  /** The headers of an answer of this type, in place of those of the response. */
+  readonly 'x-headers'?: Readonly<Record<string, unknown>>;
 }
 
 export interface ApiResponse {
