@@ -102,7 +102,7 @@ describe('/_admin/metrics', () => {
       expect(valueOf(samples, 'ticklog_log_client_lag_ticks', client)).toBe(0);
       expect(valueOf(samples, 'ticklog_log_client_headroom_ratio', client)).toBe(1);
       expect(valueOf(samples, 'ticklog_log_client_lost', client)).toBe(0);
-    });
+    }, 20_000);
   });
 
   test('of a follower show how far it is and what it has cost', async () => {
@@ -123,7 +123,7 @@ describe('/_admin/metrics', () => {
       expect(valueOf(samples, 'ticklog_store_bytes')).toBeGreaterThan(0);
       expect(valueOf(samples, 'ticklog_store_writes_refused')).toBe(0);
       expect(valueOf(samples, 'ticklog_store_damage_total')).toBe(0);
-    });
+    }, 20_000);
   });
 
   test('count requests by route, however different their paths are', async () => {
