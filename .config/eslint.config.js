@@ -16,6 +16,8 @@ const ALLOWED_IMPORTS = {
   client: ['base', 'model', 'protocol', 'follower'],
   cli: ['base', 'model', 'protocol', 'follower'],
   config: ['base', 'model'],
+  // Runs in browsers, and finds there nothing but itself.
+  ui: [],
 };
 
 /**
@@ -53,7 +55,7 @@ export default defineConfig(
     name: 'ticklog/everything',
     languageOptions: {
       parserOptions: {
-        project: ['.config/tsconfig.test.json'],
+        project: ['.config/tsconfig.test.json', '.config/tsconfig.ui.json'],
         tsconfigRootDir: new URL('..', import.meta.url).pathname,
       },
     },

@@ -34,6 +34,10 @@ import { mendCommands } from './http/replication-mend.ts';
 import { leaderCommands } from './http/replication-leader.ts';
 import { restoreCommands } from './http/replication-restore.ts';
 import { syncCommands } from './http/replication-sync.ts';
+import { Sampler } from './http/sampler.ts';
+import { historyRoutes, overviewRoutes } from './http/overview-routes.ts';
+import { UiFiles } from './http/ui-files.ts';
+import { uiRoutes } from './http/ui-routes.ts';
 import { walLogRoutes } from './http/wal-routes.ts';
 import { Leader } from './leader/leader.ts';
 import { Restore } from './leader/restore.ts';
@@ -42,6 +46,8 @@ import { DEFAULT_LOGGER_CONFIG } from './model/logger-config.ts';
 import { Store } from './storage/store.ts';
 import type { ServerCore } from './server-core.ts';
 
+/** Where the status page is built, seen from the sources as well as from what is compiled. */
+const UI_DIRECTORY = new URL('../dist/ui/', import.meta.url);
 const MAINTENANCE_INTERVAL_MS = 1000;
 const REMOVAL_AGE_MS = 60 * 60 * 1000;
 /** Requests that nobody waits for and that still run when a stop has waited this long are told to end. */
@@ -184,16 +190,12 @@ async function compose(
         await transactions.abortAll(database);
         await appliers.release(database);
       },
-      routers: replicationRouters({
-        store,
-        logger,
-        leader,
-        restore,
-        appliers,
-        syncer,
-        leaderAccess,
-        config,
-      }),
+      routers: [
+        ...replicationRouters({
+          ...{ store, logger, leader, restore, appliers, syncer, leaderAccess, config },
+        }),
+        ...pageRouters({ store, clock, closers, version }, { catalogue, appliers, syncer, leader }),
+      ],
     },
     // Its limits have the names that they have there.
     { ...config, version: compatibleVersion, versionDetails: { ticklog: version } },
@@ -227,6 +229,26 @@ function replicationRouters(deps: {
         isApplierRunning: (database) => appliers.of(database).isRunning,
       }),
     ),
+  ];
+}
+
+/** The status page, and what it shows that nothing else does. */
+function pageRouters(
+  { store, clock, closers, version }: Pick<Parts, 'store' | 'clock' | 'closers' | 'version'>,
+  parts: {
+    readonly catalogue: Catalogue;
+    readonly appliers: Appliers;
+    readonly syncer: InitialSyncer;
+    readonly leader: Leader;
+  },
+): ApiRouter[] {
+  const sampler = new Sampler({ ...parts, logger: parts.leader.logger, clock });
+  sampler.start();
+  closers.push(() => sampler.stop());
+  return [
+    uiRoutes(new UiFiles({ directory: UI_DIRECTORY })),
+    overviewRoutes({ clock, serverId: store.server.serverId }, { version }),
+    historyRoutes(sampler),
   ];
 }
 

@@ -3,7 +3,7 @@ import type { Logger } from '../base/logger.ts';
 import { type ErrorName, ServiceError } from '../model/errors.ts';
 import { errorBody } from '../protocol/error-body.ts';
 import { ClientGoneError } from './body.ts';
-import { ContentType } from '../protocol/headers.ts';
+import { ContentType, Header } from '../protocol/headers.ts';
 import type { Exchange } from './context.ts';
 import { generationOf } from './generation.ts';
 import { sendJson } from './respond.ts';
@@ -56,7 +56,8 @@ export class ErrorAnswers {
       return;
     }
     if (error.kind === 'httpUnauthorized') {
-      ctx.set('www-authenticate', CHALLENGE);
+      // A page with a form of its own does not want the browser to show another one.
+      if (ctx.headers[Header.omitChallenge] === undefined) ctx.set('www-authenticate', CHALLENGE);
       if (generationOf(ctx) === '1.4') {
         // There it has no body (contract 1.1).
         ctx.status = error.httpStatus;

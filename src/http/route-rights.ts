@@ -14,7 +14,10 @@ const ORDER: readonly RouteRight[] = ['open', 'user', 'ro', 'rw', 'admin'];
  * keys there for a while. Routes with ANY are those that refuse what is sent to them.
  */
 const RIGHTS: ReadonlyMap<string, RouteRight> = new Map([
-  ...of('open', ['POST /_open/auth', 'GET /_admin/server/availability']),
+  ...of('open', [
+    ...['POST /_open/auth', 'GET /_admin/server/availability'],
+    ...['GET /_admin/ui', 'GET /_admin/ui/:file'],
+  ]),
   ...of('user', [
     ...['GET /_api/database/user', 'GET /_api/user', 'GET /_api/user/:user'],
     ...['PUT /_api/user/:user', 'PATCH /_api/user/:user', 'GET /_api/user/:user/database'],
@@ -35,6 +38,8 @@ const RIGHTS: ReadonlyMap<string, RouteRight> = new Map([
       'GET /_admin/time',
       'GET /_admin/statistics',
       'GET /_admin/server/role',
+      'GET /_admin/overview',
+      'GET /_admin/history',
     ],
     // Each command takes its own right besides.
     'ANY /_api/replication{/*path}',

@@ -25,6 +25,8 @@ export const Header = {
   errorCodes: 'x-arango-error-codes',
   /** Stream transaction a request belongs to. */
   transactionId: 'x-arango-trx-id',
+  /** Whatever its value: a 401 shall not name a way to log in, of which browsers would make a dialog. */
+  omitChallenge: 'x-omit-www-authenticate',
 
   /** Which run of which server wrote the page: tells a leader restored from a backup. */
   incarnation: 'x-ticklog-incarnation',
