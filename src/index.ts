@@ -91,6 +91,7 @@ export type {
   TransactionOptions,
 } from './client/transaction.ts';
 export { ConfigError } from './config/server-config.ts';
+export type { SyncNumbers } from './follower/sync-gauge.ts';
 export type { TlsTrust } from './follower/leader-tls.ts';
 export { CollectionType, type IndexDefinition, type KeyOptions } from './model/collection.ts';
 export { ServiceError } from './model/errors.ts';

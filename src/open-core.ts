@@ -24,6 +24,7 @@ import { InitialSyncer } from './follower/initial-syncer.ts';
 import type { LeaderAccess } from './follower/leader-access.ts';
 import { readTrust } from './follower/leader-tls.ts';
 import { Mending } from './follower/mending.ts';
+import { Verification } from './follower/verification.ts';
 import { createApp } from './http/app.ts';
 import type { ApiRouter } from './http/context.ts';
 import { Jobs } from './http/jobs.ts';
@@ -34,6 +35,7 @@ import { mendCommands } from './http/replication-mend.ts';
 import { leaderCommands } from './http/replication-leader.ts';
 import { restoreCommands } from './http/replication-restore.ts';
 import { syncCommands } from './http/replication-sync.ts';
+import { verifyCommands } from './http/replication-verify.ts';
 import { Sampler } from './http/sampler.ts';
 import { historyRoutes, overviewRoutes } from './http/overview-routes.ts';
 import { UiFiles } from './http/ui-files.ts';
@@ -223,6 +225,7 @@ function replicationRouters(deps: {
       applierCommands(appliers),
       makeFollowerCommands(appliers),
       mendCommands(new Mending({ store })),
+      verifyCommands(new Verification({ store, logger, leaderAccess })),
       syncCommands({
         ...{ syncer, logger, leaderAccess },
         serverId: store.server.serverId,

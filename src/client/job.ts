@@ -1,4 +1,5 @@
 import { sleep } from '../base/sleep.ts';
+import type { SyncNumbers } from '../follower/sync-gauge.ts';
 import { Header } from '../protocol/headers.ts';
 import type { RequestOptions, Scope, ScopedCall } from './scope.ts';
 import type { HttpAnswer } from './server-http.ts';
@@ -7,6 +8,19 @@ const PATH = '/_api/job';
 /** Pauses between questions, in ms; from then on it is the last. */
 const PAUSES_MS = [50, 250, 500, 1000];
 const LAST_PAUSE_MS = 2000;
+
+/** How far a request is that the server runs by itself. */
+export interface JobProgress {
+  readonly id: string;
+  readonly done: boolean;
+  readonly method: string;
+  readonly path: string;
+  /** UTC, ISO 8601. */
+  readonly startedAt: string;
+  readonly secondsRunning: number;
+  /** Of `sync` and `makeFollower`, while they copy. */
+  readonly sync: SyncNumbers | null;
+}
 
 /**
  * A request that the server runs by itself (contract 1.1). It keeps the answer for an hour; then, and when
@@ -29,6 +43,11 @@ export class Job<T> {
 
   async isDone(options: RequestOptions = {}): Promise<boolean> {
     return (await this.#scope.send('GET', this.#path(), options)).status === 200;
+  }
+
+  /** How far it is, as long as its answer is there. */
+  async progress(options: RequestOptions = {}): Promise<JobProgress> {
+    return this.#scope.json('GET', `${this.#path()}/progress`, options);
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { SyncNumbers } from '../follower/sync-gauge.ts';
 import type { ApplierConfig } from '../model/applier-config.ts';
 import type { IndexDefinition } from '../model/collection.ts';
 import type { Tick } from '../model/tick.ts';
@@ -136,6 +137,15 @@ export interface ApplierState {
   /** While it runs; null when unknown. */
   readonly ticksBehind?: number | null;
   readonly secondsBehind?: number | null;
+  /** While a sync of the database is under way. */
+  readonly sync?: SyncNumbers;
+  /** While it runs and no sync is under way, of the last ten seconds. */
+  readonly following?: {
+    readonly eventsPerSecond: number;
+    readonly bytesPerSecond: number;
+    /** Until the end of the leader's log; null where it gets no nearer, or nobody knows. */
+    readonly secondsLeft: number | null;
+  };
   readonly time: string;
 }
 

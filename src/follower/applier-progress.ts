@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Tick } from '../model/tick.ts';
+import { type AppliedPage, PageRates } from './page-rates.ts';
 
 /** An answer that takes this much longer than it may says nothing good of the leader. */
 const LATE_MS = 10_000;
@@ -20,11 +21,14 @@ export class ApplierProgress {
   /** Whether a page of the log came since the leader was last lost. */
   #isCurrent = false;
   #answerDueMs = Infinity;
+  /** Of the pages that were applied. */
+  readonly rates: PageRates;
   readonly #times = { fetch: { count: 0, ms: 0 }, apply: { count: 0, ms: 0 } };
 
   /** @param message the first one; without it the state shows none */
   constructor(deps: { clock: Clock }, message?: string) {
     this.#clock = deps.clock;
+    this.rates = new PageRates(deps);
     if (message !== undefined) this.say(message);
   }
 
@@ -85,6 +89,12 @@ export class ApplierProgress {
     this.#times[what].ms += ms;
   }
 
+  /** A page of the log is written. */
+  page(page: AppliedPage): void {
+    this.timed('apply', page.ms);
+    this.rates.applied(page);
+  }
+
   say(message: string): void {
     this.#message = message;
     this.#messageAtMs = this.#clock.nowMs();
@@ -121,6 +131,7 @@ export class ApplierProgress {
 
   /** A page came: the log ends at `tick`; `isEnd` when nothing is left to apply. */
   available(tick: Tick, isEnd: boolean): void {
+    this.rates.available(this.#lastAvailableTick, tick);
     this.#lastAvailableTick = tick;
     this.#pageAtMs = this.#clock.nowMs();
     // What comes now was committed since the page before, so that is no delay of ours.

@@ -1,10 +1,12 @@
 import type { ApplierConfig } from '../model/applier-config.ts';
 import type { Tick } from '../model/tick.ts';
+import { wireTime } from '../protocol/wire-time.ts';
 import { type ApplierMachine, type Reason, isRunning, reasonOf } from './applier-machine.ts';
 import type { ApplierProgress } from './applier-progress.ts';
 import type { ApplierRunFigures } from './applier-run.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { SyncView } from './initial-syncer.ts';
+import type { SyncNumbers } from './sync-gauge.ts';
 
 /** The last thing that went wrong, with its time in ms since 1970. */
 export interface LastError extends Reason {
@@ -28,7 +30,10 @@ export interface ApplierView {
 
 /** The document that applier-state, -start and -stop answer (contract 5.4). */
 export interface ApplierStateDocument {
-  readonly state: Readonly<Record<string, unknown>> & { readonly running: boolean };
+  readonly state: Readonly<Record<string, unknown>> & {
+    readonly running: boolean;
+    readonly sync?: SyncNumbers;
+  };
   readonly server: { readonly version: string; readonly serverId: string };
   readonly endpoint?: string;
   readonly database?: string;
@@ -49,7 +54,7 @@ export function applierStateDocument(view: ApplierView): ApplierStateDocument {
       lastProcessedContinuousTick: tickText(view.failedTick ?? checkpoint?.processedTick),
       lastAvailableContinuousTick: tickText(progress.lastAvailableTick),
       progress: {
-        time: progress.messageAtMs === 0 ? '' : timeText(progress.messageAtMs),
+        time: progress.messageAtMs === 0 ? '' : wireTime(progress.messageAtMs),
         ...(progress.message === undefined ? {} : { message: progress.message }),
         failedConnects: progress.failedConnects,
       },
@@ -57,16 +62,17 @@ export function applierStateDocument(view: ApplierView): ApplierStateDocument {
       totalFailedConnects: progress.totalFailedConnects,
       totalEvents: view.figures.events,
       lastError: errorDocument(view.lastError),
-      time: timeText(nowMs),
+      time: wireTime(nowMs),
       safeResumeTick: tickText(safeResumeTick(checkpoint)),
       totalOperationsExcluded: view.figures.excluded,
       totalResyncs: view.figures.resyncs,
       ...timesDocument(progress),
       ...ignoredDocument(view.figures.ignored),
       phase: machine.phase,
-      since: timeText(machine.sinceMs),
+      since: wireTime(machine.sinceMs),
       ...whyDocument(machine),
       ...(running ? behind(view) : {}),
+      ...(running && machine.phase !== 'syncing' ? { following: following(view) } : {}),
       openTransactions: openDocuments(checkpoint),
     },
     server: view.server,
@@ -75,15 +81,22 @@ export function applierStateDocument(view: ApplierView): ApplierStateDocument {
   };
 }
 
-/** Shows a sync that somebody asked for, as a phase and a progress message. */
+/**
+ * Shows a sync in numbers, and one that somebody asked for, at rest, also as a phase and a progress message; what
+ * it does is no running of the applier.
+ */
 export function withSync(document: ApplierStateDocument, sync: SyncView): ApplierStateDocument {
+  if (document.state.running) {
+    return { ...document, state: { ...document.state, sync: sync.numbers } };
+  }
   const { collections, collectionsDone, documents } = sync.figures;
   const message =
     `sync: ${sync.message} ` +
     `(${collectionsDone} of ${collections} collections done, ${documents} documents copied)`;
-  const progress = { time: timeText(sync.messageAtMs), message, failedConnects: 0 };
-  const state = { ...document.state, progress, phase: 'syncing', since: timeText(sync.sinceMs) };
-  return { ...document, state };
+  const progress = { time: wireTime(sync.messageAtMs), message, failedConnects: 0 };
+  const since = wireTime(sync.sinceMs);
+  const shown = { progress, phase: 'syncing', since, sync: sync.numbers };
+  return { ...document, state: { ...document.state, ...shown } };
 }
 
 /** Where servers of 2.7 and later would have to begin again; here what is open is kept. */
@@ -123,14 +136,35 @@ function ignoredDocument({ count, last }: ApplierRunFigures['ignored']): Record<
 }
 
 /** How far behind: null where it cannot be known, as the ticks while the leader does not answer. */
-function behind({ progress, checkpoint }: ApplierView): Record<string, unknown> {
-  const { behindMs, isCurrent, lastAvailableTick } = progress;
-  const applied = checkpoint?.appliedTick ?? 0n;
-  const ticks = lastAvailableTick > applied ? lastAvailableTick - applied : 0n;
+function behind(view: ApplierView): Record<string, unknown> {
+  const { behindMs } = view.progress;
   return {
-    ticksBehind: isCurrent && lastAvailableTick > 0n ? Number(ticks) : null,
+    ticksBehind: ticksBehind(view),
     secondsBehind: behindMs === undefined ? null : behindMs / 1000,
   };
+}
+
+function ticksBehind({ progress, checkpoint }: ApplierView): number | null {
+  const { isCurrent, lastAvailableTick } = progress;
+  const applied = checkpoint?.appliedTick ?? 0n;
+  const ticks = lastAvailableTick > applied ? lastAvailableTick - applied : 0n;
+  return isCurrent && lastAvailableTick > 0n ? Number(ticks) : null;
+}
+
+/** How fast the log is applied, and when its end will be reached. */
+function following(view: ApplierView): Record<string, unknown> {
+  const { rates } = view.progress;
+  const ticks = ticksBehind(view);
+  const secondsLeft = ticks === null ? null : rates.secondsLeft(ticks);
+  return {
+    eventsPerSecond: toTenth(rates.eventsPerSecond),
+    bytesPerSecond: toTenth(rates.bytesPerSecond),
+    secondsLeft: secondsLeft === null ? null : toTenth(secondsLeft),
+  };
+}
+
+function toTenth(value: number): number {
+  return Math.round(value * 10) / 10;
 }
 
 function whyDocument(machine: ApplierMachine): Record<string, unknown> {
@@ -152,15 +186,10 @@ function openDocuments(checkpoint: Checkpoint | undefined): Record<string, unkno
 
 function errorDocument(error: LastError | undefined): Record<string, unknown> {
   if (error === undefined) return { errorNum: 0 };
-  return { time: timeText(error.atMs), errorMessage: error.message, errorNum: error.errorNum };
+  return { time: wireTime(error.atMs), errorMessage: error.message, errorNum: error.errorNum };
 }
 
 /** A tick that is 0 or unknown is null (contract 5.4). */
 function tickText(tick: Tick | undefined): string | null {
   return tick === undefined || tick === 0n ? null : tick.toString();
-}
-
-/** UTC without a fraction (contract 1.1). */
-export function timeText(timeMs: number): string {
-  return `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
 }

@@ -236,12 +236,12 @@ export class Applier {
   }
 
   /**
-   * The state as of now (contract 5.4). At rest it shows a sync of the database that somebody asked
-   * for, as a phase and a progress message; what it does is no running of the applier.
+   * The state as of now (contract 5.4), with a sync of the database in numbers. At rest it shows one that
+   * somebody asked for also as a phase and a progress message; what it does is no running of the applier.
    */
   state(): ApplierStateDocument {
     const document = this.#stateDocument();
-    const sync = this.isRunning ? undefined : this.#deps.initialSyncer.view(this.#database);
+    const sync = this.#deps.initialSyncer.view(this.#database);
     return sync ? withSync(document, sync) : document;
   }
 

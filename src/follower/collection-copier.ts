@@ -36,6 +36,8 @@ export interface CollectionCopierDeps {
   readonly goneAt: (cid: string, signal: AbortSignal) => Promise<Tick | undefined>;
   /** Removes one hidden copy with its position. */
   readonly discard: (copy: Collection) => Promise<void>;
+  /** Told before indexes are made. */
+  readonly onIndexes: (cid: string) => void;
   readonly onPage: (
     message: string,
     page: { documents: number; removals: number; bytes: number },
@@ -134,6 +136,7 @@ export class CollectionCopier {
     }
     // What is gone stays for the log to drop; of half a collection no index can be asked for.
     const indexes = outcome === 'gone' ? [] : planned.indexes;
+    this.#deps.onIndexes(cid);
     this.#say(`creating indexes for collection '${name}', id ${cid}`);
     const position = progress.position(copy)?.position ?? 0n;
     await copies.complete(

@@ -33,6 +33,8 @@ export interface CopySeedsDeps {
   /** Removes a hidden copy. */
   readonly discard: (copy: Collection) => Promise<void>;
   readonly say: (message: string) => void;
+  /** Told before a collection is compared by its keys. */
+  readonly onCompare: (cid: string) => void;
   readonly onDocuments: (message: string, documents: number, bytes: number) => void;
   readonly onSeed: (kind: 'kept' | 'caughtUp' | 'compared') => void;
 }
@@ -212,6 +214,7 @@ export class CopySeeds {
     signal: AbortSignal,
   ): Promise<{ readonly tick: Tick; readonly begun?: BegunCopy } | undefined> {
     const { cid, name } = wanted.parameters;
+    this.#deps.onCompare(cid);
     this.#deps.say(`comparing collection '${name}', id ${cid}, by its keys`);
     for (let attempt = 1; ; attempt++) {
       const made: Collection[] = [];

@@ -14,6 +14,7 @@ import { ACCEPTED_VERSIONS } from './leader-check.ts';
 import { Restriction, type RestrictType } from './restriction.ts';
 import { discardCopies } from './sync-discard.ts';
 import { NO_FIGURES, type SyncFigures } from './sync-figures.ts';
+import { SyncGauge, type SyncNumbers } from './sync-gauge.ts';
 import { SyncProgress } from './sync-progress.ts';
 import { SyncRun } from './sync-run.ts';
 
@@ -24,6 +25,7 @@ export interface SyncView {
   readonly message: string;
   readonly messageAtMs: number;
   readonly figures: SyncFigures;
+  readonly numbers: SyncNumbers;
 }
 
 /** Where following goes on after a sync. */
@@ -96,7 +98,8 @@ export interface InitialSyncerOptions {
 interface Running {
   readonly abort: AbortController;
   readonly ended: Promise<void>;
-  view: SyncView;
+  view: Omit<SyncView, 'numbers'>;
+  readonly gauge: SyncGauge;
 }
 
 /** A sync says this often in the log where it is, at the most. */
@@ -135,7 +138,8 @@ export class InitialSyncer {
 
   /** How far the sync of this database is; undefined when none is under way. */
   view(database: Database): SyncView | undefined {
-    return this.#running.get(database)?.view;
+    const running = this.#running.get(database);
+    return running && { ...running.view, numbers: running.gauge.numbers };
   }
 
   /**
@@ -186,7 +190,7 @@ export class InitialSyncer {
     const { client, restrictType, restrictCollections, includeSystem } = request;
     const logger = this.#deps.logger.child({ database: database.name, leader: client.endpoint });
     const run = new SyncRun(
-      { ...this.#deps, logger, client },
+      { ...this.#deps, logger, client, gauge: running.gauge },
       {
         ...this.#options,
         database,
@@ -240,7 +244,8 @@ export class InitialSyncer {
     const { promise: ended, resolve } = deferred();
     const nowMs = this.#deps.clock.nowMs();
     const view = { sinceMs: nowMs, message, messageAtMs: nowMs, figures: NO_FIGURES };
-    const running: Running = { abort: new AbortController(), ended, view };
+    const gauge = new SyncGauge(this.#deps);
+    const running: Running = { abort: new AbortController(), ended, view, gauge };
     this.#running.set(database, running);
     try {
       return await work(running);

@@ -53,6 +53,8 @@ export interface LeaderCollection {
   readonly deletionsSince?: Tick;
   /** Live documents; only ticklog leaders tell. */
   readonly count?: number;
+  /** Of its dump lines, superseded ones included; only ticklog leaders tell. */
+  readonly bytes?: number;
 }
 
 /** What a leader has, as of one moment (contract 3.2). */
@@ -121,6 +123,16 @@ export function readId(answer: unknown, name: string): string {
   return id;
 }
 
+/** A checksum, which 1.4 has as a number, 3.x as digits. @throws BadAnswer when it is neither */
+export function readChecksum(answer: unknown): string {
+  const { checksum } = objectOf(answer, 'the answer');
+  const text = typeof checksum === 'number' ? String(checksum) : checksum;
+  if (typeof text !== 'string' || !/^[0-9]+$/.test(text)) {
+    throw new BadAnswer('checksum is no number');
+  }
+  return text;
+}
+
 /** The answer to the opening of a batch (contract 3.3). @throws BadAnswer when there is no id in it. */
 export function readBatch(answer: unknown): LeaderBatch {
   const lastTick = tickFromWire(objectOf(answer, 'the answer')['lastTick']);
@@ -168,13 +180,14 @@ function collectionOf(entry: unknown): LeaderCollection | undefined {
   if (deleted === true || !isCollectionType(type)) return undefined;
   const parameters = parametersFromWire(wire);
   if (!parameters) throw new BadAnswer(`collection '${name}' has no cid`);
-  const { deletionsSince, count } = isObject(ticklog) ? ticklog : {};
+  const { deletionsSince, count, bytes } = isObject(ticklog) ? ticklog : {};
   const since = tickFromWire(deletionsSince);
   return {
     parameters,
     indexes: indexes.flatMap((index: unknown) => indexOf(index, name) ?? []),
     ...(since === undefined ? {} : { deletionsSince: since }),
     ...(typeof count === 'number' ? { count } : {}),
+    ...(typeof bytes === 'number' ? { bytes } : {}),
   };
 }
 

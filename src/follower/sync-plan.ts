@@ -65,9 +65,11 @@ export function makePlan(
     },
     tick: acceptable(byInventory ? inventory.tick : (snapshotTick ?? state.lastLogTick)),
     leaderWasStopped,
-    collections: collections.map(({ parameters, indexes, count }) => {
-      return { parameters, indexes, ...(count === undefined ? {} : { count }) };
-    }),
+    collections: collections.map(({ parameters, indexes, count, bytes }) => ({
+      ...{ parameters, indexes },
+      ...(count === undefined ? {} : { count }),
+      ...(bytes === undefined ? {} : { bytes }),
+    })),
     ...(by === undefined ? {} : { by }),
     ...(bases === undefined ? {} : { bases }),
   };

@@ -15,6 +15,8 @@ export interface PlannedCollection {
   readonly indexes: readonly IndexDefinition[];
   /** Its documents as of the plan's tick; only ticklog leaders tell. */
   readonly count?: number;
+  /** Of its dump lines, superseded ones included; only ticklog leaders tell. */
+  readonly bytes?: number;
 }
 
 /** What a sync copies, and up to where: written once, before the first copy is made. */

@@ -13,6 +13,7 @@ import { type BegunCopy, CollectionCopier, ReplacedOnLeader } from './collection
 import { CopySeeds, type DifferencesBy } from './copy-seeds.ts';
 import type { InitialSyncerOptions, SyncRequest, SyncResult } from './initial-syncer.ts';
 import { NO_FIGURES, type SyncFigures } from './sync-figures.ts';
+import type { SyncGauge } from './sync-gauge.ts';
 import { errorFields } from './failure-log.ts';
 import type { LeaderIncarnation, LeaderInventory, LeaderState } from './leader-answers.ts';
 import type { LeaderClient } from './leader-client.ts';
@@ -39,6 +40,7 @@ export interface SyncRunDeps {
   readonly copies: CollectionCopies;
   readonly client: LeaderClient;
   readonly logger: Logger;
+  readonly gauge: SyncGauge;
 }
 
 export interface SyncRunOptions extends Required<InitialSyncerOptions> {
@@ -177,7 +179,7 @@ export class SyncRun {
     lease: BatchLease,
     signal: AbortSignal,
   ): Promise<Start> {
-    const { catalogue, client } = this.#deps;
+    const { catalogue, client, gauge } = this.#deps;
     const { database, restriction } = this.#options;
     const traits = leaderTraits(state);
     const snapshotTick = traits.wantsBatchId ? lease.lastTick : undefined;
@@ -191,6 +193,7 @@ export class SyncRun {
     if (seeds && traits.isTicklog && !continued) {
       await this.#discardAll();
       const wanted = inventory.collections.filter((each) => isWanted(restriction, each));
+      gauge.plan(wanted);
       prepared = await seeds.beforePlan(wanted, signal);
       // Its tick must not be below that of a comparison.
       situation = { ...situation, inventory: await this.#inventory(state, lease, signal) };
@@ -202,6 +205,8 @@ export class SyncRun {
       : fittingCopies(plan, prepared?.begun);
     const keep = new Set([...begun.values()].map(({ copy }) => copy.number));
     await this.#discard(keep, (tx) => this.#progress.writePlan(tx, plan));
+    gauge.plan(plan.collections);
+    for (const { copy } of begun.values()) gauge.has(copy, continued);
     this.#figures = { ...this.#figures, collections: plan.collections.length, collectionsDone: 0 };
     if (continued) {
       this.#say(
@@ -230,6 +235,7 @@ export class SyncRun {
       progress: this.#progress,
       discard: (copy: Collection) => this.#discardOne(copy),
       say: (message: string) => this.#say(message),
+      onCompare: (cid: string) => this.#deps.gauge.begin(cid, 'comparing'),
       onDocuments: (message: string, documents: number, bytes: number) => {
         this.#count(message, { documents, removals: 0, bytes });
       },
@@ -266,7 +272,7 @@ export class SyncRun {
 
   async #copyAll(start: Start, lease: BatchLease, signal: AbortSignal): Promise<SyncResult> {
     const { plan, begun, traits } = start;
-    const { client, copies, logger } = this.#deps;
+    const { client, copies, logger, gauge } = this.#deps;
     const copier = new CollectionCopier(
       {
         client,
@@ -277,6 +283,7 @@ export class SyncRun {
         recheckLeader: (inner) => this.#leader.recheck(plan, inner),
         goneAt: (cid, inner) => this.#leader.goneAt(plan, { traits, lease, cid }, inner),
         discard: (copy) => this.#discardOne(copy),
+        onIndexes: (cid) => gauge.begin(cid, 'indexing'),
         onPage: (message, page) => this.#count(message, page),
       },
       { ...this.#options, ...start },
@@ -285,8 +292,9 @@ export class SyncRun {
     const kept: Collection[] = [];
     for (const planned of plan.collections) {
       signal.throwIfAborted();
+      const { cid } = planned.parameters;
       const at =
-        begun.get(planned.parameters.cid) ??
+        begun.get(cid) ??
         (await start.seeds?.forPlanned(
           planned,
           plan,
@@ -295,8 +303,10 @@ export class SyncRun {
         ));
       if (at && 'kept' in at) kept.push(at.kept);
       else finished.push(...(await this.#copyOne(copier, planned, at, signal)));
+      gauge.done(cid, at && 'kept' in at ? 'kept' : 'done');
       this.#figures = { ...this.#figures, collectionsDone: this.#figures.collectionsDone + 1 };
     }
+    gauge.switching();
     this.#say(`putting ${finished.length} collections in place`);
     signal.throwIfAborted();
     await new SyncSwitch({ ...this.#deps, progress: this.#progress }, this.#options).run(
@@ -322,8 +332,12 @@ export class SyncRun {
     begun: BegunCopy | undefined,
     signal: AbortSignal,
   ): Promise<readonly Collection[]> {
+    const { gauge } = this.#deps;
+    gauge.begin(planned.parameters.cid, 'copying');
+    if (begun) gauge.has(begun.copy);
     const copy = await copier.copy(planned, begun, signal);
     if (!copy) return [];
+    gauge.has(copy);
     if (!begun || planned.count === undefined || copy.stats.count === planned.count) return [copy];
     this.#deps.logger.warn(
       { collection: copy.name, count: copy.stats.count, countOfLeader: planned.count },
@@ -339,6 +353,7 @@ export class SyncRun {
   }
 
   #discardOne(copy: Collection): Promise<void> {
+    this.#deps.gauge.reset(copy.cid);
     const others = this.#deps.catalogue.hiddenOf(this.#options.database);
     const keep = new Set(others.map(({ number }) => number));
     keep.delete(copy.number);
@@ -356,6 +371,7 @@ export class SyncRun {
     { documents, removals, bytes }: { documents: number; removals: number; bytes: number },
   ): void {
     const before = this.#figures;
+    this.#deps.gauge.add(documents, bytes);
     this.#figures = {
       ...before,
       documents: before.documents + documents,

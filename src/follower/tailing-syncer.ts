@@ -270,14 +270,14 @@ export class TailingSyncer {
     scannedTo: Tick,
     signal: AbortSignal,
   ): Promise<void> {
-    const { events } = applier.figures;
+    const { figures, checkpoint } = applier;
     const beganMs = performance.now();
     await applier.apply({ ...page, scannedTo }, signal);
     const ms = performance.now() - beganMs;
-    this.#deps.progress.timed('apply', ms);
+    const done = { events: applier.figures.events - figures.events, bytes: page.body.length };
+    this.#deps.progress.page({ ...done, ms, from: checkpoint.processedTick, to: scannedTo });
     if (!this.#options.config.verbose) return;
-    const figures = { events: applier.figures.events - events, bytes: page.body.length };
-    this.#deps.logger.info({ ...figures, to: scannedTo.toString(), ms }, 'page applied');
+    this.#deps.logger.info({ ...done, to: scannedTo.toString(), ms }, 'page applied');
   }
 
   /** How long the leader may hold the next request; not before it is known where its log ends. */

@@ -1,7 +1,7 @@
 import { IncomingMessage, type RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { StoredAnswer } from './jobs.ts';
+import type { JobReport, StoredAnswer } from './jobs.ts';
 
 /** What a request says. */
 export interface DetachedRequest {
@@ -10,6 +10,16 @@ export interface DetachedRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Buffer;
+  /** Where it may say how far it is. */
+  readonly report?: JobReport;
+}
+
+/** Of requests that came over no connection. */
+const reports = new WeakMap<IncomingMessage, JobReport>();
+
+/** Where a request that nobody waits for says how far it is; undefined for all others. */
+export function reportOf(request: IncomingMessage): JobReport | undefined {
+  return reports.get(request);
 }
 
 const HEAD_END = '\r\n\r\n';
@@ -36,6 +46,7 @@ export function answerDetached(
   incoming.url = request.url;
   incoming.headers = { ...request.headers };
   incoming.complete = true;
+  if (request.report) reports.set(incoming, request.report);
   const response = new ServerResponse(incoming);
   response.assignSocket(socket as unknown as Socket);
   const answer = new Promise<StoredAnswer>((resolve, reject) => {

@@ -5,6 +5,7 @@ import { bodyTooLarge, announcedBytes, readBody } from './body.ts';
 import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
 import type { DetachedRequest } from './detached-request.ts';
 import type { Jobs, StoredAnswer } from './jobs.ts';
+import { wireTime } from '../protocol/wire-time.ts';
 import { answerEmpty } from './replication-answer.ts';
 import { sendJson, sendResult } from './respond.ts';
 
@@ -33,6 +34,14 @@ export function jobRoutes(deps: { readonly jobs: Jobs }): ApiRouter {
     } else {
       answerEmpty(ctx);
     }
+  });
+
+  router.get('/:job/progress', (ctx) => {
+    const id = pathParam(ctx, 'job');
+    const { startedMs, runningMs, progress, ...said } = jobs.view(id, ownerOf(ctx));
+    const startedAt = wireTime(startedMs);
+    const secondsRunning = Math.round(runningMs / 100) / 10;
+    sendResult(ctx, 200, { id, ...said, startedAt, secondsRunning, sync: progress ?? null });
   });
 
   router.put('/:job', (ctx) => {
@@ -81,7 +90,10 @@ export async function runAsync(
     headers: { ...headers, 'content-length': String(body.length) },
   };
   const isKept = wish === 'store';
-  const id = jobs.start(() => answer(request), { isKept, owner });
+  const id = jobs.start((report) => answer({ ...request, report }), {
+    ...{ isKept, owner },
+    request: { method: ctx.method, path: ctx.path },
+  });
   ctx.status = 202;
   ctx.set('content-type', ContentType.text);
   if (isKept) ctx.set(Header.asyncId, id);

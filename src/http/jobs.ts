@@ -10,8 +10,32 @@ export interface StoredAnswer {
   readonly body: Buffer;
 }
 
+/** What a job is about. */
+export interface JobRequest {
+  readonly method: string;
+  readonly path: string;
+}
+
+/** Where a request that nobody waits for says how far it is. */
+export interface JobReport {
+  /** Asked while the request runs, by whoever looks at the job. */
+  progress?: (() => object | undefined) | undefined;
+}
+
+/** A job as somebody sees who looks. */
+export interface JobView extends JobRequest {
+  readonly done: boolean;
+  readonly startedMs: number;
+  /** How long it has run, or ran. */
+  readonly runningMs: number;
+  /** What the request says of itself; undefined when it says nothing, or is done. */
+  readonly progress: object | undefined;
+}
+
 /** What a job is at: its answer is undefined while it runs. */
 interface Job {
+  readonly request: JobRequest;
+  readonly report: JobReport;
   /** The user who asked; undefined where nobody says who he is. */
   readonly owner: string | undefined;
   readonly startedMs: number;
@@ -69,21 +93,24 @@ export class Jobs {
    * @param run resolves with its answer and must not reject
    * @param options.isKept whether the answer is wanted
    * @param options.owner the user whose it is
+   * @param options.request what it is about
    * @returns the id, which is never given twice
    * @throws ServiceError resourceLimit (32) when too many run
    */
   start(
-    run: () => Promise<StoredAnswer>,
-    { isKept, owner }: { isKept: boolean; owner?: string | undefined },
+    run: (report: JobReport) => Promise<StoredAnswer>,
+    wanted: { isKept: boolean; owner?: string | undefined; request: JobRequest },
   ): string {
     const { maxRunning } = this.#options;
     if (this.#running.size >= maxRunning) {
       throw new ServiceError('resourceLimit', `there are ${maxRunning} requests running already`);
     }
     const id = (++this.#lastId).toString();
-    const job: Job = { owner, startedMs: this.#clock.nowMs(), doneMs: 0, answer: undefined };
+    const { isKept, owner, request } = wanted;
+    const times = { startedMs: this.#clock.nowMs(), doneMs: 0 };
+    const job: Job = { request, report: {}, owner, ...times, answer: undefined };
     if (isKept) this.#jobs.set(id, job);
-    const running = run()
+    const running = run(job.report)
       .then((answer) => {
         this.#finish(job, answer);
       })
@@ -108,6 +135,17 @@ export class Jobs {
   /** Whether the job is done. @throws ServiceError notFound when it is unknown */
   isDone(id: string, owner?: string): boolean {
     return this.#find(id, owner).answer !== undefined;
+  }
+
+  /** How far a job is. @throws ServiceError notFound when it is unknown */
+  view(id: string, owner?: string): JobView {
+    const { request, report, startedMs, doneMs, answer } = this.#find(id, owner);
+    const done = answer !== undefined;
+    return {
+      ...{ ...request, done, startedMs },
+      runningMs: Math.max(0, (done ? doneMs : this.#clock.nowMs()) - startedMs),
+      progress: done ? undefined : report.progress?.(),
+    };
   }
 
   /**

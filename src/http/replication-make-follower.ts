@@ -1,4 +1,5 @@
 import type { Appliers } from '../follower/appliers.ts';
+import { reportOf } from './detached-request.ts';
 import { answerJson } from './replication-answer.ts';
 import { readReplicationBody } from './replication-body.ts';
 import type { ReplicationCommands, ReplicationRequest } from './replication-dispatch.ts';
@@ -22,6 +23,8 @@ async function makeFollower(
 ): Promise<void> {
   const body = await readReplicationBody(ctx);
   const applier = appliers.of(database);
+  const report = reportOf(ctx.req);
+  if (report) report.progress = () => applier.state().state.sync;
   try {
     const { state, copied } = await applier.follow(body, ctx.state.limits.signal);
     // Addition: what was copied, as `sync` answers it.

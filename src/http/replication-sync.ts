@@ -6,6 +6,7 @@ import { ANY_LEADER, type LeaderAccess, assertAllowed } from '../follower/leader
 import { LeaderClient } from '../follower/leader-client.ts';
 import { type LeaderSelection, readSelection } from '../follower/leader-selection.ts';
 import { type ErrorName, isServiceError, ServiceError } from '../model/errors.ts';
+import { reportOf } from './detached-request.ts';
 import { answerJson } from './replication-answer.ts';
 import { readReplicationBody } from './replication-body.ts';
 import type { ReplicationCommands, ReplicationRequest } from './replication-dispatch.ts';
@@ -82,6 +83,8 @@ async function sync(deps: SyncCommandsDeps, { ctx, database }: ReplicationReques
     const { restrictType, restrictCollections, includeSystem, keepBarrier, verbose } = wanted;
     const differencesBy = wanted.incremental ? 'keys' : undefined;
     const chosen = { client, restrictType, restrictCollections, includeSystem };
+    const report = reportOf(ctx.req);
+    if (report) report.progress = () => deps.syncer.view(database)?.numbers;
     const result = await deps.syncer.run(
       database,
       { ...chosen, keepBarrier, verbose, differencesBy },

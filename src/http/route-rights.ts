@@ -23,7 +23,12 @@ const RIGHTS: ReadonlyMap<string, RouteRight> = new Map([
     ...['PUT /_api/user/:user', 'PATCH /_api/user/:user', 'GET /_api/user/:user/database'],
     'GET /_api/user/:user/database/:database',
     'GET /_api/user/:user/database/:database/:collection',
-    ...['GET /_api/job/:job', 'PUT /_api/job/:job', 'DELETE /_api/job/:job'],
+    ...[
+      'GET /_api/job/:job',
+      'GET /_api/job/:job/progress',
+      'PUT /_api/job/:job',
+      'DELETE /_api/job/:job',
+    ],
   ]),
   ...of('admin', [
     ...['POST /_api/database', 'DELETE /_api/database/:name'],
@@ -94,7 +99,7 @@ const RIGHTS: ReadonlyMap<string, RouteRight> = new Map([
     ...['PUT applier-config', 'PUT applier-start', 'PUT applier-stop', 'DELETE applier-state'],
     ...['PUT sync', 'PUT make-slave', 'PUT make-follower'],
     ...['PUT restore-collection', 'PUT restore-indexes', 'PUT restore-data', 'PUT restore-view'],
-    'PUT mend-data',
+    ...['PUT mend-data', 'PUT verify'],
   ]),
 ]);
 

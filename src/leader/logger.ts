@@ -4,9 +4,9 @@ import { startLogger, stopLogger } from '../documents/databases.ts';
 import { ServiceError } from '../model/errors.ts';
 import { type LoggerConfig, MIN_MAX_EVENTS, MIN_MAX_EVENTS_SIZE } from '../model/logger-config.ts';
 import type { Store } from '../storage/store.ts';
+import { wireTime } from '../protocol/wire-time.ts';
 import type { ClientRetention } from './client-retention.ts';
 import type { FollowClient } from './clients.ts';
-import { wireTime } from './wire-time.ts';
 
 /** `state` of logger-state and inventory (contract 2.4). */
 export interface LoggerState {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { silentLogger } from '../../src/base/logger.ts';
 import { deferred } from '../../src/base/deferred.ts';
 import { Jobs, type StoredAnswer } from '../../src/http/jobs.ts';
@@ -8,6 +8,7 @@ import { type LeaderServer, openLeaderServer } from '../support/leader-server.ts
 import { ManualClock } from '../support/manual-clock.ts';
 import type { Answer } from '../support/http-server.ts';
 
+const REQUEST = { method: 'GET', path: '/_api/version' };
 const STORE = { 'x-arango-async': 'store' };
 
 describe('requests that nobody waits for', () => {
@@ -69,6 +70,25 @@ describe('requests that nobody waits for', () => {
     expect(server.database.byName('boats')).toBeDefined();
     const again = await server.request('PUT', `/_api/job/${id}`);
     expect(again.json).toMatchObject({ code: 404, errorNum: 404 });
+  });
+
+  test('say how long they have run, and are done until they are fetched', async () => {
+    const id = await start('PUT', '/_api/replication/wait');
+    const running = await server.request('GET', `/_api/job/${id}/progress`);
+    expect(running.json).toEqual({
+      ...{ error: false, code: 200, id, done: false, sync: null },
+      ...{ method: 'PUT', path: '/_api/replication/wait' },
+      startedAt: expect.stringMatching(/^20.*Z$/) as string,
+      secondsRunning: expect.any(Number) as number,
+    });
+    gate.resolve(undefined);
+    await vi.waitFor(async () => {
+      const { json } = await server.request('GET', `/_api/job/${id}/progress`);
+      expect(json['done']).toBe(true);
+    });
+    await fetched(id);
+    const gone = await server.request('GET', `/_api/job/${id}/progress`);
+    expect(gone.json).toMatchObject({ code: 404, errorNum: 404 });
   });
 
   test('may end with an error, with a page, or with nothing', async () => {
@@ -205,7 +225,10 @@ describe('the keeping of answers', () => {
   });
 
   async function run(jobs: Jobs, body: string): Promise<string> {
-    const id = jobs.start(() => Promise.resolve(answerOf(body)), { isKept: true });
+    const id = jobs.start(() => Promise.resolve(answerOf(body)), {
+      isKept: true,
+      request: REQUEST,
+    });
     await jobs.settled();
     return id;
   }
@@ -239,7 +262,10 @@ describe('the keeping of answers', () => {
 
   test('forgets a request that broke off', async () => {
     const jobs = new Jobs({ clock: new ManualClock(), logger: silentLogger });
-    const id = jobs.start(() => Promise.reject(new Error('broken off')), { isKept: true });
+    const id = jobs.start(() => Promise.reject(new Error('broken off')), {
+      isKept: true,
+      request: REQUEST,
+    });
     await jobs.settled();
     expect(() => jobs.fetch(id)).toThrow(expect.objectContaining({ kind: 'notFound' }));
   });
@@ -247,7 +273,7 @@ describe('the keeping of answers', () => {
   test('waits for those that run', async () => {
     const jobs = new Jobs({ clock: new ManualClock(), logger: silentLogger });
     const { promise, resolve } = deferred<StoredAnswer>();
-    const id = jobs.start(() => promise, { isKept: true });
+    const id = jobs.start(() => promise, { isKept: true, request: REQUEST });
     let isSettled = false;
     const settled = jobs.settled().then(() => {
       isSettled = true;

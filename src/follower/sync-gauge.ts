@@ -1,0 +1,217 @@
+import type { Clock } from '../base/clock.ts';
+import { Rate } from '../base/rate.ts';
+import type { Collection } from '../documents/collection.ts';
+import type { PlannedCollection } from './sync-progress.ts';
+
+export type SyncPhase = 'preparing' | 'comparing' | 'copying' | 'indexing' | 'switching';
+
+type CopyStatus = 'waiting' | 'comparing' | 'copying' | 'indexing' | 'done' | 'kept';
+
+/** How much of a collection, or of all, is there. Expected is null where the leader does not tell. */
+interface Measured {
+  readonly documentsDone: number;
+  readonly documentsExpected: number | null;
+  /** Of dump lines. */
+  readonly bytesDone: number;
+  readonly bytesExpected: number | null;
+}
+
+interface CollectionName {
+  /** On the leader. */
+  readonly id: string;
+  readonly name: string;
+}
+
+/** A sync in numbers, as `applier-state` and jobs show it (addition to contract 5.4). */
+export interface SyncNumbers extends Measured {
+  readonly phase: SyncPhase;
+  /** The one in work. */
+  readonly collection: CollectionName | null;
+  readonly collectionsDone: number;
+  /** 0 before it is known. */
+  readonly collectionsExpected: number;
+  /** From the leader, over the last seconds; as `bytesPerSecond`. */
+  readonly documentsPerSecond: number;
+  readonly bytesPerSecond: number;
+  readonly secondsRunning: number;
+  /** null where it cannot be known. */
+  readonly secondsLeft: number | null;
+  /** What an earlier sync that was not finished had copied; null when this one began anew. */
+  readonly resumedFrom: {
+    readonly collections: number;
+    readonly documents: number;
+    readonly bytes: number;
+  } | null;
+  /** In the order of copying: those around the one in work, where there are very many. */
+  readonly collections: readonly (CollectionName & Measured & { readonly status: CopyStatus })[];
+}
+
+interface Row {
+  readonly id: string;
+  readonly name: string;
+  status: CopyStatus;
+  documents: number;
+  readonly documentsExpected: number | undefined;
+  bytes: number;
+  readonly bytesExpected: number | undefined;
+}
+
+const SHOWN = 100;
+
+/**
+ * Measures one sync. What was there before it, from an earlier one or from what is here, counts as done but not
+ * for the rate. Superseded entries of the leader's journal are sent, too: bytes tell more than documents, which never
+ * are shown as more than are expected.
+ */
+export class SyncGauge {
+  readonly #clock: Clock;
+  readonly #beganMs: number;
+  readonly #documents: Rate;
+  readonly #bytes: Rate;
+  #rows = new Map<string, Row>();
+  #current: Row | undefined;
+  #phase: SyncPhase = 'preparing';
+  #resumed: { collections: number; documents: number; bytes: number } | null = null;
+
+  constructor(deps: { clock: Clock }) {
+    this.#clock = deps.clock;
+    this.#beganMs = deps.clock.nowMs();
+    this.#documents = new Rate(deps);
+    this.#bytes = new Rate(deps);
+  }
+
+  /** What is to be copied; all of it waits. */
+  plan(collections: readonly Pick<PlannedCollection, 'parameters' | 'count' | 'bytes'>[]): void {
+    this.#phase = 'preparing';
+    this.#current = undefined;
+    this.#resumed = null;
+    this.#rows = new Map(
+      collections.map(({ parameters: { cid: id, name }, count, bytes }) => {
+        const expected = { documentsExpected: count, bytesExpected: bytes };
+        return [id, { id, name, status: 'waiting', documents: 0, bytes: 0, ...expected }];
+      }),
+    );
+  }
+
+  /**
+   * What is in a copy now.
+   * @param isResumed an earlier sync has left it, and this one goes on with it
+   */
+  has({ cid, stats }: Collection, isResumed = false): void {
+    const row = this.#rows.get(cid);
+    if (!row) return;
+    // What is superseded is found when the copy is complete.
+    row.documents = stats.entries - stats.dead;
+    row.bytes = stats.bytes;
+    if (!isResumed) return;
+    this.#resumed ??= { collections: 0, documents: 0, bytes: 0 };
+    this.#resumed.collections++;
+    this.#resumed.documents += row.documents;
+    this.#resumed.bytes += row.bytes;
+  }
+
+  /** A collection begins to be compared or copied, or its indexes to be made. */
+  begin(cid: string, phase: 'comparing' | 'copying' | 'indexing'): void {
+    this.#phase = phase;
+    this.#current = this.#rows.get(cid);
+    if (this.#current) this.#current.status = phase;
+  }
+
+  /** What came for the collection in work. */
+  add(documents: number, bytes: number): void {
+    this.#documents.add(documents);
+    this.#bytes.add(bytes);
+    if (!this.#current) return;
+    this.#current.documents += documents;
+    this.#current.bytes += bytes;
+  }
+
+  /** What was copied of a collection is given up. */
+  reset(cid: string): void {
+    const row = this.#rows.get(cid);
+    if (row) Object.assign(row, { documents: 0, bytes: 0 });
+  }
+
+  /** A collection is complete, or stays as it is. */
+  done(cid: string, status: 'done' | 'kept'): void {
+    const row = this.#rows.get(cid);
+    if (!row) return;
+    row.status = status;
+    row.documents = row.documentsExpected ?? row.documents;
+    row.bytes = row.bytesExpected ?? row.bytes;
+    this.#current = undefined;
+  }
+
+  switching(): void {
+    this.#phase = 'switching';
+    this.#current = undefined;
+  }
+
+  get numbers(): SyncNumbers {
+    const rows = [...this.#rows.values()];
+    const current = this.#current;
+    const total = totalOf(rows.map(measured));
+    const rest = restOf(rows);
+    const { perSecond: bytesPerSecond } = this.#bytes;
+    return {
+      phase: this.#phase,
+      collection: current ? { id: current.id, name: current.name } : null,
+      collectionsDone: rows.filter(({ status }) => status === 'done' || status === 'kept').length,
+      collectionsExpected: rows.length,
+      ...total,
+      documentsPerSecond: rounded(this.#documents.perSecond),
+      bytesPerSecond: rounded(bytesPerSecond),
+      secondsRunning: rounded(Math.max(0, this.#clock.nowMs() - this.#beganMs) / 1000),
+      secondsLeft: secondsLeft(rest, bytesPerSecond),
+      resumedFrom: this.#resumed && { ...this.#resumed },
+      collections: around(rows, current).map((row) => {
+        return { id: row.id, name: row.name, status: row.status, ...measured(row) };
+      }),
+    };
+  }
+}
+
+function measured({ documents, documentsExpected, bytes, bytesExpected }: Row): Measured {
+  return {
+    documentsDone: Math.min(documents, documentsExpected ?? Infinity),
+    documentsExpected: documentsExpected ?? null,
+    bytesDone: Math.min(bytes, bytesExpected ?? Infinity),
+    bytesExpected: bytesExpected ?? null,
+  };
+}
+
+function totalOf(rows: readonly Measured[]): Measured {
+  const sum = (of: (row: Measured) => number): number =>
+    rows.reduce((before, row) => before + of(row), 0);
+  const known = (of: (row: Measured) => number | null): number | null =>
+    rows.length > 0 && rows.every((row) => of(row) !== null) ? sum((row) => of(row) ?? 0) : null;
+  return {
+    documentsDone: sum((row) => row.documentsDone),
+    documentsExpected: known((row) => row.documentsExpected),
+    bytesDone: sum((row) => row.bytesDone),
+    bytesExpected: known((row) => row.bytesExpected),
+  };
+}
+
+/** Bytes that are still to come; null where that is not known. */
+function restOf(rows: readonly Row[]): number | null {
+  const { bytesDone, bytesExpected } = totalOf(rows.map(measured));
+  return bytesExpected === null ? null : bytesExpected - bytesDone;
+}
+
+function secondsLeft(rest: number | null, bytesPerSecond: number): number | null {
+  if (rest === 0) return 0;
+  return rest === null || bytesPerSecond === 0 ? null : rounded(rest / bytesPerSecond);
+}
+
+/** As many as are shown, with those in front and behind the one in work. */
+function around(rows: readonly Row[], current: Row | undefined): readonly Row[] {
+  const at = current ? rows.indexOf(current) : rows.findLastIndex((r) => r.status !== 'waiting');
+  const first = Math.min(at - SHOWN / 2, rows.length - SHOWN);
+  return rows.slice(Math.max(0, first)).slice(0, SHOWN);
+}
+
+/** To a tenth. */
+function rounded(value: number): number {
+  return Math.round(value * 10) / 10;
+}
