@@ -18,7 +18,7 @@ export function renderReference(document) {
   const operations = operationsOf(document);
   const tags = document.tags.map((tag) => ({
     ...tag,
-    operations: operations.filter(({ operation }) => operation.tags?.[0] === tag.name),
+    operations: operations.filter(({ operation }) => operation['tags']?.[0] === tag.name),
   }));
   const page = new Reference(document);
   return `<!doctype html>
@@ -166,7 +166,8 @@ ${answers.map(([status, each]) => this.#answer(status, this.#resolved(each))).jo
    * @returns {string}
    */
   #schema(schema, depth = 0) {
-    if (schema === undefined || depth > DEPTH_MAX) return '';
+    // What takes anything, or nothing, says no more.
+    if (typeof schema !== 'object' || depth > DEPTH_MAX) return '';
     const words = typeOf(schema);
     const said = schema['description'] === undefined ? '' : ` – ${inline(schema['description'])}`;
     const inside = this.#inside(schema, depth);
