@@ -87,6 +87,9 @@ export class Actions {
       button.disabled = !can || !overview.mayWrite;
       button.title = overview.mayWrite ? '' : 'You may look at this database, but not change it.';
     }
+    for (const id of ['do-start', 'do-stop', 'do-verify']) {
+      setShown(byId(id), endpoint !== undefined || isSyncing);
+    }
     setShown(byId('do-log-start'), !logger.state.running);
     setShown(byId('do-log-stop'), logger.state.running);
   }

@@ -26,7 +26,8 @@ export function bytes(value: number): string {
     size /= 1024;
     unit++;
   }
-  const shown = unit === 0 ? number(size) : size.toFixed(size < 100 ? 1 : 0);
+  const isWhole = unit === 0 || size >= 100 || Number.isInteger(size);
+  const shown = isWhole ? number(Math.round(size)) : size.toFixed(1);
   return `${shown} ${UNITS[unit] ?? 'B'}`;
 }
 

@@ -16,9 +16,17 @@ interface Plan {
   readonly title: string;
   readonly lines: readonly Line[];
   readonly show: (value: number) => string;
+  /** Between two lines of the grid. */
+  readonly steps: readonly number[];
 }
 
 const HEIGHT = 170;
+const EXPONENTS = Array.from({ length: 15 }, (_, i) => i);
+const TENS = EXPONENTS.flatMap((i) => [1, 2, 5].map((each) => each * 10 ** (i - 1)));
+const TWOS = EXPONENTS.flatMap((i) => [1, 2, 4, 8].map((each) => each * 16 ** i));
+const SECONDS = [
+  0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400,
+];
 const perSecond = (value: number): string => `${rounded(value)}/s`;
 
 const LAG: Plan = {
@@ -26,12 +34,14 @@ const LAG: Plan = {
   title: 'Behind the leader',
   lines: [{ name: 'secondsBehind', words: '' }],
   show: duration,
+  steps: SECONDS,
 };
 const FOLLOWER_LAG: Plan = {
   id: 'follower-lag',
   title: 'Slowest follower',
   lines: [{ name: 'followerTicksBehind', words: '' }],
   show: (value) => `${number(Math.round(value))} ticks`,
+  steps: TENS,
 };
 const EVENTS: Plan = {
   id: 'events',
@@ -41,6 +51,7 @@ const EVENTS: Plan = {
     { name: 'appliedEvents', words: 'applied' },
   ],
   show: perSecond,
+  steps: TENS,
 };
 const BYTES: Plan = {
   id: 'bytes',
@@ -50,6 +61,7 @@ const BYTES: Plan = {
     { name: 'syncedBytes', words: 'copied' },
   ],
   show: (value) => `${bytes(value)}/s`,
+  steps: TWOS,
 };
 
 /** Seconds since 1970, and the numbers of each line. */
@@ -91,7 +103,12 @@ export class Plots {
     );
     for (const plot of this.#plots) {
       const { id } = plot.plan;
-      setShown(plot.figure, id === LAG.id ? isFollower : id !== FOLLOWER_LAG.id || !isFollower);
+      const hasFollowers = this.#history.series.followerTicksBehind.some((each) => each !== null);
+      const isShown = id === LAG.id ? isFollower : id !== FOLLOWER_LAG.id || hasFollowers;
+      if (plot.figure.hidden === isShown) {
+        setShown(plot.figure, isShown);
+        plot.renew();
+      }
       plot.show(this.#history, range);
     }
   }
@@ -166,7 +183,7 @@ class Plot {
   }
 
   #options(): uPlot.Options {
-    const { lines, show } = this.plan;
+    const { lines, show, steps } = this.plan;
     const style = getComputedStyle(document.documentElement);
     const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
     const axis: uPlot.Axis = {
@@ -187,8 +204,19 @@ class Plot {
         y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] },
       },
       axes: [
-        { ...axis, space: 70, values: [[1, '{HH}:{mm}', null, null, null, null, null, null, 1]] },
-        { ...axis, size: 74, space: 36, values: (_, splits) => splits.map((each) => show(each)) },
+        {
+          ...axis,
+          space: 70,
+          size: 30,
+          values: [[1, '{HH}:{mm}', null, null, null, null, null, null, 1]],
+        },
+        {
+          ...axis,
+          size: 74,
+          space: 28,
+          incrs: [...steps],
+          values: (_, splits) => splits.map((each) => show(each)),
+        },
       ],
       series: [
         {},

@@ -1,5 +1,5 @@
 import { cureOf } from './api.ts';
-import { byId, setFacts, setRows, setShown, setText } from './dom.ts';
+import { byId, make, setFacts, setList, setRows, setShown, setText } from './dom.ts';
 import { bytes, clock, counted, duration, number } from './format.ts';
 import type { ApplierStatus, ClientStatus, ErrorWords, Snapshot } from './types.ts';
 import {
@@ -19,6 +19,21 @@ export function showState(snapshot: Snapshot): void {
   showApplier(snapshot.applier);
   showLogger(snapshot);
   showClients(snapshot);
+  showServer(snapshot);
+}
+
+function showServer({ overview, logger }: Snapshot): void {
+  const { id, version, uptime } = overview.server;
+  const texts = [
+    `server ${id}`,
+    `up ${duration(uptime)}`,
+    `version ${version}, speaks ${logger.server.version}`,
+  ];
+  setList(byId('footer'), texts, {
+    keyOf: (text) => text.split(' ')[0] ?? '',
+    create: () => make('span', ''),
+    update: setText,
+  });
 }
 
 function showHeadline({ tone, text, more }: Words): void {
@@ -42,7 +57,7 @@ function showApplier(applier: ApplierStatus): void {
   const available = state.lastAvailableContinuousTick;
   const isOn = state.running || state.phase === 'syncing';
   setFacts(byId('applier-facts'), [
-    ['Leader', endpoint === undefined ? 'none; this database follows no other server' : endpoint],
+    ['Leader', endpoint ?? 'none, this database follows no other server'],
     ['Database there', endpoint === undefined ? '' : database],
     ['State', words ? `${state.phase}, ${sinceWords(state.since, state.time)}` : ''],
     ['Lag', endpoint !== undefined && isOn && state.phase !== 'syncing' ? lagWords(state) : ''],
@@ -120,9 +135,6 @@ function showLogger({ logger, overview }: Snapshot): void {
     ['Logged since start', `${counted(state.totalEvents, 'event')}`],
     ['Complete from', hole === 0n ? '' : `tick ${hole}; followers below it must copy anew`],
     ['Damage', state.storage?.damage?.message ?? ''],
-    ['Server up', duration(overview.server.uptime)],
-    ['Server id', overview.server.id],
-    ['Version', `${overview.server.version}, speaks ${logger.server.version}`],
   ]);
 }
 
