@@ -29,6 +29,7 @@ interface Verified {
 
 const REPLICATION = '/_api/replication';
 const JOB_PAUSE_MS = 700;
+const NOT_FOUND = 404;
 
 /** Answers to requests that take long are fetched when they are there, also after the page was loaded anew. */
 const JOB = 'ticklog.job';
@@ -66,7 +67,16 @@ export class Actions {
   /** Goes on waiting for what was begun before the page was loaded. */
   async resume(): Promise<void> {
     const kept = sessionStorage.getItem(JOB);
-    if (kept !== null) await this.#guarded(() => this.#await(JSON.parse(kept) as Job));
+    if (kept === null || this.#isBusy) return;
+    await this.#guarded(async () => {
+      try {
+        await this.#await(JSON.parse(kept) as Job);
+      } catch (error) {
+        // The server was started anew since, and knows nothing of it.
+        if (!(error instanceof Refused) || error.status !== NOT_FOUND) throw error;
+        sayNothing();
+      }
+    });
   }
 
   /** Lets only those buttons be pressed that do something now. */
@@ -144,7 +154,7 @@ export class Actions {
           'complete; until then what is here stays readable. ' +
           (verb === 'sync'
             ? 'Nothing is followed afterwards.'
-            : 'Then every change there is followed, also after a restart, and clients cannot write here.'),
+            : 'Then every change there is followed, also after a restart, and clients cannot write what is followed.'),
         sure: `Replace what is in ${here}`,
         go: verb === 'sync' ? 'Replace and copy' : 'Replace and follow',
       },
@@ -152,7 +162,6 @@ export class Actions {
     );
     if (!wanted) return;
     const { username, password, ...place } = wanted;
-    // Without the copy in between nothing may be left that follows another leader.
     await this.#long(verb, { ...place, ...(username === '' ? {} : { username, password }) });
   }
 
@@ -168,22 +177,32 @@ export class Actions {
   }
 
   async #await(job: Job): Promise<void> {
-    const { id, database, verb } = job;
+    const { verb } = job;
     this.#isBusy = true;
     sessionStorage.setItem(JOB, JSON.stringify(job));
     say('busy', DOING[verb]);
     this.#deps.refresh();
-    try {
-      for (;;) {
-        const response = await send('PUT', database, `/_api/job/${id}`);
-        if (response.status !== 204) {
-          finished(verb, await response.json());
-          return;
-        }
-        await new Promise((resolve) => setTimeout(resolve, JOB_PAUSE_MS));
+    for (;;) {
+      const response = await this.#answerOf(job);
+      if (response && response.status !== 204) {
+        sessionStorage.removeItem(JOB);
+        finished(verb, await response.json());
+        return;
       }
-    } finally {
+      await new Promise((resolve) => setTimeout(resolve, JOB_PAUSE_MS));
+    }
+  }
+
+  /** What there is of an answer; undefined while the server cannot be reached, which the page tells elsewhere. */
+  async #answerOf({ id, database }: Job): Promise<Response | undefined> {
+    try {
+      return await send('PUT', database, `/_api/job/${id}`);
+    } catch (error) {
+      // Whoever logs in again is told what came of it.
+      if (error instanceof LoginNeeded) throw error;
+      if (!(error instanceof Refused)) return undefined;
       sessionStorage.removeItem(JOB);
+      throw error;
     }
   }
 }

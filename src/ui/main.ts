@@ -143,6 +143,7 @@ class Page {
 
   #failed(error: unknown): void {
     if (error instanceof LoginNeeded) {
+      this.#hasResumed = false;
       this.#showTrouble('');
       showLogin();
       return;

@@ -78,7 +78,8 @@ export class Plots {
       for (const plot of this.#plots) plot.renew();
     };
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
-    new ResizeObserver(() => this.#plots.forEach((plot) => plot.fit())).observe(byId('plots'));
+    const observer = new ResizeObserver(() => this.#plots.forEach((plot) => plot.fit()));
+    for (const plot of this.#plots) observer.observe(plot.figure);
   }
 
   /** When the newest sample was taken that is known, in seconds since 1970; 0 for none. */
@@ -195,6 +196,7 @@ class Plot {
     return {
       width: Math.max(120, this.#box.clientWidth),
       height: HEIGHT,
+      padding: [10, 16, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
       hooks: { setCursor: [() => this.#showValues()] },

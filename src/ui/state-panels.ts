@@ -1,7 +1,7 @@
 import { cureOf } from './api.ts';
 import { byId, make, setFacts, setList, setRows, setShown, setText } from './dom.ts';
 import { bytes, clock, counted, duration, number } from './format.ts';
-import type { ApplierStatus, ClientStatus, ErrorWords, Snapshot } from './types.ts';
+import type { ApplierStatus, ClientStatus, ErrorWords, Phase, Snapshot } from './types.ts';
 import {
   type Tone,
   type Words,
@@ -52,14 +52,14 @@ function showChip(id: string, tone: Tone, text: string): void {
 function showApplier(applier: ApplierStatus): void {
   const { state, endpoint, database = '_system' } = applier;
   const words = applierWords(applier);
-  showChip('applier-chip', words?.tone ?? 'idle', words?.text ?? 'not set up');
+  showChip('applier-chip', words?.tone ?? 'idle', words ? PHASE_WORDS[state.phase] : 'not set up');
   const applied = state.lastAppliedContinuousTick;
   const available = state.lastAvailableContinuousTick;
   const isOn = state.running || state.phase === 'syncing';
   setFacts(byId('applier-facts'), [
     ['Leader', endpoint ?? 'none, this database follows no other server'],
     ['Database there', endpoint === undefined ? '' : database],
-    ['State', words ? `${state.phase}, ${sinceWords(state.since, state.time)}` : ''],
+    ['Since', words ? sinceWords(state.since, state.time) : ''],
     ['Lag', endpoint !== undefined && isOn && state.phase !== 'syncing' ? lagWords(state) : ''],
     ['Applied up to', applied === null ? '' : `tick ${applied}`],
     ['Leader’s log ends', available === null || endpoint === undefined ? '' : `tick ${available}`],
@@ -70,6 +70,17 @@ function showApplier(applier: ApplierStatus): void {
   showFailure(applier);
   showIgnored(applier);
 }
+
+/** What the applier does, in a word. */
+const PHASE_WORDS: Readonly<Record<Phase, string>> = {
+  stopped: 'stopped',
+  starting: 'starting',
+  syncing: 'copying',
+  tailing: 'following',
+  backoff: 'waiting for the leader',
+  stopping: 'stopping',
+  failed: 'stopped by an error',
+};
 
 /** An error of earlier is shown as such: what stopped an applier by somebody's wish is none. */
 function showFailure({ state }: ApplierStatus): void {

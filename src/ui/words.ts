@@ -103,9 +103,9 @@ function syncWords(sync: SyncProgress | undefined): string {
   return sync ? SYNC_STEPS[sync.phase] : SYNC_STEPS.copying;
 }
 
-/** Since when something is as it is: the time, and how long that was before the server's `now`. */
+/** Since when something is as it is: the time, and for how long that is now, by the server's clock. */
 export function sinceWords(since: string, now: string): string {
-  return `since ${clock(since)} (${duration(secondsBetween(since, now))})`;
+  return `${clock(since)}, for ${duration(secondsBetween(since, now))}`;
 }
 
 /** How far behind the leader, in all that is known. */

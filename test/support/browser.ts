@@ -12,6 +12,8 @@ const PLACES = [
 /** Where a chromium is installed; undefined where none is. */
 export const chromiumPath = PLACES.find((path) => path !== '' && existsSync(path));
 
+const STEP_MS = 10_000;
+
 /** Says why a test does not run; it must not be passed over in silence. */
 export const noChromium =
   'no chromium is installed (looked for $TICKLOG_CHROMIUM and in /usr/bin): ' +
@@ -47,6 +49,8 @@ export class TestBrowser implements AsyncDisposable {
   async tab(options: BrowserContextOptions = {}): Promise<Tab> {
     const viewport = { width: 1280, height: 900 };
     const context = await this.#browser.newContext({ viewport, colorScheme: 'light', ...options });
+    // So that what is missing is named before the test runs out of time.
+    context.setDefaultTimeout(STEP_MS);
     const page = await context.newPage();
     const faults: string[] = [];
     page.on('pageerror', (error) => faults.push(String(error)));
@@ -63,9 +67,9 @@ export class TestBrowser implements AsyncDisposable {
     return { page, faults, [Symbol.asyncDispose]: () => context.close() };
   }
 
-  /** Takes a picture of the whole page. */
-  async picture(page: Page, name: string): Promise<void> {
-    await page.screenshot({ path: join(this.pictures, `${name}.png`), fullPage: true });
+  /** Takes a picture of the whole page, or of what is in the window. */
+  async picture(page: Page, name: string, fullPage = true): Promise<void> {
+    await page.screenshot({ path: join(this.pictures, `${name}.png`), fullPage });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

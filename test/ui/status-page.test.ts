@@ -55,7 +55,7 @@ function fullHistory(
   });
 }
 
-describe.skipIf(chromiumPath === undefined)('the status page', () => {
+describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000 }, () => {
   let browser: TestBrowser;
   let servers: RunningServers;
   let leader: StartedServer;
@@ -140,7 +140,7 @@ describe.skipIf(chromiumPath === undefined)('the status page', () => {
     await go.click();
     // Nothing is sent before it is said that data may be replaced.
     expect(await page.locator('#leader-dialog').isVisible()).toBe(true);
-    await browser.picture(page, 'make-follower');
+    await browser.picture(page, 'make-follower', false);
     await page.getByLabel('Replace what is in').check();
     await go.click();
     await headline(page).getByText('In step with the leader').waitFor();
@@ -150,7 +150,7 @@ describe.skipIf(chromiumPath === undefined)('the status page', () => {
 
     await page.getByRole('button', { name: 'Verify' }).click();
     await page.locator('#verify-dialog').getByText('All is equal: 4 collections').waitFor();
-    await browser.picture(page, 'verified');
+    await browser.picture(page, 'verified', false);
     await page.getByRole('button', { name: 'Close' }).click();
 
     await page.getByRole('button', { name: 'Stop', exact: true }).click();
@@ -282,12 +282,12 @@ describe.skipIf(chromiumPath === undefined)('the status page', () => {
     await using tab = await browser.tab();
     const { page, faults } = tab;
     await open(page, guarded);
-    await page.getByLabel('User').fill('root');
-    await page.getByLabel('Password').fill('wrong');
+    await page.getByLabel('User', { exact: true }).first().fill('root');
+    await page.getByLabel('Password', { exact: true }).first().fill('wrong');
     await page.getByRole('button', { name: 'Log in' }).click();
     await page.locator('#login-error').getByText('no active user').waitFor();
     await browser.picture(page, 'log-in');
-    await page.getByLabel('Password').fill(PASSWORD);
+    await page.getByLabel('Password', { exact: true }).first().fill(PASSWORD);
     await page.getByRole('button', { name: 'Log in' }).click();
     await headline(page).getByText('On its own').waitFor();
     await page.locator('#user').getByText('root').waitFor();
@@ -319,8 +319,8 @@ describe.skipIf(chromiumPath === undefined)('the status page', () => {
     await using tab = await browser.tab();
     const { page, faults } = tab;
     await open(page, guarded);
-    await page.getByLabel('User').fill('guest');
-    await page.getByLabel('Password').fill('seeing');
+    await page.getByLabel('User', { exact: true }).first().fill('guest');
+    await page.getByLabel('Password', { exact: true }).first().fill('seeing');
     await page.getByRole('button', { name: 'Log in' }).click();
     await page.locator('#user').getByText('guest (may only look)').waitFor();
     const buttons = page.locator('[data-writes]:not([hidden])');
@@ -365,7 +365,7 @@ describe.skipIf(chromiumPath === undefined)('the status page', () => {
     await page.keyboard.press('Tab');
     const focused = page.locator(':focus');
     expect(await focused.innerText()).toBe('Skip to the state');
-    expect(await focused.evaluate((element) => getComputedStyle(element).outlineStyle)).toBe(
+    expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).toBe(
       'solid',
     );
     const stop = page.getByRole('button', { name: 'Stop logging…' });
@@ -392,16 +392,16 @@ describe.skipIf(chromiumPath === undefined)('the status page', () => {
     const { page } = tab;
     await open(page, leader);
     await headline(page).getByText(/\w/).waitFor();
-    const unnamed = await page.evaluate(() =>
-      [...document.querySelectorAll<HTMLElement>('button, input, select, [role="region"]')]
+    const unnamed = await page.evaluate<string[]>(`
+      [...document.querySelectorAll('button, input, select, [role="region"]')]
         .filter((each) => {
-          const labels = (each as HTMLInputElement).labels?.length ?? 0;
-          const has = (name: string): boolean => each.hasAttribute(name);
+          const labels = each.labels?.length ?? 0;
           const text = each.tagName === 'BUTTON' ? each.textContent.trim() : '';
-          return labels === 0 && text === '' && !has('aria-label') && !has('aria-labelledby');
+          const hasAny = ['aria-label', 'aria-labelledby'].some((name) => each.hasAttribute(name));
+          return labels === 0 && text === '' && !hasAny;
         })
-        .map((each) => each.id),
-    );
+        .map(({ id }) => id)
+    `);
     // Their text is written when they are shown.
     expect(unnamed.filter((id) => id !== 'leader-go' && id !== 'confirm-go')).toEqual([]);
   });
@@ -416,13 +416,13 @@ describe.skipIf(chromiumPath === undefined)('the status page', () => {
     for (const { operation } of operations) {
       expect(await page.locator(`#${operation.operationId}`).count()).toBe(1);
     }
-    await page.locator('#follow').scrollIntoViewIfNeeded();
-    await page.screenshot({ path: join(browser.pictures, 'reference.png') });
-    const broken = await page.evaluate(() =>
-      [...document.querySelectorAll<HTMLAnchorElement>('a[href^="#"]')]
-        .map((each) => each.getAttribute('href') ?? '')
-        .filter((href) => !document.getElementById(href.slice(1))),
-    );
+    await page.locator('#followLog').scrollIntoViewIfNeeded();
+    await browser.picture(page, 'reference', false);
+    const broken = await page.evaluate<string[]>(`
+      [...document.querySelectorAll('a[href^="#"]')]
+        .map((each) => each.getAttribute('href'))
+        .filter((href) => !document.getElementById(href.slice(1)))
+    `);
     expect(broken).toEqual([]);
     expect(faults).toEqual([]);
   });
@@ -442,8 +442,5 @@ describe.skipIf(chromiumPath === undefined)('the status page', () => {
 
 /** By how many pixels the page is wider than its window. */
 function overflow(page: Page): Promise<number> {
-  return page.evaluate(() => {
-    const { scrollWidth, clientWidth } = document.documentElement;
-    return scrollWidth - clientWidth;
-  });
+  return page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
 }

@@ -154,7 +154,7 @@ describe('numbers for people', () => {
 
   test('sizes, rates, counts and shares', () => {
     expect([0, 1023, 1024, 150 * 1024, 3.5 * 1024 ** 3].map(bytes)).toEqual([
-      ...['0 B', '1,023 B', '1.0 KiB', '150 KiB', '3.5 GiB'],
+      ...['0 B', '1,023 B', '1 KiB', '150 KiB', '3.5 GiB'],
     ]);
     expect([0, 0.123, 12.34, 1234.5].map(rounded)).toEqual(['0', '0.12', '12.3', '1,235']);
     expect([counted(1, 'document'), counted(2000, 'document')]).toEqual([
