@@ -13,6 +13,7 @@ const ALLOWED_IMPORTS = {
   leader: ['base', 'model', 'protocol', 'storage', 'changelog', 'documents'],
   follower: ['base', 'model', 'protocol', 'storage', 'changelog', 'documents'],
   http: ['base', 'model', 'protocol', 'access', 'documents', 'leader', 'follower'],
+  metrics: ['base', 'storage', 'documents', 'leader', 'follower', 'http'],
   client: ['base', 'model', 'protocol', 'follower'],
   cli: ['base', 'model', 'protocol', 'follower'],
   config: ['base', 'model'],

@@ -1,9 +1,13 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin } from 'vitest/config';
 import { parse } from 'yaml';
 
 /** Where `.ci/run` wants the counts as JSON; unset, there is only the usual output. */
 const reportFile = process.env['TEST_REPORT_FILE'];
+
+/** Set by `npm run test:fault`, whose arguments choose among the long forms. */
+const isLong = process.env['TICKLOG_LONG'] === '1';
 
 /** Parses a YAML file once for all test files that import it: api-spec/openapi.yaml. */
 const yamlFiles: Plugin = {
@@ -21,9 +25,12 @@ export default defineConfig({
   plugins: [yamlFiles],
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
-    include: ['test/**/*.test.ts'],
+    include: [isLong ? 'test/fault/*.test.ts' : 'test/**/*.test.ts'],
     // A process per file: LevelDB locks, signals and memory of one test file are not seen by another.
     pool: 'forks',
+    // Files wait about as much as they compute: two at a time even on two cores, of which Vitest would leave one idle.
+    // Long forms measure, and run by themselves.
+    maxWorkers: isLong ? 1 : Math.max(2, availableParallelism() - 1),
     testTimeout: 30_000,
     hookTimeout: 30_000,
     retry: 0,

@@ -2,7 +2,7 @@
 export type { Logger } from './base/logger.ts';
 export type { ApplierClient } from './client/applier-client.ts';
 export type { BarriersClient, BarrierSettings } from './client/barriers-client.ts';
-export { TicklogError } from './client/client-error.ts';
+export { PlaceLostError, TicklogError } from './client/client-error.ts';
 export {
   type Client,
   connect,
@@ -43,6 +43,13 @@ export {
   type Written,
 } from './client/document-types.ts';
 export type { DumpOptions } from './client/dump-reader.ts';
+export type {
+  FeedEntry,
+  InsertFeedEntry,
+  RemoveFeedEntry,
+  UpdateFeedEntry,
+} from './client/feed-entry.ts';
+export type { FollowOptions } from './client/feed-reader.ts';
 export type { Job, JobsClient } from './client/job.ts';
 export type { ChunkOptions, KeyChunk, KeyList } from './client/key-list.ts';
 export type {

@@ -5,6 +5,7 @@ import { type Access, openAccess } from './access/access.ts';
 import { ensureRoot } from './access/root-user.ts';
 import { passingSecret, readSecretFile, tokenSecret } from './access/secret-file.ts';
 import { type Clock, systemClock } from './base/clock.ts';
+import type { LogLevels } from './base/log-levels.ts';
 import type { Logger } from './base/logger.ts';
 import { once } from './base/once.ts';
 import type { ServerConfig } from './config/server-config.ts';
@@ -24,10 +25,14 @@ import { InitialSyncer } from './follower/initial-syncer.ts';
 import type { LeaderAccess } from './follower/leader-access.ts';
 import { readTrust } from './follower/leader-tls.ts';
 import { Mending } from './follower/mending.ts';
+import { ReplicationFigures } from './follower/replication-figures.ts';
 import { Verification } from './follower/verification.ts';
 import { createApp } from './http/app.ts';
 import type { ApiRouter } from './http/context.ts';
 import { Jobs } from './http/jobs.ts';
+import { logRoutes } from './http/log-routes.ts';
+import { metricsRoutes } from './http/metrics-routes.ts';
+import type { RequestFigures } from './http/request-figures.ts';
 import { applierCommands } from './http/replication-applier.ts';
 import { replicationDispatch } from './http/replication-dispatch.ts';
 import { makeFollowerCommands } from './http/replication-make-follower.ts';
@@ -36,20 +41,16 @@ import { leaderCommands } from './http/replication-leader.ts';
 import { restoreCommands } from './http/replication-restore.ts';
 import { syncCommands } from './http/replication-sync.ts';
 import { verifyCommands } from './http/replication-verify.ts';
-import { Sampler } from './http/sampler.ts';
-import { historyRoutes, overviewRoutes } from './http/overview-routes.ts';
-import { UiFiles } from './http/ui-files.ts';
-import { uiRoutes } from './http/ui-routes.ts';
+import { startStatusPage } from './http/status-page.ts';
 import { walLogRoutes } from './http/wal-routes.ts';
 import { Leader } from './leader/leader.ts';
 import { Restore } from './leader/restore.ts';
 import { ServiceError } from './model/errors.ts';
 import { DEFAULT_LOGGER_CONFIG } from './model/logger-config.ts';
+import { ServerMetrics } from './metrics/server-metrics.ts';
 import { Store } from './storage/store.ts';
 import type { ServerCore } from './server-core.ts';
 
-/** Where the status page is built, seen from the sources as well as from what is compiled. */
-const UI_DIRECTORY = new URL('../dist/ui/', import.meta.url);
 const MAINTENANCE_INTERVAL_MS = 1000;
 const REMOVAL_AGE_MS = 60 * 60 * 1000;
 /** Requests that nobody waits for and that still run when a stop has waited this long are told to end. */
@@ -69,13 +70,16 @@ export interface CoreOptions {
   readonly resume: readonly string[];
   /** Aborted when the server is about to stop, before anything ends. */
   readonly leaving: AbortSignal;
+  /** How much is logged. */
+  readonly levels: LogLevels;
+  readonly requests: RequestFigures;
 }
 
 /** Opens the store, and starts everything that works on it. @throws as `startServer` */
 export async function openCore(
   deps: StartDeps,
   config: ServerConfig,
-  { resume, leaving }: CoreOptions,
+  { resume, ...kept }: CoreOptions,
 ): Promise<ServerCore> {
   const { logger, version = 'unknown' } = deps;
   const clock = deps.clock ?? systemClock;
@@ -97,7 +101,7 @@ export async function openCore(
     await closeAll(closers);
   });
   try {
-    const parts = { store, clock, logger, stopping, deadline, leaving, closers, version };
+    const parts = { store, clock, logger, stopping, deadline, closers, version, ...kept };
     const { listener, appliers } = await compose(parts, config);
     await appliers.startOnBoot(resume);
     return {
@@ -135,6 +139,8 @@ interface Parts {
   readonly stopping: AbortController;
   readonly deadline: AbortController;
   readonly leaving: AbortSignal;
+  readonly levels: LogLevels;
+  readonly requests: RequestFigures;
   readonly version: string;
   /** What a stop has to do, in the order of the start. */
   readonly closers: (() => Promise<void> | void)[];
@@ -142,9 +148,10 @@ interface Parts {
 
 /** Builds everything between store and listener. */
 async function compose(
-  { store, clock, logger, stopping, deadline, leaving, closers, version }: Parts,
+  parts: Parts,
   config: ServerConfig,
 ): Promise<{ listener: RequestListener; appliers: Appliers }> {
+  const { store, clock, logger, stopping, deadline, leaving, closers, version } = parts;
   const defaultLoggerConfig = { ...DEFAULT_LOGGER_CONFIG, autoStart: config.loggerAutoStart };
   const { transactionMaxBytes, compatibleVersion } = config;
   const catalogue = await Catalogue.load(store, { defaultLoggerConfig });
@@ -156,38 +163,34 @@ async function compose(
     { defaultLoggerConfig, onDrop: (tx, name) => access.users.forgetDatabase(tx, name) },
   );
   await databases.open();
-  const leader = startLeader({ store, clock, logger, closers, catalogue }, config);
+  const { leader, maintenance } = startLeader({ store, clock, logger, closers, catalogue }, config);
   const transactions = openTransactions({ store, clock, closers }, config);
-  const copies = new CollectionCopies({ store, catalogue, collections });
-  const syncer = new InitialSyncer({ store, catalogue, copies, logger, clock });
-  const leaderAccess = leaderAccessOf(config);
   const restore = new Restore({ store, collections }, { transactionMaxBytes });
-  const appliers = new Appliers(
-    { store, catalogue, collections, initialSyncer: syncer, clock, logger, leaderAccess },
-    { version: compatibleVersion, transactionMaxBytes },
+  const base = { store, clock, logger, closers, catalogue, collections };
+  const { syncer, appliers, leaderAccess, figures } = startFollowing(base, config);
+  const { requests } = parts;
+  const metrics = new ServerMetrics(
+    { store, catalogue, maintenance, leader, appliers, requests, replication: figures },
+    { version, compatibleVersion },
   );
-  closers.push(() => appliers.stopAll());
+  const { serverId } = store.server;
+  const sampled = { catalogue, appliers, syncer, logger: leader.logger };
+  const page = startStatusPage({ ...sampled, clock, serverId }, { version });
+  closers.push(page.stop);
   const jobs = new Jobs({ clock, logger });
   closers.push(() => settleJobs(jobs, deadline));
   const listener = createApp(
     {
-      catalogue,
-      databases,
-      collections,
+      ...{ catalogue, databases, collections, transactions, access },
+      ...{ clock, logger, leaving, jobs, requests },
       documents: new Documents({ store }),
       arrays: new DocumentArrays({ store }, { transactionMaxBytes }),
       importer: new Importer({ store, collections }, { transactionMaxBytes }),
-      transactions,
       checksums: new Checksums({ store }),
-      access,
-      clock,
       flush: () => store.flush(),
       noteDamage: (error) => store.health.note(error),
-      logger,
       signal: stopping.signal,
       deadline: deadline.signal,
-      leaving,
-      jobs,
       onDropDatabase: async (database) => {
         await transactions.abortAll(database);
         await appliers.release(database);
@@ -196,13 +199,41 @@ async function compose(
         ...replicationRouters({
           ...{ store, logger, leader, restore, appliers, syncer, leaderAccess, config },
         }),
-        ...pageRouters({ store, clock, closers, version }, { catalogue, appliers, syncer, leader }),
+        ...page.routers,
+        logRoutes(parts),
+        metricsRoutes(metrics),
       ],
     },
     // Its limits have the names that they have there.
     { ...config, version: compatibleVersion, versionDetails: { ticklog: version } },
   );
   return { listener, appliers };
+}
+
+/** What copies and follows leaders. */
+function startFollowing(
+  deps: Pick<Parts, 'store' | 'clock' | 'logger' | 'closers'> & {
+    readonly catalogue: Catalogue;
+    readonly collections: Collections;
+  },
+  config: ServerConfig,
+): {
+  readonly syncer: InitialSyncer;
+  readonly appliers: Appliers;
+  readonly leaderAccess: LeaderAccess;
+  readonly figures: ReplicationFigures;
+} {
+  const { transactionMaxBytes, compatibleVersion } = config;
+  const leaderAccess = leaderAccessOf(config);
+  const figures = new ReplicationFigures();
+  const copies = new CollectionCopies(deps);
+  const syncer = new InitialSyncer({ ...deps, copies, figures });
+  const appliers = new Appliers(
+    { ...deps, initialSyncer: syncer, leaderAccess, figures },
+    { version: compatibleVersion, transactionMaxBytes },
+  );
+  deps.closers.push(() => appliers.stopAll());
+  return { syncer, appliers, leaderAccess, figures };
 }
 
 /** What speaks to followers and leaders. */
@@ -232,26 +263,6 @@ function replicationRouters(deps: {
         isApplierRunning: (database) => appliers.of(database).isRunning,
       }),
     ),
-  ];
-}
-
-/** The status page, and what it shows that nothing else does. */
-function pageRouters(
-  { store, clock, closers, version }: Pick<Parts, 'store' | 'clock' | 'closers' | 'version'>,
-  parts: {
-    readonly catalogue: Catalogue;
-    readonly appliers: Appliers;
-    readonly syncer: InitialSyncer;
-    readonly leader: Leader;
-  },
-): ApiRouter[] {
-  const sampler = new Sampler({ ...parts, logger: parts.leader.logger, clock });
-  sampler.start();
-  closers.push(() => sampler.stop());
-  return [
-    uiRoutes(new UiFiles({ directory: UI_DIRECTORY })),
-    overviewRoutes({ clock, serverId: store.server.serverId }, { version }),
-    historyRoutes(sampler),
   ];
 }
 
@@ -319,7 +330,7 @@ function startLeader(
     catalogue,
   }: Pick<Parts, 'store' | 'clock' | 'logger' | 'closers'> & { catalogue: Catalogue },
   config: ServerConfig,
-): Leader {
+): { leader: Leader; maintenance: Maintenance } {
   const leader = new Leader(
     { store, clock },
     {
@@ -341,7 +352,7 @@ function startLeader(
   );
   maintenance.start();
   closers.push(() => maintenance.stop());
-  return leader;
+  return { leader, maintenance };
 }
 
 /** Lets requests end that nobody waits for; after a while they are told to. */

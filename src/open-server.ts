@@ -2,9 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { destination, pino } from 'pino';
+import { LevelledLogger } from './base/levelled-logger.ts';
 import { type Logger, silentLogger } from './base/logger.ts';
 import type { ServerConfig } from './config/server-config.ts';
 import { configFromOptions, type ServerOptions } from './config/server-options.ts';
+import { LOG_OPTIONS } from './log-options.ts';
 import { type RunningServer, startServer } from './server.ts';
 import { readVersion } from './version.ts';
 
@@ -68,5 +70,5 @@ export async function openServer(options: OpenServerOptions = {}): Promise<OpenS
 
 function newLogger(level: ServerConfig['logLevel']): Logger {
   if (level === 'silent') return silentLogger;
-  return pino({ level }, destination({ fd: STDERR_FD, sync: true }));
+  return LevelledLogger.over(pino(LOG_OPTIONS, destination({ fd: STDERR_FD, sync: true })), level);
 }

@@ -1,10 +1,12 @@
 import { type Server, createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { LevelledLogger } from './base/levelled-logger.ts';
 import { once } from './base/once.ts';
 import { sleep } from './base/sleep.ts';
 import type { ServerConfig } from './config/server-config.ts';
 import { Connections, listenerOptions } from './http/connections.ts';
+import { RequestFigures } from './http/request-figures.ts';
 import { readServerTls } from './http/server-tls.ts';
 import { type StartDeps, openCore } from './open-core.ts';
 import type { OpenCore } from './server-core.ts';
@@ -40,19 +42,29 @@ export interface RunningServer {
  */
 export async function startServer(deps: StartDeps, config: ServerConfig): Promise<RunningServer> {
   let { newServerId } = config;
+  // One that is a program's own decides itself what is written.
+  const logger =
+    deps.logger instanceof LevelledLogger
+      ? deps.logger
+      : LevelledLogger.over(deps.logger, 'debug', deps.clock);
+  const kept = { levels: logger.levels, requests: new RequestFigures() };
   const leaving = new AbortController();
   const open: OpenCore = async (resume) => {
     const { signal } = leaving;
-    const core = await openCore(deps, { ...config, newServerId }, { resume, leaving: signal });
+    const core = await openCore(
+      { ...deps, logger },
+      { ...config, newServerId },
+      { resume, leaving: signal, ...kept },
+    );
     newServerId = false;
     return core;
   };
   const keeper = new StoreKeeper(
-    { open, logger: deps.logger },
+    { open, logger },
     { directory: config.databaseDirectory, probeIntervalMs: PROBE_INTERVAL_MS },
   );
   const { serverId } = await keeper.start();
-  const closers: (() => Promise<void> | void)[] = [() => keeper.close()];
+  const closers: (() => Promise<void> | void)[] = [() => logger.close(), () => keeper.close()];
   let isListening = false;
   const stop = once(async () => {
     leaving.abort();

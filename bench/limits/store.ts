@@ -45,7 +45,7 @@ async function openStore(name: string): Promise<Level<Buffer, Buffer>> {
   const store = new Level<Buffer, Buffer>(join(directory, name), {
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
-    writeBufferSize: 16 * 1024 * 1024,
+    writeBufferSize: 32 * 1024 * 1024,
     cacheSize: 16 * 1024 * 1024,
     maxFileSize: 8 * 1024 * 1024,
     compression: false,

@@ -127,6 +127,13 @@ export class Changelog {
     return from >= this.#bornTick || from < this.#store.firstTick;
   }
 
+  /** The smallest position from which on nothing is missing, by the rules of `holds`. */
+  get completeFrom(): Tick {
+    const { holeAt } = this;
+    const isBefore = holeAt < this.#bornTick && holeAt >= this.#store.firstTick;
+    return isBefore ? this.#bornTick : holeAt;
+  }
+
   /** Whether a change of this origin is to be logged now. */
   logs(origin: Origin): boolean {
     return this.#running && (origin === 'local' || this.#config.logRemoteChanges);

@@ -1,4 +1,5 @@
 import { ERRORS, type ErrorName } from '../model/errors.ts';
+import type { Tick } from '../model/tick.ts';
 
 /** What a `TicklogError` may carry besides its numbers. */
 export interface TicklogErrorOptions {
@@ -27,6 +28,22 @@ export class TicklogError extends Error {
     this.errorNum = errorNum;
     this.status = options.status;
     this.fields = Object.freeze({ ...options.fields });
+  }
+}
+
+/** Events after the place of a reader of the log are gone: what he has must be copied anew, or has gaps. */
+export class PlaceLostError extends TicklogError {
+  /** The oldest event that the log holds; 0 for none. */
+  readonly firstTick: Tick;
+  /** The smallest place from which on nothing is missing. */
+  readonly resumeFrom: Tick;
+
+  constructor(message: string, options: { cause?: unknown; firstTick: Tick; resumeFrom: Tick }) {
+    const { cause, firstTick, resumeFrom } = options;
+    const { errorNum } = ERRORS.startTickNotPresent;
+    super(errorNum, message, { cause, status: 410, fields: { firstTick, resumeFrom } });
+    this.firstTick = firstTick;
+    this.resumeFrom = resumeFrom;
   }
 }
 

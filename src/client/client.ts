@@ -1,6 +1,8 @@
 import { parseEndpoint } from '../follower/endpoint.ts';
 import type { TlsTrust } from '../follower/leader-tls.ts';
 import { DatabaseClient } from './database-client.ts';
+import type { FeedEntry } from './feed-entry.ts';
+import type { FollowOptions } from './feed-reader.ts';
 import { JobsClient } from './job.ts';
 import { type RequestOptions, Scope } from './scope.ts';
 import { ServerHttp } from './server-http.ts';
@@ -64,6 +66,14 @@ export class Client implements AsyncDisposable {
   /** The database of this name, whether or not there is one; `_system` unless given. */
   use(name: string = SYSTEM): DatabaseClient {
     return new DatabaseClient({ scope: new Scope({ http: this.#http }, { database: name }) });
+  }
+
+  /** The changes of a database, `_system` unless `database` names another, as they come: `DatabaseClient.follow`. */
+  follow(
+    options: FollowOptions & { database?: string | undefined } = {},
+  ): AsyncGenerator<FeedEntry, void, void> {
+    const { database, ...rest } = options;
+    return this.use(database).follow(rest);
   }
 
   version(options: RequestOptions & { details?: boolean | undefined } = {}): Promise<VersionInfo> {

@@ -9,6 +9,8 @@ import { BarriersClient } from './barriers-client.ts';
 import { CollectionClient } from './collection-client.ts';
 import type { CollectionInfo, NewCollection } from './collection-types.ts';
 import { type DumpOptions, readDump } from './dump-reader.ts';
+import type { FeedEntry } from './feed-entry.ts';
+import { type FollowOptions, followLog } from './feed-reader.ts';
 import type { Job } from './job.ts';
 import type { DumpEntry, LogEntry } from './log-entry.ts';
 import { type LogOptions, readLog } from './log-reader.ts';
@@ -86,6 +88,17 @@ export class DatabaseClient {
    */
   log(options: LogOptions = {}): AsyncGenerator<LogEntry, void, void> {
     return readLog(this.#scope, options);
+  }
+
+  /**
+   * The changes as they come: as `log`, but told by the server at once, with an `operation` that tells inserts from
+   * updates, over interruptions of the connection, until the signal is aborted or the loop is left. See
+   * `FollowOptions`.
+   *
+   * @throws PlaceLostError (1414) where events are missing; TicklogError when the first request has no answer
+   */
+  follow(options: FollowOptions = {}): AsyncGenerator<FeedEntry, void, void> {
+    return followLog(this.#scope, options);
   }
 
   /** What a collection holds, in rising order of ticks (contract 3.4). */

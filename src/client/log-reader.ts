@@ -3,8 +3,8 @@ import type { Tick } from '../model/tick.ts';
 import { Header } from '../protocol/headers.ts';
 import { clientError } from './client-error.ts';
 import type { LogEntry } from './log-entry.ts';
-import { type PageLine, readPage } from './page.ts';
-import type { RequestOptions, Scope } from './scope.ts';
+import { readPage } from './page.ts';
+import type { PageLine, RequestOptions, Scope } from './scope.ts';
 
 export interface LogOptions extends RequestOptions {
   /** Exclusive: only what came after it, and all of that. When absent, what the log still holds. */
@@ -76,7 +76,8 @@ export async function* readLog(
   }
 }
 
-function entryOf(scope: Scope, line: PageLine): LogEntry {
+/** A line of the log as an entry. @throws TicklogError (1401) when a tick of it is none */
+export function entryOf(scope: Scope, line: PageLine): LogEntry {
   const tick = scope.tick(line['tick'], 'tick of an event');
   if (line['lastTick'] === undefined) return { ...line, tick } as unknown as LogEntry;
   const lastTick = scope.tick(line['lastTick'], 'lastTick of an event');

@@ -1,11 +1,8 @@
 import { crc32 } from 'node:zlib';
 import type { Tick } from '../model/tick.ts';
 import { Header } from '../protocol/headers.ts';
-import type { Scope, ScopedCall } from './scope.ts';
+import type { PageLine, Scope, ScopedCall } from './scope.ts';
 import type { HttpAnswer } from './server-http.ts';
-
-/** A line of a page, parsed. */
-export type PageLine = Readonly<Record<string, unknown>>;
 
 /** What pages of the log and of a dump have in common (contract 2.6, 3.4). */
 export interface Page {
@@ -38,11 +35,5 @@ export async function readPage(scope: Scope, path: string, call: ScopedCall): Pr
 function linesOf(scope: Scope, text: string): PageLine[] {
   const lines = text.split('\n');
   if (lines.pop() !== '') throw scope.invalid('the last line of a page is not complete');
-  return lines.map((line) => {
-    try {
-      return JSON.parse(line) as PageLine;
-    } catch (error) {
-      throw scope.invalid(`a line of a page is no JSON: ${String(error)}`);
-    }
-  });
+  return lines.map((line) => scope.line(line));
 }

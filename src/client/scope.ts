@@ -21,6 +21,9 @@ export interface ScopedCall extends RequestOptions {
   readonly extraMs?: number;
 }
 
+/** A line of a page, parsed. */
+export type PageLine = Readonly<Record<string, unknown>>;
+
 /** Requests to one database of a server, all with the same headers. */
 export class Scope {
   readonly database: string;
@@ -56,6 +59,36 @@ export class Scope {
       signal,
       ...(extraMs === undefined ? {} : { extraMs }),
     });
+  }
+
+  /** Sends a GET whose answer has no end. Rejects as `ServerHttp.stream`. */
+  stream(
+    path: string,
+    { query, headers, signal }: Omit<ScopedCall, 'body' | 'pieces' | 'extraMs'>,
+  ): Promise<AsyncIterable<Uint8Array>> {
+    return this.#http.stream({
+      method: 'GET',
+      path: databasePath(this.database, path, query),
+      headers: { ...this.#headers, ...headers },
+      signal,
+    });
+  }
+
+  /** Longest silence of the server during a request, in ms. */
+  get requestTimeoutMs(): number {
+    return this.#http.requestTimeoutMs;
+  }
+
+  /** A line of a page or of a feed. @throws TicklogError (1401) when it is no JSON */
+  line(text: string): PageLine {
+    try {
+      return JSON.parse(text) as PageLine;
+    } catch (cause) {
+      throw this.#http.invalid(
+        `a line of the log or of a dump is no JSON: ${String(cause)}`,
+        cause,
+      );
+    }
   }
 
   /** Sends a request whose answer is JSON, of the shape that api-spec/openapi.yaml has for it. */

@@ -75,6 +75,11 @@ export class ServerHttp {
     };
   }
 
+  /** Longest silence of the server during a request, in ms. */
+  get requestTimeoutMs(): number {
+    return this.#requestTimeoutMs;
+  }
+
   /** As it was given. */
   get endpoint(): string {
     return this.#endpoint;
@@ -99,6 +104,37 @@ export class ServerHttp {
     throw this.#refusal(answer);
   }
 
+  /**
+   * Sends a request and gives the body of the answer as it comes; nothing more is asked of the server while it is not
+   * taken. Taking it may throw what `send` throws.
+   * @throws as `send`
+   */
+  async stream(call: HttpCall): Promise<AsyncIterable<Uint8Array>> {
+    const { signal } = call;
+    signal?.throwIfAborted();
+    try {
+      const response = await this.#request({ ...call, extraMs: 0 });
+      const { statusCode: status, headers, body } = response;
+      if (status >= 200 && status < 300) return this.#pieces(body, signal);
+      throw this.#refusal({ status, headers, body: await this.#readBody(body) });
+    } catch (error) {
+      if (signal?.aborted === true) throw signal.reason;
+      throw this.#failure(error);
+    }
+  }
+
+  async *#pieces(
+    body: Readable,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Uint8Array, void, void> {
+    try {
+      yield* body as AsyncIterable<Buffer>;
+    } catch (error) {
+      if (signal?.aborted === true) throw signal.reason;
+      throw this.#failure(error);
+    }
+  }
+
   /** An answer that is none of a server of this kind. */
   invalid(detail: string, cause?: unknown): TicklogError {
     return clientError(
@@ -114,10 +150,19 @@ export class ServerHttp {
   }
 
   async #exchange(call: HttpCall): Promise<HttpAnswer> {
+    const response = await this.#request(call);
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      body: await this.#readBody(response.body),
+    };
+  }
+
+  #request(call: HttpCall): Promise<Dispatcher.ResponseData> {
     const { method, path, headers, body, signal, extraMs } = call;
     const pool = extraMs === undefined ? this.#pool : this.#longPool;
     const timeoutMs = this.#requestTimeoutMs + (extraMs ?? 0);
-    const response = await pool.request({
+    return pool.request({
       method,
       path,
       headers: {
@@ -131,11 +176,6 @@ export class ServerHttp {
       headersTimeout: Number.isFinite(timeoutMs) ? timeoutMs : 0,
       bodyTimeout: this.#requestTimeoutMs,
     });
-    return {
-      status: response.statusCode,
-      headers: response.headers,
-      body: await this.#readBody(response.body),
-    };
   }
 
   async #readBody(body: Readable): Promise<Buffer> {

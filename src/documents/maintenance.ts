@@ -28,6 +28,8 @@ const SCRUB_WAIT_MAX_MS = 10 * 60 * 1000;
  * the commit queue like everything else.
  */
 export class Maintenance {
+  /** Rounds over everything, and steps that had something to do or failed, since the start. */
+  readonly figures = { rounds: 0, removals: 0, merges: 0, compactions: 0, failures: 0 };
   readonly #store: Store;
   readonly #catalogue: Catalogue;
   readonly #clock: Clock;
@@ -69,26 +71,31 @@ export class Maintenance {
       nowMs: () => this.#clock.nowMs(),
       lastPass: this.#lastPass,
     };
+    this.figures.rounds++;
     for (const database of this.#catalogue.databases) {
       if (database.dropped) continue;
       const { changelog } = database;
-      await this.#attempt({ database: database.name, step: 'caps of the log' }, async () =>
+      const base = { database: database.name };
+      await this.#attempt('removals', { ...base, step: 'caps of the log' }, async () =>
         retainLog(this.#store, changelog, (await this.#options.logKeep?.(database)) ?? {}),
       );
-      await this.#attempt({ database: database.name, step: 'merging of the log' }, () =>
+      await this.#attempt('merges', { ...base, step: 'merging of the log' }, () =>
         mergeLogBlocks(this.#store, changelog, signal),
       );
       for (const collection of database.collections) {
-        const what = { database: database.name, collection: collection.name, step: 'compaction' };
-        await this.#attempt(what, () => compactJournal(this.#store, collection, limits, signal));
+        const what = { ...base, collection: collection.name, step: 'compaction' };
+        await this.#attempt('compactions', what, () =>
+          compactJournal(this.#store, collection, limits, signal),
+        );
       }
     }
   }
 
   /** A step that fails, on a damaged block say, is logged once an hour and keeps nothing else waiting. */
   async #attempt(
+    figure: 'removals' | 'merges' | 'compactions',
     what: Readonly<Record<string, string>>,
-    run: () => Promise<unknown>,
+    run: () => Promise<boolean>,
   ): Promise<void> {
     if (this.#isStopped() || this.#store.failure) return;
     const id = Object.values(what).join('/');
@@ -96,11 +103,12 @@ export class Maintenance {
     const nowMs = this.#clock.nowMs();
     if (failedMs !== undefined && nowMs - failedMs < RETRY_MS) return;
     try {
-      await run();
+      if (await run()) this.figures[figure]++;
       this.#failures.delete(id);
     } catch (error) {
       if (this.#isStopped()) return;
       this.#store.health.note(error);
+      this.figures.failures++;
       this.#failures.set(id, nowMs);
       this.#logger.error({ err: error, ...what }, 'maintenance failed; tried again in an hour');
     }

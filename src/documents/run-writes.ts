@@ -1,14 +1,12 @@
 import { MarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
+import { KeyCursor } from '../storage/key-cursor.ts';
 import type { LineRun } from '../storage/line-run.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
 import type { DocumentLog } from './document-log.ts';
 import type { DocumentWrites } from './document-writes.ts';
 import type { StatsChanges } from './stats-changes.ts';
-
-/** A run, and the keys of its lines as texts, which are not kept. */
-export type KeyedRun = LineRun & { keySlice(i: number): string };
 
 /**
  * Writes the lines of a run into a collection without indexes or caps whose writes are left out of the log, in their
@@ -22,33 +20,43 @@ export function writeRun(
     documents: Pick<DocumentWrites, 'pointer'>;
   },
   collection: Collection,
-  run: KeyedRun,
+  run: LineRun,
 ): void {
-  const { tx, documents } = deps;
-  const { number, primaryPrefix, frontier, views } = collection;
+  const { tx } = deps;
+  const { number, frontier, views } = collection;
   const lines = tx.journal(number).beginRun(run, drawAlike(tx, run.count), number);
+  const key = new KeyCursor(number, run.page);
   let live = 0;
   let dead = 0;
   let entries = 0;
   for (let i = 0; i < run.count; i++) {
-    const key = run.keySlice(i);
-    const old = documents.pointer(collection, key);
+    key.moveTo(run.keyStarts[i] ?? 0, run.keyEnds[i] ?? 0);
+    const isOld = !frontier.lacksAt(key) && tx.isLive(key);
     const isRemoval = run.types[i] === MarkerType.remove;
-    if (isRemoval && !old) continue;
-    if (!old) frontier.add(key);
-    else if (!views.isEmpty) views.keep(tx, key, old);
-    const pointer = lines.append(i);
-    tx.putPointer(primaryPrefix + key, isRemoval ? null : pointer);
+    if (isRemoval && !isOld) continue;
+    if (!isOld) frontier.addAt(key);
+    else if (!views.isEmpty) keepOld(deps, collection, key.text);
+    lines.append(i);
+    tx.putLine(key, lines);
     entries++;
-    if (!old) live++;
+    if (!isOld) live++;
     else if (isRemoval) live--;
-    if (old) dead += isRemoval ? 2 : 1;
+    if (isOld) dead += isRemoval ? 2 : 1;
   }
   const written = lines.end();
   if (!written) return;
   const { bytes, lastTick } = written;
   deps.stats.count(collection, { tick: lastTick, bytes, live, dead, entries });
   deps.log.omitted(collection, lastTick);
+}
+
+function keepOld(
+  { tx, documents }: { tx: WriteTx; documents: Pick<DocumentWrites, 'pointer'> },
+  collection: Collection,
+  key: string,
+): void {
+  const old = documents.pointer(collection, key);
+  if (old) collection.views.keep(tx, key, old);
 }
 
 /** The first of some ticks that rise by one and have the same number of digits. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Tick } from '../model/tick.ts';
 import { type AppliedPage, PageRates } from './page-rates.ts';
+import { ReplicationFigures } from './replication-figures.ts';
 
 /** An answer that takes this much longer than it may says nothing good of the leader. */
 const LATE_MS = 10_000;
@@ -21,14 +22,17 @@ export class ApplierProgress {
   /** Whether a page of the log came since the leader was last lost. */
   #isCurrent = false;
   #answerDueMs = Infinity;
+  /** Of all appliers together. */
+  readonly #totals: ReplicationFigures;
   /** Of the pages that were applied. */
   readonly rates: PageRates;
   readonly #times = { fetch: { count: 0, ms: 0 }, apply: { count: 0, ms: 0 } };
 
   /** @param message the first one; without it the state shows none */
-  constructor(deps: { clock: Clock }, message?: string) {
+  constructor(deps: { clock: Clock; figures?: ReplicationFigures | undefined }, message?: string) {
     this.#clock = deps.clock;
     this.rates = new PageRates(deps);
+    this.#totals = deps.figures ?? new ReplicationFigures();
     if (message !== undefined) this.say(message);
   }
 
@@ -87,11 +91,18 @@ export class ApplierProgress {
   timed(what: 'fetch' | 'apply', ms: number): void {
     this.#times[what].count++;
     this.#times[what].ms += ms;
+    const { tailing } = this.#totals;
+    if (what === 'apply') tailing.applyMs += ms;
+    else tailing.requestMs += ms;
   }
 
   /** A page of the log is written. */
   page(page: AppliedPage): void {
     this.timed('apply', page.ms);
+    const { tailing, pageSeconds } = this.#totals;
+    tailing.bytes += page.bytes;
+    tailing.events += page.events;
+    pageSeconds.add(page.ms / 1000);
     this.rates.applied(page);
   }
 
@@ -107,6 +118,7 @@ export class ApplierProgress {
   request(message: string, holdMs = 0): void {
     this.say(message);
     this.#totalRequests++;
+    this.#totals.tailing.requests++;
     this.#answerDueMs = this.#clock.nowMs() + holdMs + LATE_MS;
   }
 
@@ -120,7 +132,13 @@ export class ApplierProgress {
   failed(): void {
     this.#failedConnects++;
     this.#totalFailedConnects++;
+    this.#totals.failedConnects++;
     this.lost();
+  }
+
+  /** The leader no longer has what comes next. */
+  lostPlace(): void {
+    this.#totals.tailing.lostPlaces++;
   }
 
   /** How far the leader is can no longer be known, until its next page. */

@@ -128,6 +128,7 @@ export class ApplierRun {
       for (;;) {
         const lost = await this.#tail(signal);
         if (!lost) return;
+        if (lost.cause instanceof LogGap) this.#deps.progress.lostPlace();
         this.#deps.logger.warn(
           errorFields(lost),
           'the position is lost; what differs is copied anew',

@@ -39,6 +39,7 @@ import { type Checkpoint, deleteCheckpoint, giveCheckpoint, knownPosition } from
 import { errorFields } from './failure-log.ts';
 import type { InitialSyncer, SyncResult } from './initial-syncer.ts';
 import type { LeaderAccess } from './leader-access.ts';
+import type { ReplicationFigures } from './replication-figures.ts';
 import { Restriction } from './restriction.ts';
 import { removeOrphans } from './staging.ts';
 
@@ -50,6 +51,8 @@ export interface ApplierDeps {
   readonly leaderAccess?: LeaderAccess | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Gets what all appliers do. */
+  readonly figures?: ReplicationFigures | undefined;
 }
 
 export interface ApplierOptions {
@@ -355,7 +358,8 @@ export class Applier {
       this.#deps.store.health.note(error);
       this.#noteError(reasonFor(error));
       this.#event({ type: 'broke', why: reasonFor(error) });
-      this.#logger.error(errorFields(error), 'applier stopped by an error');
+      const tick = run.failedTick?.toString();
+      this.#logger.error({ ...errorFields(error), tick }, 'applier stopped by an error');
     } finally {
       this.#takeFigures(run);
       this.#progress.say('applier stopped');

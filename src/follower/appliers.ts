@@ -3,6 +3,7 @@ import type { Catalogue } from '../documents/catalogue.ts';
 import type { Database } from '../documents/database.ts';
 import { ServiceError } from '../model/errors.ts';
 import { Applier, type ApplierDeps, type ApplierOptions } from './applier.ts';
+import type { ApplierStateDocument } from './applier-state.ts';
 import { ACCEPTED_VERSIONS } from './leader-check.ts';
 
 export type AppliersOptions = Pick<ApplierOptions, 'version' | 'transactionMaxBytes'> &
@@ -35,6 +36,15 @@ export class Appliers {
       this.#appliers.set(database, applier);
     }
     return applier;
+  }
+
+  /** State of each applier that has a leader, or has had one, by the names of their databases. */
+  get states(): readonly { readonly database: string; readonly state: ApplierStateDocument }[] {
+    return [...this.#appliers].flatMap(([{ name, dropped }, applier]) => {
+      const state = applier.state();
+      const isOf = state.endpoint !== undefined || state.state.sync !== undefined;
+      return dropped || !isOf ? [] : [{ database: name, state }];
+    });
   }
 
   /** Names of the databases whose appliers run. */

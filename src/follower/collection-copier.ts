@@ -8,11 +8,12 @@ import { ERRORS, ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import type { BatchLease } from './batch-lease.ts';
 import { classify, refusedAnswer } from './classify.ts';
-import type { GoneCollection } from './dropped-collections.ts';
+import type { MissedCollection } from './dropped-collections.ts';
 import { DumpPageWriter } from './dump-page-writer.ts';
 import { errorFields } from './failure-log.ts';
 import type { DumpPage, LeaderClient } from './leader-client.ts';
 import type { LeaderTraits } from './leader-traits.ts';
+import type { ReplicationFigures } from './replication-figures.ts';
 import { snapshotLost } from './snapshot-lost.ts';
 import type { CopyPosition, PlannedCollection, SyncPlan, SyncProgress } from './sync-progress.ts';
 
@@ -32,10 +33,12 @@ export interface CollectionCopierDeps {
   readonly logger: Logger;
   /** Throws unless the leader is still who it was; resolves with the run that a ticklog leader is in. */
   readonly recheckLeader: (signal: AbortSignal) => Promise<string | undefined>;
-  /** The tick of a list of the leader, still who it was, that lacks a collection; undefined when it is there. */
-  readonly goneAt: (cid: string, signal: AbortSignal) => Promise<Tick | undefined>;
+  /** A collection that a list of the leader, still who it was, lacks; undefined when that is not certain. */
+  readonly missed: (cid: string, signal: AbortSignal) => Promise<MissedCollection | undefined>;
   /** Removes one hidden copy with its position. */
   readonly discard: (copy: Collection) => Promise<void>;
+  /** Gets what pages cost and bring. */
+  readonly figures: ReplicationFigures;
   /** Told before indexes are made. */
   readonly onIndexes: (cid: string) => void;
   readonly onPage: (
@@ -84,7 +87,7 @@ export class CollectionCopier {
   /** Leaders of 2.2 to 3.3 are asked once to make their log ready for dumping. */
   #flush: boolean;
   #run: string | undefined;
-  readonly #gone: GoneCollection[] = [];
+  readonly #gone: MissedCollection[] = [];
 
   constructor(deps: CollectionCopierDeps, options: CollectionCopierOptions) {
     this.#deps = deps;
@@ -94,7 +97,7 @@ export class CollectionCopier {
   }
 
   /** Those that the leader turned out not to have any more. */
-  get gone(): readonly GoneCollection[] {
+  get gone(): readonly MissedCollection[] {
     return this.#gone;
   }
 
@@ -253,9 +256,9 @@ export class CollectionCopier {
       } catch (error) {
         // One such answer proves nothing: of a collection that is still listed it may pass.
         const gone = isGone(error);
-        const goneAt = gone ? await this.#deps.goneAt(cid, signal) : undefined;
-        if (goneAt !== undefined) {
-          this.#gone.push({ cid, tick: goneAt });
+        const missed = gone ? await this.#deps.missed(cid, signal) : undefined;
+        if (missed) {
+          this.#gone.push(missed);
           return 'gone';
         }
         const lost = this.#options.traits.isSnapshot ? snapshotLost(error, signal) : undefined;
@@ -278,6 +281,9 @@ export class CollectionCopier {
     const { chunkSizeBytes, plan, traits } = this.#options;
     // As followers of that kind do: what is one tick too far the log brings once more.
     const to = traits.isInterleaved ? plan.tick + 1n : plan.tick;
+    const { dump } = this.#deps.figures;
+    dump.requests++;
+    const beganMs = performance.now();
     const page = await client.dump(
       {
         collection: cid,
@@ -289,6 +295,7 @@ export class CollectionCopier {
       },
       signal,
     );
+    dump.requestMs += performance.now() - beganMs;
     this.#flush = false;
     if (plan.incarnation === undefined || page.incarnation === this.#run) return page;
     // Restarted without a request noticing, or somebody else: the batch is gone then.
@@ -316,6 +323,7 @@ export class CollectionCopier {
   async #write(copy: Collection, page: DumpPage, signal: AbortSignal): Promise<void> {
     if (page.body.length === 0) return;
     const lines = new DumpPageWriter(page, copy);
+    const beganMs = performance.now();
     const underWay: Promise<void>[] = [];
     try {
       while (!lines.done) {
@@ -331,11 +339,13 @@ export class CollectionCopier {
       await Promise.allSettled(underWay);
     }
     const { documents, removals } = lines;
-    this.#deps.onPage(`copied a page of collection '${copy.name}', id ${copy.cid}`, {
-      documents,
-      removals,
-      bytes: page.body.length,
-    });
+    const counts = { documents, removals, bytes: page.body.length };
+    const { dump } = this.#deps.figures;
+    dump.applyMs += performance.now() - beganMs;
+    dump.documents += documents;
+    dump.removals += removals;
+    dump.bytes += counts.bytes;
+    this.#deps.onPage(`copied a page of collection '${copy.name}', id ${copy.cid}`, counts);
   }
 
   #writeSlice(copy: Collection, lines: DumpPageWriter): Promise<void> {

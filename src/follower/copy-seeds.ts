@@ -16,6 +16,7 @@ import type { LeaderCollection, LeaderState } from './leader-answers.ts';
 import { holdsHistory } from './leader-check.ts';
 import type { LeaderClient } from './leader-client.ts';
 import { type KeyListRequest, LeaderKeyList } from './leader-key-list.ts';
+import type { ReplicationFigures } from './replication-figures.ts';
 import type { PlannedCollection, SyncPlan, SyncProgress } from './sync-progress.ts';
 
 /**
@@ -33,6 +34,8 @@ export interface CopySeedsDeps {
   /** Removes a hidden copy. */
   readonly discard: (copy: Collection) => Promise<void>;
   readonly say: (message: string) => void;
+  /** Gets what is fetched. */
+  readonly figures: ReplicationFigures;
   /** Told before a collection is compared by its keys. */
   readonly onCompare: (cid: string) => void;
   readonly onDocuments: (message: string, documents: number, bytes: number) => void;
@@ -256,6 +259,8 @@ export class CopySeeds {
             return copy;
           },
           onDocuments: (documents, bytes) => {
+            this.#deps.figures.keys.documents += documents;
+            this.#deps.figures.keys.bytes += bytes;
             onDocuments(`fetched what differs of collection '${name}'`, documents, bytes);
           },
         },

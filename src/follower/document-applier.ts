@@ -124,8 +124,8 @@ export class DocumentApplier {
    * @returns how many of them, from the first on, have to be applied one by one; 0 when all are applied
    */
   applyRun(run: PlainLines): number {
-    const collection = this.#lastOf(run.cid, run.cname);
-    // The first line finds it.
+    const collection = this.#lastOf(run.cid, run.cname) ?? this.#find(run.cid, run.cname);
+    // Its first line says what there is to say of it.
     if (!collection) return 1;
     if (run.firstTick <= this.#copiedUpTo || !this.#documents.takesRuns(collection)) {
       return run.count;
@@ -167,21 +167,23 @@ export class DocumentApplier {
     const { cid, cname } = lines;
     const last = this.#lastOf(cid, cname);
     if (last) return lines.tick > this.#copiedUpTo ? last : undefined;
-    const found = this.#theirs.find(cid, cname);
+    const found = this.#find(cid, cname);
+    if (found) return lines.tick > this.#copiedUpTo ? found : undefined;
     const named = { cid, name: cname };
-    if (!isFollowed(this.#restriction, named, found)) {
-      this.#excluded++;
-      return undefined;
-    }
-    if (!found) {
-      if (this.#theirs.isOutdated(named, lines.tick)) return undefined;
-      throw this.#theirs.missing(named);
-    }
+    if (!isFollowed(this.#restriction, named, this.#theirs.find(cid, cname))) this.#excluded++;
+    else if (!this.#theirs.isOutdated(named, lines.tick)) throw this.#theirs.missing(named);
+    return undefined;
+  }
+
+  /** Finds a collection and remembers it as the last one; undefined when it is not here, or not followed. */
+  #find(cid: string, cname: string): Collection | undefined {
+    const found = this.#theirs.find(cid, cname);
+    if (!found || !isFollowed(this.#restriction, { cid, name: cname }, found)) return undefined;
     this.#last = found;
     this.#copiedUpTo = this.#theirs.copiedUpTo(found);
     this.#lastCid = cid;
     this.#lastCname = cname;
-    return lines.tick > this.#copiedUpTo ? found : undefined;
+    return found;
   }
 
   #lastOf(cid: string, cname: string): Collection | undefined {

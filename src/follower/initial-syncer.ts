@@ -11,6 +11,7 @@ import type { WriteTx } from '../storage/write-tx.ts';
 import type { DifferencesBy } from './copy-seeds.ts';
 import type { LeaderClient } from './leader-client.ts';
 import { ACCEPTED_VERSIONS } from './leader-check.ts';
+import { ReplicationFigures } from './replication-figures.ts';
 import { Restriction, type RestrictType } from './restriction.ts';
 import { discardCopies } from './sync-discard.ts';
 import { NO_FIGURES, type SyncFigures } from './sync-figures.ts';
@@ -50,6 +51,8 @@ export interface SyncRequest {
    * copied whole without it.
    */
   readonly differencesBy?: DifferencesBy | undefined;
+  /** Of the request that somebody asked with, for the log. */
+  readonly requestId?: string | undefined;
   /** Write every step into the log. */
   readonly verbose?: boolean;
   /** Told of every step, with a text for people and the figures so far. Must not throw. */
@@ -77,6 +80,8 @@ export interface InitialSyncerDeps {
   readonly copies: CollectionCopies;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Gets what all syncs do. */
+  readonly figures?: ReplicationFigures | undefined;
 }
 
 export interface InitialSyncerOptions {
@@ -188,9 +193,16 @@ export class InitialSyncer {
   ): Promise<SyncResult> {
     signal.throwIfAborted();
     const { client, restrictType, restrictCollections, includeSystem } = request;
-    const logger = this.#deps.logger.child({ database: database.name, leader: client.endpoint });
+    const { requestId } = request;
+    const logger = this.#deps.logger.child({
+      ...{ database: database.name, leader: client.endpoint },
+      ...(requestId === undefined ? {} : { requestId }),
+    });
     const run = new SyncRun(
-      { ...this.#deps, logger, client, gauge: running.gauge },
+      {
+        ...{ ...this.#deps, logger, client, gauge: running.gauge },
+        figures: this.#deps.figures ?? new ReplicationFigures(),
+      },
       {
         ...this.#options,
         database,

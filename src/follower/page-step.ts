@@ -174,6 +174,7 @@ export class PageStep {
     for (;;) {
       if (cursor.offset - begin <= STEP_BYTES && this.#tryRun(begin + STEP_BYTES, '')) {
         this.#draft.consistent();
+        if (cursor.offset - begin > STEP_BYTES && this.#isBetween()) return { kind: 'more' };
         continue;
       }
       try {
@@ -219,6 +220,12 @@ export class PageStep {
     draft.processedRun(run.lastTick, run.count);
     cursor.passRun(run);
     return true;
+  }
+
+  /** Whether a line follows that another step may begin with, without a look at it. */
+  #isBetween(): boolean {
+    const { offset, body, stopAt } = this.#cursor;
+    return !this.#equalTicks && offset < body.length && offset < stopAt;
   }
 
   /** Whether the line was applied before (P4). */

@@ -1,7 +1,7 @@
 import { ServiceError } from '../model/errors.ts';
-import type { Tick } from '../model/tick.ts';
 import type { BatchLease } from './batch-lease.ts';
-import type { LeaderInventory, LeaderState } from './leader-answers.ts';
+import type { MissedCollection } from './dropped-collections.ts';
+import type { LeaderIncarnation, LeaderInventory, LeaderState } from './leader-answers.ts';
 import { checkLeader, holdsHistory } from './leader-check.ts';
 import type { LeaderClient } from './leader-client.ts';
 import { type LeaderTraits, leaderTraits } from './leader-traits.ts';
@@ -17,10 +17,16 @@ export interface SyncLeaderOptions {
 export class SyncLeader {
   readonly #client: LeaderClient;
   readonly #options: SyncLeaderOptions;
+  #incarnations: readonly LeaderIncarnation[] | undefined;
 
   constructor(deps: { client: LeaderClient }, options: SyncLeaderOptions) {
     this.#client = deps.client;
     this.#options = options;
+  }
+
+  /** The runs of a ticklog leader, as it told them last: it may be restarted during a sync. */
+  get incarnations(): readonly LeaderIncarnation[] | undefined {
+    return this.#incarnations;
   }
 
   /** @throws ServiceError as the client, and what `checkLeader` refuses */
@@ -28,6 +34,7 @@ export class SyncLeader {
     const state = await this.#client.state(signal);
     const { ownServerId, acceptedVersions } = this.#options;
     checkLeader(state, { ownServerId, acceptedVersions, endpoint: this.#client.endpoint });
+    this.#incarnations = state.incarnations;
     return state;
   }
 
@@ -73,17 +80,21 @@ export class SyncLeader {
     );
   }
 
-  /** The tick of a list of the leader of the plan that lacks a collection; undefined when it is there. */
-  async goneAt(
+  /**
+   * A collection that a list of the leader of the plan lacks, as of that list; undefined when it is there, or
+   * the leader was restarted meanwhile, so that nobody knows which of its runs has made the list.
+   */
+  async missed(
     plan: SyncPlan,
     { traits, lease, cid }: { traits: LeaderTraits; lease: BatchLease; cid: string },
     signal: AbortSignal,
-  ): Promise<Tick | undefined> {
-    await this.recheck(plan, signal);
+  ): Promise<MissedCollection | undefined> {
+    const incarnation = await this.recheck(plan, signal);
     const { collections, tick } = await this.#list(traits, lease, signal);
     // That list must be the leader's, too.
-    await this.recheck(plan, signal);
-    return collections.some(({ parameters }) => parameters.cid === cid) ? undefined : tick;
+    const now = await this.recheck(plan, signal);
+    const isListed = collections.some(({ parameters }) => parameters.cid === cid);
+    return isListed || now !== incarnation ? undefined : { cid, tick, incarnation };
   }
 
   #list(traits: LeaderTraits, lease: BatchLease, signal: AbortSignal): Promise<LeaderInventory> {

@@ -15,9 +15,10 @@ import type { InitialSyncerOptions, SyncRequest, SyncResult } from './initial-sy
 import { NO_FIGURES, type SyncFigures } from './sync-figures.ts';
 import type { SyncGauge } from './sync-gauge.ts';
 import { errorFields } from './failure-log.ts';
-import type { LeaderIncarnation, LeaderInventory, LeaderState } from './leader-answers.ts';
+import type { LeaderInventory, LeaderState } from './leader-answers.ts';
 import type { LeaderClient } from './leader-client.ts';
 import { type LeaderTraits, leaderTraits } from './leader-traits.ts';
+import type { ReplicationFigures } from './replication-figures.ts';
 import type { Restriction } from './restriction.ts';
 import { repeatWhenLost } from './snapshot-lost.ts';
 import { isBehind, readableCheckpoint } from './sync-checkpoint.ts';
@@ -41,6 +42,7 @@ export interface SyncRunDeps {
   readonly client: LeaderClient;
   readonly logger: Logger;
   readonly gauge: SyncGauge;
+  readonly figures: ReplicationFigures;
 }
 
 export interface SyncRunOptions extends Required<InitialSyncerOptions> {
@@ -58,9 +60,7 @@ interface Start {
   readonly plan: SyncPlan;
   readonly begun: ReadonlyMap<string, BegunCopy>;
   readonly continued: boolean;
-  /** The runs of a ticklog leader. */
-  readonly incarnations: readonly LeaderIncarnation[] | undefined;
-  /** The one that it is in. */
+  /** The run that a ticklog leader is in. */
   readonly run: string | undefined;
   /** From which tick on the leader's removals are complete, by the ids of its collections. */
   readonly deletionsSince: ReadonlyMap<string, Tick | undefined>;
@@ -220,9 +220,8 @@ export class SyncRun {
       );
     }
     const deletionsSince = deletionsSinceOf(situation.inventory);
-    const { incarnations } = state;
-    const run = incarnations?.at(-1)?.id;
-    return { plan, begun, continued, incarnations, run, deletionsSince, traits, seeds };
+    const run = state.incarnations?.at(-1)?.id;
+    return { plan, begun, continued, run, deletionsSince, traits, seeds };
   }
 
   /** Undefined when everything is to be copied whole. */
@@ -275,13 +274,10 @@ export class SyncRun {
     const { client, copies, logger, gauge } = this.#deps;
     const copier = new CollectionCopier(
       {
-        client,
-        copies,
-        lease,
-        logger,
-        progress: this.#progress,
+        ...{ client, copies, lease, logger, progress: this.#progress },
+        figures: this.#deps.figures,
         recheckLeader: (inner) => this.#leader.recheck(plan, inner),
-        goneAt: (cid, inner) => this.#leader.goneAt(plan, { traits, lease, cid }, inner),
+        missed: (cid, inner) => this.#leader.missed(plan, { traits, lease, cid }, inner),
         discard: (copy) => this.#discardOne(copy),
         onIndexes: (cid) => gauge.begin(cid, 'indexing'),
         onPage: (message, page) => this.#count(message, page),
@@ -312,7 +308,7 @@ export class SyncRun {
     await new SyncSwitch({ ...this.#deps, progress: this.#progress }, this.#options).run(
       plan,
       { finished, kept },
-      { incarnations: start.incarnations, gone: copier.gone },
+      { incarnations: this.#leader.incarnations, gone: copier.gone },
     );
     return {
       collections: [...finished, ...kept]

@@ -5,9 +5,10 @@ import type { Database } from '../documents/database.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import { freeDisplacedName } from './displaced-name.ts';
-import { DroppedCollections, type GoneCollection } from './dropped-collections.ts';
+import { DroppedCollections, type MissedCollection } from './dropped-collections.ts';
 import type { SyncRequest } from './initial-syncer.ts';
 import type { LeaderIncarnation } from './leader-answers.ts';
+import { holdsHistory } from './leader-check.ts';
 import type { Restriction } from './restriction.ts';
 import { type SyncEnd, followsOther, isLeftToApplier, moveCheckpoint } from './sync-checkpoint.ts';
 import type { SyncPlan, SyncProgress } from './sync-progress.ts';
@@ -29,7 +30,7 @@ export interface SyncSwitchOptions {
 interface Switched {
   readonly finished: readonly Collection[];
   readonly going: readonly Collection[];
-  readonly gone: readonly GoneCollection[];
+  readonly gone: readonly MissedCollection[];
 }
 
 /** The end of a sync: puts its copies in place, and all that must be in the same batch (P6). */
@@ -44,7 +45,7 @@ export class SyncSwitch {
 
   /**
    * @param copies.kept collections that are the leader's as they are
-   * @param leader.incarnations the runs of a ticklog leader
+   * @param leader.incarnations the runs of a ticklog leader, those during the sync included
    * @param leader.gone what it has dropped of the plan
    */
   async run(
@@ -52,7 +53,7 @@ export class SyncSwitch {
     { finished, kept }: { finished: readonly Collection[]; kept: readonly Collection[] },
     leader: {
       readonly incarnations: readonly LeaderIncarnation[] | undefined;
-      readonly gone: readonly GoneCollection[];
+      readonly gone: readonly MissedCollection[];
     },
   ): Promise<void> {
     const { copies, logger } = this.#deps;
@@ -116,7 +117,10 @@ export class SyncSwitch {
     const isMoved = moveCheckpoint(tx, { store, database }, end);
     // All that the applier is to follow was copied: what came from there and was not copied is gone.
     const left = isMoved ? goneWith(finished, going, end) : [];
-    const known = [...left.map(({ cid }) => ({ cid, tick })), ...gone];
+    const known = [
+      ...left.map(({ cid }) => ({ cid, tick })),
+      ...gone.filter((each) => isHeld(each, end)),
+    ];
     // What is remembered is of one leader.
     if (isMoved || !isOther) this.#dropped(end).add(tx, known);
     this.#options.onSwitch(tx, end.position);
@@ -128,6 +132,11 @@ export class SyncSwitch {
       leader: { leaderId: position.leaderId, database: leaderDatabase, incarnations },
     });
   }
+}
+
+/** Whether the history in which a collection was missed is still that of the leader. */
+function isHeld({ tick, incarnation }: MissedCollection, { incarnations = [] }: SyncEnd): boolean {
+  return incarnation !== undefined && holdsHistory(incarnations, incarnation, tick);
 }
 
 /** Those that go without a copy in their place. */

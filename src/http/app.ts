@@ -23,6 +23,7 @@ import { answerDetached } from './detached-request.ts';
 import { DocumentHandlers } from './document-handlers.ts';
 import { documentRoutes } from './document-routes.ts';
 import { edgeRoutes } from './edge-routes.ts';
+import { Header } from '../protocol/headers.ts';
 import { ErrorAnswers } from './errors.ts';
 import { Gate } from './gate.ts';
 import { generationOfVersion } from './generation.ts';
@@ -30,15 +31,13 @@ import { HotRoutes } from './hot-routes.ts';
 import { importRoutes } from './import-routes.ts';
 import { indexRoutes } from './index-routes.ts';
 import { refuseNotOffered } from './not-offered.ts';
-import {
-  serverRoutes,
-  statisticsRoutes,
-  timeRoutes,
-  versionRoutes,
-  walRoutes,
-} from './server-routes.ts';
+import { RequestFigures } from './request-figures.ts';
+import { givenRequestId } from './request-id.ts';
+import { serverRoutes, timeRoutes, versionRoutes, walRoutes } from './server-routes.ts';
+import { statisticsDescriptionRoutes, statisticsRoutes } from './statistics-routes.ts';
 import { isAsync, jobRoutes, runAsync } from './job-routes.ts';
 import { Jobs } from './jobs.ts';
+import { statusOf } from './respond.ts';
 import { rightOfRoute, strongest, type RouteRight } from './route-rights.ts';
 import { transactionRoutes } from './transaction-routes.ts';
 import { isForPage, redirectToPage } from './ui-routes.ts';
@@ -72,6 +71,8 @@ export interface AppDeps {
   readonly routers?: readonly ApiRouter[];
   /** Where requests run that nobody waits for; who stops the server waits for them. */
   readonly jobs?: Jobs;
+  /** Counts the requests. */
+  readonly requests?: RequestFigures;
 }
 
 export interface AppOptions {
@@ -119,15 +120,75 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): RequestListe
   };
   const handlers = new DocumentHandlers(deps);
   const jobs = deps.jobs ?? new Jobs(deps);
+  const requests = deps.requests ?? new RequestFigures();
   const version = options.version ?? DEFAULT_VERSION;
   const generation = generationOfVersion(version);
-  const apis = byPrefix([
+  const apis = byPrefix(routersOf(deps, { jobs, requests, handlers, version, options }));
+  const gate = options.authentication === true ? new Gate(deps.access) : undefined;
+  const errors = new ErrorAnswers(deps, { signal: deps.signal });
+  const app = new Koa<RequestState>();
+  app.on('error', (error: unknown) => errors.logLate(error));
+  app.use(async (plain) => {
+    // The router adds what is missing to make it one of its own contexts.
+    const ctx = plain as Context;
+    ctx.set('server', 'ArangoDB');
+    const id = givenRequestId(ctx.headers);
+    if (id !== undefined) ctx.set(Header.requestId, id);
+    const { method } = ctx;
+    const beganMs = performance.now();
+    let isDetached = false;
+    try {
+      ctx.state.limits = limits;
+      ctx.state.generation = generation;
+      if (ctx.method === 'OPTIONS') sendOptions(ctx);
+      else if (isForPage(ctx)) redirectToPage(ctx);
+      else if (isAsync(ctx)) {
+        const owner = gate?.callerOf(ctx.req).user.name;
+        await runAsync(ctx, { jobs, owner }, (request) => answerDetached(listener, request));
+        isDetached = true;
+        requests.detached++;
+      } else await dispatch(ctx, deps.catalogue, { apis, gate });
+    } catch (error) {
+      errors.answer(ctx, error);
+    }
+    dropRestOfBody(ctx);
+    if (!isDetached) requests.of(method, routeOf(ctx)).answered(statusOf(ctx), beganMs);
+  });
+  const answer = app.callback();
+  const { catalogue } = deps;
+  const hot = new HotRoutes(
+    { catalogue, handlers, errors, gate, requests, routers: deps.routers ?? [] },
+    { limits, generation },
+  );
+  const serve: RequestListener = (request, response) => {
+    if (!hot.take(request, response)) void answer(request, response);
+  };
+  const listener: RequestListener = gate
+    ? (request, response) => gate.enter(request, () => serve(request, response))
+    : serve;
+  return listener;
+}
+
+/** The routes of all APIs. */
+function routersOf(
+  deps: AppDeps,
+  made: {
+    readonly jobs: Jobs;
+    readonly requests: RequestFigures;
+    readonly handlers: DocumentHandlers;
+    readonly version: string;
+    readonly options: AppOptions;
+  },
+): readonly ApiRouter[] {
+  const { jobs, requests, handlers, version, options } = made;
+  return [
     versionRoutes({
       version,
       details: options.versionDetails ?? {},
     }),
     timeRoutes(deps),
-    statisticsRoutes(deps),
+    statisticsRoutes({ clock: deps.clock, requests }),
+    statisticsDescriptionRoutes(),
     serverRoutes({ leaving: deps.leaving ?? deps.signal }),
     walRoutes(deps),
     databaseRoutes({ ...deps, users: deps.access.users }),
@@ -141,42 +202,7 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): RequestListe
     userRoutes({ users: deps.access.users, catalogue: deps.catalogue }),
     authRoutes(deps.access),
     ...(deps.routers ?? []),
-  ]);
-  const gate = options.authentication === true ? new Gate(deps.access) : undefined;
-  const errors = new ErrorAnswers(deps, { signal: deps.signal });
-  const app = new Koa<RequestState>();
-  app.on('error', (error: unknown) => errors.logLate(error));
-  app.use(async (plain) => {
-    // The router adds what is missing to make it one of its own contexts.
-    const ctx = plain as Context;
-    ctx.set('server', 'ArangoDB');
-    try {
-      ctx.state.limits = limits;
-      ctx.state.generation = generation;
-      if (ctx.method === 'OPTIONS') sendOptions(ctx);
-      else if (isForPage(ctx)) redirectToPage(ctx);
-      else if (isAsync(ctx)) {
-        const owner = gate?.callerOf(ctx.req).user.name;
-        await runAsync(ctx, { jobs, owner }, (request) => answerDetached(listener, request));
-      } else await dispatch(ctx, deps.catalogue, { apis, gate });
-    } catch (error) {
-      errors.answer(ctx, error);
-    }
-    dropRestOfBody(ctx);
-  });
-  const answer = app.callback();
-  const { catalogue } = deps;
-  const hot = new HotRoutes(
-    { catalogue, handlers, errors, gate, routers: deps.routers ?? [] },
-    { limits, generation },
-  );
-  const serve: RequestListener = (request, response) => {
-    if (!hot.take(request, response)) void answer(request, response);
-  };
-  const listener: RequestListener = gate
-    ? (request, response) => gate.enter(request, () => serve(request, response))
-    : serve;
-  return listener;
+  ];
 }
 
 async function dispatch(
@@ -225,6 +251,12 @@ function admit(ctx: Context, gate: Gate, database: string, apis: readonly Api[])
   ctx.state.caller = caller;
   ctx.state.require = require;
   return true;
+}
+
+/** What the router has for a request, where it has something. */
+function routeOf({ state, matched = [], method }: Context): string | undefined {
+  const layer = matched.find(({ methods }) => methods.includes(method));
+  return state.route ?? (layer && String(layer.path));
 }
 
 /** What a path has before and behind the name of a database; a name that cannot be decoded is that of none. */

@@ -28,6 +28,8 @@ export interface RequestState {
   limits: RequestLimits;
   /** Shapes of the version that this server claims to be; `generationOf` says those of an answer. */
   generation: Generation;
+  /** What the request is counted as, where the router has less to say. */
+  route?: string;
   /** Who sends the request; undefined where nobody is asked, and on open routes. */
   caller?: Caller;
   /** Refuses with 403 what takes more than the caller may; undefined as `caller`. */

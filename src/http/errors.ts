@@ -4,8 +4,9 @@ import { type ErrorName, ServiceError } from '../model/errors.ts';
 import { errorBody } from '../protocol/error-body.ts';
 import { ClientGoneError } from './body.ts';
 import { ContentType, Header } from '../protocol/headers.ts';
-import type { Exchange } from './context.ts';
+import type { Exchange, RequestState } from './context.ts';
 import { generationOf } from './generation.ts';
+import { requestIdOf } from './request-id.ts';
 import { sendJson } from './respond.ts';
 
 /** What a client that goes away leaves behind, on its socket or on the stream it was sent. */
@@ -92,8 +93,15 @@ export class ErrorAnswers {
       if (this.#logged.has(thrown)) return;
       this.#logged.add(thrown);
     }
-    const context = { method: ctx.method, path: ctx.originalUrl, errorNum: error.errorNum };
-    this.#logger.error({ ...context, err: thrown }, 'a request failed');
+    const requestId = requestIdOf(ctx.headers);
+    if (!ctx.headerSent) ctx.set(Header.requestId, requestId);
+    // It may not have got as far as its database.
+    const { database } = ctx.state as Partial<RequestState>;
+    const context = { requestId, database: database?.name, method: ctx.method };
+    this.#logger.error(
+      { ...context, path: ctx.originalUrl, errorNum: error.errorNum, err: thrown },
+      'a request failed',
+    );
   }
 }
 

@@ -77,9 +77,16 @@ function lacking(
   right: RouteRight,
 ): { readonly right: Right; readonly database: string } | undefined {
   if (right === 'open' || right === 'user') return undefined;
-  const needed =
-    right === 'admin' ? ({ right: 'rw', database: ADMIN_DATABASE } as const) : { right, database };
+  const needed = neededFor(right, database);
   return includesRight(rightOf(user, needed.database), needed.right) ? undefined : needed;
+}
+
+function neededFor(
+  right: Exclude<RouteRight, 'open' | 'user'>,
+  database: string,
+): { readonly right: Right; readonly database: string } {
+  if (right === 'admin') return { right: 'rw', database: ADMIN_DATABASE };
+  return right === 'watch' ? { right: 'ro', database: ADMIN_DATABASE } : { right, database };
 }
 
 function whyUnknown({ headers }: IncomingMessage): string {

@@ -10,6 +10,9 @@ import type { ErrorAnswers } from './errors.ts';
 import type { Gate } from './gate.ts';
 import type { Generation } from './generation.ts';
 import { HotExchange } from './hot-exchange.ts';
+import type { RequestFigures, RouteFigures } from './request-figures.ts';
+import { givenRequestId } from './request-id.ts';
+import { statusOf } from './respond.ts';
 import { type RouteRight, rightOfRoute } from './route-rights.ts';
 
 /** By method: those with nothing behind `/_api/document`, with a collection, and with a collection and a key. */
@@ -19,6 +22,7 @@ interface HotRoute {
   readonly handler: ExchangeHandler;
   /** What it takes where clients say who they are. */
   readonly right: RouteRight;
+  readonly figures: RouteFigures;
 }
 
 /** Names that mean themselves: nothing in them is escaped. */
@@ -51,6 +55,7 @@ export class HotRoutes {
       /** Undefined where everybody may do everything. */
       gate: Gate | undefined;
       routers: readonly ApiRouter[];
+      requests: RequestFigures;
     },
     options: { limits: RequestLimits; generation: Generation },
   ) {
@@ -59,17 +64,20 @@ export class HotRoutes {
     this.#gate = deps.gate;
     this.#limits = options.limits;
     this.#generation = options.generation;
+    const { requests } = deps;
     const others = deps.routers.flatMap(({ hot }) => [...(hot ?? [])]);
-    this.#others = new Map(others.map(([name, handler]) => [name, hotRoute(name, handler)]));
+    this.#others = new Map(
+      others.map(([name, handler]) => [name, hotRoute(requests, name, handler)]),
+    );
     const { handlers } = deps;
     const { actions } = handlers;
     const read: ExchangeHandler = (exchange) => actions.read(exchange);
     this.#tables = [
-      hotTable('/_api/document', { POST: (exchange) => handlers.insert(exchange) }),
-      hotTable('/_api/document/:collection', {
+      hotTable(requests, '/_api/document', { POST: (exchange) => handlers.insert(exchange) }),
+      hotTable(requests, '/_api/document/:collection', {
         POST: (exchange) => handlers.insertInto(exchange),
       }),
-      hotTable('/_api/document/:collection/:key', {
+      hotTable(requests, '/_api/document/:collection/:key', {
         GET: read,
         HEAD: read,
         PUT: (exchange) => actions.replace(exchange),
@@ -94,24 +102,30 @@ export class HotRoutes {
     // Who may not is told so by the routes behind.
     if (this.#gate !== undefined && !this.#gate.allows(req, databaseName, route.right))
       return false;
+    const beganMs = performance.now();
     const state = { database, limits: this.#limits, generation: this.#generation };
     const params = { collection, key };
     const exchange = new HotExchange(req, res, { path, query, params, state });
-    this.#answer(exchange, route.handler).catch((error: unknown) => {
+    if (req.headers[Header.requestId] !== undefined) {
+      const id = givenRequestId(req.headers);
+      if (id !== undefined) exchange.set(Header.requestId, id);
+    }
+    this.#answer(exchange, route, beganMs).catch((error: unknown) => {
       this.#errors.logLate(error);
       res.destroy();
     });
     return true;
   }
 
-  async #answer(exchange: HotExchange, handler: ExchangeHandler): Promise<void> {
+  async #answer(exchange: HotExchange, route: HotRoute, beganMs: number): Promise<void> {
     try {
-      await handler(exchange);
+      await route.handler(exchange);
     } catch (error) {
       this.#errors.answer(exchange, error);
     }
     dropRestOfBody(exchange);
     exchange.send();
+    route.figures.answered(statusOf(exchange), beganMs);
   }
 
   /** Undefined for one that is not plain: without values, or with a name twice. */
@@ -131,17 +145,22 @@ export class HotRoutes {
 }
 
 /** The routes of one path, by method. */
-function hotTable(path: string, handlers: Readonly<Record<string, ExchangeHandler>>): Table {
+function hotTable(
+  requests: RequestFigures,
+  path: string,
+  handlers: Readonly<Record<string, ExchangeHandler>>,
+): Table {
   return new Map(
     Object.entries(handlers).map(([method, handler]) => [
       method,
-      hotRoute(`${method} ${path}`, handler),
+      hotRoute(requests, `${method} ${path}`, handler),
     ]),
   );
 }
 
 /** @param name method and path, as in the table of rights; a route that is not there is for administrators */
-function hotRoute(name: string, handler: ExchangeHandler): HotRoute {
+function hotRoute(requests: RequestFigures, name: string, handler: ExchangeHandler): HotRoute {
   const [method = '', path = ''] = name.split(' ');
-  return { handler, right: rightOfRoute(method, path) ?? 'admin' };
+  const figures = requests.of(method, path);
+  return { handler, right: rightOfRoute(method, path) ?? 'admin', figures };
 }

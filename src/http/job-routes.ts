@@ -3,6 +3,7 @@ import { ContentType, Header } from '../protocol/headers.ts';
 import { countParam, secondsParam, textParam } from '../protocol/params.ts';
 import { bodyTooLarge, announcedBytes, readBody } from './body.ts';
 import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
+import { feedFormatOf } from './log-feed.ts';
 import type { DetachedRequest } from './detached-request.ts';
 import type { Jobs, StoredAnswer } from './jobs.ts';
 import { wireTime } from '../protocol/wire-time.ts';
@@ -11,6 +12,7 @@ import { sendJson, sendResult } from './respond.ts';
 
 const PREFIX = '/_api/job';
 const OWN_PATH = /^(?:\/_db\/[^/]*)?\/_api\/job(?:\/|$)/;
+const FEED_PATH = /\/_api\/replication\/+logger-follow\/*$/;
 /** Bodies of requests that nobody waits for are kept until they have run. */
 const BODY_MAX_BYTES = 1024 * 1024;
 const LISTED = 100;
@@ -72,13 +74,16 @@ export function isAsync(ctx: Context): boolean {
  * Answers 202 and has the request run by itself: with an id under which its answer can be fetched
  * (`x-arango-async: store`), or without (`true`).
  *
- * @throws ServiceError resourceLimit (32) when too many run, documentTooLarge (413) for a body above 1 MiB
+ * @throws ServiceError httpBadParameter for a feed of the log, resourceLimit (32) when too many run, documentTooLarge (413) for a body above 1 MiB
  */
 export async function runAsync(
   ctx: Context,
   { jobs, owner }: { jobs: Jobs; owner: string | undefined },
   answer: (request: DetachedRequest) => Promise<StoredAnswer>,
 ): Promise<void> {
+  if (FEED_PATH.test(ctx.path) && feedFormatOf(ctx.headers.accept)) {
+    throw new ServiceError('httpBadParameter', 'a feed has no end, and can be no job');
+  }
   if ((announcedBytes(ctx) ?? 0) > BODY_MAX_BYTES) throw bodyTooLarge(BODY_MAX_BYTES);
   const body = await readBody(ctx);
   if (body.length > BODY_MAX_BYTES) throw bodyTooLarge(BODY_MAX_BYTES);

@@ -58,6 +58,7 @@ export function replicationDispatch(...tables: readonly ReplicationCommands[]): 
       const shown = generationOf(ctx) === '3.x' ? ` '${name}'` : '';
       throw new ServiceError('httpBadParameter', `invalid command${shown}`);
     }
+    ctx.state.route = `${PREFIX}/${name}`;
     const handler = handlerOf(command, ctx.method);
     if (handler) {
       ctx.state.require?.(rightOfCommand(ctx.method, name) ?? 'admin');

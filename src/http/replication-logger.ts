@@ -4,6 +4,7 @@ import { ContentType, Header } from '../protocol/headers.ts';
 import { chunkSizeParam, tickRangeParams } from '../protocol/params.ts';
 import type { Exchange } from './context.ts';
 import { generationOf } from './generation.ts';
+import { answerFeed, feedFormatOf } from './log-feed.ts';
 import { answerLog } from './log-pages.ts';
 import { type PageAnswerOptions, answerJson, answerSummedJson } from './replication-answer.ts';
 import { readReplicationBody } from './replication-body.ts';
@@ -74,8 +75,13 @@ export function loggerCommands(leader: Leader, options: PageAnswerOptions): Repl
   };
 }
 
-/** GET, and PUT with the ids of transactions whose beginning the client has (contract 2.6). */
+/** GET, also as a feed where that is what is accepted, and PUT with the ids of transactions whose beginning the client has (contract 2.6). */
 async function follow(leader: Leader, options: PageAnswerOptions, ctx: Exchange): Promise<void> {
+  const format = ctx.method === 'GET' ? feedFormatOf(ctx.headers.accept) : undefined;
+  if (format) {
+    await answerFeed(leader, ctx, format, options);
+    return;
+  }
   const isOf3 = generationOf(ctx) === '3.x';
   await answerLog(leader, ctx, {
     shape: isOf3 ? '3.x' : 'stored',

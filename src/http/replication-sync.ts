@@ -7,6 +7,7 @@ import { LeaderClient } from '../follower/leader-client.ts';
 import { type LeaderSelection, readSelection } from '../follower/leader-selection.ts';
 import { type ErrorName, isServiceError, ServiceError } from '../model/errors.ts';
 import { reportOf } from './detached-request.ts';
+import { givenRequestId } from './request-id.ts';
 import { answerJson } from './replication-answer.ts';
 import { readReplicationBody } from './replication-body.ts';
 import type { ReplicationCommands, ReplicationRequest } from './replication-dispatch.ts';
@@ -87,7 +88,7 @@ async function sync(deps: SyncCommandsDeps, { ctx, database }: ReplicationReques
     if (report) report.progress = () => deps.syncer.view(database)?.numbers;
     const result = await deps.syncer.run(
       database,
-      { ...chosen, keepBarrier, verbose, differencesBy },
+      { ...chosen, keepBarrier, verbose, differencesBy, requestId: givenRequestId(ctx.headers) },
       ctx.state.limits.signal,
     );
     answerJson(ctx, syncResultBody(result));

@@ -5,7 +5,13 @@ import type { Context, Exchange } from './context.ts';
 /** An answer up to this size is sent whole, with its length; a longer one is streamed. */
 const WHOLE_MAX_BYTES = 256 * 1024;
 const STREAM_BUFFER_BYTES = 64 * 1024;
+const CLIENT_GONE = 499;
 const HEADER_VALUE = /^[\x20-\x7e]*$/;
+
+/** What was answered; 499 where the client went away before. */
+export function statusOf({ headerSent, respond, status }: Exchange): number {
+  return respond === false && !headerSent ? CLIENT_GONE : status;
+}
 
 /** Answers with JSON that is already text. */
 export function sendJson(ctx: Exchange, status: number, json: string): void {

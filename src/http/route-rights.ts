@@ -1,12 +1,13 @@
 /**
  * What it takes to send a request: nothing (`open`); to be a user (`user`), where the handler says more; the
- * right to read the database of the path (`ro`) or to write to it (`rw`); or that to write to `_system`,
- * which makes an administrator (`admin`).
+ * right to read the database of the path (`ro`) or to write to it (`rw`); or, whatever the path, that to read
+ * `_system`, which lets see figures of the whole server (`watch`), or to write to it, which makes an administrator
+ * (`admin`).
  */
-export type RouteRight = 'open' | 'user' | 'ro' | 'rw' | 'admin';
+export type RouteRight = 'open' | 'user' | 'ro' | 'rw' | 'watch' | 'admin';
 
 /** From the weakest to the strongest. */
-const ORDER: readonly RouteRight[] = ['open', 'user', 'ro', 'rw', 'admin'];
+const ORDER: readonly RouteRight[] = ['open', 'user', 'ro', 'rw', 'watch', 'admin'];
 
 /**
  * The right for each route: its method, or ANY, and its path as the router has it; for commands of replication their
@@ -31,17 +32,20 @@ const RIGHTS: ReadonlyMap<string, RouteRight> = new Map([
     ],
   ]),
   ...of('admin', [
+    ...['GET /_admin/log/level', 'PUT /_admin/log/level'],
     ...['POST /_api/database', 'DELETE /_api/database/:name'],
     ...['POST /_api/user', 'DELETE /_api/user/:user'],
     'PUT /_api/user/:user/database/:database',
     'DELETE /_api/user/:user/database/:database',
     'ANY /_api/user/:user/database/:database/:collection',
   ]),
+  ...of('watch', ['GET /_admin/metrics', 'GET /_admin/metrics/v2']),
   ...of('ro', [
     ...[
       'GET /_api/version',
       'GET /_admin/time',
       'GET /_admin/statistics',
+      'GET /_admin/statistics-description',
       'GET /_admin/server/role',
       'GET /_admin/overview',
       'GET /_admin/history',

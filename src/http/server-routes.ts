@@ -30,20 +30,6 @@ export function timeRoutes(deps: { readonly clock: Clock }): ApiRouter {
 }
 
 /**
- * GET `/_admin/statistics` (contract 9.1): of what other servers measure, the clock and how long this one
- * has been up, in seconds.
- */
-export function statisticsRoutes(deps: { readonly clock: Clock }): ApiRouter {
-  const router = apiRouter('/_admin/statistics');
-  const startedMs = performance.now();
-  router.get('/', (ctx) => {
-    const uptime = (performance.now() - startedMs) / 1000;
-    sendResult(ctx, 200, { time: deps.clock.nowMs() / 1000, server: { uptime } });
-  });
-  return router;
-}
-
-/**
  * GET `/_admin/server/role` and `/availability`, which drivers of 3.x and load balancers ask for: one server on its
  * own, that answers - until it is told to stop: then 503, from before it closes its door.
  */

@@ -55,6 +55,29 @@ export class ClientRetention {
     return { retainedBytes: counts ? marks.bytesAbove(client.from) : 0, lost };
   }
 
+  /**
+   * How far a client is from losing its place, as a share of what the log may hold: 1 at its end, and where nothing
+   * limits it; 0 when the place is lost.
+   */
+  headroom(database: Database, client: FollowClient): number {
+    if (!database.changelog.holds(client.from)) return 0;
+    const capBytes = this.#capBytes(database, client);
+    const above = this.#of(database).marks.bytesAbove(client.from);
+    return Math.max(0, 1 - above / capBytes);
+  }
+
+  /** What the log may hold behind the place of a client; that of events is taken to be of the present size. */
+  #capBytes(database: Database, client: FollowClient): number {
+    const { config, state } = database.changelog;
+    const { maxEvents, maxEventsSize, retainForClients, retainForClientsSize } = config;
+    const own = Math.min(
+      maxEventsSize > 0 ? maxEventsSize : Infinity,
+      maxEvents > 0 && state.events > 0 ? (maxEvents * state.bytes) / state.events : Infinity,
+    );
+    if (retainForClients === 0 || !this.#isRecent(database, client)) return own;
+    return Math.max(own, retainForClientsSize > 0 ? retainForClientsSize : Infinity);
+  }
+
   /** Remembers where the clients are; resolves with what is to be kept for them. */
   async update(database: Database): Promise<LogKeep['clients']> {
     const followed = this.#of(database);

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Database } from '../documents/database.ts';
 import { isTransactionMarker } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
+import { type FeedFormat, isFeedFormat, pageOfFeed } from '../protocol/feed.ts';
 import { pageOf3 } from '../protocol/page-of-3.ts';
 import type { Block } from '../storage/block.ts';
 import type { Page } from '../storage/page.ts';
@@ -10,8 +11,11 @@ import type { Store } from '../storage/store.ts';
 import type { FollowClients } from './clients.ts';
 import type { PageMemory } from './page-memory.ts';
 
-/** Lines as they are stored, which is as 1.4 has them, or printed anew: as in `logger-follow` of 3.x, or `wal/tail`. */
-export type LogShape = 'stored' | '3.x' | 'wal';
+/**
+ * Lines as they are stored, which is as 1.4 has them, or printed anew: as in `logger-follow` of 3.x, as in
+ * `wal/tail`, or as a feed has them.
+ */
+export type LogShape = 'stored' | '3.x' | 'wal' | FeedFormat;
 
 /** What logger-follow is asked for (contract 2.6). */
 export interface FollowRequest {
@@ -97,8 +101,30 @@ export class LogFollow {
    *   storageDamaged; the reason of `signal` when that aborts before the first reading
    */
   async read(database: Database, request: FollowRequest, signal: AbortSignal): Promise<FollowPage> {
-    const { changelog } = database;
+    return this.#read(database, request, acceptOf(database, request), signal);
+  }
+
+  /**
+   * For one who reads page after page: what `read` takes a place and gives a page for. The collection is looked
+   * up now, so that its end, and what it is called later, can be read of.
+   *
+   * @throws ServiceError collectionNotFound
+   */
+  reader(
+    database: Database,
+    request: Omit<FollowRequest, 'from'>,
+  ): (from: Tick, signal: AbortSignal) => Promise<FollowPage> {
     const accept = acceptOf(database, request);
+    return (from, signal) => this.#read(database, { ...request, from }, accept, signal);
+  }
+
+  async #read(
+    database: Database,
+    request: FollowRequest,
+    accept: { accept?: Accept },
+    signal: AbortSignal,
+  ): Promise<FollowPage> {
+    const { changelog } = database;
     const factor = MEMORY_FACTORS[request.shape];
     const begunMs = performance.now();
     let position = request.from;
@@ -141,6 +167,7 @@ export class LogFollow {
     const { serverId } = this.#store.server;
     const bytes = body.toBuffer();
     try {
+      if (isFeedFormat(shape)) return PageBody.of(pageOfFeed(bytes, shape));
       return PageBody.of(
         shape === 'wal'
           ? pageOf3(bytes, { kind: 'wal', database: database.name, serverId })
@@ -185,16 +212,19 @@ export class LogFollow {
 }
 
 /** Memory that a page takes until it is sent, in its own bytes: there are two while it is printed anew. */
-const MEMORY_FACTORS: Readonly<Record<LogShape, number>> = { stored: 1, '3.x': 2, wal: 3 };
+const MEMORY_FACTORS: Readonly<Record<LogShape, number>> = {
+  ...{ stored: 1, '3.x': 2, wal: 3 },
+  ...{ events: 3, ndjson: 3 },
+};
 
 function larger(a: Tick, b: Tick): Tick {
   return a > b ? a : b;
 }
 
 /** Which entries a request wants; nothing when it wants all. */
-function acceptOf(database: Database, request: FollowRequest): { accept?: Accept } {
+function acceptOf(database: Database, request: Omit<FollowRequest, 'from'>): { accept?: Accept } {
   const { collection, includeSystem, firstRegularTick, openTransactions } = request;
-  const shapeOf3 = request.shape !== 'stored';
+  const shapeOf3 = request.shape === '3.x' || request.shape === 'wal';
   const wanted = collection === undefined ? undefined : database.get(collection).number;
   const isWhole = wanted === undefined && includeSystem && !shapeOf3;
   if (isWhole && firstRegularTick === 0n) return {};

@@ -4,7 +4,7 @@ import type { Store } from '../storage/store.ts';
 import type { LogKeep } from '../changelog/retention.ts';
 import { Barriers } from './barriers.ts';
 import { ClientRetention } from './client-retention.ts';
-import { FollowClients } from './clients.ts';
+import { type FollowClient, FollowClients } from './clients.ts';
 import { DumpBatches } from './dump-batches.ts';
 import { CollectionDump } from './dump.ts';
 import { LogFollow } from './follow.ts';
@@ -23,6 +23,13 @@ export interface LeaderOptions {
   readonly pageBudgetBytes: number;
   /** Dump batches open at a time, and as many barriers; 1000 by default. */
   readonly maxBatches?: number;
+}
+
+/** Who follows a log; see `ClientRetention`. */
+export interface ClientStanding extends FollowClient {
+  readonly retainedBytes: number;
+  readonly lost: boolean;
+  readonly headroom: number;
 }
 
 const MAX_BATCHES = 1000;
@@ -73,6 +80,15 @@ export class Leader {
   async logKeep(database: Database): Promise<LogKeep> {
     const clients = await this.#retention.update(database);
     return { above: this.barriers.horizon(database), clients };
+  }
+
+  /** Those who follow a log, the last to have asked last, and how they stand. */
+  clients(database: Database): readonly ClientStanding[] {
+    return this.#retention.clients(database).map((client) => ({
+      ...client,
+      ...this.#retention.standing(database, client),
+      headroom: this.#retention.headroom(database, client),
+    }));
   }
 
   /** Ends what runs by itself: the clocks of dump batches, barriers and lists of keys, and reading ahead. */

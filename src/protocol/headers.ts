@@ -21,12 +21,16 @@ export const Header = {
   async: 'x-arango-async',
   /** Id of the job such a 202 stands for. */
   asyncId: 'x-arango-async-id',
+  /** Id that a client gives a request; it is answered back, and in the log. */
+  requestId: 'x-request-id',
   /** Error numbers of an answer to an array, each with how often it is there: `1210:2,1221:1`. */
   errorCodes: 'x-arango-error-codes',
   /** Stream transaction a request belongs to. */
   transactionId: 'x-arango-trx-id',
   /** Whatever its value: a 401 shall not name a way to log in, of which browsers would make a dialog. */
   omitChallenge: 'x-omit-www-authenticate',
+  /** Tick of the last event a reader of server-sent events has. */
+  lastEventId: 'last-event-id',
 
   /** Which run of which server wrote the page: tells a leader restored from a backup. */
   incarnation: 'x-ticklog-incarnation',
@@ -45,6 +49,10 @@ export const ContentType = {
   json: 'application/json; charset=utf-8',
   /** Pages of lines, and also the 204 in their place. */
   dump: 'application/x-arango-dump; charset=utf-8',
+  /** The log as server-sent events. */
+  events: 'text/event-stream; charset=utf-8',
+  /** The log as lines of JSON without end. */
+  lines: 'application/x-ndjson; charset=utf-8',
   /** Of answers whose body is empty. */
   text: 'text/plain; charset=utf-8',
 } as const;

@@ -3,6 +3,7 @@ import { isSystemName } from '../model/names.ts';
 import { MarkerType, isDocumentMarker, isTransactionMarker } from '../model/marker.ts';
 import { jsonString } from './json-text.ts';
 import { LineCutter } from './line-cutter.ts';
+import { PageText } from './page-text.ts';
 
 /**
  * Printing stored pages in the shape of 3.x (contract 2.8, 3.4): key and revision in `data` only,
@@ -190,36 +191,4 @@ function walPayloadOf(lines: LineCutter, serverId: string): Json {
   if (type !== MarkerType.collectionCreate && type !== MarkerType.collectionChange) return { data };
   const globallyUniqueId = globalCollectionId(serverId, cid);
   return { data: { ...(data as Json), id: cid, globallyUniqueId, indexes: [] } };
-}
-
-/** Bytes and texts one behind the other, in one buffer that grows. */
-class PageText {
-  #buffer: Buffer;
-  #length = 0;
-
-  constructor(expectedBytes: number) {
-    this.#buffer = Buffer.allocUnsafe(expectedBytes);
-  }
-
-  text(text: string): void {
-    // The most that UTF-8 needs for a character of a string.
-    this.#reserve(text.length * 3);
-    this.#length += this.#buffer.write(text, this.#length);
-  }
-
-  bytes(source: Buffer, start: number, end: number): void {
-    this.#reserve(end - start);
-    this.#length += source.copy(this.#buffer, this.#length, start, end);
-  }
-
-  whole(): Buffer {
-    return this.#buffer.subarray(0, this.#length);
-  }
-
-  #reserve(bytes: number): void {
-    if (this.#length + bytes <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#length + bytes));
-    this.#buffer.copy(larger, 0, 0, this.#length);
-    this.#buffer = larger;
-  }
 }

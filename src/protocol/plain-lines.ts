@@ -4,6 +4,8 @@ import type { Tick } from '../model/tick.ts';
 
 /** Lines of one run at most. */
 const LINES_MAX = 256;
+/** Of a page so much is made a text at a time, or one line: a text of all of it would be slow to get and to get rid of. */
+const WINDOW_BYTES = 16 * 1024;
 
 const HEAD = Buffer.from('{"tick":"');
 const TYPE = Buffer.from('","type":230');
@@ -69,15 +71,15 @@ export class PlainLines {
   /** Whether all lines are upserts, and each key is above the one before it in byte order. */
   ascending = true;
 
-  /** One character a byte. */
-  readonly #text: string;
+  /** A part of the page, one character a byte. */
+  #window = '';
+  #windowStart = 0;
   #middle = HEAD;
   #hasOldRevisions = false;
   #largestRevision = 0;
 
   constructor(page: Buffer) {
     this.page = page;
-    this.#text = page.toString('latin1');
   }
 
   /** Behind the last line of the run. */
@@ -109,11 +111,6 @@ export class PlainLines {
     return this.page.toString('latin1', this.keyStarts[i], this.keyEnds[i]);
   }
 
-  /** As `key`, for a moment only: it keeps the page in memory. */
-  keySlice(i: number): string {
-    return this.#text.slice(this.keyStarts[i], this.keyEnds[i]);
-  }
-
   /**
    * Moves to the run that begins at `start`, where a line begins.
    * @param bytes the run ends with the line with which it grows larger than this
@@ -134,7 +131,7 @@ export class PlainLines {
 
   #tickAt(line: number): Tick {
     const at = line + this.tickAt;
-    return BigInt(this.#text.slice(at, at + this.tickDigits));
+    return BigInt(this.page.toString('latin1', at, at + this.tickDigits));
   }
 
   #digitsAt(start: number): number {
@@ -150,7 +147,7 @@ export class PlainLines {
     if (stands(this.#middle, page, start) && stands(KEY, page, start + this.#middle.length)) {
       return true;
     }
-    const text = this.#text.slice(start, start + MIDDLE_MAX);
+    const text = page.toString('latin1', start, start + MIDDLE_MAX);
     const middle = text.slice(0, text.indexOf(KEY_TEXT));
     const parts = ASCII.test(middle) ? MIDDLE.exec(middle) : null;
     if (!parts) return false;
@@ -249,11 +246,27 @@ export class PlainLines {
       return page[at] === CLOSE_BRACE && page[at + 1] === NEWLINE ? at + 2 : -1;
     }
     if (!stands(DATA, page, at)) return -1;
-    const newline = this.#text.indexOf('\n', at + DATA.length);
+    const newline = this.#newline(at + DATA.length);
     if (newline < 0) return -1;
     return page[newline - 1] === CLOSE_BRACE && page[newline - 2] === CLOSE_BRACE
       ? newline + 1
       : -1;
+  }
+
+  /** The first newline from `from` on, -1 when there is none. */
+  #newline(from: number): number {
+    const { page } = this;
+    if (from >= this.#windowStart) {
+      const found = this.#window.indexOf('\n', from - this.#windowStart);
+      if (found >= 0) return this.#windowStart + found;
+    }
+    for (let bytes = WINDOW_BYTES; ; bytes *= 2) {
+      this.#windowStart = from;
+      this.#window = page.toString('latin1', from, from + bytes);
+      const found = this.#window.indexOf('\n');
+      if (found >= 0) return from + found;
+      if (from + bytes >= page.length) return -1;
+    }
   }
 
   /** Whether the key of line `i` is above that of the line before. */

@@ -7,13 +7,17 @@ import {
   directoryBytes,
 } from './block.ts';
 
-export const ENTRY_MAX_BYTES = directoryBytes(1, FLAG_COLLECTIONS | FLAG_TRANSACTIONS);
-/** Of the frame of a block that is not made for one long line. */
+const ENTRY_MAX_BYTES = directoryBytes(1, FLAG_COLLECTIONS | FLAG_TRANSACTIONS);
+/** The most that a block takes whose lines are not longer than it is filled to. */
 export const STANDARD_BYTES =
   BLOCK_HEADER_BYTES + BLOCK_LINES_FILL_BYTES + BLOCK_ENTRIES_MAX * ENTRY_MAX_BYTES;
+/** Room behind a standard block for lines of a page: moving bytes within one buffer makes no object. */
+export const SOURCE_BYTES = BLOCK_LINES_FILL_BYTES;
 
 /** The bytes of a block as they will be stored, and its directory as columns. */
 export class Frame {
+  /** Whether it is for blocks that are not one long line; then lines of a page have room behind `STANDARD_BYTES`. */
+  readonly isStandard: boolean;
   readonly buffer: Buffer;
   readonly offsets: Uint32Array;
   readonly ends: Uint32Array;
@@ -26,7 +30,8 @@ export class Frame {
   /** 0 where the revision is the tick. */
   readonly revEnds: Uint32Array;
 
-  constructor(bytes: number, entries: number) {
+  private constructor(bytes: number, entries: number) {
+    this.isStandard = entries > 1;
     this.buffer = Buffer.allocUnsafeSlow(bytes);
     this.offsets = new Uint32Array(entries);
     this.ends = new Uint32Array(entries);
@@ -36,5 +41,14 @@ export class Frame {
     this.keyEnds = new Uint32Array(entries);
     this.revStarts = new Uint32Array(entries);
     this.revEnds = new Uint32Array(entries);
+  }
+
+  static standard(): Frame {
+    return new Frame(STANDARD_BYTES + SOURCE_BYTES, BLOCK_ENTRIES_MAX);
+  }
+
+  /** For a block of one line of this length. */
+  static forLine(bytes: number): Frame {
+    return new Frame(BLOCK_HEADER_BYTES + bytes + ENTRY_MAX_BYTES, 1);
   }
 }

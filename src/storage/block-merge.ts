@@ -2,7 +2,7 @@ import type { Block } from './block.ts';
 import { BLOCK_LINES_FILL_BYTES } from './block.ts';
 import { BlockWriter } from './block-writer.ts';
 import { type BlockSpace, blockKey } from './keys.ts';
-import { BlockBuffers } from './open-block.ts';
+import { BlockBuffers } from './block-buffers.ts';
 import type { OpenPointer } from './pointer.ts';
 import { Scratch } from './scratch.ts';
 import type { WriteTx } from './write-tx.ts';

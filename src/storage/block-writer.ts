@@ -3,7 +3,8 @@ import { type Tick, tickText } from '../model/tick.ts';
 import { BLOCK_HEADER_BYTES } from './block.ts';
 import type { BlockSpace } from './keys.ts';
 import type { LineRun } from './line-run.ts';
-import type { BlockBuffers, OpenBlock, RecordSink } from './open-block.ts';
+import type { BlockBuffers } from './block-buffers.ts';
+import type { OpenBlock, RecordSink } from './open-block.ts';
 import type { OpenPointer } from './pointer.ts';
 import { RunAppender, type RunTarget } from './run-appender.ts';
 

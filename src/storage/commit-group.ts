@@ -2,11 +2,20 @@ import type { Level as LevelDatabase } from 'level';
 import type { Tick } from '../model/tick.ts';
 import type { AscendingKeys } from './ascending-keys.ts';
 import { Block } from './block.ts';
+import type { BlockBuffers } from './block-buffers.ts';
 import { BlockWriter } from './block-writer.ts';
-import { type BlockSpace, Space } from './keys.ts';
+import { KeyCursor } from './key-cursor.ts';
+import {
+  type BlockSpace,
+  PRIMARY_HEAD_BYTES,
+  Space,
+  primaryKeyBytes,
+  primaryPrefix,
+} from './keys.ts';
 import { LinePointer } from './line-pointer.ts';
+import { LineTable } from './line-table.ts';
 import type { LogTip, TipMemory } from './log-tip.ts';
-import type { BlockBuffers, RecordSink } from './open-block.ts';
+import type { OpenBlock, RecordSink } from './open-block.ts';
 import { PendingPointer, type Pointer, encodePointer } from './pointer.ts';
 import type { Scratch } from './scratch.ts';
 import type { StateOwner, States } from './stored-state.ts';
@@ -27,11 +36,16 @@ const TIP_MAX_BYTES = 1024 * 1024;
 
 type Value = Buffer | PendingPointer;
 
-/** A key and a value are in use together, so each has its own. */
+/** What groups use one after another. A key and a value are in use together, so each has its own. */
 export interface GroupScratch {
   readonly keys: Scratch;
   readonly values: Scratch;
+  /** Those that no group uses. */
+  readonly lines: LineTable[];
 }
+
+/** One group is being put together while another is written. */
+const TABLES_KEPT = 2;
 
 /**
  * All requests that will become one LevelDB batch: an overlay of single keys, which later requests
@@ -52,7 +66,10 @@ export class CommitGroup implements GroupView {
   readonly #news: { readonly tip: LogTip; readonly blocks: Block[] }[] = [];
   #below: CommitGroup | undefined;
   #overlay: Overlay = new Map();
-  /** What the overlay does not say of a key may be found here. */
+  #hasPointers = false;
+  /** Of lines that came in runs; what `#overlay` says of a key is newer. */
+  #lines: LineTable | undefined;
+  /** What neither of the two says of a key may be found here. */
   readonly #ascending: AscendingKeys[] = [];
   readonly #states: States = new Map();
   readonly #blindKeys: (Buffer | string)[] = [];
@@ -94,6 +111,7 @@ export class CommitGroup implements GroupView {
   change(keyText: string, value: OverlayValue): OverlayValue | undefined {
     const before = this.#overlay.get(keyText);
     this.#overlay.set(keyText, value);
+    if (keyText.charCodeAt(0) === Space.primary) this.#hasPointers = true;
     return before;
   }
 
@@ -118,6 +136,31 @@ export class CommitGroup implements GroupView {
     // First, for what is added is what comes behind the state as it was.
     for (const { tip, blocks } of this.#news) tip.add(blocks);
     for (const [owner, value] of this.#states) owner.show(value);
+  }
+
+  get hasPointers(): boolean {
+    return this.#hasPointers;
+  }
+
+  isLive(key: KeyCursor): boolean {
+    const isLive = this.livenessOf(key) ?? this.#below?.livenessOf(key);
+    if (isLive !== undefined) return isLive;
+    const { collection, source, start, end } = key;
+    const bytes = primaryKeyBytes(collection, source, start, end, this.#scratch.keys);
+    return this.#level.getSync(bytes) !== undefined;
+  }
+
+  noteLine(block: OpenBlock, place: number, hash: number): void {
+    this.#lines ??= this.#scratch.lines.pop() ?? new LineTable();
+    this.#lines.add(block, place, hash);
+  }
+
+  lineCount(): number {
+    return this.#lines?.size ?? 0;
+  }
+
+  truncateLines(count: number): void {
+    this.#lines?.truncate(count);
   }
 
   putBlind(key: Buffer | string, value: Value | null): void {
@@ -229,6 +272,11 @@ export class CommitGroup implements GroupView {
     this.#below = undefined;
     // Pointers into blocks that are no more; what they say is in the store.
     this.#overlay = new Map();
+    if (this.#lines) {
+      this.#lines.clear();
+      if (this.#scratch.lines.length < TABLES_KEPT) this.#scratch.lines.push(this.#lines);
+      this.#lines = undefined;
+    }
     this.#ascending.length = 0;
     for (const writer of this.#writers.values()) writer.release();
     this.#writers.clear();
@@ -237,7 +285,22 @@ export class CommitGroup implements GroupView {
   /** What this group alone does to a key. */
   changeOf(keyText: string): Value | null | undefined {
     const value = this.#overlay.get(keyText);
-    if (value !== undefined || this.#ascending.length === 0) return value;
+    if (value !== undefined) return value;
+    const line = this.#lines && lineOf(this.#lines, keyText);
+    return line === undefined ? this.#ascendingPointer(keyText) : line;
+  }
+
+  /** Whether this group alone leaves a document under a key; undefined when it does nothing to it. */
+  livenessOf(key: KeyCursor): boolean | undefined {
+    const isLine = this.#lines?.isLive(key);
+    if (!this.#hasPointers && this.#ascending.length === 0) return isLine;
+    const keyText = primaryPrefix(key.collection) + key.text;
+    const value = this.#overlay.get(keyText);
+    if (value !== undefined) return value !== null;
+    return isLine ?? (this.#ascendingPointer(keyText) ? true : undefined);
+  }
+
+  #ascendingPointer(keyText: string): LinePointer | undefined {
     for (const keys of this.#ascending) {
       const found = keys.find(keyText);
       if (found) return found;
@@ -256,6 +319,15 @@ export class CommitGroup implements GroupView {
   }
 }
 
+/** What the lines of a group make of a primary key, given as latin1 text. */
+function lineOf(lines: LineTable, keyText: string): LinePointer | null | undefined {
+  if (lines.size === 0 || keyText.charCodeAt(0) !== Space.primary) return undefined;
+  const bytes = Buffer.from(keyText, 'latin1');
+  const key = new KeyCursor(bytes.readUInt32BE(1), bytes);
+  key.moveTo(PRIMARY_HEAD_BYTES, bytes.length);
+  return lines.pointer(key);
+}
+
 /** Hands records to a batch, in buffers used again for the next ones, and adds up their bytes. */
 class CountingSink implements RecordSink {
   bytes = 0;
@@ -263,7 +335,10 @@ class CountingSink implements RecordSink {
   readonly values: Scratch;
   readonly #batch: Pick<RecordSink, 'put' | 'del'>;
 
-  constructor(batch: Pick<RecordSink, 'put' | 'del'>, { keys, values }: GroupScratch) {
+  constructor(
+    batch: Pick<RecordSink, 'put' | 'del'>,
+    { keys, values }: Pick<GroupScratch, 'keys' | 'values'>,
+  ) {
     this.#batch = batch;
     this.keys = keys;
     this.values = values;

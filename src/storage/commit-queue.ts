@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { collectGarbage } from '../base/collect-garbage.ts';
 import { deferred } from '../base/deferred.ts';
 import type { Tick } from '../model/tick.ts';
-import { BlockBuffers } from './open-block.ts';
+import { BlockBuffers } from './block-buffers.ts';
 import type { CommitChain } from './commit-chain.ts';
 import { CommitGroup, type Level } from './commit-group.ts';
 import { metaKey } from './keys.ts';
@@ -38,6 +38,17 @@ interface Accepted {
 const GROUP_REQUESTS_MAX = 4096;
 const BUFFERS_KEPT = 192;
 
+/** What a queue has done since the store was opened. */
+export interface CommitFigures {
+  /** Requests, and the batches that they were written in. */
+  requests: number;
+  batches: number;
+  /** Time that writing took, in ms. */
+  writeMs: number;
+  /** Requests that could not be written, or were not tried any more. */
+  refused: number;
+}
+
 export const CEILING_KEY = metaKey('t');
 
 /**
@@ -54,7 +65,7 @@ export class CommitQueue {
   readonly #tips: TipMemory;
   readonly #alwaysSync: boolean;
   readonly #buffers = new BlockBuffers({ keepCount: BUFFERS_KEPT });
-  readonly #scratch = { keys: new Scratch(), values: new Scratch() };
+  readonly #scratch = { keys: new Scratch(), values: new Scratch(), lines: [] };
   readonly #waiting: Waiting[] = [];
   #open: { group: CommitGroup; accepted: Accepted[]; exclusive: boolean } | undefined;
   #writing: { group: CommitGroup; exclusive: boolean } | undefined;
@@ -63,6 +74,7 @@ export class CommitQueue {
   readonly #failed = deferred<ServiceError>();
   #lastCommitted: Tick;
   #idle: (() => void)[] = [];
+  readonly figures: CommitFigures = { requests: 0, batches: 0, writeMs: 0, refused: 0 };
 
   constructor(
     deps: {
@@ -135,6 +147,7 @@ export class CommitQueue {
       if (!next) break;
       if (this.#failure) {
         this.#waiting.shift();
+        this.figures.refused++;
         next.reject(this.#failure);
         continue;
       }
@@ -200,8 +213,12 @@ export class CommitQueue {
     if (!open || this.#writing) return;
     this.#open = undefined;
     this.#writing = { group: open.group, exclusive: open.exclusive };
+    const beganMs = performance.now();
     try {
       await this.#write(open.group);
+      this.figures.batches++;
+      this.figures.requests += open.accepted.length;
+      this.figures.writeMs += performance.now() - beganMs;
       this.#lastCommitted = open.group.lastTick;
       open.group.show();
       for (const { tx } of open.accepted) for (const effect of tx.effects) effect();
@@ -249,8 +266,10 @@ export class CommitQueue {
     this.#failure = failure;
     // Whoever opens the store again hears of it before those whose writes are lost.
     this.#failed.resolve(failure);
-    for (const { waiting } of accepted) waiting.reject(failure);
-    for (const { waiting } of this.#open?.accepted ?? []) waiting.reject(failure);
+    for (const { waiting } of [...accepted, ...(this.#open?.accepted ?? [])]) {
+      this.figures.refused++;
+      waiting.reject(failure);
+    }
     this.#open?.group.release();
     this.#open = undefined;
   }

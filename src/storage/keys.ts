@@ -28,7 +28,7 @@ export const Space = {
 export type BlockSpace = typeof Space.journal | typeof Space.changelog;
 
 /** What stands before the document key in a primary key. */
-const PRIMARY_HEAD_BYTES = 5;
+export const PRIMARY_HEAD_BYTES = 5;
 /** Length in bytes of the key of a block. */
 export const BLOCK_KEY_BYTES = 13;
 

@@ -10,7 +10,8 @@ import {
   blockCrc,
   directoryBytes,
 } from './block.ts';
-import { ENTRY_MAX_BYTES, Frame, STANDARD_BYTES } from './block-frame.ts';
+import { type Frame, SOURCE_BYTES, STANDARD_BYTES } from './block-frame.ts';
+import type { KeyCursor } from './key-cursor.ts';
 import { type BlockSpace, blockKey, primaryKeyBytes } from './keys.ts';
 import type { LineRun } from './line-run.ts';
 import { type OpenPointer, encodePointerBytes } from './pointer.ts';
@@ -21,6 +22,7 @@ const TWO_32 = 2 ** 32;
 /** What stands in a line between the comma before the key and its text. */
 const KEY_NAME_BYTES = '"key":"'.length;
 const SHORT_BYTES = 64;
+const EMPTY: Buffer = Buffer.alloc(0);
 const ZERO = 0x30;
 const NINE = 0x39;
 
@@ -30,32 +32,6 @@ export interface RecordSink {
   del(key: Buffer): void;
   readonly keys: Scratch;
   readonly values: Scratch;
-}
-
-/** What standard blocks are put together in, used again so that steady writing allocates nothing. */
-export class BlockBuffers {
-  readonly #free: Frame[] = [];
-  readonly #keepCount: number;
-
-  constructor(options: { keepCount: number }) {
-    this.#keepCount = options.keepCount;
-  }
-
-  /** A block with room for a line of this length. */
-  open(bytes: number): OpenBlock {
-    if (bytes > BLOCK_LINES_FILL_BYTES) {
-      return new OpenBlock(new Frame(BLOCK_HEADER_BYTES + bytes + ENTRY_MAX_BYTES, 1));
-    }
-    return new OpenBlock(this.#free.pop() ?? new Frame(STANDARD_BYTES, BLOCK_ENTRIES_MAX));
-  }
-
-  /** Takes back what a block was put together in; the block must not be used afterwards. */
-  close(block: OpenBlock): void {
-    const { frame } = block;
-    if (frame.buffer.length === STANDARD_BYTES && this.#free.length < this.#keepCount) {
-      this.#free.push(frame);
-    }
-  }
 }
 
 /** A block that still grows. */
@@ -70,6 +46,8 @@ export class OpenBlock {
   /** By entry; empty while none has one. */
   #transactions: bigint[] = [];
   #hasOwnPointers = false;
+  /** Which bytes of which page stand behind the block. */
+  readonly #source = { page: EMPTY, from: 0, to: 0 };
 
   constructor(frame: Frame) {
     this.frame = frame;
@@ -86,8 +64,7 @@ export class OpenBlock {
   /** Whether there is room for a line of this length with this tick. */
   fits(bytes: number, tick: Tick): boolean {
     // Its frame was chosen for its first line, whatever that is.
-    if (this.count === 0)
-      return bytes <= BLOCK_LINES_FILL_BYTES || this.buffer.length > STANDARD_BYTES;
+    if (this.count === 0) return bytes <= BLOCK_LINES_FILL_BYTES || !this.frame.isStandard;
     return this.room(bytes, 0) && tick - this.#firstTick <= SPAN_MAX;
   }
 
@@ -178,7 +155,7 @@ export class OpenBlock {
       copied = tail;
     }
     const restAt = start + head.length + (copied === from ? 0 : revEnd + 1 - from);
-    run.page.copy(buffer, restAt, copied, end);
+    this.#copy(run, copied, end, restAt);
     const type = run.types[i] ?? 0;
     this.length = restAt + end - copied - BLOCK_HEADER_BYTES;
     this.count = n + 1;
@@ -187,7 +164,7 @@ export class OpenBlock {
     frame.types[n] = type;
     frame.collections[n] = collection;
     frame.keyStarts[n] = keyStart + shift;
-    frame.keyEnds[n] = type === MarkerType.remove ? 0 : (run.keyEnds[i] ?? 0) + shift;
+    frame.keyEnds[n] = (run.keyEnds[i] ?? 0) + shift;
     frame.revStarts[n] = (run.revStarts[i] ?? 0) + shift;
     frame.revEnds[n] = revEnd + shift;
     this.#hasOwnPointers = true;
@@ -226,6 +203,24 @@ export class OpenBlock {
     this.#hasOwnPointers = true;
   }
 
+  /** Copies bytes of a page; those behind them are likely to be wanted next. */
+  #copy({ page, ends, count }: LineRun, from: number, to: number, at: number): void {
+    const { buffer, isStandard } = this.frame;
+    if (!isStandard || to - from > SOURCE_BYTES) {
+      page.copy(buffer, at, from, to);
+      return;
+    }
+    const source = this.#source;
+    if (source.page !== page || from < source.from || to > source.to) {
+      source.page = page;
+      source.from = from;
+      source.to = Math.min(from + SOURCE_BYTES, ends[count - 1] ?? 0);
+      page.copy(buffer, STANDARD_BYTES, from, source.to);
+    }
+    const shift = STANDARD_BYTES - source.from;
+    buffer.copyWithin(at, from + shift, to + shift);
+  }
+
   /** Says what tick an empty block begins with. */
   begin(firstTick: Tick): void {
     this.#firstTick = firstTick;
@@ -233,6 +228,16 @@ export class OpenBlock {
 
   tick(i: number): Tick {
     return this.#firstTick + BigInt(this.frame.offsets[i] ?? 0);
+  }
+
+  /** Whether an entry with a pointer of its own has this key. */
+  hasKey(i: number, { collection, source, start, end }: KeyCursor): boolean {
+    const { frame, buffer } = this;
+    const own = frame.keyStarts[i] ?? 0;
+    if ((frame.keyEnds[i] ?? 0) - own !== end - start) return false;
+    if (frame.collections[i] !== collection) return false;
+    for (let at = start; at < end; at++) if (buffer[own + at - start] !== source[at]) return false;
+    return true;
   }
 
   /** Key of an entry with a pointer of its own. */

@@ -1,8 +1,10 @@
+import { assert } from '../base/assert.ts';
 import { MarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
 import type { LineRun } from './line-run.ts';
 import { LinePointer } from './line-pointer.ts';
 import { type OpenBlock, increment } from './open-block.ts';
+import type { AppendedLine } from './write-tx.ts';
 
 const HEAD = '{"tick":"';
 const SPAN_MAX = 0xffff_ffff;
@@ -19,7 +21,7 @@ export interface RunTarget {
  * Appends lines of a run to a journal, some or all of them, in their order. Line `i` gets the tick `firstTick + i`.
  * `end` must be called, and nothing else may be appended before.
  */
-export class RunAppender {
+export class RunAppender implements AppendedLine {
   readonly #target: RunTarget;
   readonly #run: LineRun;
   readonly #firstTick: Tick;
@@ -51,7 +53,25 @@ export class RunAppender {
     this.#typeAt = this.#head.length - 2;
   }
 
-  append(i: number): LinePointer {
+  /** The block of the line appended last. */
+  get block(): OpenBlock {
+    assert(this.#block, 'a line was appended');
+    return this.#block;
+  }
+
+  /** Where in that block it is. */
+  get place(): number {
+    return this.block.count - 1;
+  }
+
+  /** A pointer to it, null when it is a removal. */
+  pointer(): LinePointer | null {
+    return this.#run.types[this.#last] === MarkerType.remove
+      ? null
+      : new LinePointer(this.block, this.place);
+  }
+
+  append(i: number): void {
     const run = this.#run;
     for (; this.#at < i; this.#at++) increment(this.#digits);
     this.#head[this.#typeAt] = ZERO + ((run.types[i] ?? 0) % 10);
@@ -63,7 +83,6 @@ export class RunAppender {
     block.pushLine(run, i, this.#head, this.#offset + i, this.#collection);
     this.#bytes += block.length - before;
     this.#last = i;
-    return new LinePointer(block, block.count - 1);
   }
 
   /** Returns the bytes of all lines appended, and the tick of the last one; undefined when there was none. */

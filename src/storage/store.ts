@@ -8,8 +8,14 @@ import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import { CommitChain } from './commit-chain.ts';
 import type { Level } from './commit-group.ts';
-import { CEILING_KEY, type CommitOptions, CommitQueue } from './commit-queue.ts';
+import {
+  CEILING_KEY,
+  type CommitFigures,
+  type CommitOptions,
+  CommitQueue,
+} from './commit-queue.ts';
 import { DamageGuard } from './damage-guard.ts';
+import { directorySize } from './directory-size.ts';
 import { StoreHealth } from './health.ts';
 import { Space, metaKey, primaryKey } from './keys.ts';
 import { checkLastCommit, noteLastCommit } from './last-commit.ts';
@@ -29,7 +35,7 @@ import type { WriteTx } from './write-tx.ts';
 /** Version of the layout of the whole store; a directory with another one is refused. */
 export const STORE_FORMAT = 1;
 
-const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
+const WRITE_BUFFER_BYTES = 32 * 1024 * 1024;
 const CACHE_BYTES = 16 * 1024 * 1024;
 const MAX_FILE_BYTES = 8 * 1024 * 1024;
 const TIP_BYTES = 16 * 1024 * 1024;
@@ -174,6 +180,15 @@ export class Store {
   /** A tick that may be shown at once; see CommitQueue.drawTick. */
   drawTick(): Promise<Tick> {
     return this.#queue.drawTick();
+  }
+
+  get commits(): Readonly<CommitFigures> {
+    return this.#queue.figures;
+  }
+
+  /** What the store takes on the disk. */
+  size(): Promise<{ readonly bytes: number; readonly files: number }> {
+    return directorySize(storeIn(this.#directory));
   }
 
   /** Tick of the last completed commit. */

@@ -1,7 +1,10 @@
 import type { Tick } from '../model/tick.ts';
 import type { AscendingKeys } from './ascending-keys.ts';
 import type { BlockMark, BlockWriter } from './block-writer.ts';
-import { type BlockSpace, Space } from './keys.ts';
+import type { KeyCursor } from './key-cursor.ts';
+import { type BlockSpace, Space, primaryPrefix } from './keys.ts';
+import type { LinePointer } from './line-pointer.ts';
+import type { OpenBlock } from './open-block.ts';
 import {
   type OpenPointer,
   PendingPointer,
@@ -23,6 +26,15 @@ export interface GroupView {
   /** As `change` and `restore`. */
   changeState(owner: StateOwner, value: object): object | undefined;
   restoreState(owner: StateOwner, before: object | undefined): void;
+  /** Whether there is a document with this key. */
+  isLive(key: KeyCursor): boolean;
+  /** Whether pointers were changed with `change`; then they must be from there on. */
+  readonly hasPointers: boolean;
+  /** Notes an entry that puts its key itself; the key has this hash. */
+  noteLine(block: OpenBlock, place: number, hash: number): void;
+  /** Lines noted. */
+  lineCount(): number;
+  truncateLines(count: number): void;
   putBlind(key: Buffer | string, value: Buffer | OpenPointer | null): void;
   /** Has keys found that are not changed one by one. */
   addAscending(keys: AscendingKeys): void;
@@ -35,6 +47,14 @@ export interface GroupView {
   drawTicks(count: number): Tick;
   observeTick(tick: Tick): void;
   readLine(number: number, pointer: Pointer): string;
+}
+
+/** A line that was appended just now, as one of a run. */
+export interface AppendedLine {
+  readonly block: OpenBlock;
+  readonly place: number;
+  /** null for a removal. */
+  pointer(): LinePointer | null;
 }
 
 /** What becomes of a single key; null removes it. */
@@ -63,6 +83,7 @@ export class WriteTx {
     [];
   readonly #marks: { readonly writer: BlockWriter; readonly mark: BlockMark }[] = [];
   readonly #blindCount: number;
+  readonly #lineCount: number;
   readonly #ascendingCount: number;
   #afterCommit: (() => void)[] | undefined;
 
@@ -70,6 +91,7 @@ export class WriteTx {
     this.#group = group;
     this.timeMs = group.timeMs;
     this.#blindCount = group.blindCount();
+    this.#lineCount = group.lineCount();
     this.#ascendingCount = group.ascendingCount();
   }
 
@@ -95,6 +117,19 @@ export class WriteTx {
   /** Points a primary key to an entry of this batch; `null` removes. */
   putPointer(keyText: string, pointer: PendingPointer | null): void {
     this.#change(keyText, pointer);
+  }
+
+  /** Whether there is a document with this key. */
+  isLive(key: KeyCursor): boolean {
+    return this.#group.isLive(key);
+  }
+
+  /** Points a key to a line of this batch, or removes it when the line is a removal. */
+  putLine(key: KeyCursor, line: AppendedLine): void {
+    const group = this.#group;
+    if (group.hasPointers)
+      this.putPointer(primaryPrefix(key.collection) + key.text, line.pointer());
+    else group.noteLine(line.block, line.place, key.hash);
   }
 
   /** What this transaction, or one not yet committed before it, made of a state; used by StoredState. */
@@ -179,6 +214,7 @@ export class WriteTx {
       group.restoreState(owner, before);
     }
     group.truncateBlind(this.#blindCount);
+    group.truncateLines(this.#lineCount);
     group.truncateAscending(this.#ascendingCount);
   }
 

@@ -1,10 +1,12 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import ts from 'typescript';
 import { expect, test } from 'vitest';
+import { connect, openServer } from '../../src/index.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -102,6 +104,33 @@ test('the example of the README prints what stands below it', async () => {
   expect(stderr).toBe('');
   expect(stdout).toBe(output);
 });
+
+test('the example of a feed in the README compiles, and shows changes until it is stopped', async () => {
+  const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
+  const [, section = ''] = readme.split('## Change feed\n');
+  const [, code = ''] = /```ts\n([^]*?)```/.exec(section) ?? [];
+  await using dir = await makeTempDir();
+  await makeConsumer(dir.path);
+  await using server = await openServer();
+  const documented = 'http://127.0.0.1:8529';
+  expect(code).toContain(documented);
+  await writeFile(join(dir.path, 'example.ts'), code.replace(documented, server.url));
+  expect(compile(join(dir.path, 'example.ts'))).toEqual([]);
+  await using client = connect(server.url);
+  const orders = await client.use().createCollection('orders');
+  const child = spawn(process.execPath, [join(dir.path, 'example.js')]);
+  let [output, errors] = ['', ''];
+  child.stdout.on('data', (chunk) => (output += String(chunk)));
+  child.stderr.on('data', (chunk) => (errors += String(chunk)));
+  const ended = once(child, 'exit');
+  await orders.insert({ _key: 'a1', qty: 3 });
+  await orders.update('a1', { qty: 4 });
+  await orders.remove('a1');
+  const wanted = 'new: a1 3\nchanged: a1 4\ngone: a1\n';
+  await expect.poll(() => output, { timeout: 20_000 }).toBe(wanted);
+  child.kill('SIGINT');
+  expect([await ended, errors]).toEqual([[0, null], '']);
+}, 120_000);
 
 test('nothing but the entry of the package can be imported', async () => {
   await using dir = await makeTempDir();

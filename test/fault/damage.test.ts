@@ -15,8 +15,9 @@ import { openCore } from '../support/store.ts';
 import { type TempDir, makeTempDir } from '../support/temp-dir.ts';
 import { verifyAcknowledged, verifyCore } from '../support/verify-core.ts';
 
-/** Places to damage in each test. The long form: TICKLOG_DAMAGE_PLACES=1000 npm test -- test/fault/damage */
-const PLACES = Number(process.env['TICKLOG_DAMAGE_PLACES'] ?? 40);
+/** Places to damage in each test. The long form: npm run test:fault, or as many as TICKLOG_DAMAGE_PLACES says. */
+const DEFAULT_PLACES = process.env['TICKLOG_LONG'] === '1' ? 1000 : 40;
+const PLACES = Number(process.env['TICKLOG_DAMAGE_PLACES'] ?? DEFAULT_PLACES);
 
 interface Killed extends AsyncDisposable {
   readonly directory: string;
@@ -111,6 +112,9 @@ describe('rule 9: a damaged write-ahead log', () => {
         // A refusal changes nothing: the next try is refused too.
         await rm(directory, { recursive: true });
       }
+      console.info(
+        `write-ahead log: ${refused} of ${PLACES} flips refused, nothing lost by the others`,
+      );
       expect(refused).toBeGreaterThan(0.9 * PLACES);
     },
   );
@@ -200,6 +204,8 @@ describe('rule 9: a damaged table', () => {
         outcomes.push(await readDamaged(copy, file));
         await rm(copy, { recursive: true });
       }
+      const noticed = outcomes.filter((outcome) => outcome === 'noticed').length;
+      console.info(`tables: ${noticed} of ${outcomes.length} flips noticed`);
       expect(outcomes).not.toContain('wrong');
       expect(outcomes).toContain('noticed');
     },

@@ -14,6 +14,7 @@ const ROUNDS = process.env['TICKLOG_LONG'] === '1' ? 20 : 2;
 const MIB = 1024 * 1024;
 const DISK_BYTES = 96 * MIB;
 const BACK_MS = 30_000;
+const POLL_MS = 20;
 const PAD = 'x'.repeat(20_000);
 
 let dir: TempDir;
@@ -60,14 +61,15 @@ class Writer {
     throw new Error('nothing was refused');
   }
 
-  /** Until writes are taken again. */
-  async untilTaken(): Promise<void> {
-    const until = performance.now() + BACK_MS;
+  /** Until writes are taken again. @returns after how many seconds the first one was answered that was */
+  async untilTaken(): Promise<number> {
+    const sinceMs = performance.now();
     for (;;) {
       const { status, body } = await this.attempt();
-      if (status < 300) return;
-      if (performance.now() > until) throw new Error(`still ${status}: ${JSON.stringify(body)}`);
-      await sleep(100);
+      const tookMs = performance.now() - sinceMs;
+      if (status < 300) return tookMs / 1000;
+      if (tookMs > BACK_MS) throw new Error(`still ${status}: ${JSON.stringify(body)}`);
+      await sleep(POLL_MS);
     }
   }
 
@@ -90,13 +92,15 @@ describe('a full disk', () => {
     'writes are refused with 507, what is there can be read, and it goes on when there is room',
     { timeout: 60_000 + ROUNDS * 20_000 },
     async ({ skip }) => {
+      const backAfter: number[] = [];
       for (let round = 0; round < ROUNDS; round++) {
         const found = await SmallDisk.mount(DISK_BYTES);
         if (typeof found === 'string') return skip(found);
         await using disk = found;
         // Now here, now there: within a batch, at a new log, or when a table is made.
-        await fillUp(disk, round * 700_000);
+        backAfter.push(...(await fillUp(disk, round * 700_000)));
       }
+      console.info(`a full disk: writes were taken again after ${spread(backAfter)}`);
     },
   );
 
@@ -142,14 +146,25 @@ describe('a full disk', () => {
   );
 });
 
-/** Fills the disk of a server, but for so many bytes, gives the room back, and looks whether all is well. */
-async function fillUp(disk: SmallDisk, leaveBytes: number): Promise<void> {
+/** The smallest, the middle and the largest of some times in seconds. */
+function spread(seconds: readonly number[]): string {
+  const sorted = [...seconds].sort((a, b) => a - b).map((each) => each.toFixed(2));
+  const [least, middle, most] = [0, sorted.length >> 1, sorted.length - 1].map((i) => sorted[i]);
+  return `${least} to ${most} s, ${middle} s in the middle of ${sorted.length}`;
+}
+
+/**
+ * Twice fills the disk of a server, but for so many bytes, gives the room back, and looks whether all is well.
+ * @returns the seconds until writes were taken again
+ */
+async function fillUp(disk: SmallDisk, leaveBytes: number): Promise<number[]> {
   const directory = join(disk.path, 'data');
   await using server = await ServerProcess.start({ name: 'full', directory });
   await using api = new ServerApi({ url: server.url });
   await api.createCollection('c');
   const writer = new Writer(api);
   await writer.write(100);
+  const backAfter: number[] = [];
   for (let time = 0; time < 2; time++) {
     await disk.fill(leaveBytes);
     const { status, body } = await writer.untilRefused();
@@ -157,13 +172,14 @@ async function fillUp(disk: SmallDisk, leaveBytes: number): Promise<void> {
     expect(body['errorMessage']).toMatch(/full.*make room/i);
     await writer.expectAll();
     await disk.free();
-    await writer.untilTaken();
+    backAfter.push(await writer.untilTaken());
     await writer.expectAll();
   }
   await writer.write(100);
   await writer.expectAll();
   await server.stop();
   await expectWhole(directory);
+  return backAfter;
 }
 
 async function waitUntilRunning(api: ServerApi): Promise<void> {
@@ -190,6 +206,7 @@ test(
     await using api = new ServerApi({ url: server.url });
     await api.createCollection('c');
     const writer = new Writer(api);
+    const backAfter: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       await writer.write(50 + round);
       await io.begin();
@@ -198,9 +215,10 @@ test(
       expect(body['errorMessage']).toMatch(/could not be written.*[Ii]nput\/output error.*Mend/);
       await writer.expectAll();
       await io.end();
-      await writer.untilTaken();
+      backAfter.push(await writer.untilTaken());
       await writer.expectAll();
     }
+    console.info(`I/O errors: writes were taken again after ${spread(backAfter)}`);
     await server.stop();
     await expectWhole(directory);
   },

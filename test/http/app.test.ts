@@ -164,6 +164,19 @@ describe('failures', () => {
     expect((errors[0]!.context['err'] as Error).message).toBe('the secret reason');
   });
 
+  test('the answer has the id under which it is logged: that of the request, or one that is made', async () => {
+    const { logger, lines } = recordingLogger();
+    await using server = await openOddServer(logger);
+    const own = await server.request('GET', '/_api/odd/boom', {
+      headers: { 'x-request-id': 'a1' },
+    });
+    const made = await server.request('GET', '/_api/odd/damaged');
+    const ids = lines.map(({ context }) => context['requestId']);
+    expect(ids).toEqual(['a1', expect.stringMatching(/^[0-9a-f-]{36}$/)]);
+    expect([own, made].map(({ headers }) => headers['x-request-id'])).toEqual(ids);
+    expect(lines.map(({ context }) => context['database'])).toEqual(['_system', '_system']);
+  });
+
   test('a failure of the storage is logged, a mistake of the client is not', async () => {
     const { logger, lines } = recordingLogger();
     await using server = await openOddServer(logger);

@@ -3,15 +3,46 @@ import { openTestServer } from '../support/http-server.ts';
 import { expectError } from './expect-error.ts';
 
 describe('/_admin', () => {
-  test('statistics: the clock, and how long the server has been up', async () => {
+  test('statistics: the clock, the process, and the requests by their methods', async () => {
     await using server = await openTestServer({ clock: { nowMs: () => 1_500_000_000_250 } });
-    const { json } = await server.request('GET', '/_admin/statistics');
-    expect(json).toEqual({
-      time: 1_500_000_000.25,
-      server: { uptime: expect.any(Number) as number },
-      error: false,
-      code: 200,
+    await server.request('GET', '/_api/version');
+    await server.request('POST', '/_api/collection', { body: { name: 'c' } });
+    await server.request('POST', '/_api/document/c', { body: { _key: 'k' } });
+    await server.request('GET', '/_api/document/c/k');
+    await server.request('GET', '/_api/version', { headers: { 'x-arango-async': 'true' } });
+    await vi.waitFor(async () => {
+      const { json } = await server.request('GET', '/_admin/statistics');
+      expect(json).toMatchObject({
+        ...{ time: 1_500_000_000.25, enabled: true, error: false, code: 200 },
+        http: { requestsAsync: 1, requestsPost: 2, requestsPut: 0, requestsOther: 0 },
+      });
     });
+    const { json } = await server.request('GET', '/_admin/statistics');
+    const { http, client, system } = json as {
+      http: Record<string, number>;
+      client: { totalTime: { count: number; counts: number[]; sum: number } };
+      system: { residentSize: number };
+    };
+    expect(http['requestsTotal']).toBe((http['requestsGet'] ?? 0) + 2);
+    expect(http['requestsGet']).toBeGreaterThanOrEqual(4);
+    expect(client.totalTime.count).toBe(http['requestsTotal']);
+    expect(client.totalTime.counts.reduce((sum, each) => sum + each)).toBe(client.totalTime.count);
+    expect(client.totalTime.sum).toBeGreaterThan(0);
+    expect(system.residentSize).toBeGreaterThan(1_000_000);
+  });
+
+  test('statistics-description has every figure of the statistics', async () => {
+    await using server = await openTestServer();
+    const { json } = await server.request('GET', '/_admin/statistics-description');
+    const { figures } = json as { figures: { group: string; identifier: string }[] };
+    const described = figures.map(({ group, identifier }) => `${group}.${identifier}`).sort();
+    const answer = await server.request('GET', '/_admin/statistics');
+    const shown = Object.entries(answer.json).flatMap(([group, values]) =>
+      typeof values === 'object' && values !== null
+        ? Object.keys(values).map((identifier) => `${group}.${identifier}`)
+        : [],
+    );
+    expect(described).toEqual(shown.sort());
   });
 
   test('role and availability are those of a server on its own', async () => {

@@ -90,6 +90,25 @@ describe('retainForClients', () => {
     }
   });
 
+  test('the headroom of a follower shrinks as the log grows behind its place', async () => {
+    const { server, changelog, ask, round } = await openScene({ maxEvents: 100 });
+    const { leader, database } = server;
+    const headroom = (): number => leader.clients(database)[0]?.headroom ?? NaN;
+    await write(server, 50);
+    await ask(7, changelog.state.lastTick);
+    await round();
+    expect(headroom()).toBe(1);
+    for (const expected of [0.75, 0.5, 0.25]) {
+      await write(server, 25);
+      await round();
+      expect(Math.abs(headroom() - expected)).toBeLessThan(0.1);
+    }
+    await write(server, 50);
+    await round();
+    expect(headroom()).toBe(0);
+    expect(leader.clients(database)[0]?.lost).toBe(true);
+  });
+
   test('ends when a follower has not asked for that long, which is then lost', async () => {
     const { server, clock, changelog, ask, round, clients } = await openScene({
       retainForClients: 60,

@@ -107,7 +107,11 @@ function otherResponseOf(method: string, status: number): ApiResponse | undefine
 }
 
 function headerFaults(response: ApiResponse, answer: CheckedAnswer): string[] {
-  const documented = response.headers ?? {};
+  const ofType = response.content?.[typeOf(answer)]?.['x-headers'];
+  const documented = {
+    ...apiDocument['x-every-answer'].headers,
+    ...(ofType ?? response.headers),
+  };
   const faults = Object.keys(answer.headers)
     .filter((name) => OWN_HEADERS.test(name) && !(name in documented))
     .map((name) => `header ${name} is not documented`);
@@ -136,11 +140,19 @@ function bodyFaults(
   if (!content) {
     return text === '' && contentType === undefined ? [] : ['there is a body, or a type of one'];
   }
-  const type = /^([^;]*); charset=utf-8$/.exec(String(contentType))?.[1] ?? '';
+  const type = typeOf({ headers });
   const found = content[type];
   if (found) return contentFaults(type, found, text);
   const expected = Object.keys(content).join(' or ');
   return [`the content type is ${String(contentType)}, not ${expected} in UTF-8`];
+}
+
+/** The media type of an answer in UTF-8; empty for any other. */
+function typeOf({ headers }: Pick<CheckedAnswer, 'headers'>): string {
+  const named = /^([^;]*)(?:; version=[\d.]+)?; charset=utf-8$/.exec(
+    String(headers['content-type']),
+  );
+  return named?.[1] ?? '';
 }
 
 /** What is wrong with the text of a body, or of an example of one. */

@@ -5,6 +5,7 @@ export interface ApiDocument {
   readonly openapi: string;
   readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly components: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly 'x-every-answer': { readonly headers: Readonly<Record<string, unknown>> };
   readonly 'x-other-requests': {
     readonly options: Reference;
     readonly accepted: Reference;
@@ -29,6 +30,8 @@ export interface ApiOperation {
 export interface ApiContent {
   readonly schema: unknown;
   readonly example?: unknown;
+  /** The headers of an answer of this type, in place of those of the response. */
+  readonly 'x-headers'?: Readonly<Record<string, unknown>>;
 }
 
 export interface ApiResponse {

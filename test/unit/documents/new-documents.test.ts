@@ -5,6 +5,7 @@ import type { Collection } from '../../../src/documents/collection.ts';
 import { startLogger } from '../../../src/documents/databases.ts';
 import { DocumentTx } from '../../../src/documents/document-tx.ts';
 import { CollectionType } from '../../../src/model/collection.ts';
+import { PlainLines } from '../../../src/protocol/plain-lines.ts';
 import { type DocumentRows, ROW_CELLS, RowColumn } from '../../../src/storage/document-rows.ts';
 import { metaKey } from '../../../src/storage/keys.ts';
 import type { Pointer } from '../../../src/storage/pointer.ts';
@@ -252,6 +253,43 @@ describe(`documents that are known to be new (seed ${SEED})`, () => {
     await expect(refused).rejects.toThrow('taken back');
     expect(await after).toBeUndefined();
   });
+});
+
+test('new documents are replaced and removed by lines of a run in the same batch', async () => {
+  await using core = await open(false, CollectionType.document);
+  const collection = collectionOf(core);
+  const key = (i: number): string => `k${i}`;
+  const keys = [1, 2, 3, 4, 5].map(key);
+  const plain = (type: number, i: number): string =>
+    `{"tick":"10${i}","type":${type},"cid":"9","cname":"c","key":"${key(i)}","rev":"20${i}"` +
+    (type === 2302 ? '}\n' : `,"data":{"_key":"${key(i)}","_rev":"20${i}","x":1}}\n`);
+  const run = new PlainLines(
+    Buffer.from(plain(2302, 1) + plain(2300, 2) + plain(2302, 3) + plain(2300, 3)),
+  );
+  expect(run.next(0, 1000)).toBe(true);
+  expect(run.count).toBe(4);
+  const given = keys.map((each) => ({ key: each, rev: undefined, ends: undefined, rest: '}' }));
+  const shownKeys = (tx: WriteTx): unknown[] => {
+    const writes = new DocumentTx(
+      { tx, database: core.system },
+      { origin: 'remote', grouped: false },
+    );
+    return keys.map((each) => writes.pointer(collection, each)?.rev);
+  };
+  const during = await core.store.commit((tx) => {
+    const deps = { tx, database: core.system };
+    const mine = new DocumentTx(deps, { origin: 'local', grouped: false });
+    mine.writeNew(collection, rowsOf(given));
+    mine.finish();
+    const theirs = new DocumentTx(deps, { origin: 'remote', grouped: false });
+    expect(theirs.takesRuns(collection)).toBe(true);
+    theirs.writeRun(collection, run);
+    theirs.finish();
+    return shownKeys(tx);
+  });
+  const tickRev = expect.stringMatching(/^\d+$/) as string;
+  expect(during).toEqual([undefined, '202', '203', tickRev, tickRev]);
+  expect(await core.store.commit(shownKeys)).toEqual(during);
 });
 
 describe('it is not known that documents are new', () => {

@@ -5,7 +5,7 @@ import { BLOCK_LINES_MAX_BYTES, Block } from '../../../src/storage/block.ts';
 import { BlockWriter, type Entry } from '../../../src/storage/block-writer.ts';
 import { PlainLines } from '../../../src/protocol/plain-lines.ts';
 import { Space, blockKey, primaryKey } from '../../../src/storage/keys.ts';
-import { BlockBuffers } from '../../../src/storage/open-block.ts';
+import { BlockBuffers } from '../../../src/storage/block-buffers.ts';
 import { OpenPointer, decodePointer, encodePointer } from '../../../src/storage/pointer.ts';
 import { Scratch } from '../../../src/storage/scratch.ts';
 

@@ -1,0 +1,202 @@
+import type { ServerResponse } from 'node:http';
+import type { Database } from '../documents/database.ts';
+import type { FollowPage } from '../leader/follow.ts';
+import type { Leader } from '../leader/leader.ts';
+import { ServiceError, isServiceError } from '../model/errors.ts';
+import { MAX_WIRE_TICK, type Tick, parseTick } from '../model/tick.ts';
+import { errorBody } from '../protocol/error-body.ts';
+import { type FeedFormat, feedFailure, feedHeartbeat } from '../protocol/feed.ts';
+import { ContentType, Header } from '../protocol/headers.ts';
+import { booleanParam, secondsParam, textParam, tickParam } from '../protocol/params.ts';
+import type { Exchange } from './context.ts';
+import { type PageAnswerOptions, whileConnected } from './replication-answer.ts';
+
+/** Read, printed and sent in one piece, in bytes of log; a larger line is a piece of its own. */
+const PIECE_BYTES = 128 * 1024;
+/** How long nothing is said while there is no news, unless the request says it. */
+const HEARTBEAT_MS = 15_000;
+const HEARTBEAT_MIN_MS = 100;
+const HEARTBEAT_MAX_SECONDS = 60;
+/** What `from` is for those who want no more than what comes. */
+const NOW = 'now';
+
+const FORMATS: ReadonlyMap<string, FeedFormat> = new Map([
+  ['text/event-stream', 'events'],
+  ['application/x-ndjson', 'ndjson'],
+]);
+const NOT_WANTED = /;\s*q=0(?:\.0*)?\s*$/;
+
+/** In which format a client wants a feed: the first that it accepts; undefined for one that has named none. */
+export function feedFormatOf(accept: string | undefined): FeedFormat | undefined {
+  if (accept === undefined || accept === '*/*') return undefined;
+  for (const range of accept.split(',')) {
+    const format = FORMATS.get(range.split(';', 1)[0]?.trim().toLowerCase() ?? '');
+    if (format && !NOT_WANTED.test(range)) return format;
+  }
+  return undefined;
+}
+
+/**
+ * Answers the log without end: what there is after the client's place, and then what comes, until the client goes,
+ * the server stops, or `to` is passed. The place is `Last-Event-ID`, else `from`: a tick, or `now`; without
+ * one the feed begins where the log does. No more than one piece is in memory, and the next one is read when that
+ * has been taken.
+ *
+ * What ends it early is told as the last event: the place was lost (410), the database dropped (404), the data damaged.
+ *
+ * @throws ServiceError startTickNotPresent with status 410, `firstTick` and `resumeFrom`, where events after the place are
+ *   gone; httpBadParameter for a place or a range that cannot be; collectionNotFound
+ */
+export async function answerFeed(
+  leader: Leader,
+  ctx: Exchange,
+  format: FeedFormat,
+  options: PageAnswerOptions,
+): Promise<void> {
+  const { query } = ctx;
+  const { database } = ctx.state;
+  const to = tickParam(query, 'to', MAX_WIRE_TICK);
+  const from = placeOf(ctx, database);
+  if (to === 0n || from > to) {
+    throw new ServiceError('httpBadParameter', 'invalid from/to values');
+  }
+  const heartbeatMs = secondsParam(query, 'heartbeat', HEARTBEAT_MAX_SECONDS) || HEARTBEAT_MS;
+  const waitMs = Math.max(heartbeatMs, HEARTBEAT_MIN_MS);
+  const read = leader.follow.reader(database, {
+    ...{ to, waitMs, chunkSize: PIECE_BYTES, shape: format },
+    includeSystem: booleanParam(query, 'includeSystem', true),
+    collection: textParam(query, 'collection'),
+    serverId: tickParam(query, 'serverId', 0n),
+    firstRegularTick: 0n,
+    openTransactions: new Set<Tick>(),
+  });
+  if (!database.changelog.holds(from)) throw placeLost(database, from);
+  ctx.respond = false;
+  const stream = new FeedStream(
+    { res: ctx.res, database, read },
+    { format, from, to, heartbeatMs: waitMs, ...options },
+  );
+  await whileConnected(ctx, (signal) => stream.send(signal));
+}
+
+/** @throws ServiceError httpBadParameter */
+function placeOf({ headers, query }: Exchange, { changelog }: Database): Tick {
+  const lastEventId = headers[Header.lastEventId];
+  if (typeof lastEventId === 'string' && lastEventId !== '') {
+    const tick = parseTick(lastEventId);
+    if (tick !== undefined) return tick;
+    throw new ServiceError('httpBadParameter', 'Last-Event-ID is no tick of this log');
+  }
+  const from = textParam(query, 'from');
+  if (from === undefined) return changelog.completeFrom;
+  if (from !== NOW) return tickParam(query, 'from', 0n);
+  const { completeFrom, state } = changelog;
+  return completeFrom > state.lastTick ? completeFrom : state.lastTick;
+}
+
+function placeLost({ changelog }: Database, place: Tick): ServiceError {
+  const { completeFrom, state } = changelog;
+  const detail =
+    `the log does not hold all that came after tick ${place}, or is not the one that the tick is of: copy the data ` +
+    `anew, or go on from tick ${completeFrom} and miss what is between`;
+  const fields = { firstTick: String(state.firstTick), resumeFrom: String(completeFrom) };
+  return new ServiceError('startTickNotPresent', detail, { httpStatus: 410, fields });
+}
+
+interface FeedOptions extends PageAnswerOptions {
+  readonly format: FeedFormat;
+  readonly from: Tick;
+  readonly to: Tick;
+  readonly heartbeatMs: number;
+}
+
+/** One feed on its way to one client. */
+class FeedStream {
+  readonly #res: ServerResponse;
+  readonly #database: Database;
+  readonly #read: (from: Tick, signal: AbortSignal) => Promise<FollowPage>;
+  readonly #options: FeedOptions;
+  #position: Tick;
+  #sentMs = 0;
+  #isWriting = false;
+
+  constructor(
+    deps: {
+      res: ServerResponse;
+      database: Database;
+      read: (from: Tick, signal: AbortSignal) => Promise<FollowPage>;
+    },
+    options: FeedOptions,
+  ) {
+    this.#res = deps.res;
+    this.#database = deps.database;
+    this.#read = deps.read;
+    this.#options = options;
+    this.#position = options.from;
+  }
+
+  /** Sends all of it. Throws what is a failure of the server, when the client has been told. */
+  async send(signal: AbortSignal): Promise<void> {
+    const res = this.#res;
+    const { format } = this.#options;
+    res.on('timeout', () => {
+      if (this.#isWriting) res.destroy();
+    });
+    res.writeHead(200, {
+      server: 'ArangoDB',
+      'content-type': ContentType[format === 'events' ? 'events' : 'lines'],
+      'cache-control': 'no-store',
+      // Proxies would gather what is to be seen at once.
+      'x-accel-buffering': 'no',
+    });
+    if (format === 'events') await this.#write(feedHeartbeat(this.#position, format));
+    else res.flushHeaders();
+    try {
+      while (!signal.aborted && this.#position < this.#options.to) await this.#step(signal);
+    } catch (error) {
+      if (!signal.aborted || isServiceError(error)) await this.#fail(error);
+    }
+    res.end();
+  }
+
+  async #step(signal: AbortSignal): Promise<void> {
+    const { format, heartbeatMs } = this.#options;
+    const page = await this.#read(this.#position, signal);
+    try {
+      if (!page.fromPresent) throw placeLost(this.#database, this.#position);
+      if (page.lastScanned > this.#position) this.#position = page.lastScanned;
+      if (page.body.length > 0) {
+        await this.#write(page.body.toBuffer());
+      } else if (!signal.aborted && performance.now() - this.#sentMs >= heartbeatMs / 2) {
+        await this.#write(feedHeartbeat(this.#position, format));
+      }
+    } finally {
+      page.release();
+    }
+  }
+
+  /** Tells the client why there is no more. What is to be told to others, too, is thrown again. */
+  async #fail(error: unknown): Promise<void> {
+    if (isServiceError(error))
+      await this.#write(feedFailure(errorBody(error), this.#options.format));
+    if (!isServiceError(error) || error.httpStatus >= 500) throw error;
+  }
+
+  /** Resolves when the system has taken it, or the client is gone, which is at the latest when it takes nothing for long. */
+  #write(chunk: Buffer | string): Promise<void> {
+    const res = this.#res;
+    if (res.closed || res.destroyed) return Promise.resolve();
+    this.#sentMs = performance.now();
+    this.#isWriting = true;
+    res.setTimeout(this.#options.stalledAfterMs);
+    return new Promise((resolve) => {
+      const done = (): void => {
+        res.off('close', done);
+        this.#isWriting = false;
+        resolve();
+      };
+      res.once('close', done);
+      res.write(chunk, done);
+    });
+  }
+}

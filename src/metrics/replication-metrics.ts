@@ -1,0 +1,44 @@
+import type { Registry } from 'prom-client';
+import type { ReplicationFigures } from '../follower/replication-figures.ts';
+import { addCounters, addHistograms } from './families.ts';
+
+const PREFIX = 'arangodb_replication_';
+
+/** What all appliers and syncs have done, under the names that ArangoDB has for it, times in ms. */
+export function addReplicationMetrics(registry: Registry, figures: ReplicationFigures): void {
+  const { dump, keys, tailing } = figures;
+  const rows: readonly (readonly [name: string, help: string, read: () => number])[] = [
+    ['dump_requests_total', 'Pages of collections asked for.', () => dump.requests],
+    ['dump_request_time_total', 'Time waited for them, in ms.', () => dump.requestMs],
+    ['dump_bytes_received_total', 'Bytes of them.', () => dump.bytes],
+    ['dump_documents_total', 'Documents in them.', () => dump.documents],
+    ['dump_apply_time_total', 'Time to write them, in ms.', () => dump.applyMs],
+    [
+      'initial_sync_docs_requested_total',
+      'Documents fetched after a comparison of keys.',
+      () => keys.documents,
+    ],
+    ['tailing_requests_total', 'Pages of the log asked for.', () => tailing.requests],
+    ['tailing_request_time_total', 'Time waited for them, in ms.', () => tailing.requestMs],
+    ['tailing_bytes_received_total', 'Bytes of them.', () => tailing.bytes],
+    ['tailing_markers_total', 'Events of the log that were applied.', () => tailing.events],
+    ['tailing_apply_time_total', 'Time to apply them, in ms.', () => tailing.applyMs],
+    [
+      'tailing_follow_tick_failures_total',
+      'Times the leader no longer had what came next.',
+      () => tailing.lostPlaces,
+    ],
+    ['failed_connects_total', 'Failed attempts to reach a leader.', () => figures.failedConnects],
+  ];
+  addCounters(
+    registry,
+    rows.map(([name, help, read]) => ({ name: PREFIX + name, help, read })),
+  );
+  addHistograms(registry, [
+    {
+      name: 'ticklog_applier_page_seconds',
+      help: 'Time to apply a page of the log, which is one batch or a few.',
+      read: () => [[{}, figures.pageSeconds]],
+    },
+  ]);
+}
