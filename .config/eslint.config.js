@@ -17,6 +17,8 @@ const ALLOWED_IMPORTS = {
   client: ['base', 'model', 'protocol', 'follower'],
   cli: ['base', 'model', 'protocol', 'follower'],
   config: ['base', 'model'],
+  // Runs in browsers, and finds there nothing but itself.
+  ui: [],
 };
 
 /**
@@ -54,7 +56,7 @@ export default defineConfig(
     name: 'ticklog/everything',
     languageOptions: {
       parserOptions: {
-        project: ['.config/tsconfig.test.json'],
+        project: ['.config/tsconfig.test.json', '.config/tsconfig.ui.json'],
         tsconfigRootDir: new URL('..', import.meta.url).pathname,
       },
     },

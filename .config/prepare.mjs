@@ -17,13 +17,18 @@ const STAMP = '.built';
  * @property {string} project
  * @property {string} outDir
  * @property {string[]} sources
+ * @property {(outDir: string) => void} [also] what has to be built besides
  */
 
 /** @type {Target} */
 const DIST = {
   project: 'tsconfig.json',
   outDir: 'dist',
-  sources: ['src', 'tsconfig.json', 'package-lock.json'],
+  sources: [
+    ...['src', 'tsconfig.json', 'package-lock.json', 'api-spec'],
+    ...['.config/tsconfig.ui.json', '.config/build-ui.mjs', '.config/api-reference.mjs'],
+  ],
+  also: (outDir) => runNode(['.config/build-ui.mjs', outDir]),
 };
 
 /** @type {Target} */
@@ -85,6 +90,7 @@ function build(target) {
   console.log(`Building ${target.outDir} ...`);
   try {
     runNode(['node_modules/typescript/bin/tsc', '-p', target.project, '--outDir', fresh]);
+    target.also?.(fresh);
     writeFileSync(join(fresh, STAMP), '');
     // A source that is edited while the compiler runs must count as newer than the build.
     utimesSync(join(fresh, STAMP), startedAt, startedAt);

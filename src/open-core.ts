@@ -26,6 +26,7 @@ import type { LeaderAccess } from './follower/leader-access.ts';
 import { readTrust } from './follower/leader-tls.ts';
 import { Mending } from './follower/mending.ts';
 import { ReplicationFigures } from './follower/replication-figures.ts';
+import { Verification } from './follower/verification.ts';
 import { createApp } from './http/app.ts';
 import type { ApiRouter } from './http/context.ts';
 import { Jobs } from './http/jobs.ts';
@@ -39,6 +40,8 @@ import { mendCommands } from './http/replication-mend.ts';
 import { leaderCommands } from './http/replication-leader.ts';
 import { restoreCommands } from './http/replication-restore.ts';
 import { syncCommands } from './http/replication-sync.ts';
+import { verifyCommands } from './http/replication-verify.ts';
+import { startStatusPage } from './http/status-page.ts';
 import { walLogRoutes } from './http/wal-routes.ts';
 import { Leader } from './leader/leader.ts';
 import { Restore } from './leader/restore.ts';
@@ -170,6 +173,10 @@ async function compose(
     { store, catalogue, maintenance, leader, appliers, requests, replication: figures },
     { version, compatibleVersion },
   );
+  const { serverId } = store.server;
+  const sampled = { catalogue, appliers, syncer, logger: leader.logger };
+  const page = startStatusPage({ ...sampled, clock, serverId }, { version });
+  closers.push(page.stop);
   const jobs = new Jobs({ clock, logger });
   closers.push(() => settleJobs(jobs, deadline));
   const listener = createApp(
@@ -192,6 +199,7 @@ async function compose(
         ...replicationRouters({
           ...{ store, logger, leader, restore, appliers, syncer, leaderAccess, config },
         }),
+        ...page.routers,
         logRoutes(parts),
         metricsRoutes(metrics),
       ],
@@ -248,6 +256,7 @@ function replicationRouters(deps: {
       applierCommands(appliers),
       makeFollowerCommands(appliers),
       mendCommands(new Mending({ store })),
+      verifyCommands(new Verification({ store, logger, leaderAccess })),
       syncCommands({
         ...{ syncer, logger, leaderAccess },
         serverId: store.server.serverId,

@@ -123,6 +123,16 @@ export function readId(answer: unknown, name: string): string {
   return id;
 }
 
+/** A checksum, which 1.4 has as a number, 3.x as digits. @throws BadAnswer when it is neither */
+export function readChecksum(answer: unknown): string {
+  const { checksum } = objectOf(answer, 'the answer');
+  const text = typeof checksum === 'number' ? String(checksum) : checksum;
+  if (typeof text !== 'string' || !/^[0-9]+$/.test(text)) {
+    throw new BadAnswer('checksum is no number');
+  }
+  return text;
+}
+
 /** The answer to the opening of a batch (contract 3.3). @throws BadAnswer when there is no id in it. */
 export function readBatch(answer: unknown): LeaderBatch {
   const lastTick = tickFromWire(objectOf(answer, 'the answer')['lastTick']);

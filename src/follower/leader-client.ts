@@ -7,6 +7,7 @@ import type { PageRequest } from '../protocol/page-seal.ts';
 import {
   type QueryValues,
   type ReplicationCommand,
+  databasePath,
   replicationItemPath,
   replicationPath,
 } from '../protocol/paths.ts';
@@ -21,6 +22,7 @@ import {
   type LeaderState,
   type OpenOnLeader,
   readBatch,
+  readChecksum,
   readId,
   readInventory,
   readLeaderState,
@@ -269,6 +271,19 @@ export class LeaderClient {
       tids: readTids(value),
       restartTick: headerTick(Header.lastTick, requiredHeader(answer, Header.lastTick)),
     }));
+  }
+
+  /** What the documents of a collection and their revisions come to; servers of one kind have one way to sum them. */
+  async checksum(collection: string, signal: AbortSignal): Promise<string> {
+    const name = encodeURIComponent(collection);
+    const query = { withRevisions: true, withData: true };
+    const path = databasePath(this.#database, `/_api/collection/${name}/checksum`, query);
+    const { dumpTimeoutMs: timeoutMs } = this.#options;
+    const answer = await this.#send(
+      { method: 'GET', path, ...(timeoutMs === undefined ? {} : { timeoutMs }) },
+      signal,
+    );
+    return this.#read(answer, readChecksum);
   }
 
   /** A request about lists of keys, or one of them (contract 3.5); see `LeaderKeyList`. */

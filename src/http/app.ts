@@ -40,6 +40,7 @@ import { Jobs } from './jobs.ts';
 import { statusOf } from './respond.ts';
 import { rightOfRoute, strongest, type RouteRight } from './route-rights.ts';
 import { transactionRoutes } from './transaction-routes.ts';
+import { isForPage, redirectToPage } from './ui-routes.ts';
 import { userRoutes } from './user-routes.ts';
 
 export interface AppDeps {
@@ -140,6 +141,7 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): RequestListe
       ctx.state.limits = limits;
       ctx.state.generation = generation;
       if (ctx.method === 'OPTIONS') sendOptions(ctx);
+      else if (isForPage(ctx)) redirectToPage(ctx);
       else if (isAsync(ctx)) {
         const owner = gate?.callerOf(ctx.req).user.name;
         await runAsync(ctx, { jobs, owner }, (request) => answerDetached(listener, request));

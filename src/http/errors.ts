@@ -57,7 +57,8 @@ export class ErrorAnswers {
       return;
     }
     if (error.kind === 'httpUnauthorized') {
-      ctx.set('www-authenticate', CHALLENGE);
+      // A page with a form of its own does not want the browser to show another one.
+      if (ctx.headers[Header.omitChallenge] === undefined) ctx.set('www-authenticate', CHALLENGE);
       if (generationOf(ctx) === '1.4') {
         // There it has no body (contract 1.1).
         ctx.status = error.httpStatus;

@@ -15,7 +15,10 @@ const ORDER: readonly RouteRight[] = ['open', 'user', 'ro', 'rw', 'watch', 'admi
  * keys there for a while. Routes with ANY are those that refuse what is sent to them.
  */
 const RIGHTS: ReadonlyMap<string, RouteRight> = new Map([
-  ...of('open', ['POST /_open/auth', 'GET /_admin/server/availability']),
+  ...of('open', [
+    ...['POST /_open/auth', 'GET /_admin/server/availability'],
+    ...['GET /_admin/ui', 'GET /_admin/ui/:file'],
+  ]),
   ...of('user', [
     ...['GET /_api/database/user', 'GET /_api/user', 'GET /_api/user/:user'],
     ...['PUT /_api/user/:user', 'PATCH /_api/user/:user', 'GET /_api/user/:user/database'],
@@ -44,6 +47,8 @@ const RIGHTS: ReadonlyMap<string, RouteRight> = new Map([
       'GET /_admin/statistics',
       'GET /_admin/statistics-description',
       'GET /_admin/server/role',
+      'GET /_admin/overview',
+      'GET /_admin/history',
     ],
     // Each command takes its own right besides.
     'ANY /_api/replication{/*path}',
@@ -98,7 +103,7 @@ const RIGHTS: ReadonlyMap<string, RouteRight> = new Map([
     ...['PUT applier-config', 'PUT applier-start', 'PUT applier-stop', 'DELETE applier-state'],
     ...['PUT sync', 'PUT make-slave', 'PUT make-follower'],
     ...['PUT restore-collection', 'PUT restore-indexes', 'PUT restore-data', 'PUT restore-view'],
-    'PUT mend-data',
+    ...['PUT mend-data', 'PUT verify'],
   ]),
 ]);
 

@@ -4,8 +4,9 @@ import { startLogger, stopLogger } from '../documents/databases.ts';
 import { ServiceError } from '../model/errors.ts';
 import { type LoggerConfig, MIN_MAX_EVENTS, MIN_MAX_EVENTS_SIZE } from '../model/logger-config.ts';
 import type { Store } from '../storage/store.ts';
-import type { ClientRetention } from './client-retention.ts';
 import { wireTime } from '../protocol/wire-time.ts';
+import type { ClientRetention } from './client-retention.ts';
+import type { FollowClient } from './clients.ts';
 
 /** `state` of logger-state and inventory (contract 2.4). */
 export interface LoggerState {
@@ -170,6 +171,13 @@ export class LeaderLogger {
         ...this.#retention.standing(database, client),
       })),
     };
+  }
+
+  /** Who has asked for the log, in the order of their last calls, and whether they have lost their place. */
+  followers(database: Database): (FollowClient & { readonly lost: boolean })[] {
+    return this.#retention.clients(database).map((client) => {
+      return { ...client, lost: !database.changelog.holds(client.from) };
+    });
   }
 
   /** What `/_api/wal/range` and `lastTick` tell (contract 7.2). */

@@ -27,6 +27,8 @@ export const Header = {
   errorCodes: 'x-arango-error-codes',
   /** Stream transaction a request belongs to. */
   transactionId: 'x-arango-trx-id',
+  /** Whatever its value: a 401 shall not name a way to log in, of which browsers would make a dialog. */
+  omitChallenge: 'x-omit-www-authenticate',
   /** Tick of the last event a reader of server-sent events has. */
   lastEventId: 'last-event-id',
 

@@ -34,7 +34,8 @@ export type ReplicationCommand =
   | 'restore-data'
   | 'restore-indexes'
   | 'server-id'
-  | 'sync';
+  | 'sync'
+  | 'verify';
 
 /**
  * Path and query of any API below a database.

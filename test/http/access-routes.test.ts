@@ -110,10 +110,11 @@ describe('the table of rights', () => {
     }
   });
 
-  test('opens to everybody no more than logging in and whether the server takes requests', () => {
+  test('opens to everybody no more than logging in, whether the server takes requests, and the files of the page', () => {
     const open = operations.filter(({ right }) => right === 'open');
     expect(open.map(({ name }) => name).sort()).toEqual([
-      ...['GET /_admin/server/availability', 'POST /_open/auth'],
+      ...['GET /_admin/server/availability', 'GET /_admin/ui', 'GET /_admin/ui/{file}'],
+      'POST /_open/auth',
     ]);
   });
 });

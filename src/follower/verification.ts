@@ -1,0 +1,176 @@
+import type { Logger } from '../base/logger.ts';
+import { sleep } from '../base/sleep.ts';
+import { Checksums } from '../documents/checksum.ts';
+import type { Database } from '../documents/database.ts';
+import { ServiceError, isServiceError } from '../model/errors.ts';
+import type { Store } from '../storage/store.ts';
+import { loadApplierConfig } from './applier-config.ts';
+import { configuredClient } from './applier-leader.ts';
+import { refusedAnswer } from './classify.ts';
+import type { LeaderAccess } from './leader-access.ts';
+import { ACCEPTED_VERSIONS, checkLeader } from './leader-check.ts';
+import type { LeaderClient } from './leader-client.ts';
+import { Restriction } from './restriction.ts';
+
+/** What the comparison of a collection came to. */
+export interface VerifiedCollection {
+  readonly name: string;
+  readonly result: 'equal' | 'different' | 'only here' | 'only on the leader';
+  /** Documents here, null where there is no such collection. */
+  readonly count: number | null;
+  /** Documents on the leader. */
+  readonly leaderCount: number | null;
+}
+
+export interface VerifyResult {
+  /** Whether all of them are. */
+  readonly equal: boolean;
+  /** By name. */
+  readonly collections: readonly VerifiedCollection[];
+}
+
+/** Between two comparisons of a collection that differs. */
+const PAUSE_MS = 300;
+const COLLECTION_NOT_FOUND = 1203;
+
+/**
+ * Compares what is here with the leader that the applier of a database is set to follow: every document with its
+ * revision, by checksums, so that hardly anything is sent. `ticklog verify` compares any two servers, and says which
+ * documents differ.
+ */
+export class Verification {
+  readonly #deps: {
+    readonly store: Store;
+    readonly logger: Logger;
+    readonly leaderAccess: LeaderAccess;
+  };
+  readonly #checksums: Checksums;
+
+  constructor(deps: {
+    readonly store: Store;
+    readonly logger: Logger;
+    readonly leaderAccess: LeaderAccess;
+  }) {
+    this.#deps = deps;
+    this.#checksums = new Checksums(deps);
+  }
+
+  /**
+   * @param waitMs how long collections that differ are compared again: what is written to the leader takes a moment to
+   *   arrive here. It is one time for all of them.
+   * @throws ServiceError invalidApplierConfiguration (1410) where none is set; 1403 for a leader that is no ticklog,
+   *   whose checksums are others; 1400, 1401, 1402, 1405 about the leader; the reason of `signal`
+   */
+  async run(
+    database: Database,
+    { waitMs }: { readonly waitMs: number },
+    signal: AbortSignal,
+  ): Promise<VerifyResult> {
+    const config = loadApplierConfig(this.#deps.store, database.number);
+    if (config.endpoint === undefined) {
+      throw new ServiceError(
+        'invalidApplierConfiguration',
+        'no endpoint configured: there is no leader to compare with',
+      );
+    }
+    const client = configuredClient({ ...this.#deps, database }, config);
+    try {
+      await this.#check(client, signal);
+      const { restrictType, restrictCollections, includeSystem } = config;
+      const restriction = new Restriction(restrictType, restrictCollections, includeSystem);
+      const untilMs = performance.now() + waitMs;
+      return await this.#compare({ database, client, restriction, untilMs }, signal);
+    } finally {
+      await client.close();
+    }
+  }
+
+  async #check(client: LeaderClient, signal: AbortSignal): Promise<void> {
+    const state = await client.state(signal);
+    const { endpoint } = client;
+    const ownServerId = this.#deps.store.server.serverId;
+    checkLeader(state, { endpoint, ownServerId, acceptedVersions: ACCEPTED_VERSIONS });
+    if (state.incarnations !== undefined) return;
+    throw new ServiceError(
+      'leaderIncompatible',
+      `the leader at ${endpoint} is no ticklog, and has other checksums; \`ticklog verify\` compares key by key`,
+    );
+  }
+
+  async #compare(
+    task: {
+      readonly database: Database;
+      readonly client: LeaderClient;
+      readonly restriction: Restriction;
+      readonly untilMs: number;
+    },
+    signal: AbortSignal,
+  ): Promise<VerifyResult> {
+    const { database, client, restriction } = task;
+    const { collections: listed } = await client.inventory({ includeSystem: true }, signal);
+    const onLeader = new Map(listed.map((each) => [each.parameters.name, each.count ?? null]));
+    const here = database.collections.map(({ name }) => name);
+    const names = [...new Set([...onLeader.keys(), ...here])].filter((name) =>
+      restriction.accepts(name),
+    );
+    const collections: VerifiedCollection[] = [];
+    for (const name of names.sort()) {
+      const leaderCount = onLeader.get(name);
+      const compared = await this.#collection({ ...task, name, leaderCount }, signal);
+      collections.push(compared);
+    }
+    return { equal: collections.every(({ result }) => result === 'equal'), collections };
+  }
+
+  async #collection(
+    task: {
+      readonly database: Database;
+      readonly client: LeaderClient;
+      readonly name: string;
+      /** Undefined where the leader has none of the name. */
+      readonly leaderCount: number | null | undefined;
+      readonly untilMs: number;
+    },
+    signal: AbortSignal,
+  ): Promise<VerifiedCollection> {
+    const { database, client, name, leaderCount, untilMs } = task;
+    for (;;) {
+      signal.throwIfAborted();
+      const own = database.byName(name);
+      const count = own?.stats.count ?? null;
+      const counts = { name, count, leaderCount: leaderCount ?? null };
+      const result =
+        leaderCount === undefined
+          ? 'only here'
+          : own === undefined
+            ? 'only on the leader'
+            : await this.#areEqual(database, client, name, signal);
+      if (result === 'equal') return { ...counts, result, leaderCount: count };
+      if (result === 'only here' || performance.now() >= untilMs) return { ...counts, result };
+      await sleep(PAUSE_MS, signal);
+    }
+  }
+
+  async #areEqual(
+    database: Database,
+    client: LeaderClient,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<'equal' | 'different' | 'only here' | 'only on the leader'> {
+    let there: string;
+    try {
+      there = await client.checksum(name, signal);
+    } catch (error) {
+      if (refusedAnswer(error)?.remote?.errorNum === COLLECTION_NOT_FOUND) return 'only here';
+      throw error;
+    }
+    try {
+      const parts = { withRevisions: true, withData: true };
+      const { checksum } = await this.#checksums.of(database.get(name), parts, signal);
+      return String(checksum) === there ? 'equal' : 'different';
+    } catch (error) {
+      if (isServiceError(error, 'collectionNotFound')) return 'only on the leader';
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,190 @@
+import { cureOf } from './api.ts';
+import { byId, make, setFacts, setList, setRows, setShown, setText } from './dom.ts';
+import { bytes, clock, counted, duration, number } from './format.ts';
+import type { ApplierStatus, ClientStatus, ErrorWords, Phase, Snapshot } from './types.ts';
+import {
+  type Tone,
+  type Words,
+  applierWords,
+  headline,
+  lagWords,
+  positionOf,
+  sinceWords,
+  splitMessage,
+} from './words.ts';
+
+/** Shows what the whole comes to, and logger and applier with all there is to say of them. */
+export function showState(snapshot: Snapshot): void {
+  showHeadline(headline(snapshot.logger, snapshot.applier));
+  showApplier(snapshot.applier);
+  showLogger(snapshot);
+  showClients(snapshot);
+  showServer(snapshot);
+}
+
+function showServer({ overview, logger }: Snapshot): void {
+  const { id, version, uptime } = overview.server;
+  const texts = [
+    `server ${id}`,
+    `up ${duration(uptime)}`,
+    `version ${version}, speaks ${logger.server.version}`,
+  ];
+  setList(byId('footer'), texts, {
+    keyOf: (text) => text.split(' ')[0] ?? '',
+    create: () => make('span', ''),
+    update: setText,
+  });
+}
+
+function showHeadline({ tone, text, more }: Words): void {
+  byId('headline').dataset['tone'] = tone;
+  setText(byId('headline-text'), text);
+  setText(byId('headline-more'), more);
+  document.title = `${text} – ticklog`;
+}
+
+function showChip(id: string, tone: Tone, text: string): void {
+  const chip = byId(id);
+  chip.dataset['tone'] = tone;
+  setText(chip, text);
+}
+
+function showApplier(applier: ApplierStatus): void {
+  const { state, endpoint, database = '_system' } = applier;
+  const words = applierWords(applier);
+  showChip('applier-chip', words?.tone ?? 'idle', words ? PHASE_WORDS[state.phase] : 'not set up');
+  const applied = state.lastAppliedContinuousTick;
+  const available = state.lastAvailableContinuousTick;
+  const isOn = state.running || state.phase === 'syncing';
+  setFacts(byId('applier-facts'), [
+    ['Leader', endpoint ?? 'none, this database follows no other server'],
+    ['Database there', endpoint === undefined ? '' : database],
+    ['Since', words ? sinceWords(state.since, state.time) : ''],
+    ['Lag', endpoint !== undefined && isOn && state.phase !== 'syncing' ? lagWords(state) : ''],
+    ['Applied up to', applied === null ? '' : `tick ${applied}`],
+    ['Leader’s log ends', available === null || endpoint === undefined ? '' : `tick ${available}`],
+    ['Events applied', endpoint === undefined ? '' : number(state.totalEvents)],
+    ['Copied anew', state.totalResyncs === 0 ? '' : counted(state.totalResyncs, 'time')],
+    ['Doing', isOn ? (state.progress.message ?? '') : ''],
+  ]);
+  showFailure(applier);
+  showIgnored(applier);
+}
+
+/** What the applier does, in a word. */
+const PHASE_WORDS: Readonly<Record<Phase, string>> = {
+  stopped: 'stopped',
+  starting: 'starting',
+  syncing: 'copying',
+  tailing: 'following',
+  backoff: 'waiting for the leader',
+  stopping: 'stopping',
+  failed: 'stopped by an error',
+};
+
+/** An error of earlier is shown as such: what stopped an applier by somebody's wish is none. */
+function showFailure({ state }: ApplierStatus): void {
+  const { phase, lastError, whyStopped, whyWaiting } = state;
+  const stopped = phase === 'failed' ? whyStopped : undefined;
+  const waiting = phase === 'backoff' ? whyWaiting : undefined;
+  const isByWish = lastError.errorNum === 0 || lastError.errorNum === STOPPED_BY_WISH;
+  const earlier: ErrorWords | undefined = isByWish
+    ? undefined
+    : { errorNum: lastError.errorNum, errorMessage: lastError.errorMessage ?? '' };
+  const shown = stopped ?? waiting ?? earlier;
+  setShown(byId('failure'), shown !== undefined);
+  if (!shown) return;
+  const title = stopped ? 'Why it stopped' : waiting ? 'Why it waits' : 'Last error';
+  const at = lastError.time === undefined ? '' : `, ${clock(lastError.time)}`;
+  setText(byId('failure-title'), `${title} (error ${shown.errorNum}${at})`);
+  byId('failure').classList.toggle('mild', stopped === undefined);
+  showMessage('failure', shown.errorMessage);
+  void cureOf(shown.errorNum).then((cure) => setText(byId('failure-cure'), cure));
+}
+
+/** The number of "applier was stopped". */
+const STOPPED_BY_WISH = 1412;
+
+function showIgnored({ state }: ApplierStatus): void {
+  const { totalIgnoredErrors: total, lastIgnoredError: last } = state;
+  setShown(byId('ignored'), total > 0 && last !== undefined);
+  if (!last) return;
+  const words = `${counted(total, 'error')} passed over, the last at tick ${last.tick}`;
+  setText(byId('ignored-title'), `${words} (error ${last.errorNum})`);
+  showMessage('ignored', last.errorMessage);
+}
+
+/** A message, and behind it what is to be opened to be read: the entry that it is about. */
+function showMessage(place: 'failure' | 'ignored', message: string): void {
+  const { text, entry } = splitMessage(message);
+  setText(byId(`${place}-text`), text);
+  setShown(byId(`${place}-entry`), entry !== undefined);
+  setText(byId(`${place}-entry-text`), entry === undefined ? '' : indented(entry));
+}
+
+/** JSON with a member a line; what was cut off, or is none, as it is. */
+export function indented(json: string): string {
+  try {
+    return JSON.stringify(JSON.parse(json), null, 2);
+  } catch {
+    return json;
+  }
+}
+
+function showLogger({ logger, overview }: Snapshot): void {
+  const { state } = logger;
+  const { log } = overview;
+  showChip('logger-chip', state.running ? 'ok' : 'warn', state.running ? 'running' : 'stopped');
+  const hole = BigInt(state.holeAt);
+  setFacts(byId('logger-facts'), [
+    [
+      'Holds',
+      log.events === 0 ? 'nothing' : `${counted(log.events, 'event')}, ${bytes(log.bytes)}`,
+    ],
+    ['First tick', log.events === 0 ? '' : log.firstTick],
+    ['Last tick', log.lastTick === '0' ? '' : log.lastTick],
+    ['Logged since start', `${counted(state.totalEvents, 'event')}`],
+    ['Complete from', hole === 0n ? '' : `tick ${hole}; followers below it must copy anew`],
+    ['Damage', state.storage?.damage?.message ?? ''],
+  ]);
+}
+
+function showClients({ logger }: Snapshot): void {
+  const last = BigInt(logger.state.lastLogTick);
+  const clients = [...logger.clients].sort((a, b) => Date.parse(b.time) - Date.parse(a.time));
+  setShown(byId('clients-box'), clients.length > 0);
+  const held = Math.max(0, ...clients.map(({ retainedBytes }) => retainedBytes));
+  const note = held === 0 ? '' : `; ${bytes(held)} of the log are kept for the slowest`;
+  setText(
+    byId('clients-note'),
+    clients.length === 0 ? 'none has asked for this log' : `${number(clients.length)}${note}`,
+  );
+  setRows(
+    byId('clients-rows'),
+    clients,
+    ({ serverId }) => serverId,
+    (client) => clientCells(client, last, logger.state.time),
+  );
+}
+
+function clientCells(
+  client: ClientStatus,
+  last: bigint,
+  now: string,
+): { text: string; kind?: string }[] {
+  const position = positionOf(client);
+  const behind = last > position ? last - position : 0n;
+  const standing = client.lost
+    ? { text: 'lost its place, must copy anew', kind: 'wrong' }
+    : { text: behind === 0n ? 'in step' : 'reading', kind: behind === 0n ? 'good' : '' };
+  const kept = client.retainedBytes === 0 ? 'nothing' : bytes(client.retainedBytes);
+  const seconds = Math.max(0, (Date.parse(now) - Date.parse(client.time)) / 1000);
+  return [
+    { text: client.serverId },
+    standing,
+    { text: String(position), kind: 'num' },
+    { text: number(behind), kind: 'num' },
+    { text: kept, kind: 'num' },
+    { text: `${duration(seconds)} ago`, kind: 'num' },
+  ];
+}

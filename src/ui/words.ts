@@ -1,0 +1,180 @@
+import { clock, counted, duration, number, secondsBetween } from './format.ts';
+import type { ApplierStatus, ClientStatus, LogLine, LoggerStatus, SyncProgress } from './types.ts';
+
+/** How good or bad a state is. */
+export type Tone = 'ok' | 'busy' | 'warn' | 'bad' | 'idle';
+
+/** A state in words: what it is, and what more there is to say. */
+export interface Words {
+  readonly tone: Tone;
+  readonly text: string;
+  readonly more: string;
+}
+
+/** A follower that is further behind than this is worth a look. */
+const WARN_SECONDS = 10;
+
+/** What the whole comes to: the worst first, then what is going on. */
+export function headline(logger: LoggerStatus, applier: ApplierStatus): Words {
+  const { storage } = logger.state;
+  if (storage?.writesRefused) {
+    return { tone: 'bad', text: 'Writes are refused', more: storage.writesRefused.message };
+  }
+  const applying = applierWords(applier);
+  if (applying && applying.tone !== 'ok') return applying;
+  if (storage?.damage) {
+    const { count, message } = storage.damage;
+    return {
+      tone: 'bad',
+      text: 'Stored data is damaged',
+      more: `${message} (met ${times(count)})`,
+    };
+  }
+  if (!logger.state.running && !applying) {
+    const more = 'Changes are not logged, and reach no follower.';
+    return { tone: 'warn', text: 'The logger is stopped', more };
+  }
+  if (applying) return applying;
+  const lost = logger.clients.filter((each) => each.lost).length;
+  if (lost > 0) {
+    const more = 'What it would read next is gone from the log: it must copy anew.';
+    return { tone: 'warn', text: `${counted(lost, 'follower')} lost the place`, more };
+  }
+  const followers = logger.clients.length;
+  if (followers > 0) {
+    return { tone: 'ok', text: `Leading ${counted(followers, 'follower')}`, more: '' };
+  }
+  return {
+    tone: 'ok',
+    text: 'On its own',
+    more: 'It follows no other server, and none follows it.',
+  };
+}
+
+/** What the applier is doing; undefined where none is set up and no sync runs. */
+export function applierWords({ state, endpoint = '' }: ApplierStatus): Words | undefined {
+  const { phase } = state;
+  if (endpoint === '' && phase !== 'syncing') return undefined;
+  const why = (state.whyStopped ?? state.whyWaiting)?.errorMessage ?? '';
+  switch (phase) {
+    case 'failed':
+      return { tone: 'bad', text: 'Stopped by an error', more: withoutEntry(why) };
+    case 'stopped':
+      return { tone: 'warn', text: 'Not following', more: 'The applier is stopped.' };
+    case 'stopping':
+      return { tone: 'busy', text: 'Stopping', more: 'What was begun is still being stored.' };
+    case 'starting':
+      return { tone: 'busy', text: 'Starting to follow', more: state.progress.message ?? '' };
+    case 'backoff':
+      return { tone: 'warn', text: 'The leader cannot be reached', more: withoutEntry(why) };
+    case 'syncing':
+      return { tone: 'busy', text: 'Copying from the leader', more: syncWords(state.sync) };
+    case 'tailing':
+      return followingWords(state);
+  }
+}
+
+function followingWords(state: ApplierStatus['state']): Words {
+  const { ticksBehind = null, secondsBehind = null } = state;
+  if (ticksBehind === null) {
+    const more = 'How far behind it is cannot be known until the leader answers.';
+    return { tone: 'busy', text: 'Following', more };
+  }
+  if (ticksBehind === 0) return { tone: 'ok', text: 'In step with the leader', more: '' };
+  const seconds = secondsBehind ?? 0;
+  const isFar = seconds > WARN_SECONDS;
+  const left = state.following?.secondsLeft ?? null;
+  return {
+    tone: isFar ? 'warn' : 'ok',
+    text: isFar ? 'Behind the leader' : 'Following closely',
+    more: isFar && left !== null ? `At this pace in step in ${duration(left)}.` : '',
+  };
+}
+
+const SYNC_STEPS: Readonly<Record<SyncProgress['phase'], string>> = {
+  preparing: 'Finding out what there is to copy.',
+  comparing: 'Comparing what is here with what the leader has.',
+  copying: 'What is here stays readable until the copy is complete.',
+  indexing: 'Building indexes.',
+  switching: 'Putting the copy in place.',
+};
+
+function syncWords(sync: SyncProgress | undefined): string {
+  return sync ? SYNC_STEPS[sync.phase] : SYNC_STEPS.copying;
+}
+
+/** Since when something is as it is: the time, and for how long that is now, by the server's clock. */
+export function sinceWords(since: string, now: string): string {
+  return `${clock(since)}, for ${duration(secondsBetween(since, now))}`;
+}
+
+/** How far behind the leader, in all that is known. */
+export function lagWords({ ticksBehind, secondsBehind }: ApplierStatus['state']): string {
+  if (ticksBehind === undefined) return 'not following';
+  if (ticksBehind === null) return 'unknown while the leader does not answer';
+  if (ticksBehind === 0) return 'none';
+  const seconds =
+    secondsBehind === undefined || secondsBehind === null ? '' : duration(secondsBehind);
+  const ticks = `${number(ticksBehind)} ticks`;
+  return seconds === '' ? ticks : `${seconds}, ${ticks}`;
+}
+
+/** Where a client of the log is: what it was sent, or what it asked from when that was nothing new. */
+export function positionOf({ lastServedTick, from }: ClientStatus): bigint {
+  const served = BigInt(lastServedTick);
+  const asked = BigInt(from);
+  return served > asked ? served : asked;
+}
+
+const ENTRY_MARK = ', offending marker: ';
+
+/** A message and the entry that it is about, which appliers put behind it. */
+export function splitMessage(message: string): { text: string; entry: string | undefined } {
+  const at = message.indexOf(ENTRY_MARK);
+  if (at < 0) return { text: message, entry: undefined };
+  return { text: message.slice(0, at), entry: message.slice(at + ENTRY_MARK.length) };
+}
+
+function withoutEntry(message: string): string {
+  return splitMessage(message).text;
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${number(count)} times`;
+}
+
+const ENTRY_WORDS: Readonly<Record<number, string>> = {
+  1000: 'logger stopped',
+  1001: 'logger started',
+  2000: 'collection created',
+  2001: 'collection dropped',
+  2002: 'collection renamed',
+  2003: 'collection changed',
+  2004: 'collection emptied',
+  2100: 'index created',
+  2101: 'index dropped',
+  2200: 'transaction begins',
+  2201: 'transaction ends',
+  2300: 'document',
+  2301: 'edge',
+  2302: 'removed',
+};
+
+/** What an entry of the log says happened. */
+export function entryWords({ type, oldRev }: LogLine): string {
+  const words = ENTRY_WORDS[type] ?? `entry of type ${type}`;
+  if (type !== 2300 && type !== 2301) return words;
+  return `${words} ${oldRev === undefined ? 'added' : 'changed'}`;
+}
+
+/** What it happened to. */
+export function entrySubject(line: LogLine): string {
+  const { cname = '', key, collection, index, collections } = line;
+  if (key !== undefined) return `${cname}/${key}`;
+  if (index?.fields) return `${cname} (${index.type ?? ''} on ${index.fields.join(', ')})`;
+  if (line.type === 2002) return `${cname} to ${collection?.name ?? ''}`;
+  if (collections) {
+    return collections.map((each) => `${each.name} (${number(each.operations)})`).join(', ');
+  }
+  return cname;
+}

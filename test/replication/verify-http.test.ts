@@ -1,0 +1,76 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { RunningServers, type StartedServer } from '../support/running-servers.ts';
+
+interface Verified {
+  readonly equal: boolean;
+  readonly collections: readonly { readonly name: string; readonly result: string }[];
+}
+
+const VERIFY = '/_api/replication/verify';
+
+describe('verify over HTTP', () => {
+  const open: AsyncDisposable[] = [];
+  afterEach(async () => {
+    for (const each of open.splice(0)) await each[Symbol.asyncDispose]();
+  });
+
+  async function pair(): Promise<{ leader: StartedServer; follower: StartedServer }> {
+    const servers = await RunningServers.open();
+    open.push(servers);
+    const leader = await servers.start('leader');
+    const follower = await servers.start('follower');
+    await leader.send('PUT', '/_api/replication/logger-start');
+    for (const name of ['people', 'things'])
+      await leader.send('POST', '/_api/collection', { name });
+    const lines = Array.from({ length: 500 }, (_, i) => JSON.stringify({ _key: `k${i}`, n: i }));
+    const path = '/_api/import?collection=people&type=documents';
+    await leader.send('POST', path, lines.join('\n'));
+    return { leader, follower };
+  }
+
+  const verify = async (server: StartedServer, wait: number): Promise<Verified> =>
+    (await server.send('PUT', VERIFY, { wait })) as unknown as Verified;
+
+  test('finds a follower equal, and waits for what is on its way', async () => {
+    const { leader, follower } = await pair();
+    const { endpoint } = leader;
+    await follower.send('PUT', '/_api/replication/make-follower', { endpoint });
+    await leader.send('POST', '/_api/document?collection=people', { _key: 'late' });
+    expect(await verify(follower, 20)).toEqual({
+      equal: true,
+      collections: [
+        { name: 'people', result: 'equal', count: 501, leaderCount: 501 },
+        { name: 'things', result: 'equal', count: 0, leaderCount: 0 },
+      ],
+    });
+  });
+
+  test('finds what differs although counts and revisions are the same, and what only one has', async () => {
+    const { leader, follower } = await pair();
+    const { endpoint } = leader;
+    await follower.send('PUT', '/_api/replication/make-follower', { endpoint });
+    await follower.send('PUT', '/_api/replication/applier-stop');
+    const { _rev: rev } = await follower.send('GET', '/_api/document/people/k7');
+    const line = { type: 2300, key: 'k7', rev, data: { _key: 'k7', _rev: rev, n: 8 } };
+    const path = '/_api/replication/restore-data?collection=people&recycleIds=true';
+    await follower.send('PUT', path, line);
+    await follower.send('POST', '/_api/collection', { name: 'own' });
+    await leader.send('POST', '/_api/collection', { name: 'newer' });
+    const { equal, collections } = await verify(follower, 0);
+    expect(equal).toBe(false);
+    expect(collections.map(({ name, result }) => [name, result])).toEqual([
+      ['newer', 'only on the leader'],
+      ['own', 'only here'],
+      ['people', 'different'],
+      ['things', 'equal'],
+    ]);
+  });
+
+  test('is refused where there is no leader, and says when the leader is not there', async () => {
+    const { leader, follower } = await pair();
+    await expect(verify(leader, 0)).rejects.toThrow(/400 .*1410/);
+    const config = { endpoint: 'tcp://127.0.0.1:1', connectTimeout: 1 };
+    await follower.send('PUT', '/_api/replication/applier-config', config);
+    await expect(verify(follower, 0)).rejects.toThrow(/500 .*1400/);
+  });
+});
