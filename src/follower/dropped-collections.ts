@@ -1,4 +1,4 @@
-import type { Tick } from '../model/tick.ts';
+import { MAX_TICK, type Tick } from '../model/tick.ts';
 import { metaKey } from '../storage/keys.ts';
 import { encodeRecord } from '../storage/record.ts';
 import type { Store } from '../storage/store.ts';
@@ -39,7 +39,10 @@ interface DroppedRecord {
 }
 
 const KIND = 'x';
-/** A record of that many is some 12 KiB. */
+/**
+ * Of those that are behind what is known of the log: they are asked for only when it is replayed. A record of that many
+ * is some 12 KiB.
+ */
 const REMEMBERED_MAX = 500;
 
 /**
@@ -77,7 +80,10 @@ export class DroppedCollections {
     return droppedTick !== undefined && droppedTick > tick;
   }
 
-  /** Remembers collections, each of them gone as of its tick. Needs a batch of its own. */
+  /**
+   * Remembers collections, each of them gone as of its tick. Needs a batch of its own. Others are forgotten, the oldest
+   * first, where there are too many; never those that are gone as of a later tick, whose lines are still to be read.
+   */
   add(tx: WriteTx, gone: readonly GoneCollection[]): void {
     const incarnation = this.#incarnation;
     if (gone.length === 0 || incarnation === undefined) return;
@@ -87,7 +93,9 @@ export class DroppedCollections {
       dropped.delete(cid);
       dropped.set(cid, known > tick ? known : tick);
     }
-    const newest = [...dropped].slice(-REMEMBERED_MAX);
+    const tick = gone.reduce((least, each) => (each.tick < least ? each.tick : least), MAX_TICK);
+    let tooMany = dropped.size - REMEMBERED_MAX;
+    const newest = [...dropped].filter(([, droppedTick]) => droppedTick >= tick || tooMany-- <= 0);
     const { leaderId, database } = this.#leader;
     const record: DroppedRecord = { leaderId, database, incarnation, dropped: newest };
     tx.put(this.#key, encodeRecord(this.#key, record));
