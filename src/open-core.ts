@@ -138,8 +138,8 @@ async function compose(
   config: ServerConfig,
 ): Promise<{ listener: RequestListener; appliers: Appliers }> {
   const defaultLoggerConfig = { ...DEFAULT_LOGGER_CONFIG, autoStart: config.loggerAutoStart };
-  const { transactionMaxBytes, compatibleVersion } = config;
-  const catalogue = await Catalogue.load(store, { defaultLoggerConfig });
+  const { documentMaxBytes, transactionMaxBytes, compatibleVersion } = config;
+  const catalogue = await Catalogue.load(store, { defaultLoggerConfig, documentMaxBytes });
   const collections = new Collections({ store, catalogue }, { transactionMaxBytes });
   closers.push(() => collections.close());
   const access = await prepareAccess({ store, clock, logger }, config);
@@ -159,7 +159,7 @@ async function compose(
     { version: compatibleVersion, transactionMaxBytes },
   );
   closers.push(() => appliers.stopAll());
-  const jobs = new Jobs({ clock, logger });
+  const jobs = new Jobs({ clock, logger }, { maxRunning: config.maxJobs });
   closers.push(() => settleJobs(jobs, deadline));
   const listener = createApp(
     {
@@ -174,6 +174,7 @@ async function compose(
       access,
       clock,
       flush: () => store.flush(),
+      writeFailure: () => store.failure,
       noteDamage: (error) => store.health.note(error),
       logger,
       signal: stopping.signal,
@@ -302,6 +303,7 @@ function startLeader(
       maxPageBytes: config.pageMaxBytes,
       pageBudgetBytes: config.pageBudgetBytes,
       maxBatches: config.maxBatches,
+      maxKeyLists: config.maxKeyLists,
     },
   );
   closers.push(() => leader.close());

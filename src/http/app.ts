@@ -56,6 +56,8 @@ export interface AppDeps {
   readonly clock: Clock;
   /** Resolves when all that is committed would survive a power cut. */
   readonly flush: () => Promise<void>;
+  /** Why the store takes no writes; undefined, or absent, while it does. */
+  readonly writeFailure?: () => ServiceError | undefined;
   readonly logger: Logger;
   /** Gets what requests fail with because data are damaged. */
   readonly noteDamage?: (error: ServiceError) => void;
@@ -127,7 +129,10 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): RequestListe
     }),
     timeRoutes(deps),
     statisticsRoutes(deps),
-    serverRoutes({ leaving: deps.leaving ?? deps.signal }),
+    serverRoutes({
+      leaving: deps.leaving ?? deps.signal,
+      writeFailure: deps.writeFailure ?? (() => undefined),
+    }),
     walRoutes(deps),
     databaseRoutes({ ...deps, users: deps.access.users }),
     collectionRoutes(deps),
