@@ -6,7 +6,7 @@ import { parse } from 'yaml';
 /** Where `.ci/run` wants the counts as JSON; unset, there is only the usual output. */
 const reportFile = process.env['TEST_REPORT_FILE'];
 
-/** Set by `npm run test:fault`, whose arguments choose among the long forms. */
+/** Whether tests run in their long forms. */
 const isLong = process.env['TICKLOG_LONG'] === '1';
 
 /** Parses a YAML file once for all test files that import it: api-spec/openapi.yaml. */
@@ -25,7 +25,7 @@ export default defineConfig({
   plugins: [yamlFiles],
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
-    include: [isLong ? 'test/fault/*.test.ts' : 'test/**/*.test.ts'],
+    include: ['test/**/*.test.ts'],
     // A process per file: LevelDB locks, signals and memory of one test file are not seen by another.
     pool: 'forks',
     // Files wait about as much as they compute: two at a time even on two cores, of which Vitest would leave one idle.

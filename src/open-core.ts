@@ -153,8 +153,8 @@ async function compose(
 ): Promise<{ listener: RequestListener; appliers: Appliers }> {
   const { store, clock, logger, stopping, deadline, leaving, closers, version } = parts;
   const defaultLoggerConfig = { ...DEFAULT_LOGGER_CONFIG, autoStart: config.loggerAutoStart };
-  const { transactionMaxBytes, compatibleVersion } = config;
-  const catalogue = await Catalogue.load(store, { defaultLoggerConfig });
+  const { documentMaxBytes, transactionMaxBytes, compatibleVersion } = config;
+  const catalogue = await Catalogue.load(store, { defaultLoggerConfig, documentMaxBytes });
   const collections = new Collections({ store, catalogue }, { transactionMaxBytes });
   closers.push(() => collections.close());
   const access = await prepareAccess({ store, clock, logger }, config);
@@ -177,7 +177,7 @@ async function compose(
   const sampled = { catalogue, appliers, syncer, logger: leader.logger };
   const page = startStatusPage({ ...sampled, clock, serverId }, { version });
   closers.push(page.stop);
-  const jobs = new Jobs({ clock, logger });
+  const jobs = new Jobs({ clock, logger }, { maxRunning: config.maxJobs });
   closers.push(() => settleJobs(jobs, deadline));
   const listener = createApp(
     {
@@ -188,6 +188,7 @@ async function compose(
       importer: new Importer({ store, collections }, { transactionMaxBytes }),
       checksums: new Checksums({ store }),
       flush: () => store.flush(),
+      writeFailure: () => store.failure,
       noteDamage: (error) => store.health.note(error),
       signal: stopping.signal,
       deadline: deadline.signal,
@@ -338,6 +339,7 @@ function startLeader(
       maxPageBytes: config.pageMaxBytes,
       pageBudgetBytes: config.pageBudgetBytes,
       maxBatches: config.maxBatches,
+      maxKeyLists: config.maxKeyLists,
     },
   );
   closers.push(() => leader.close());

@@ -172,6 +172,13 @@ export const OPTIONS = {
     fallback: '16KiB',
     help: 'Longest URL, path and query together (414).',
   }),
+  maxJobs: option({
+    key: 'server.max-jobs',
+    argument: 'COUNT',
+    type: countType(1, 100_000),
+    fallback: '64',
+    help: 'Most requests that run at a time without anyone waiting for them (x-arango-async).',
+  }),
   headerTimeoutMs: option({
     key: 'server.header-timeout',
     argument: 'SECONDS',
@@ -216,6 +223,13 @@ export const OPTIONS = {
     type: choiceType(['always', 'never']),
     fallback: 'never',
     help: 'Whether each commit waits for the disk (always), or only those that ask for it (never).',
+  }),
+  documentMaxBytes: option({
+    key: 'document.max-size',
+    argument: 'SIZE',
+    type: sizeType(LIMIT_MIN_BYTES, 256 * MIB),
+    fallback: '64MiB',
+    help: 'Longest document that clients may write; what comes from a leader is taken as it is.',
   }),
   transactionMaxBytes: option({
     key: 'transaction.max-size',
@@ -293,6 +307,13 @@ export const OPTIONS = {
     type: countType(1, 1_000_000),
     fallback: '1000',
     help: 'Most dump batches that are open at a time, and as many barriers.',
+  }),
+  maxKeyLists: option({
+    key: 'replication.max-key-lists',
+    argument: 'COUNT',
+    type: countType(1, 100_000),
+    fallback: '64',
+    help: 'Most lists of keys that are open at a time; of what is changed meanwhile, each keeps what was there.',
   }),
   newServerId: option({
     key: 'new-server-id',

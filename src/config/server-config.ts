@@ -29,12 +29,14 @@ export interface ServerConfig {
   readonly maxHeaderBytes: number;
   /** Below `maxHeaderBytes`. */
   readonly maxUrlBytes: number;
+  readonly maxJobs: number;
   readonly headerTimeoutMs: number;
   readonly stalledAfterMs: number;
   readonly stopDelayMs: number;
   readonly loggerAutoStart: boolean;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly sync: 'always' | 'never';
+  readonly documentMaxBytes: number;
   readonly transactionMaxBytes: number;
   readonly streamingIdleTimeoutMs: number;
   readonly streamingMaxOpen: number;
@@ -48,6 +50,7 @@ export interface ServerConfig {
   readonly leaderKeyfile: string;
   readonly leaderVerify: boolean;
   readonly maxBatches: number;
+  readonly maxKeyLists: number;
   readonly newServerId: boolean;
 }
 
@@ -94,12 +97,14 @@ export function readConfig(sources: ConfigSources): ServerConfig {
     maxConnections: reader.value(OPTIONS.maxConnections),
     maxHeaderBytes: reader.value(OPTIONS.maxHeaderBytes),
     maxUrlBytes: reader.value(OPTIONS.maxUrlBytes),
+    maxJobs: reader.value(OPTIONS.maxJobs),
     headerTimeoutMs: reader.value(OPTIONS.headerTimeoutMs),
     stalledAfterMs: reader.value(OPTIONS.stalledAfterMs),
     stopDelayMs: reader.value(OPTIONS.stopDelayMs),
     loggerAutoStart: reader.value(OPTIONS.loggerAutoStart),
     logLevel: reader.value(OPTIONS.logLevel),
     sync: reader.value(OPTIONS.sync),
+    documentMaxBytes: reader.value(OPTIONS.documentMaxBytes),
     transactionMaxBytes: reader.value(OPTIONS.transactionMaxBytes),
     streamingIdleTimeoutMs: reader.value(OPTIONS.streamingIdleTimeoutMs),
     streamingMaxOpen: reader.value(OPTIONS.streamingMaxOpen),
@@ -111,6 +116,7 @@ export function readConfig(sources: ConfigSources): ServerConfig {
     leaderKeyfile: reader.value(OPTIONS.leaderKeyfile),
     leaderVerify: reader.value(OPTIONS.leaderVerify),
     maxBatches: reader.value(OPTIONS.maxBatches),
+    maxKeyLists: reader.value(OPTIONS.maxKeyLists),
     newServerId: reader.value(OPTIONS.newServerId),
   };
   const problems = [...reader.problems];

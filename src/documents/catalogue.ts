@@ -14,6 +14,13 @@ export interface DatabaseRecord {
   readonly name: string;
 }
 
+export interface CatalogueOptions {
+  /** What new databases begin with, and what settings of older ones lack. */
+  readonly defaultLoggerConfig: LoggerConfig;
+  /** Longest document that a client may write, in bytes; without it there is no such limit. */
+  readonly documentMaxBytes?: number;
+}
+
 const NUMBER_KEY = metaKey('n');
 
 /**
@@ -22,20 +29,20 @@ const NUMBER_KEY = metaKey('n');
  */
 export class Catalogue {
   readonly #store: Store;
+  readonly #documentMaxBytes: number;
   readonly #databases = new Map<string, Database>();
   /** Copies in the making, by number. */
   readonly #hidden = new Map<number, Collection>();
 
-  private constructor(store: Store) {
+  private constructor(store: Store, documentMaxBytes: number) {
     this.#store = store;
+    this.#documentMaxBytes = documentMaxBytes;
   }
 
   /** Reads the catalogue of an opened store. */
-  static async load(
-    store: Store,
-    options: { defaultLoggerConfig: LoggerConfig },
-  ): Promise<Catalogue> {
-    const catalogue = new Catalogue(store);
+  static async load(store: Store, options: CatalogueOptions): Promise<Catalogue> {
+    const { documentMaxBytes = Infinity } = options;
+    const catalogue = new Catalogue(store, documentMaxBytes);
     const byNumber = new Map<number, Database>();
     for (const { key, record } of await store.records<DatabaseRecord>('d')) {
       const number = metaKeyNumber(key);
@@ -49,7 +56,8 @@ export class Catalogue {
           bornTick: BigInt(record.id),
         },
       );
-      const database = new Database({ changelog }, { number, id: record.id, name: record.name });
+      const { id, name } = record;
+      const database = new Database({ changelog }, { number, id, name, documentMaxBytes });
       byNumber.set(number, database);
       catalogue.#databases.set(record.name, database);
     }
@@ -131,7 +139,8 @@ export class Catalogue {
       { databaseNumber: number, config, bornTick: BigInt(id) },
     );
     changelog.configure(tx, config);
-    const database = new Database({ changelog }, { number, id, name });
+    const documentMaxBytes = this.#documentMaxBytes;
+    const database = new Database({ changelog }, { number, id, name, documentMaxBytes });
     tx.afterCommit(() => this.#databases.set(name, database));
     return database;
   }

@@ -11,6 +11,8 @@ export class Database {
   readonly id: string;
   readonly name: string;
   readonly changelog: Changelog;
+  /** Longest document that a client may write, in bytes. */
+  readonly documentMaxBytes: number;
   /** What open stream transactions keep others from writing. */
   readonly locks = new WriteLocks();
   /**
@@ -24,12 +26,13 @@ export class Database {
 
   constructor(
     deps: { changelog: Changelog },
-    options: { number: number; id: string; name: string },
+    options: { number: number; id: string; name: string; documentMaxBytes: number },
   ) {
     this.changelog = deps.changelog;
     this.number = options.number;
     this.id = options.id;
     this.name = options.name;
+    this.documentMaxBytes = options.documentMaxBytes;
   }
 
   get isSystem(): boolean {

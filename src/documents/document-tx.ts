@@ -9,13 +9,14 @@ import { buildData, dataHead } from '../protocol/json-text.ts';
 import { documentHead, documentTail, journalHead } from '../protocol/line.ts';
 import type { ByteSlice, CutLine } from '../storage/block-writer.ts';
 import type { LineRun } from '../storage/line-run.ts';
-import type { DocumentRows } from '../storage/document-rows.ts';
+import { type DocumentRows, longestRow } from '../storage/document-rows.ts';
 import { OpenPointer, type Pointer } from '../storage/pointer.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { CappedDocument } from './cap-list.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionStats } from './collection-stats.ts';
 import type { Database } from './database.ts';
+import { assertAdmitted } from './document-limits.ts';
 import { DocumentLog } from './document-log.ts';
 import {
   type DocumentBytes,
@@ -61,7 +62,9 @@ export class DocumentTx implements DocumentWrites {
   readonly #tx: WriteTx;
   readonly #stats: StatsChanges;
   readonly #log: DocumentLog;
-  readonly #enforcesCaps: boolean;
+  readonly #database: Database;
+  /** Whether it is a client who writes: to him caps and the limit of a document apply. */
+  readonly #isLocal: boolean;
   /** Undefined when there is no need to look. */
   readonly #locks: WriteLocks | undefined;
   readonly #holder: LockHolder | undefined;
@@ -71,12 +74,13 @@ export class DocumentTx implements DocumentWrites {
   constructor(deps: { tx: WriteTx; database: Database }, options: DocumentTxOptions) {
     const { locks } = deps.database;
     this.#tx = deps.tx;
+    this.#database = deps.database;
     this.#locks = options.origin === 'local' && !locks.isEmpty ? locks : undefined;
     this.#holder = options.committing;
     this.#stats = new StatsChanges({ tx: deps.tx });
     this.#log = new DocumentLog(deps, { origin: options.origin });
-    // The leader's removals do it for what comes from a leader (design, section 5).
-    this.#enforcesCaps = options.origin === 'local';
+    // What comes from a leader is taken as it is, and its removals do what caps do here (design, section 5).
+    this.#isLocal = options.origin === 'local';
     if (options.grouped) this.#log.beginGroup(options.committing?.tid);
   }
 
@@ -119,7 +123,7 @@ export class DocumentTx implements DocumentWrites {
   /**
    * Inserts, or replaces what `old` points to. The revision is the entry's tick unless one is given.
    * @throws ServiceError uniqueConstraintViolated by a secondary index; documentTooLarge for a document
-   *   that alone is above the bytes of a cap; conflict (409) with a lock.
+   *   of a client that alone is above the bytes of a cap, or above the server's limit; conflict (409) with a lock.
    */
   upsert(
     collection: Collection,
@@ -128,11 +132,11 @@ export class DocumentTx implements DocumentWrites {
     old: Pointer | undefined,
     rev?: string,
   ): string {
-    if (this.#locks) this.#assertFree(this.#locks, collection, key);
+    this.#locks?.assertDocumentFree(collection, key, this.#holder);
     const tick = this.#tx.drawTick();
     const newRev = rev ?? tickText(tick);
     const data = buildData(key, newRev, content.from, content.to, content.rest);
-    this.#assertAdmitted(collection, data);
+    if (this.#isLocal) assertAdmitted(this.#database, collection, data);
     if (collection.indexes.length > 0) {
       this.#reindex(collection, key, indexedDocument(key, content), old);
     }
@@ -148,8 +152,8 @@ export class DocumentTx implements DocumentWrites {
     text: string,
     old: Pointer | undefined,
   ): void {
-    if (this.#locks) this.#assertFree(this.#locks, collection, key);
-    this.#assertAdmitted(collection, text);
+    this.#locks?.assertDocumentFree(collection, key, this.#holder);
+    if (this.#isLocal) assertAdmitted(this.#database, collection, text);
     if (collection.indexes.length > 0) {
       this.#reindex(collection, key, JSON.parse(text) as IndexedDocument, old);
     }
@@ -187,8 +191,8 @@ export class DocumentTx implements DocumentWrites {
     line: CutLine,
     old: Pointer | undefined,
   ): void {
-    if (this.#locks) this.#assertFree(this.#locks, collection, key);
-    this.#assertAdmitted(collection, line);
+    this.#locks?.assertDocumentFree(collection, key, this.#holder);
+    if (this.#isLocal) assertAdmitted(this.#database, collection, line);
     if (collection.indexes.length > 0) {
       this.#reindex(collection, key, documentOfCut(line), old);
     }
@@ -199,7 +203,7 @@ export class DocumentTx implements DocumentWrites {
   takesRuns(collection: Collection): boolean {
     return (
       !this.#locks &&
-      !this.#enforcesCaps &&
+      !this.#isLocal &&
       collection.parameters.keyOptions?.type !== 'autoincrement' &&
       collection.indexes.length === 0 &&
       collection.caps.length === 0 &&
@@ -213,13 +217,14 @@ export class DocumentTx implements DocumentWrites {
     writeRun(deps, collection, run);
   }
 
-  /** Whether documents can be written by `writeNew`: in a collection in which it is enough to know that they are new. */
+  /** Whether documents can be written by `writeNew`: where it is enough to know that they are new, and none is too long. */
   takesNew(collection: Collection, rows: DocumentRows): boolean {
     return (
       !this.#locks &&
       collection.parameters.keyOptions?.type !== 'autoincrement' &&
       collection.indexes.length === 0 &&
       collection.caps.length === 0 &&
+      longestRow(rows) <= this.#database.documentMaxBytes &&
       areNew(collection, rows)
     );
   }
@@ -237,13 +242,13 @@ export class DocumentTx implements DocumentWrites {
     old: Pointer | undefined,
     rev?: string,
   ): string {
-    if (this.#locks) this.#assertFree(this.#locks, collection, key);
+    this.#locks?.assertDocumentFree(collection, key, this.#holder);
     const tick = this.#tx.drawTick();
     const newRev = rev ?? tickText(tick);
     const isEmpty = rest.source[rest.start] === CLOSE_BRACE;
     const head = dataHead(key, newRev, from, to) + (isEmpty ? '' : ',');
     const text = { head, headBytes: Buffer.byteLength(head), rest };
-    this.#assertAdmitted(collection, text);
+    if (this.#isLocal) assertAdmitted(this.#database, collection, text);
     if (collection.indexes.length > 0) {
       const source = rest.source.toString('utf8', rest.start, rest.end);
       this.#reindex(collection, key, JSON.parse(head + source) as IndexedDocument, old);
@@ -263,7 +268,7 @@ export class DocumentTx implements DocumentWrites {
 
   /** Removes what `old` points to; returns the revision of the removal. @throws ServiceError conflict (409) */
   remove(collection: Collection, key: string, old: Pointer, rev?: string): string {
-    if (this.#locks) this.#assertFree(this.#locks, collection, key);
+    this.#locks?.assertDocumentFree(collection, key, this.#holder);
     if (collection.indexes.length > 0) {
       const before = this.document(collection, old);
       for (const index of collection.indexes) index.remove(this.#tx, before, key);
@@ -341,18 +346,9 @@ export class DocumentTx implements DocumentWrites {
       if (old) cap.remove(this.#tx, old.tick);
       cap.append(this.#tx, document);
     }
-    if (!this.#enforcesCaps) return;
+    if (!this.#isLocal) return;
     this.#grown ??= new Map();
     this.#grown.set(collection, (this.#grown.get(collection) ?? 0) + 1);
-  }
-
-  /** @throws ServiceError documentTooLarge for one that alone is above the bytes of a cap */
-  #assertAdmitted(collection: Collection, data: string | CutLine | SplitText): void {
-    if (this.#enforcesCaps && collection.caps.length > 0) collection.assertAdmitted(bytesOf(data));
-  }
-
-  #assertFree(locks: WriteLocks, collection: Collection, key: string): void {
-    locks.assertDocumentFree(collection, key, this.#holder);
   }
 
   /**

@@ -7,6 +7,8 @@ import type { Pointer } from '../storage/pointer.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionStats } from './collection-stats.ts';
+import type { Database } from './database.ts';
+import { assertAdmitted } from './document-limits.ts';
 import { type DocumentContent, type DocumentWrites, indexedDocument } from './document-writes.ts';
 import type { IndexEntries, IndexedDocument } from './secondary-index.ts';
 import type {
@@ -23,7 +25,7 @@ export interface StagedWritesDeps {
   readonly tx: WriteTx;
   /** What the transaction wrote before. */
   readonly staged: StagedDocuments;
-  readonly locks: WriteLocks;
+  readonly database: Database;
   readonly holder: LockHolder;
   readonly budget: StagingBudget;
 }
@@ -37,6 +39,7 @@ export interface StagedWritesDeps {
 export class StagedWrites implements DocumentWrites, IndexEntries {
   readonly #tx: WriteTx;
   readonly #staged: StagedDocuments;
+  readonly #database: Database;
   readonly #locks: WriteLocks;
   readonly #holder: LockHolder;
   readonly #budget: StagingBudget;
@@ -51,7 +54,8 @@ export class StagedWrites implements DocumentWrites, IndexEntries {
   constructor(deps: StagedWritesDeps, options: { maxBytes: number }) {
     this.#tx = deps.tx;
     this.#staged = deps.staged;
-    this.#locks = deps.locks;
+    this.#database = deps.database;
+    this.#locks = deps.database.locks;
     this.#holder = deps.holder;
     this.#budget = deps.budget;
     this.#maxBytes = options.maxBytes;
@@ -101,7 +105,7 @@ export class StagedWrites implements DocumentWrites, IndexEntries {
     const taken = uniqueEntriesOf(collection, key, after);
     const valueBytes = taken.reduce((sum, { length }) => sum + length + VALUE_EXTRA_BYTES, 0);
     this.#locks.assertDocumentFree(collection, key, this.#holder);
-    collection.assertAdmitted(data.length);
+    assertAdmitted(this.#database, collection, text);
     for (const index of collection.indexes) {
       const entry = index.uniqueEntry(after, key);
       if (!entry) continue;

@@ -136,9 +136,11 @@ export class StreamTransaction implements LockHolder {
     return this.use(() =>
       this.#store.commit((tx) => {
         this.#assertWritable(collection);
-        const { locks } = this.database;
         const writes = new StagedWrites(
-          { tx, staged: this.#staged, locks, holder: this, budget: this.#budget },
+          {
+            ...{ tx, staged: this.#staged, holder: this },
+            ...{ database: this.database, budget: this.#budget },
+          },
           { maxBytes: this.maxBytes },
         );
         try {

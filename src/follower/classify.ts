@@ -1,4 +1,4 @@
-import { isServiceError } from '../model/errors.ts';
+import { ERRORS, isServiceError } from '../model/errors.ts';
 import type { RemoteError } from '../protocol/error-body.ts';
 
 /** What to do about an error of a loop that talks to a leader. */
@@ -67,6 +67,12 @@ export function classify(error: unknown, signal: AbortSignal): Verdict {
 export function refusedAnswer(error: unknown): RefusedAnswer | undefined {
   if (!isServiceError(error, 'leaderError')) return undefined;
   return error.cause instanceof RefusedAnswer ? error.cause : undefined;
+}
+
+/** Whether the leader does not know the collection that was asked for; with its database gone it answers otherwise. */
+export function isCollectionGone(error: unknown): boolean {
+  const refused = refusedAnswer(error);
+  return refused?.status === 404 && refused.remote?.errorNum === ERRORS.collectionNotFound.errorNum;
 }
 
 function isPassing(cause: unknown): boolean {

@@ -4,10 +4,10 @@ import { sleep } from '../base/sleep.ts';
 import type { Collection } from '../documents/collection.ts';
 import type { CollectionCopies } from '../documents/collection-copy.ts';
 import type { Database } from '../documents/database.ts';
-import { ERRORS, ServiceError } from '../model/errors.ts';
+import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import type { BatchLease } from './batch-lease.ts';
-import { classify, refusedAnswer } from './classify.ts';
+import { classify, isCollectionGone } from './classify.ts';
 import type { MissedCollection } from './dropped-collections.ts';
 import { DumpPageWriter } from './dump-page-writer.ts';
 import { errorFields } from './failure-log.ts';
@@ -255,7 +255,7 @@ export class CollectionCopier {
         return await this.#request(copy, from, signal);
       } catch (error) {
         // One such answer proves nothing: of a collection that is still listed it may pass.
-        const gone = isGone(error);
+        const gone = isCollectionGone(error);
         const missed = gone ? await this.#deps.missed(cid, signal) : undefined;
         if (missed) {
           this.#gone.push(missed);
@@ -378,12 +378,6 @@ export class CollectionCopier {
         `'${name}' does not go on behind tick ${from}`,
     );
   }
-}
-
-/** The leader does not know the collection; with its database gone it answers otherwise. */
-function isGone(error: unknown): boolean {
-  const refused = refusedAnswer(error);
-  return refused?.status === 404 && refused.remote?.errorNum === ERRORS.collectionNotFound.errorNum;
 }
 
 function overtaken(name: string): ServiceError {

@@ -8,13 +8,13 @@ import type { Database } from '../documents/database.ts';
 import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { refusedAnswer } from './classify.ts';
+import { isCollectionGone, refusedAnswer } from './classify.ts';
 import type { BegunCopy } from './collection-copier.ts';
 import { errorFields } from './failure-log.ts';
 import { copyDifferences, keysPerChunk } from './key-comparison.ts';
 import type { LeaderCollection, LeaderState } from './leader-answers.ts';
 import { holdsHistory } from './leader-check.ts';
-import type { LeaderClient } from './leader-client.ts';
+import type { DumpPage, LeaderClient } from './leader-client.ts';
 import { type KeyListRequest, LeaderKeyList } from './leader-key-list.ts';
 import type { ReplicationFigures } from './replication-figures.ts';
 import type { PlannedCollection, SyncPlan, SyncProgress } from './sync-progress.ts';
@@ -167,14 +167,9 @@ export class CopySeeds {
   ): Promise<Seed | undefined> {
     if (from > plan.tick) return undefined;
     const { cid, name } = planned.parameters;
-    const { client, say, onSeed } = this.#deps;
-    const { state } = this.#options;
+    const { say, onSeed } = this.#deps;
     if (hasSameShape(old, planned) && old.stats.count === planned.count) {
-      const request = { collection: cid, from, to: plan.tick, chunkSizeBytes: 1 };
-      const page = await client.dump(request, signal);
-      const { deletionsSince = from + 1n, incarnation } = page;
-      const isSure = deletionsSince <= from && incarnation === state.incarnations?.at(-1)?.id;
-      if (isSure && page.body.length === 0 && !page.checkMore) {
+      if (await this.#isUnchanged(planned, plan, from, signal)) {
         say(`collection '${name}', id ${cid}, has not changed since tick ${from}`);
         return this.#kept(old);
       }
@@ -182,6 +177,28 @@ export class CopySeeds {
     say(`catching up collection '${name}', id ${cid}, from its journal behind tick ${from}`);
     onSeed('caughtUp');
     return this.#clone(planned, old, from, signal);
+  }
+
+  /** Whether the leader's journal of a collection has nothing behind a tick, and is complete from there on. */
+  async #isUnchanged(
+    { parameters: { cid } }: PlannedCollection,
+    plan: SyncPlan,
+    from: Tick,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const request = { collection: cid, from, to: plan.tick, chunkSizeBytes: 1 };
+    let page: DumpPage;
+    try {
+      page = await this.#deps.client.dump(request, signal);
+    } catch (error) {
+      // Dropped since it was planned, perhaps: whoever copies it finds out.
+      if (isCollectionGone(error)) return false;
+      throw error;
+    }
+    const { deletionsSince = from + 1n, incarnation } = page;
+    const isSure =
+      deletionsSince <= from && incarnation === this.#options.state.incarnations?.at(-1)?.id;
+    return isSure && page.body.length === 0 && !page.checkMore;
   }
 
   #kept(old: Collection): Seed {

@@ -56,6 +56,8 @@ export interface AppDeps {
   readonly clock: Clock;
   /** Resolves when all that is committed would survive a power cut. */
   readonly flush: () => Promise<void>;
+  /** Why the store takes no writes; undefined, or absent, while it does. */
+  readonly writeFailure?: () => ServiceError | undefined;
   readonly logger: Logger;
   /** Gets what requests fail with because data are damaged. */
   readonly noteDamage?: (error: ServiceError) => void;
@@ -189,7 +191,10 @@ function routersOf(
     timeRoutes(deps),
     statisticsRoutes({ clock: deps.clock, requests }),
     statisticsDescriptionRoutes(),
-    serverRoutes({ leaving: deps.leaving ?? deps.signal }),
+    serverRoutes({
+      leaving: deps.leaving ?? deps.signal,
+      writeFailure: deps.writeFailure ?? (() => undefined),
+    }),
     walRoutes(deps),
     databaseRoutes({ ...deps, users: deps.access.users }),
     collectionRoutes(deps),

@@ -31,13 +31,19 @@ export function timeRoutes(deps: { readonly clock: Clock }): ApiRouter {
 
 /**
  * GET `/_admin/server/role` and `/availability`, which drivers of 3.x and load balancers ask for: one server on its
- * own, that answers - until it is told to stop: then 503, from before it closes its door.
+ * own, that answers - until it is told to stop: then 503, from before it closes its door. 503 also while the store
+ * takes no writes, as from other servers that are read-only; the body says why, with the number that writes get.
  */
-export function serverRoutes(deps: { readonly leaving: AbortSignal }): ApiRouter {
+export function serverRoutes(deps: {
+  readonly leaving: AbortSignal;
+  readonly writeFailure: () => ServiceError | undefined;
+}): ApiRouter {
   const router = apiRouter('/_admin/server');
   router.get('/role', (ctx) => sendResult(ctx, 200, { role: 'SINGLE' }));
   router.get('/availability', (ctx) => {
     if (deps.leaving.aborted) throw new ServiceError('shuttingDown');
+    const failure = deps.writeFailure();
+    if (failure) throw new ServiceError(failure.kind, failure.message, { httpStatus: 503 });
     sendResult(ctx, 200, { mode: 'default' });
   });
   return router;

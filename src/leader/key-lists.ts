@@ -30,8 +30,6 @@ interface KeyList {
   lows?: { readonly chunkSize: number; readonly keys: readonly string[] };
 }
 
-/** Open lists of all databases together: for each, whoever changes a document keeps what was there before. */
-const OPEN_MAX = 64;
 const TTL_MS = 300_000;
 
 /**
@@ -44,11 +42,15 @@ export class KeyLists {
   readonly #proofs: ViewProofs;
   readonly #open: Leases<KeyList>;
 
-  constructor(deps: { store: Store; clock: Clock }) {
+  /**
+   * @param options.max open lists of all databases together: for each, whoever changes a document keeps what was
+   *   there before
+   */
+  constructor(deps: { store: Store; clock: Clock }, options: { max: number }) {
     this.#store = deps.store;
     this.#proofs = new ViewProofs(deps);
     this.#open = new Leases<KeyList>(deps, {
-      max: OPEN_MAX,
+      max: options.max,
       what: 'lists of keys',
       onEnd: ({ view }) => {
         view.close();

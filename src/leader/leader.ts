@@ -23,6 +23,8 @@ export interface LeaderOptions {
   readonly pageBudgetBytes: number;
   /** Dump batches open at a time, and as many barriers; 1000 by default. */
   readonly maxBatches?: number;
+  /** Lists of keys open at a time; 64 by default. */
+  readonly maxKeyLists?: number;
 }
 
 /** Who follows a log; see `ClientRetention`. */
@@ -33,6 +35,7 @@ export interface ClientStanding extends FollowClient {
 }
 
 const MAX_BATCHES = 1000;
+const MAX_KEY_LISTS = 64;
 
 /** Everything a follower can ask this server for. */
 export class Leader {
@@ -62,10 +65,10 @@ export class Leader {
     this.logger = new LeaderLogger({ store, clock, retention }, { version: options.version });
     this.follow = new LogFollow({ store, clock, clients, memory });
     this.dump = new CollectionDump({ store, ahead: this.pagesAhead });
-    const { maxBatches = MAX_BATCHES } = options;
+    const { maxBatches = MAX_BATCHES, maxKeyLists = MAX_KEY_LISTS } = options;
     this.batches = new DumpBatches({ store, clock }, { max: maxBatches });
     this.barriers = new Barriers({ store, clock }, { max: maxBatches });
-    this.keys = new KeyLists(deps);
+    this.keys = new KeyLists({ store, clock }, { max: maxKeyLists });
   }
 
   /** See `readInventory`. */

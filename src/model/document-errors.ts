@@ -136,7 +136,8 @@ export const DOCUMENT_ERRORS = {
     httpStatus: 400,
     message: 'document too large',
     cause:
-      'The document alone is above what a body, a transaction, or the cap of its collection may hold.',
+      'The document alone is above --document.max-size, or what a body, a transaction, or the cap of its collection ' +
+      'may hold.',
     cure: 'Split the document, start the server with higher limits, or make the cap anew with more bytes.',
   },
   collectionTypeInvalid: {

@@ -92,7 +92,8 @@ export const GENERAL_ERRORS = {
     message: 'resource limit exceeded',
     cause:
       'A transaction or a complete import holds more than --transaction.max-size, the open transactions ' +
-      'together more than --transaction.streaming-budget, or there are too many of them.',
+      'together more than --transaction.streaming-budget, or there are too many of them; or too many dump ' +
+      'batches, barriers or lists of keys are open, or too many requests run that nobody waits for.',
     cure: 'Split it into smaller ones, wait until others have ended, or start the server with a higher limit.',
   },
   httpBadParameter: {

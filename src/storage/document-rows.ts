@@ -38,6 +38,22 @@ export function rowKey({ source, cells }: DocumentRows, row: number): string {
   return source.toString('latin1', cells[at + RowColumn.keyStart], cells[at + RowColumn.keyEnd]);
 }
 
+/** More than the names of `_key` and the like take, and a revision that is made here. */
+const HEAD_MAX_BYTES = 100;
+
+/** A bound of the length of the longest document as it will be stored, less than 100 bytes above it. */
+export function longestRow({ cells, count }: DocumentRows): number {
+  let longest = 0;
+  for (let at = 0; at < count * ROW_CELLS; at += ROW_CELLS) {
+    let bytes = 0;
+    for (let start = at; start < at + ROW_CELLS; start += 2) {
+      bytes += (cells[start + 1] ?? 0) - (cells[start] ?? 0);
+    }
+    if (bytes > longest) longest = bytes;
+  }
+  return longest + HEAD_MAX_BYTES;
+}
+
 /** Whether each key is above the one before it, in byte order. */
 export function isAscending(rows: DocumentRows): boolean {
   for (let row = 1; row < rows.count; row++) if (!isAbove(rows, row)) return false;

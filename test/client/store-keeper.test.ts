@@ -1,12 +1,25 @@
 import { Level } from 'level';
 import { expect, test, vi } from 'vitest';
 import { connect, openServer } from '../../src/index.ts';
+import { checkAnswer } from '../support/api-check.ts';
 
 /** As a disk does that is full for a moment. */
 function failNextBatch(reason: string): void {
   vi.spyOn(Level.prototype, 'batch').mockImplementationOnce(() => {
     throw new Error(reason);
   });
+}
+
+/** What load balancers ask for. */
+async function availability(
+  url: string,
+): Promise<{ status: number; json: Record<string, unknown> }> {
+  const path = '/_admin/server/availability';
+  const answer = await fetch(url + path);
+  const text = await answer.text();
+  const { status } = answer;
+  checkAnswer('GET', path, { status, headers: Object.fromEntries(answer.headers), text });
+  return { status, json: JSON.parse(text) as Record<string, unknown> };
 }
 
 test.each([
@@ -21,6 +34,7 @@ test.each([
       const database = client.use('_system');
       const collection = await database.createCollection('c');
       await collection.insert({ _key: 'before' });
+      expect(await availability(server.url)).toMatchObject({ status: 200 });
       failNextBatch(`IO error: ${reason}`);
       const failed = collection.insert({ _key: 'failed' });
       await expect(failed).rejects.toMatchObject({ status, errorNum });
@@ -29,11 +43,15 @@ test.each([
       expect(await collection.get('before')).toMatchObject({ _key: 'before' });
       const { state } = await database.logger.state();
       expect(state.storage?.writesRefused).toMatchObject({ errorNum });
+      const unavailable = await availability(server.url);
+      expect(unavailable).toMatchObject({ status: 503, json: { code: 503, errorNum } });
+      expect(unavailable.json['errorMessage']).toContain(reason);
       await vi.waitFor(() => collection.insert({ _key: 'after' }), {
         timeout: 10_000,
         interval: 50,
       });
       expect(await collection.count()).toBe(2);
+      expect(await availability(server.url)).toMatchObject({ status: 200 });
       expect((await database.logger.state()).state.storage).toBeUndefined();
     } finally {
       await client.close();

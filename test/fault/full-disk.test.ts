@@ -10,7 +10,7 @@ import { SmallDisk } from '../support/small-disk.ts';
 import { type TempDir, makeTempDir } from '../support/temp-dir.ts';
 
 /** The long form: npm run test:fault. */
-const ROUNDS = process.env['TICKLOG_LONG'] === '1' ? 20 : 2;
+const ROUNDS = process.env['TICKLOG_LONG'] === '1' ? 20 : 1;
 const MIB = 1024 * 1024;
 const DISK_BYTES = 96 * MIB;
 const BACK_MS = 30_000;

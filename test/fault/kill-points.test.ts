@@ -12,7 +12,7 @@ import { type TempDir, makeTempDir } from '../support/temp-dir.ts';
 import { verifyAcknowledged, verifyCore } from '../support/verify-core.ts';
 
 /** The long form: npm run test:fault. */
-const ROUNDS = process.env['TICKLOG_LONG'] === '1' ? 120 : 10;
+const ROUNDS = process.env['TICKLOG_LONG'] === '1' ? 120 : 8;
 const SEED = Number(process.env['TICKLOG_SEED'] ?? Date.now() % 1_000_000);
 /** When a point is not reached, it is killed all the same. */
 const GIVE_UP_MS = 4000;

@@ -13,7 +13,7 @@ import {
 } from '../support/verify-core.ts';
 
 /** The long form: TICKLOG_OPERATION_SEEDS=100 npm test -- test/property/operations */
-const SEEDS = Number(process.env['TICKLOG_OPERATION_SEEDS'] ?? 3);
+const SEEDS = Number(process.env['TICKLOG_OPERATION_SEEDS'] ?? 2);
 const FIRST_SEED = Number(process.env['TICKLOG_OPERATION_FIRST_SEED'] ?? 1);
 
 test.for(Array.from({ length: SEEDS }, (_, i) => FIRST_SEED + i))(

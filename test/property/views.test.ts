@@ -13,7 +13,7 @@ import { TestCore } from '../support/store.ts';
 import { checksumOf, expectView, keptCount } from '../support/view-model.ts';
 
 /** The long form: TICKLOG_VIEW_RUNS=200 npm test -- test/property/views. A run is repeated with TICKLOG_SEED. */
-const RUNS = Number(process.env['TICKLOG_VIEW_RUNS'] ?? 3);
+const RUNS = Number(process.env['TICKLOG_VIEW_RUNS'] ?? 2);
 const SEED = Number(process.env['TICKLOG_SEED'] ?? Date.now() % 1_000_000);
 const STEPS = 60;
 const KEYS = 3000;

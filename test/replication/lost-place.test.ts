@@ -1,10 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Logger } from '../../src/base/logger.ts';
 import type { Collection } from '../../src/documents/collection.ts';
 import { startLogger, stopLogger } from '../../src/documents/databases.ts';
 import { compactJournal } from '../../src/documents/journal-compaction.ts';
 import { readCheckpoint, writeCheckpoint } from '../../src/follower/checkpoint.ts';
+import { LeaderClient } from '../../src/follower/leader-client.ts';
 import { type CountedWire, openCountedWire } from '../support/counted-wire.ts';
 import { LiveServer } from '../support/live-server.ts';
 import { loadPeople } from '../support/people.ts';
@@ -278,6 +279,29 @@ describe('a follower that is behind the log, with autoResync,', () => {
     const figures = await recover({ ignoreErrors: 5 });
     expect(figures).toMatchObject({ caughtUp: 0, compared: 1, kept: 1, documents: 7 });
   });
+
+  test.each(['unchanged', 'changed'])(
+    'goes on when a collection that is %s is dropped after it was listed',
+    async (what) => {
+      const { leader } = pair;
+      await loseLog(async () => {
+        await changeSome();
+        if (what === 'changed') await pair.put(quiet, 'k3', '"q"');
+      });
+      // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the client that is asked
+      const { dump } = LeaderClient.prototype;
+      vi.spyOn(LeaderClient.prototype, 'dump').mockImplementation(async function (this: LeaderClient, request, signal) {
+        const isAlive = leader.database.byName('quiet') === quiet;
+        if (isAlive && request.collection === quiet.cid) {
+          await leader.collections.drop(leader.database, quiet);
+        }
+        return dump.call(this, request, signal);
+      });
+      const figures = await recover();
+      expect(figures).toMatchObject({ documents: 7, removals: 3, kept: 0 });
+      expect(pair.follower.database.byName('quiet')).toBeUndefined();
+    },
+  );
 
   test('goes on where it was when the network fails in between', async () => {
     await loseLog(async () => {

@@ -12,6 +12,8 @@ const FIXTURES: Readonly<Record<string, number>> = {
   crews: 2,
   harbours: 2,
 };
+/** The user that the document's examples speak of. */
+const USER = 'pilot';
 const DOCUMENTS_MAX = 300;
 /** Members that change by themselves. */
 const PASSING = new Set([
@@ -33,7 +35,8 @@ export class FuzzState implements AsyncDisposable {
 
   /** Everything that is kept: of a log its end, which every change moves. */
   async read(): Promise<Json> {
-    const paths = ['/_api/database', '/_api/transaction'];
+    const paths = ['/_api/database', '/_api/transaction', '/_api/user'];
+    paths.push(`/_api/user/${USER}/database?full=true`);
     for (const name of DATABASES) {
       const start = `/_db/${name}/_api/replication`;
       paths.push(`${start}/inventory?includeSystem=true`, `${start}/logger-config`);
@@ -64,6 +67,7 @@ export class FuzzState implements AsyncDisposable {
       }
     }
     await this.#send('POST', '/_api/database', { name: 'fuzz' });
+    await this.#tidyUsers();
     for (const name of DATABASES) await this.#tidyDatabase(`/_db/${name}`);
     return this.#open();
   }
@@ -82,6 +86,7 @@ export class FuzzState implements AsyncDisposable {
       const { id, result } = JSON.parse(text) as { id?: string; result?: { id: string } };
       ids[name] = [id ?? result?.id ?? '1'];
     }
+    ids['user'] = [USER, 'none'];
     ids['index'] = [await this.#indexOf('u'), '0'];
     ids['job'] = [await this.#job(), 'done', 'pending', 'all', 'expired'];
     return ids;
@@ -113,6 +118,16 @@ export class FuzzState implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#agent.destroy();
+  }
+
+  async #tidyUsers(): Promise<void> {
+    const { result } = await this.#json('GET', '/_api/user');
+    const names = (result as { user: string }[]).map(({ user }) => user);
+    for (const name of names) {
+      if (name !== USER) await this.#send('DELETE', `/_api/user/${encodeURIComponent(name)}`);
+    }
+    // A password takes a while to be hashed.
+    if (!names.includes(USER)) await this.#send('POST', '/_api/user', { user: USER });
   }
 
   async #tidyDatabase(prefix: string): Promise<void> {
