@@ -26,6 +26,7 @@ import { readTrust } from './follower/leader-tls.ts';
 import { Mending } from './follower/mending.ts';
 import { createApp } from './http/app.ts';
 import type { ApiRouter } from './http/context.ts';
+import { cursorRoutes, simpleRoutes } from './http/cursor-routes.ts';
 import { Jobs } from './http/jobs.ts';
 import { applierCommands } from './http/replication-applier.ts';
 import { replicationDispatch } from './http/replication-dispatch.ts';
@@ -215,6 +216,8 @@ function replicationRouters(deps: {
   const { store, logger, leader, restore, appliers, syncer, leaderAccess, config } = deps;
   return [
     walLogRoutes(leader, config),
+    simpleRoutes(leader),
+    cursorRoutes(leader),
     replicationDispatch(
       leaderCommands(leader, config),
       restoreCommands(restore),

@@ -29,7 +29,7 @@ import { generationOfVersion } from './generation.ts';
 import { HotRoutes } from './hot-routes.ts';
 import { importRoutes } from './import-routes.ts';
 import { indexRoutes } from './index-routes.ts';
-import { refuseNotOffered } from './not-offered.ts';
+import { refuseNotOffered, refuseSingle } from './not-offered.ts';
 import {
   serverRoutes,
   statisticsRoutes,
@@ -190,6 +190,7 @@ async function dispatch(
   // Who may not enter a database does not learn whether there is one.
   const isOpen = gate !== undefined && !admit(ctx, gate, name, found);
   ctx.state.database = catalogue.get(isOpen ? SYSTEM_DATABASE : name);
+  refuseSingle(ctx.method, path);
   for (const { handler } of found) {
     const outcome = { passed: false };
     await handler(ctx, () => {
@@ -198,7 +199,7 @@ async function dispatch(
     });
     if (!outcome.passed) return;
   }
-  refuseNotOffered(ctx.method, path, prefix);
+  refuseNotOffered(prefix);
   const pathIsKnown = ctx.matched?.some(({ methods }) => methods.length > 0) ?? false;
   if (pathIsKnown) throw new ServiceError('methodNotSupported');
   throw new ServiceError('notFound', `unknown path '${path}'`);

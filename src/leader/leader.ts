@@ -5,6 +5,7 @@ import type { LogKeep } from '../changelog/retention.ts';
 import { Barriers } from './barriers.ts';
 import { ClientRetention } from './client-retention.ts';
 import { FollowClients } from './clients.ts';
+import { Cursors } from './cursors.ts';
 import { DumpBatches } from './dump-batches.ts';
 import { CollectionDump } from './dump.ts';
 import { LogFollow } from './follow.ts';
@@ -35,6 +36,7 @@ export class Leader {
   readonly batches: DumpBatches;
   readonly barriers: Barriers;
   readonly keys: KeyLists;
+  readonly cursors: Cursors;
   readonly pageMemory: PageMemory;
   readonly pagesAhead: PagesAhead;
   readonly #store: Store;
@@ -59,6 +61,7 @@ export class Leader {
     this.batches = new DumpBatches({ store, clock }, { max: maxBatches });
     this.barriers = new Barriers({ store, clock }, { max: maxBatches });
     this.keys = new KeyLists(deps);
+    this.cursors = new Cursors(deps);
   }
 
   /** See `readInventory`. */
@@ -75,11 +78,12 @@ export class Leader {
     return { above: this.barriers.horizon(database), clients };
   }
 
-  /** Ends what runs by itself: the clocks of dump batches, barriers and lists of keys, and reading ahead. */
+  /** Ends what runs by itself: the clocks of dump batches, barriers, lists of keys and cursors, and reading ahead. */
   async close(): Promise<void> {
     this.batches.close();
     this.barriers.close();
     this.keys.close();
+    this.cursors.close();
     await this.pagesAhead.close();
   }
 }
