@@ -1,8 +1,7 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { feedEvents } from '../../src/client/feed-events.ts';
-import type {
-  TicklogError} from '../../src/index.ts';
+import type { TicklogError } from '../../src/index.ts';
 import {
   type Client,
   connect,
@@ -11,7 +10,7 @@ import {
   type OpenServer,
   type OpenServerOptions,
   openServer,
-  PlaceLostError
+  PlaceLostError,
 } from '../../src/index.ts';
 import { command, startScriptedServer } from '../support/scripted-server.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
