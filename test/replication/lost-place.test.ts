@@ -290,7 +290,11 @@ describe('a follower that is behind the log, with autoResync,', () => {
       });
       // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the client that is asked
       const { dump } = LeaderClient.prototype;
-      vi.spyOn(LeaderClient.prototype, 'dump').mockImplementation(async function (this: LeaderClient, request, signal) {
+      vi.spyOn(LeaderClient.prototype, 'dump').mockImplementation(async function (
+        this: LeaderClient,
+        request,
+        signal,
+      ) {
         const isAlive = leader.database.byName('quiet') === quiet;
         if (isAlive && request.collection === quiet.cid) {
           await leader.collections.drop(leader.database, quiet);
