@@ -43,7 +43,7 @@ const LEAVING: readonly RegExp[] = [
   // What was set is forgotten first (contract 3.8).
   /\/make-(?:follower|slave)/,
   // The collection is made before the body is read; so are collections beside it that could be restored.
-  /\/_api\/import\?.*createCollection/,
+  /\/_api\/import\/?\?.*createCollection/,
 ];
 /** What has no effect for this long has ended. */
 const UNSEEN_MS = 250;
