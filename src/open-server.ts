@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { destination, pino } from 'pino';
 import { LevelledLogger } from './base/levelled-logger.ts';
-import { type Logger, silentLogger } from './base/logger.ts';
+import type { Logger } from './base/logger.ts';
 import type { ServerConfig } from './config/server-config.ts';
 import { configFromOptions, type ServerOptions } from './config/server-options.ts';
 import { LOG_OPTIONS } from './log-options.ts';
@@ -68,7 +68,12 @@ export async function openServer(options: OpenServerOptions = {}): Promise<OpenS
   return { endpoint, secure, url, serverId, databaseDirectory, stop, [Symbol.asyncDispose]: stop };
 }
 
+/** To standard error, which is not touched before there is a line: the level can be raised later. */
 function newLogger(level: ServerConfig['logLevel']): Logger {
-  if (level === 'silent') return silentLogger;
-  return LevelledLogger.over(pino(LOG_OPTIONS, destination({ fd: STDERR_FD, sync: true })), level);
+  let stream: ReturnType<typeof destination> | undefined;
+  const write = (line: string): void => {
+    stream ??= destination({ fd: STDERR_FD, sync: true });
+    stream.write(line);
+  };
+  return LevelledLogger.over(pino(LOG_OPTIONS, { write }), level);
 }

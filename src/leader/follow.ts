@@ -147,6 +147,7 @@ export class LogFollow {
         position = larger(position, newest < request.to ? newest : request.to);
         const canCome = position < request.to && changelog.holds(request.from);
         const leftMs = canCome ? begunMs + request.waitMs - performance.now() : 0;
+        if (leftMs > 0) this.#noteWaiting(database, request);
         await changelog.waitAbove(position, leftMs, signal);
         const isOver = leftMs <= 0 || changelog.state.lastTick <= position;
         if (isOver) return this.#answer(database, request, position, { page, release });
@@ -156,6 +157,13 @@ export class LogFollow {
         return this.#answer(database, request, position, { page, release });
       }
     }
+  }
+
+  /** Who waits has all up to where he asks from; what he was served is told by the answer. */
+  #noteWaiting(database: Database, { serverId, from }: FollowRequest): void {
+    if (serverId === 0n) return;
+    const client = { serverId: serverId.toString(), lastServedTick: 0n, from };
+    this.#clients.note(database, { ...client, timeMs: this.#clock.nowMs() }, true);
   }
 
   #printed(

@@ -265,6 +265,11 @@ describe('/_admin/log/level', () => {
     }
   });
 
+  test('is that of the options at first: a server inside a program writes nothing', async () => {
+    const shown = await request(leader, '/_admin/log/level');
+    expect(JSON.parse(shown.text)).toEqual({ general: 'FATAL', replication: 'FATAL' });
+  });
+
   test.each([
     ['a topic', { engines: 'INFO' }],
     ['a level', { general: 'INFO', replication: 'loud' }],

@@ -180,6 +180,10 @@ describe('jobs', () => {
     const endpoint = `tcp://127.0.0.1:${server.endpoint.port}`;
     const first = await follower.use().startSync({ endpoint });
     await expect.poll(() => first.isDone()).toBe(true);
+    expect(await first.progress()).toMatchObject({
+      ...{ id: first.id, done: true, method: 'PUT', sync: null },
+      path: '/_db/_system/_api/replication/sync',
+    });
     expect(await follower.jobs.list('done')).toEqual([first.id]);
     expect(await follower.jobs.list('pending')).toEqual([]);
     await first.forget();

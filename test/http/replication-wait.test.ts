@@ -36,6 +36,23 @@ describe('logger-follow with wait', () => {
     expect(lines.map(({ type }) => type)).toEqual([2000]);
   });
 
+  test('shows the client with the position that it waits at, before anything comes', async () => {
+    await server.put('logger-start');
+    const people = await create('people');
+    const last = await lastLogTick();
+    const held = server.get(`logger-follow?from=${last}&serverId=77&wait=30`);
+    const clients = async (): Promise<unknown> =>
+      (await server.get('logger-state')).json['clients'];
+    await vi.waitFor(async () => {
+      const shown = { serverId: '77', from: last, lastServedTick: '0' };
+      expect(await clients()).toMatchObject([shown]);
+    });
+    await insert(people, 'a');
+    expect((await held).lines).toHaveLength(1);
+    const served = { serverId: '77', from: last, lastServedTick: await lastLogTick() };
+    expect(await clients()).toMatchObject([served]);
+  });
+
   test('ends with 204 when the time is over', async () => {
     const startedMs = performance.now();
     expect((await server.get('logger-follow?wait=0.3')).status).toBe(204);
