@@ -1,9 +1,23 @@
 // The HTTP reference as one static page, out of api-spec/openapi.yaml.
 
 /**
- * @typedef {Record<string, any>} Node
- * @typedef {{ info: Node, tags: { name: string, description?: string }[], paths: Record<string, Node>,
- *   components: Record<string, Record<string, Node>>, 'x-other-requests'?: Node }} Document
+ * What of the document is shown.
+ * @typedef {{ [name: string]: unknown, $ref?: string, description?: string, type?: string | string[],
+ *   properties?: Record<string, Schema | boolean>, required?: string[], items?: Schema | boolean,
+ *   oneOf?: Schema[], anyOf?: Schema[], allOf?: Schema[], contentSchema?: Schema | boolean,
+ *   enum?: unknown[] }} Schema
+ * @typedef {{ $ref?: string, name?: string, in?: string, required?: boolean, schema?: Schema,
+ *   description?: string }} Parameter
+ * @typedef {Record<string, { schema?: Schema, example?: unknown }>} Contents
+ * @typedef {{ $ref?: string, description?: string, headers?: Record<string, unknown>,
+ *   content?: Contents }} Message
+ * @typedef {{ operationId: string, tags?: string[], summary?: string, description?: string,
+ *   parameters?: Parameter[], requestBody?: Message, responses?: Record<string, Message> }} Operation
+ * @typedef {{ info: { version: string, description?: string },
+ *   tags: { name: string, description?: string }[], paths: Record<string, Record<string, unknown>>,
+ *   components: { schemas?: Record<string, Schema> } }} Document
+ * @typedef {{ method: string, path: string, parameters: Parameter[], operation: Operation }} Place
+ * @typedef {{ name: string, description?: string, operations: Place[] }} Tag
  */
 
 const METHODS = ['get', 'put', 'post', 'patch', 'delete'];
@@ -18,7 +32,7 @@ export function renderReference(document) {
   const operations = operationsOf(document);
   const tags = document.tags.map((tag) => ({
     ...tag,
-    operations: operations.filter(({ operation }) => operation['tags']?.[0] === tag.name),
+    operations: operations.filter(({ operation }) => operation.tags?.[0] === tag.name),
   }));
   const page = new Reference(document);
   return `<!doctype html>
@@ -36,7 +50,7 @@ export function renderReference(document) {
 <a class="skip" href="#content">Skip to the reference</a>
 <header class="top">
 <a class="brand" href="./"><img src="icon.svg" alt="" width="26" height="26">ticklog</a>
-<span class="quiet grow">HTTP reference, ${escaped(document.info['version'])}</span>
+<span class="quiet grow">HTTP reference, ${escaped(document.info.version)}</span>
 <a href="./">Status</a>
 </header>
 <div class="sides">
@@ -47,7 +61,7 @@ ${tags.map(navOf).join('\n')}
 </nav>
 <main id="content" tabindex="-1">
 <section class="card" id="about"><h1>HTTP reference</h1>
-${prose(document.info['description'])}
+${prose(document.info.description)}
 </section>
 ${tags.map((tag) => page.tag(tag)).join('\n')}
 ${page.schemas()}
@@ -60,23 +74,24 @@ ${page.schemas()}
 
 /**
  * @param {Document} document
- * @returns {{ method: string, path: string, item: Node, operation: Node }[]}
+ * @returns {Place[]}
  */
 function operationsOf({ paths }) {
-  return Object.entries(paths).flatMap(([path, item]) =>
-    METHODS.filter((method) => method in item).map((method) => {
-      /** @type {Node} */
-      const operation = item[method];
-      return { method: method.toUpperCase(), path, item, operation };
-    }),
-  );
+  return Object.entries(paths).flatMap(([path, item]) => {
+    const shared = /** @type {Parameter[] | undefined} */ (item['parameters']) ?? [];
+    return METHODS.filter((method) => method in item).map((method) => {
+      const operation = /** @type {Operation} */ (item[method]);
+      const parameters = [...shared, ...(operation.parameters ?? [])];
+      return { method: method.toUpperCase(), path, parameters, operation };
+    });
+  });
 }
 
-/** @param {{ name: string, operations: ReturnType<typeof operationsOf> }} tag */
+/** @param {Tag} tag */
 function navOf({ name, operations }) {
   const lines = operations.map(
     ({ method, path, operation }) =>
-      `<li><a href="#${operation['operationId']}"><b class="${method}">${method}</b> ${breakable(path)}</a></li>`,
+      `<li><a href="#${operation.operationId}"><b class="${method}">${method}</b> ${breakable(path)}</a></li>`,
   );
   return `<details><summary>${escaped(name)}</summary><ul>${lines.join('')}</ul></details>`;
 }
@@ -90,36 +105,35 @@ class Reference {
     this.#document = document;
   }
 
-  /** @param {{ name: string, description?: string, operations: ReturnType<typeof operationsOf> }} tag */
+  /** @param {Tag} tag */
   tag({ name, description = '', operations }) {
     const list = operations.map((each) => this.#operation(each)).join('\n');
     return `<h2 class="tag" id="tag-${escaped(name)}">${escaped(name)}</h2>${prose(description)}${list}`;
   }
 
   schemas() {
-    const all = Object.entries(this.#document.components['schemas'] ?? {}).map(
+    const all = Object.entries(this.#document.components.schemas ?? {}).map(
       ([name, schema]) =>
         `<section class="card" id="schema-${escaped(name)}"><h3>${escaped(name)}</h3>${this.#schema(schema)}</section>`,
     );
     return `<h2 class="tag" id="schemas">Shapes</h2>${all.join('\n')}`;
   }
 
-  /** @param {ReturnType<typeof operationsOf>[number]} operation */
-  #operation({ method, path, item, operation }) {
-    const parameters = [...(item['parameters'] ?? []), ...(operation['parameters'] ?? [])];
-    const answers = Object.entries(operation['responses'] ?? {});
-    return `<section class="card" id="${operation['operationId']}">
+  /** @param {Place} place */
+  #operation({ method, path, parameters, operation }) {
+    const answers = Object.entries(operation.responses ?? {});
+    return `<section class="card" id="${operation.operationId}">
 <h3><b class="${method}">${method}</b> <code>${breakable(path)}</code></h3>
-<p class="summary">${inline(operation['summary'] ?? '')}</p>
-${prose(operation['description'])}
+<p class="summary">${inline(operation.summary ?? '')}</p>
+${prose(operation.description)}
 ${this.#parameters(parameters.map((each) => this.#resolved(each)))}
-${operation['requestBody'] ? `<h4>Body</h4>${this.#body(this.#resolved(operation['requestBody']))}` : ''}
+${operation.requestBody ? `<h4>Body</h4>${this.#body(this.#resolved(operation.requestBody))}` : ''}
 <h4>Answers</h4>
 ${answers.map(([status, each]) => this.#answer(status, this.#resolved(each))).join('\n')}
 </section>`;
   }
 
-  /** @param {Node[]} parameters */
+  /** @param {Parameter[]} parameters */
   #parameters(parameters) {
     if (parameters.length === 0) return '';
     const rows = parameters.map(({ name, in: where, required, schema, description }) => {
@@ -129,14 +143,14 @@ ${answers.map(([status, each]) => this.#answer(status, this.#resolved(each))).jo
     return `<h4>Parameters</h4><div class="scroll open"><table><thead><tr><th scope="col">Name</th><th scope="col">In</th><th scope="col">Meaning</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
   }
 
-  /** @param {Node} body */
+  /** @param {Message} body */
   #body({ description, content = {} }) {
     return `${prose(description)}${this.#contents(content)}`;
   }
 
   /**
    * @param {string} status
-   * @param {Node} answer
+   * @param {Message} answer
    */
   #answer(status, { description, headers = {}, content = {} }) {
     const names = Object.keys(headers);
@@ -148,7 +162,7 @@ ${answers.map(([status, each]) => this.#answer(status, this.#resolved(each))).jo
     return `<details class="answer"><summary><b class="status s${shown[0] ?? ''}">${shown}</b> ${inline(description ?? '')}</summary>${sent}${this.#contents(content)}</details>`;
   }
 
-  /** @param {Node} contents by their types */
+  /** @param {Contents} contents by their types */
   #contents(contents) {
     return Object.entries(contents)
       .map(([type, { schema, example }]) => {
@@ -161,7 +175,7 @@ ${answers.map(([status, each]) => this.#answer(status, this.#resolved(each))).jo
   }
 
   /**
-   * @param {Node | undefined} schema
+   * @param {Schema | boolean | undefined} schema
    * @param {number} [depth]
    * @returns {string}
    */
@@ -169,14 +183,14 @@ ${answers.map(([status, each]) => this.#answer(status, this.#resolved(each))).jo
     // What takes anything, or nothing, says no more.
     if (typeof schema !== 'object' || depth > DEPTH_MAX) return '';
     const words = typeOf(schema);
-    const said = schema['description'] === undefined ? '' : ` – ${inline(schema['description'])}`;
+    const said = schema.description === undefined ? '' : ` – ${inline(schema.description)}`;
     const inside = this.#inside(schema, depth);
     if (words === '' && said === '') return inside;
     return `<span class="shape">${words}${said}</span>${inside}`;
   }
 
   /**
-   * @param {Node} schema
+   * @param {Schema} schema
    * @param {number} depth
    */
   #inside({ properties, required = [], items, oneOf, anyOf, allOf, contentSchema }, depth) {
@@ -185,7 +199,7 @@ ${answers.map(([status, each]) => this.#answer(status, this.#resolved(each))).jo
       return `<li><code>${escaped(name)}</code>${need} ${this.#schema(member, depth + 1)}</li>`;
     });
     const choices = [...(oneOf ?? anyOf ?? []), ...(allOf ?? [])].map(
-      (/** @type {Node} */ each) => `<li>${this.#schema(each, depth + 1)}</li>`,
+      (each) => `<li>${this.#schema(each, depth + 1)}</li>`,
     );
     const within = [items, contentSchema]
       .filter((each) => typeof each === 'object' && each !== null)
@@ -199,40 +213,41 @@ ${answers.map(([status, each]) => this.#answer(status, this.#resolved(each))).jo
   }
 
   /**
-   * @param {Node} node
-   * @returns {Node}
+   * What a reference leads to, or the thing itself.
+   * @template {{ $ref?: string }} T
+   * @param {T} node
+   * @returns {T}
    */
   #resolved(node) {
-    const reference = node['$ref'];
-    if (typeof reference !== 'string') return node;
-    /** @type {any} */
+    const reference = node.$ref;
+    if (reference === undefined) return node;
+    /** @type {unknown} */
     let found = this.#document;
-    for (const name of reference.slice('#/'.length).split('/')) found = found?.[name];
+    for (const name of reference.slice('#/'.length).split('/')) {
+      found = /** @type {Record<string, unknown> | undefined} */ (found)?.[name];
+    }
     if (found === undefined) throw new Error(`${reference} is not in the document`);
-    return this.#resolved(found);
+    return this.#resolved(/** @type {T} */ (found));
   }
 }
 
 /**
  * What kind of value it is, in words.
- * @param {Node} schema
+ * @param {Schema} schema
  */
 function typeOf(schema) {
-  const reference = schema['$ref'];
-  if (typeof reference === 'string') {
-    const name = escaped(reference.split('/').at(-1) ?? '');
+  if (schema.$ref !== undefined) {
+    const name = escaped(schema.$ref.split('/').at(-1) ?? '');
     return `<a href="#schema-${name}">${name}</a>`;
   }
-  if ('const' in schema) return `<code>${escaped(JSON.stringify(schema['const']))}</code>`;
-  if (schema['enum']) {
-    return schema['enum']
-      .map((/** @type {unknown} */ each) => `<code>${escaped(JSON.stringify(each))}</code>`)
-      .join(' or ');
+  const values = 'const' in schema ? [schema['const']] : schema.enum;
+  if (values) {
+    return values.map((each) => `<code>${escaped(JSON.stringify(each))}</code>`).join(' or ');
   }
-  const types = [schema['type'] ?? []].flat().join(' or ');
+  const types = [schema.type ?? []].flat().join(' or ');
   const some = [
-    ...(schema['oneOf'] || schema['anyOf'] ? ['one of'] : []),
-    ...(schema['allOf'] ? ['all of'] : []),
+    ...(schema.oneOf || schema.anyOf ? ['one of'] : []),
+    ...(schema.allOf ? ['all of'] : []),
     ...(types === '' ? [] : [types === 'array' ? 'array of' : types]),
   ];
   const bounds = ['minimum', 'maximum', 'minLength', 'maxLength', 'pattern', 'format', 'default']

@@ -40,7 +40,8 @@ async function curesOf(dist) {
   );
   /** @type {Record<string, string>} */
   const cures = {};
-  for (const { errorNum, cure } of Object.values(ERRORS)) cures[errorNum] ??= cure;
+  for (const { errorNum, cure } of Object.values(ERRORS))
+    if (!(errorNum in cures)) cures[errorNum] = cure;
   return cures;
 }
 

@@ -9,7 +9,7 @@ export interface ActionsDeps {
   /** The database that is looked at. */
   readonly database: () => string;
   /** As last seen; undefined before the first answer. */
-  readonly snapshot: () => Snapshot | undefined;
+  readonly seen: () => Snapshot | undefined;
   /** Has the page ask for everything at once. */
   readonly refresh: () => void;
   /** Called when it turns out that nobody is logged in. */
@@ -129,7 +129,7 @@ export class Actions {
   }
 
   async #stopLogging(): Promise<void> {
-    const followers = this.#deps.snapshot()?.logger.clients.length ?? 0;
+    const followers = this.#deps.seen()?.logger.clients.length ?? 0;
     const isSure = await confirmed({
       title: 'Stop logging?',
       text:
@@ -143,7 +143,7 @@ export class Actions {
 
   async #copy(verb: 'sync' | 'make-follower'): Promise<void> {
     const database = this.#deps.database();
-    const { endpoint = '', database: there = database } = this.#deps.snapshot()?.applier ?? {};
+    const { endpoint = '', database: there = database } = this.#deps.seen()?.applier ?? {};
     const config = await get<{ username?: string }>(database, `${REPLICATION}/applier-config`);
     const here = `database ‘${database}’ on this server`;
     const wanted = await askForLeader(

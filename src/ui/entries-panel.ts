@@ -46,7 +46,7 @@ export class EntriesPanel {
     // A log that is shorter than before is another one.
     if (position !== undefined && last < position) this.clear();
     if (position === last) return;
-    const [reach = 0n] = REACHES;
+    const [reach] = REACHES;
     const isNear = position !== undefined && last - position <= reach;
     const found = isNear
       ? await readEntries(database, position, last)

@@ -35,6 +35,7 @@ export function wireLogin(onReady: () => void): void {
 /** Puts the form in front of whoever is to fill it. */
 export function showLogin(): void {
   byId('page').hidden = true;
+  byId('database-box').hidden = true;
   const form = byId('login');
   if (!form.hidden) return;
   form.hidden = false;

@@ -24,7 +24,7 @@ class Page {
   readonly #databases = byId('database', HTMLSelectElement);
   readonly #actions = new Actions({
     database: () => this.#database,
-    snapshot: () => this.#snapshot,
+    seen: () => this.#snapshot,
     refresh: () => this.#refresh(),
     onLoginNeeded: (error) => this.#failed(error),
   });
@@ -113,6 +113,7 @@ class Page {
     this.#lastSeenMs = Date.now();
     setShown(byId('login'), false);
     setShown(byId('page'), true);
+    setShown(byId('database-box'), true);
     this.#showTrouble('');
     showState(snapshot);
     showSync(applier);

@@ -143,7 +143,7 @@ function showLogger({ logger, overview }: Snapshot): void {
     ],
     ['First tick', log.events === 0 ? '' : log.firstTick],
     ['Last tick', log.lastTick === '0' ? '' : log.lastTick],
-    ['Logged since start', `${counted(state.totalEvents, 'event')}`],
+    ['Logged since start', counted(state.totalEvents, 'event')],
     ['Complete from', hole === 0n ? '' : `tick ${hole}; followers below it must copy anew`],
     ['Damage', state.storage?.damage?.message ?? ''],
   ]);

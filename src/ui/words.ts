@@ -70,17 +70,20 @@ export function applierWords({ state, endpoint = '' }: ApplierStatus): Words | u
     case 'syncing':
       return { tone: 'busy', text: 'Copying from the leader', more: syncWords(state.sync) };
     case 'tailing':
-      return followingWords(state);
+      return followingWords(state, endpoint);
   }
 }
 
-function followingWords(state: ApplierStatus['state']): Words {
+function followingWords(state: ApplierStatus['state'], endpoint: string): Words {
   const { ticksBehind = null, secondsBehind = null } = state;
   if (ticksBehind === null) {
     const more = 'How far behind it is cannot be known until the leader answers.';
     return { tone: 'busy', text: 'Following', more };
   }
-  if (ticksBehind === 0) return { tone: 'ok', text: 'In step with the leader', more: '' };
+  if (ticksBehind === 0) {
+    const more = `Every change of ${endpoint} is here.`;
+    return { tone: 'ok', text: 'In step with the leader', more };
+  }
   const seconds = secondsBehind ?? 0;
   const isFar = seconds > WARN_SECONDS;
   const left = state.following?.secondsLeft ?? null;

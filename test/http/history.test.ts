@@ -33,7 +33,8 @@ describe('the history of a database', () => {
   test('tells what was logged a second, and only what is newer than asked for', async () => {
     const servers = await RunningServers.open();
     open.push(servers);
-    const { send } = await servers.start('leader');
+    const server = await servers.start('leader');
+    const send: typeof server.send = (...args) => server.send(...args);
     const history = async (path: string): Promise<History> =>
       (await send('GET', path)) as unknown as History;
     await send('PUT', '/_api/replication/logger-start');
