@@ -285,7 +285,7 @@ export function parseTickFlag(value: string): Tick {
 }
 
 /** The text of a file without the white space around it. @throws InvalidArgumentError */
-function readPasswordFile(path: string): string {
+export function readPasswordFile(path: string): string {
   try {
     return readFileSync(path, 'utf8').trim();
   } catch (error) {
