@@ -18,8 +18,8 @@ export function fractionOf(amount: Omit<CollectionProgress, 'name'>): number | u
 }
 
 /**
- * `copying: 3 of 10 collections, 1.20 M of 5.00 M documents, 340 of 1400 MiB (24 %), 25.1 MiB/s, 42 s left; in
- * work: orders 45 %`; what is not known is left out.
+ * `copying (24 %): 42 s left, 25.1 MiB/s, 1.20 k/s, 3 of 10 collections, 1.20 M of 5.00 M documents, 340 MiB of
+ * 1.40 GiB; in work: orders (45 %)`; what is not known is left out.
  */
 export function progressLine(figures: ProgressFigures): string {
   const { phase, collectionsDone, collectionsExpected } = figures;
@@ -32,8 +32,8 @@ export function progressLine(figures: ProgressFigures): string {
     .slice(0, IN_WORK_NAMED)
     .join(', ');
   return (
-    `${phase}: ${collections}${amountText(figures)}${percentOf(figures)}` +
-    `${speedText(figures)}${working === '' ? '' : `; in work: ${working}`}`
+    `${phase}${percentOf(figures)}: ${speedText(figures)}${collections}${amountText(figures)}` +
+    (working === '' ? '' : `; in work: ${working}`)
   );
 }
 
@@ -45,17 +45,15 @@ export function amountText(amount: Omit<CollectionProgress, 'name'>): string {
   return `${documents}, ${bytesText(bytesDone)}${ofText(bytesExpected, bytesText)}`;
 }
 
-/** `, 25.1 MiB/s, 1.20 k/s, 42 s left` */
+/** `42 s left, 25.1 MiB/s, 1.20 k/s, `: what is known of it. */
 export function speedText(figures: ProgressFigures): string {
-  const { documentsPerSecond, bytesPerSecond, secondsLeft } = figures;
+  const { documentsPerSecond: documents = 0, bytesPerSecond: bytes = 0, secondsLeft } = figures;
   return [
-    ...(bytesPerSecond === undefined || bytesPerSecond === 0 ? [] : [byteRateText(bytesPerSecond)]),
-    ...(documentsPerSecond === undefined || documentsPerSecond === 0
-      ? []
-      : [rateText(documentsPerSecond)]),
     ...(secondsLeft === undefined ? [] : [`${durationText(secondsLeft)} left`]),
+    ...(bytes === 0 ? [] : [byteRateText(bytes)]),
+    ...(documents === 0 ? [] : [rateText(documents)]),
   ]
-    .map((part) => `, ${part}`)
+    .map((part) => `${part}, `)
     .join('');
 }
 

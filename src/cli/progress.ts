@@ -32,8 +32,10 @@ const LINE_EVERY_MS = 5000;
 const DRAW_EVERY_MS = 200;
 /** Collections that have a bar of their own. */
 const BARS_MAX = 6;
-const BAR_WIDTH = 24;
-const NAME_WIDTH = 20;
+const WIDE = { bar: 24, name: 20 };
+const NARROW = { bar: 12, name: 14 };
+/** Of a terminal, from which on there is room for wide bars. */
+const WIDE_COLUMNS = 110;
 const STEPS = 1000;
 
 /**
@@ -46,6 +48,7 @@ export class ProgressDisplay implements Disposable {
   readonly #timer: NodeJS.Timeout;
   readonly #bars: MultiBar | undefined;
   readonly #byRow: SingleBar[] = [];
+  #isOver = false;
 
   /** @param read asked for again and again: figures, or words where there are none, or nothing to show */
   private constructor(io: CliIo, read: () => ProgressFigures | string | undefined) {
@@ -67,19 +70,20 @@ export class ProgressDisplay implements Disposable {
 
   /** Whether there are bars, between which nobody else must write. */
   get isDrawn(): boolean {
-    return this.#bars !== undefined;
+    return this.#bars !== undefined && !this.#isOver;
   }
 
   /** Says something above the bars. */
   say(line: string): void {
-    if (!this.#bars || this.#byRow.length === 0) this.#io.stderr.write(`${line}\n`);
+    if (!this.#bars || this.#isOver || this.#byRow.length === 0) this.#io.stderr.write(`${line}\n`);
     else this.#bars.log(`${line}\n`);
   }
 
   /** Ends it, and leaves nothing of the bars on the screen. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
-    if (!this.#bars) return;
+    if (!this.#bars || this.#isOver) return;
+    this.#isOver = true;
     // What was to be said above the bars is said.
     if (this.#byRow.length > 0) this.#bars.update();
     this.#bars.stop();
@@ -121,7 +125,8 @@ function rowsOf(figures: ProgressFigures): Row[] {
   const fraction = fractionOf(figures);
   const all = {
     name: phase,
-    text: `${percentIn(fraction)}${amountText(figures)}${collections}${speedText(figures)}`,
+    // What matters most comes first: a narrow terminal cuts off the rest.
+    text: `${percentIn(fraction)}${speedText(figures)}${amountText(figures)}${collections}`,
     hasBar: true,
     fraction,
   };
@@ -142,11 +147,11 @@ function newBars(io: CliIo): MultiBar {
     stream: io.stderr,
     format: (_options, { progress }, row: Row) => {
       if (!row.hasBar) return row.text;
-      const filled = Math.round(progress * BAR_WIDTH);
-      const bar = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
-      const name =
-        row.name.length > NAME_WIDTH ? `${row.name.slice(0, NAME_WIDTH - 1)}…` : row.name;
-      return `${name.padEnd(NAME_WIDTH)} ${bar} ${row.text}`;
+      const { bar, name } = (io.size?.().columns ?? WIDE_COLUMNS) < WIDE_COLUMNS ? NARROW : WIDE;
+      const filled = Math.round(progress * bar);
+      const shown = row.name.length > name ? `${row.name.slice(0, name - 1)}…` : row.name;
+      const drawn = '█'.repeat(filled) + '░'.repeat(bar - filled);
+      return `${shown.padEnd(name)} ${drawn} ${row.text}`;
     },
     clearOnComplete: true,
     hideCursor: true,

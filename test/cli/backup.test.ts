@@ -39,7 +39,14 @@ const dump = (server: StartedServer, directory: string, ...flags: readonly strin
 
 const restore = (server: StartedServer, directory: string, ...flags: readonly string[]) =>
   good([
-    ...['restore', '--server.endpoint', server.endpoint, '--input-directory', path(directory)],
+    ...[
+      'restore',
+      '--yes',
+      '--server.endpoint',
+      server.endpoint,
+      '--input-directory',
+      path(directory),
+    ],
     ...flags,
   ]);
 
@@ -132,7 +139,7 @@ describe('dump, restore, dump', () => {
     const before = await dumpedContents(path('a'), 'Orders');
     expect(await dumpedContents(path('b'), 'Orders')).toEqual(before);
     const refused = await runCli([
-      ...['restore', '--server.endpoint', server.endpoint, '--input-directory', path('a')],
+      ...['restore', '--yes', '--server.endpoint', server.endpoint, '--input-directory', path('a')],
       ...['--overwrite', 'false'],
     ]);
     expect(refused.code).toBe(1);
@@ -242,7 +249,14 @@ test('a line that the server refuses is told with its number', async () => {
     { name: 'a', lines: ['{"type":2300,"data":{"_key":"a"}}', '{"'] },
   ]);
   const { code, stderr } = await runCli([
-    ...['restore', '--server.endpoint', server.endpoint, '--input-directory', servers.dir.path],
+    ...[
+      'restore',
+      '--yes',
+      '--server.endpoint',
+      server.endpoint,
+      '--input-directory',
+      servers.dir.path,
+    ],
   ]);
   expect(code).toBe(1);
   expect(stderr).toMatch(/restoring 'a' failed: line 2 of the body.*\(error 600\)/);
@@ -263,7 +277,7 @@ describe.skipIf(!HAS_GRAPH)('Debian’s dependency graph, dumped by arangodump 3
     const follower = await servers.start('follower');
     await good(['make-follower', leader.endpoint, '--yes', '--server.endpoint', follower.endpoint]);
     const { stdout } = await good([
-      ...['restore', '--server.endpoint', leader.endpoint, '--input-directory', GRAPH],
+      ...['restore', '--yes', '--server.endpoint', leader.endpoint, '--input-directory', GRAPH],
       ...['--include-system-collections', 'true', '--batch-size', '256k'],
     ]);
     expect(stdout).toContain("restored 'Suggests'");
@@ -287,7 +301,7 @@ describe.skipIf(!HAS_GRAPH)('Debian’s dependency graph, dumped by arangodump 3
   test('revisions are kept with --recycle-ids', async () => {
     const server = await servers.start('leader');
     await good([
-      ...['restore', '--server.endpoint', server.endpoint, '--input-directory', GRAPH],
+      ...['restore', '--yes', '--server.endpoint', server.endpoint, '--input-directory', GRAPH],
       ...['--collection', 'Pre-Depends', '--recycle-ids', 'true'],
     ]);
     await dump(server, 'a');

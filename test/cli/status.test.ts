@@ -355,8 +355,8 @@ test('a sync shows how far it has come', async () => {
   };
   const state = { ...CAUGHT_UP, running: false, phase: 'syncing', sync };
   expect(await status({ applier: { state } })).toContain(
-    '         a sync is under way: copying: 1 of 4 collections, 1.00 k of 5.00 k documents, ' +
-      '1.00 MiB of 4.00 MiB (25 %), 121 KiB/s, 1.23 k/s, 2 m 10 s left; in work: c\n',
+    '         a sync is under way: copying (25 %): 2 m 10 s left, 121 KiB/s, 1.23 k/s, 1 of 4 ' +
+      'collections, 1.00 k of 5.00 k documents, 1.00 MiB of 4.00 MiB; in work: c\n',
   );
 });
 
