@@ -6,8 +6,15 @@ import { checkDirectory } from './check-directory.ts';
 import { addCheckCommand } from './cli/check.ts';
 import { describeStartError } from './cli/describe-error.ts';
 import type { CliContext } from './cli/flags.ts';
-import { type CliIo, ExitCode, OutputClosedError, printLines } from './cli/io.ts';
+import {
+  type CliIo,
+  ExitCode,
+  OutputClosedError,
+  printLines,
+  type Surroundings,
+} from './cli/io.ts';
 import { printProblems, runProgram } from './cli/program.ts';
+import { askOn } from './cli/terminal.ts';
 import { OPTIONS, type Option as ServerOption } from './config/options.ts';
 import { ConfigError, readConfig, type ServerConfig } from './config/server-config.ts';
 import type { RunningServer } from './server.ts';
@@ -164,13 +171,27 @@ function ignoreBrokenPipes(): void {
   process.stderr.on('error', () => undefined);
 }
 
+/** Questions are for people: both what is asked and what is answered must be at a terminal. */
+function surroundings(): Surroundings {
+  const { stdin, stdout, stderr, env } = process;
+  const isTty = stdout.isTTY;
+  const isErrTty = stderr.isTTY;
+  return {
+    ...{ stdout, stderr, isTty, isErrTty },
+    // By no-color.org any text that is not empty counts.
+    useColor: (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
+    ...(isTty ? { size: () => ({ columns: stdout.columns, rows: stdout.rows }) } : {}),
+    ...(stdin.isTTY && isErrTty ? { ask: askOn(stdin, stderr) } : {}),
+  };
+}
+
 ignoreBrokenPipes();
 process.on('SIGINT', onSignal);
 process.on('SIGTERM', onSignal);
 const exitCode = await runProgram(
   process.argv.slice(2),
   {
-    io: { stdout: process.stdout, stderr: process.stderr, isTty: process.stdout.isTTY },
+    io: surroundings(),
     signal: ending.signal,
     addServe: addServeCommand,
     addCheck: (program, context) => {

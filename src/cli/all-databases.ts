@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describeError } from './describe-error.ts';
 import { databaseOfDump } from './dump-directory-reader.ts';
 import { isSafeInFileName } from './dump-layout.ts';
-import { type CliIo, ExitCode, note, UsageError } from './io.ts';
+import { type CliIo, ExitCode, note, printResult, UsageError } from './io.ts';
 import { listAt } from './json.ts';
 import { type Connection, withServer } from './server-client.ts';
 
@@ -69,12 +69,14 @@ export async function forEachDump(
   dumps: readonly DatabaseDump[],
   options: { readonly force: boolean },
   { io, signal }: { readonly io: CliIo; readonly signal: AbortSignal },
-  run: (database: string, directory: string) => Promise<number>,
+  run: (database: string, directory: string, io: CliIo) => Promise<number>,
 ): Promise<number> {
   let worst: number = ExitCode.ok;
+  const databases: unknown[] = [];
+  const own = { ...io, gather: (value: unknown) => void databases.push(value) };
   for (const { database, directory } of dumps) {
     try {
-      worst = Math.max(worst, await run(database, directory));
+      worst = Math.max(worst, await run(database, directory, own));
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof UsageError) throw error;
@@ -84,6 +86,7 @@ export async function forEachDump(
       worst = Math.max(worst, ExitCode.failed);
     }
   }
+  await printResult(io, { databases });
   return worst;
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { CliContext } from './flags.ts';
-import { type CliIo, ExitCode, printLines } from './io.ts';
+import { type CliIo, ExitCode, printLines, printResult } from './io.ts';
 import { counted } from './words.ts';
 
 /** What there is to say of a data directory; see `checkDirectory`, which makes it. */
@@ -41,6 +41,7 @@ export function addCheckCommand(
 
 async function checkVerb(report: CheckReport, directory: string, io: CliIo): Promise<number> {
   const { findings, findingsCount } = report;
+  await printResult(io, { directory, ...report });
   if (findingsCount === 0) {
     await printLines(io, [`whole: ${directory}: ${contentsOf(report)}`]);
     return ExitCode.ok;

@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
+import { sleep } from '../base/sleep.ts';
 import type { Endpoint } from '../follower/endpoint.ts';
+import { addYesFlag, confirmReplacing, type YesFlags } from './confirm.ts';
 import {
   addConnectionFlags,
   addLeaderFlags,
@@ -13,10 +15,16 @@ import {
 } from './flags.ts';
 import { type CliIo, note } from './io.ts';
 import { at, listAt, textAt } from './json.ts';
+import { presentData } from './present-data.ts';
+import { ProgressDisplay, type ProgressFigures } from './progress.ts';
 import { type Connection, type ServerClient, withServer } from './server-client.ts';
+import { syncFigures } from './sync-figures.ts';
 
 /** A copy may take days; only the one who asked for it decides when that is too long. */
 const PATIENCE_MS = 7 * 24 * 3600 * 1000;
+
+/** Between two looks at how far a copy has come. */
+const LOOK_EVERY_MS = 500;
 
 /** Who copies whom. */
 export interface CopyTask {
@@ -24,6 +32,8 @@ export interface CopyTask {
   /** The server that becomes the copy. */
   readonly server: Connection;
   readonly leader: LeaderSelection;
+  /** Whether to show how far it has come. */
+  readonly progress: boolean;
 }
 
 /** A verb that makes its server a copy of a leader. */
@@ -50,29 +60,96 @@ export function addCopyVerb(
     .command(name)
     .description(description)
     .argument('<LEADER>', 'The endpoint of the leader.', parseEndpointFlag);
-  addLeaderFlags(addConnectionFlags(command)).action(
-    async (endpoint: Endpoint, flags: ConnectionFlags & LeaderFlags) => {
-      const server = connectionOf(flags);
-      const leader = selectionOf(endpoint, flags);
-      done(await withServer(server, (client) => run({ client, server, leader }, io, signal)));
-    },
+  addYesFlag(addLeaderFlags(addConnectionFlags(command))).option(
+    '--no-progress',
+    'Do not show how far it has come.',
   );
+  command.action(async (endpoint: Endpoint, flags: CopyFlags) => {
+    const server = connectionOf(flags);
+    const leader = selectionOf(endpoint, flags);
+    const { progress } = flags;
+    const code = await withServer(server, async (client) => {
+      const task = { client, server, leader, progress };
+      await confirmCopy(task, flags, io, signal);
+      return run(task, io, signal);
+    });
+    done(code);
+  });
+}
+
+type CopyFlags = ConnectionFlags & LeaderFlags & YesFlags & { readonly progress: boolean };
+
+/** Asks before documents are replaced by those of the leader. @throws as `confirmReplacing` */
+async function confirmCopy(
+  { client, server, leader }: CopyTask,
+  flags: YesFlags,
+  io: CliIo,
+  signal: AbortSignal,
+): Promise<void> {
+  if (flags.yes === true) return;
+  const { restrictType, restrictCollections: names } = leader;
+  const isMeant = (name: string): boolean =>
+    restrictType === '' || names.includes(name) === (restrictType === 'include');
+  const present = await presentData(client, isMeant, signal);
+  if (present === undefined) return;
+  const where = `${server.endpoint.text}, database ${server.database}, has ${present}`;
+  const what = `; what ${leader.endpoint} has under the same names takes their place`;
+  await confirmReplacing(io, flags, where + what);
+}
+
+/** Runs a request that copies, and shows meanwhile how far the server has come. */
+export async function withCopyProgress<T>(
+  { client, progress }: CopyTask,
+  io: CliIo,
+  signal: AbortSignal,
+  request: () => Promise<T>,
+): Promise<T> {
+  let figures: ProgressFigures | string | undefined;
+  using display = ProgressDisplay.start(io, progress, () => figures);
+  if (!display) return await request();
+  const ended = new AbortController();
+  const either = AbortSignal.any([signal, ended.signal]);
+  const looking = (async () => {
+    for (;;) {
+      await sleep(LOOK_EVERY_MS, either);
+      if (either.aborted) return;
+      try {
+        figures = figuresIn(await client.replication('GET', 'applier-state', either));
+      } catch {
+        // What is wrong with the server the request itself will tell.
+        figures = undefined;
+      }
+    }
+  })();
+  try {
+    return await request();
+  } catch (error) {
+    if (signal.aborted)
+      note(io, 'the server goes on with the copy; to end it: ticklog applier stop');
+    throw error;
+  } finally {
+    ended.abort();
+    await looking;
+  }
+}
+
+/** Words where the server has no figures. */
+function figuresIn(state: unknown): ProgressFigures | string | undefined {
+  const figures = syncFigures(at(state, 'state', 'sync'));
+  if (figures || textAt(state, 'state', 'phase') !== 'syncing') return figures;
+  return textAt(state, 'state', 'progress', 'message');
 }
 
 /**
  * Runs a sync to its end; notes when its result can not be followed, and which of the collections
  * that were asked for by name were not copied. @throws as ServerClient
  */
-export async function runSync(
-  { client, leader }: CopyTask,
-  io: CliIo,
-  signal: AbortSignal,
-): Promise<SyncedCopy> {
-  return readCopied(
-    await client.replication('PUT', 'sync', signal, copyRequest(leader)),
-    leader,
-    io,
+export async function runSync(task: CopyTask, io: CliIo, signal: AbortSignal): Promise<SyncedCopy> {
+  const { client, leader } = task;
+  const answer = await withCopyProgress(task, io, signal, () =>
+    client.replication('PUT', 'sync', signal, copyRequest(leader)),
   );
+  return readCopied(answer, leader, io);
 }
 
 /** What a request for a copy says of the leader: without a restriction where there is none. */

@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, type ReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -15,20 +15,27 @@ const LINE_BREAK = Buffer.from('\n');
  * The content of data files one behind the other, uncompressed, with a newline between. Not more than
  * a few hundred KiB are read ahead.
  *
+ * @param onRead is told how many bytes of the files, as they are, have been read so far
  * @throws Error that names the file, when it can not be read or is cut off
  */
 export async function* readDataFiles(
   paths: readonly string[],
   signal: AbortSignal,
+  onRead: (bytes: number) => void = () => undefined,
 ): AsyncGenerator<Buffer, void, void> {
+  let before = 0;
   for (const [i, path] of paths.entries()) {
     // A compressed file of nothing is not even a header.
     if ((await stat(path)).size === 0) continue;
     if (i > 0) yield LINE_BREAK;
-    const { content, done } = openDataFile(path, signal);
+    const { file, content, done } = openDataFile(path, signal);
     try {
-      for await (const chunk of content) yield chunk as Buffer;
+      for await (const chunk of content) {
+        onRead(before + file.bytesRead);
+        yield chunk as Buffer;
+      }
       await done;
+      before += file.bytesRead;
     } catch (error) {
       signal.throwIfAborted();
       throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`, {
@@ -44,14 +51,33 @@ export async function* readDataFiles(
 function openDataFile(
   path: string,
   signal: AbortSignal,
-): { content: Readable; done: Promise<void> } {
+): { file: ReadStream; content: Readable; done: Promise<void> } {
   const file = createReadStream(path, { highWaterMark: READ_BYTES, signal });
-  if (!path.endsWith(GZIP_END)) return { content: file, done: Promise.resolve() };
+  if (!path.endsWith(GZIP_END)) return { file, content: file, done: Promise.resolve() };
   const content = createGunzip({ chunkSize: READ_BYTES });
   const done = pipeline(file, content, { signal });
   // It is awaited when the content has been read; until then its failure is not unexpected.
   done.catch(() => undefined);
-  return { content, done };
+  return { file, content, done };
+}
+
+/** Leaves out the first bytes. */
+export async function* behind(
+  chunks: AsyncIterable<Buffer>,
+  offset: number,
+): AsyncGenerator<Buffer, void, void> {
+  let left = offset;
+  for await (const chunk of chunks) {
+    if (left < chunk.length) yield chunk.subarray(left);
+    left = Math.max(0, left - chunk.length);
+  }
+}
+
+/** Lines that are sent together. */
+export interface Piece {
+  readonly lines: Buffer;
+  /** How many bytes of the content are in this piece and those before it. */
+  readonly end: number;
 }
 
 /**
@@ -63,18 +89,18 @@ function openDataFile(
 export async function* cutPieces(
   chunks: AsyncIterable<Buffer>,
   sizeBytes: number,
-): AsyncGenerator<Buffer, void, void> {
+): AsyncGenerator<Piece, void, void> {
   const gathered = new GatheredLines(sizeBytes);
   for await (const chunk of chunks) {
     for (let at = 0; at < chunk.length;) {
       at += gathered.add(chunk.subarray(at));
       if (!gathered.isFull) continue;
-      const piece = gathered.takeLines();
-      if (piece !== undefined) yield piece;
+      const lines = gathered.takeLines();
+      if (lines !== undefined) yield { lines, end: gathered.taken };
     }
   }
-  const rest = gathered.takeRest();
-  if (rest !== undefined) yield rest;
+  const lines = gathered.takeRest();
+  if (lines !== undefined) yield { lines, end: gathered.taken };
 }
 
 /** A buffer of lines that ends, once it is full, in the middle of one. */
@@ -82,6 +108,7 @@ class GatheredLines {
   readonly #sizeBytes: number;
   #buffer: Buffer;
   #length = 0;
+  #taken = 0;
   /** Of the last newline, -1 without one. */
   #newlineAt = -1;
 
@@ -93,6 +120,11 @@ class GatheredLines {
   /** Whether there is as much as a piece may hold, and a whole line among it. */
   get isFull(): boolean {
     return this.#length >= this.#sizeBytes && this.#newlineAt >= 0;
+  }
+
+  /** Bytes of what was given out, blank lines between included. */
+  get taken(): number {
+    return this.#taken;
   }
 
   /** Takes as much of the chunk as there is room for. Returns how many bytes. */
@@ -113,6 +145,7 @@ class GatheredLines {
   takeLines(): Buffer | undefined {
     const full = this.#buffer;
     const piece = full.subarray(0, this.#newlineAt);
+    this.#taken += this.#newlineAt + 1;
     const rest = full.subarray(this.#newlineAt + 1, this.#length);
     // A new one: the piece is still needed when the next lines come.
     this.#buffer = Buffer.allocUnsafeSlow(Math.max(this.#sizeBytes, rest.length));
@@ -122,6 +155,7 @@ class GatheredLines {
   }
 
   takeRest(): Buffer | undefined {
+    this.#taken += this.#length;
     return withoutBlankEnds(this.#buffer.subarray(0, this.#length));
   }
 

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
+import { ERRORS } from '../model/errors.ts';
+import { refusedAnswer } from '../follower/classify.ts';
+import { addYesFlag, confirmReplacing, type YesFlags } from './confirm.ts';
 import { addServerFlags, type CliContext, type ConnectionFlags, connectionTo } from './flags.ts';
-import { type CliIo, ExitCode, printLines } from './io.ts';
+import { type CliIo, ExitCode, printLines, printResult } from './io.ts';
 import { listAt } from './json.ts';
-import type { ServerClient } from './server-client.ts';
-import { type Connection, withServer } from './server-client.ts';
+import { type Connection, type ServerClient, withServer } from './server-client.ts';
 
 /** Databases are created, listed and dropped in this one (contract 9.1). */
 const SYSTEM_DATABASE = '_system';
@@ -18,13 +20,17 @@ export interface DatabaseOptions {
   readonly action: DatabaseAction;
 }
 
-type DatabaseFlags = Omit<ConnectionFlags, 'server.database'>;
+type DatabaseFlags = Omit<ConnectionFlags, 'server.database'> & YesFlags;
 
 export function addDatabaseCommand(program: Command, { io, signal, done }: CliContext): void {
   const database = program
     .command('database')
     .description('Create, list or drop the databases of a server.');
   const run = async (action: DatabaseAction, flags: DatabaseFlags): Promise<void> => {
+    if (action.verb === 'drop') {
+      const what = `Database ${action.name} of ${flags['server.endpoint'].text} goes with all that is in it`;
+      await confirmReplacing(io, flags, what);
+    }
     const server = connectionTo(flags['server.endpoint'], SYSTEM_DATABASE, flags);
     done(await databaseVerb({ server, action }, io, signal));
   };
@@ -41,7 +47,7 @@ export function addDatabaseCommand(program: Command, { io, signal, done }: CliCo
     .command('drop')
     .description('Drop a database with all that is in it.')
     .argument('<NAME>', 'Its name.');
-  addServerFlags(drop).action((name: string, flags: DatabaseFlags) =>
+  addYesFlag(addServerFlags(drop)).action((name: string, flags: DatabaseFlags) =>
     run({ verb: 'drop', name }, flags),
   );
 }
@@ -56,14 +62,17 @@ export async function databaseVerb(
     switch (action.verb) {
       case 'create':
         await createDatabase(client, action.name, signal);
+        await printResult(io, { database: action.name, created: true });
         await printLines(io, [`${server.endpoint.text}: database ${action.name} is created`]);
         break;
       case 'drop':
         await client.call('DELETE', `/_api/database/${encodeURIComponent(action.name)}`, signal);
+        await printResult(io, { database: action.name, dropped: true });
         await printLines(io, [`${server.endpoint.text}: database ${action.name} is dropped`]);
         break;
       case 'list': {
         const names = listAt(await client.get('/_api/database', signal), 'result');
+        await printResult(io, { databases: names.map(String).sort() });
         await printLines(io, names.map(String).sort());
       }
     }
@@ -88,5 +97,15 @@ export async function createDatabase(
     user === undefined || user.username === ''
       ? {}
       : { users: [{ username: user.username, passwd: user.password, active: true }] };
-  await client.call('POST', '/_api/database', signal, { body: { name, ...users } });
+  try {
+    await client.call('POST', '/_api/database', signal, { body: { name, ...users } });
+  } catch (error) {
+    if (refusedAnswer(error)?.remote?.errorNum !== ERRORS.duplicateName.errorNum) throw error;
+    throw new Error(
+      `there is a database '${name}' already (error ${ERRORS.duplicateName.errorNum})`,
+      {
+        cause: error,
+      },
+    );
+  }
 }

@@ -45,6 +45,30 @@ export class DumpBatch {
     return new DumpBatch(client, options, id);
   }
 
+  /**
+   * Takes up a batch that another run has left.
+   * @returns undefined when the server no longer has it
+   * @throws ServiceError as the client
+   */
+  static async resume(
+    client: LeaderClient,
+    options: DumpBatchOptions,
+    id: string,
+    signal: AbortSignal,
+  ): Promise<DumpBatch | undefined> {
+    try {
+      await client.extendBatch(id, options.ttlSeconds, signal);
+    } catch (error) {
+      if (UNKNOWN_BATCH.has(refusedAnswer(error)?.status ?? 0)) return undefined;
+      throw error;
+    }
+    return new DumpBatch(client, options, id);
+  }
+
+  get id(): string {
+    return this.#id;
+  }
+
   /** Aborted, with an error as its reason, when the server no longer knows the batch. */
   get lost(): AbortSignal {
     return this.#lost.signal;
@@ -63,6 +87,11 @@ export class DumpBatch {
     await this.#stopExtending();
     this.#lost.signal.throwIfAborted();
     await this.#orLost(this.#client.deleteBatch(this.#id, signal));
+  }
+
+  /** Leaves the batch for somebody to take up, for as long as the server keeps it. */
+  async leave(): Promise<void> {
+    await this.#stopExtending();
   }
 
   /** Ends the batch after a failure, which is all there is to say: the server lets it expire. */

@@ -1,13 +1,10 @@
-import { createWriteStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Writable } from 'node:stream';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { constants, createGzip } from 'node:zlib';
+import { DumpDataFile } from './dump-data-file.ts';
 import {
   DATA_END,
   DUMP_FILE,
+  DUMP_STATE_FILE,
   ENCRYPTION_FILE,
   fileBaseOf,
   GZIP_END,
@@ -42,16 +39,16 @@ export class DumpDirectoryWriter {
   }
 
   /**
-   * Makes the directory where there is none, and looks whether it can be used. What a dump that did
-   * not come to its end has left there does not count.
+   * Looks whether a directory can be used, or made. What a dump that did not come to its end has left
+   * there does not count.
    *
    * @throws Error when it holds something else and `overwrite` is false
    */
   static async open(options: DumpDirectoryOptions): Promise<DumpDirectoryWriter> {
     const { directory, overwrite } = options;
-    await mkdir(directory, { recursive: true });
-    const files = await readdir(directory);
-    const isLeftOver = (file: string): boolean => isDumpFile(file) && file.endsWith(UNFINISHED);
+    const files = await filesIn(directory);
+    const isLeftOver = (file: string): boolean =>
+      isDumpFile(file) && /\.tmp(?:\.next)?$/.test(file);
     if (!overwrite && !files.every(isLeftOver)) {
       throw new Error(
         `the output directory '${directory}' is not empty; name another one, ` +
@@ -63,40 +60,53 @@ export class DumpDirectoryWriter {
 
   /**
    * Marks the directory as one that a dump is being written to, and removes the remains of earlier
-   * ones.
+   * ones. Makes the directory where there is none.
    *
    * @param description content of `dump.json`
+   * @param kept collections whose data files, of an interrupted dump, are still needed
    */
-  async begin(description: object): Promise<void> {
+  async begin(description: object, kept: readonly string[] = []): Promise<void> {
+    await mkdir(this.#directory, { recursive: true });
     await this.#write(DUMP_FILE, JSON.stringify(description));
     await this.#syncDirectory();
-    const own = `${DUMP_FILE}${UNFINISHED}`;
+    const own = [DUMP_FILE, DUMP_STATE_FILE, ...kept.map((each) => this.#dataFile(each))];
+    const needed = new Set(own.map((file) => `${file}${UNFINISHED}`));
     for (const file of await readdir(this.#directory)) {
-      if (file.endsWith(UNFINISHED) && isDumpFile(file) && file !== own) {
+      if (file.endsWith(UNFINISHED) && isDumpFile(file) && !needed.has(file)) {
         await rm(join(this.#directory, file));
       }
     }
   }
 
   /**
-   * Writes the data of a collection as it comes, and waits until the disk has it.
-   *
-   * @param lines at most two of the chunks are held at a time, one in work and the next
+   * Writes all the data of a collection as it comes, and waits until the disk has it.
+   * @param lines see `DumpDataFile.append`
    */
-  async writeData(
-    collection: string,
-    lines: AsyncIterable<Buffer>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const file = `${fileBaseOf(collection)}${DATA_END}${this.#compress ? GZIP_END : ''}`;
-    const source = Readable.from(lines, { highWaterMark: 1 });
-    const sink = createWriteStream(this.#unfinished(file), { flush: true });
-    const streams: [Readable, Writable] | [Readable, ReturnType<typeof createGzip>, Writable] = this
-      .#compress
-      ? [source, createGzip({ level: constants.Z_BEST_SPEED }), sink]
-      : [source, sink];
-    await pipeline(streams, { signal });
-    this.#data.add(file);
+  async writeData(collection: string, lines: AsyncIterable<Buffer>): Promise<void> {
+    const file = await this.openData(collection, 0);
+    await file.append(lines);
+    this.finishData(collection);
+  }
+
+  /** The data file of a collection, which counts when it is finished; see `DumpDataFile.open`. */
+  openData(collection: string, atBytes: number): Promise<DumpDataFile> {
+    const path = this.#unfinished(this.#dataFile(collection));
+    return DumpDataFile.open(path, { compress: this.#compress, atBytes });
+  }
+
+  /** Takes up the data file that was written last, by this run or an interrupted one. */
+  finishData(collection: string): void {
+    this.#data.add(this.#dataFile(collection));
+  }
+
+  /** Whether an interrupted run has left at least as much of a data file. */
+  async hasData(collection: string, bytes: number): Promise<boolean> {
+    try {
+      return (await stat(this.#unfinished(this.#dataFile(collection)))).size >= bytes;
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
+      throw error;
+    }
   }
 
   /** Writes the entry of a collection in the inventory; comes after its data. */
@@ -124,6 +134,10 @@ export class DumpDirectoryWriter {
     await this.#syncDirectory();
   }
 
+  #dataFile(collection: string): string {
+    return `${fileBaseOf(collection)}${DATA_END}${this.#compress ? GZIP_END : ''}`;
+  }
+
   #unfinished(file: string): string {
     return join(this.#directory, `${file}${UNFINISHED}`);
   }
@@ -146,5 +160,20 @@ export class DumpDirectoryWriter {
     } finally {
       await handle.close();
     }
+  }
+}
+
+/** Whether a directory holds a dump that is complete. */
+export async function isWholeDump(directory: string): Promise<boolean> {
+  const files = await filesIn(directory);
+  return files.includes(DUMP_FILE) && !files.includes(`${DUMP_FILE}${UNFINISHED}`);
+}
+
+async function filesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
   }
 }

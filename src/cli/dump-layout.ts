@@ -13,6 +13,12 @@ import { createHash } from 'node:crypto';
 /** What belongs to the dump as a whole. */
 export const DUMP_FILE = 'dump.json';
 
+/** How far a dump has come that is being written; only ever with `UNFINISHED` behind it. */
+export const DUMP_STATE_FILE = 'dump.state.json';
+
+/** How far a restore from the directory has come; likewise. */
+export const RESTORE_STATE_FILE = 'restore.state.json';
+
 /** One word: how the data is encrypted. */
 export const ENCRYPTION_FILE = 'ENCRYPTION';
 
@@ -34,6 +40,12 @@ export const GZIP_END = '.gz';
 /** End of the names of files that describe a view. */
 export const VIEW_END = '.view.json';
 
+const OWN_FILES: ReadonlySet<string> = new Set([
+  ...[DUMP_FILE, ENCRYPTION_FILE, DUMP_STATE_FILE, RESTORE_STATE_FILE],
+  // What a crash leaves of a state that was being written.
+  ...[`${DUMP_STATE_FILE}${UNFINISHED}.next`, `${RESTORE_STATE_FILE}${UNFINISHED}.next`],
+]);
+
 const DUMP_FILE_NAME = /\.(?:structure|view)\.json$|\.data\.json(?:\.gz)?$/;
 
 /** What the files of a collection begin with: names that differ only by case are kept apart. */
@@ -49,7 +61,7 @@ export function nameHash(name: string): string {
 /** Whether a file of this name can be part of a dump, finished or not. */
 export function isDumpFile(file: string): boolean {
   const name = file.endsWith(UNFINISHED) ? file.slice(0, -UNFINISHED.length) : file;
-  return name === DUMP_FILE || name === ENCRYPTION_FILE || DUMP_FILE_NAME.test(name);
+  return OWN_FILES.has(name) || DUMP_FILE_NAME.test(name);
 }
 
 /** Whether a file can be named after the collection, on any system. */

@@ -7,7 +7,7 @@ import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import { DumpBatch, type DumpBatchOptions } from './dump-batch.ts';
 import { isSafeInFileName } from './dump-layout.ts';
-import { at, listAt, textAt, tickAt } from './json.ts';
+import { at, listAt, numberAt, textAt, tickAt } from './json.ts';
 import { type Connection, ServerClient } from './server-client.ts';
 import { serverVersion, type Version } from './server-version.ts';
 
@@ -17,6 +17,9 @@ export interface ListedCollection {
   /** By which it is asked for: a rename in the middle of a dump does not matter. */
   readonly cid: string;
   readonly type: CollectionType;
+  /** How much there is of it, lines of dumps being what has bytes; where the server tells. */
+  readonly documents?: number | undefined;
+  readonly bytes?: number | undefined;
   /** What its structure file is to hold. */
   readonly structure: { readonly parameters: object; readonly indexes: readonly unknown[] };
 }
@@ -86,6 +89,18 @@ export class DumpSource {
 
   openBatch(signal: AbortSignal): Promise<DumpBatch> {
     return DumpBatch.open(this.#leader, BATCH, signal);
+  }
+
+  /** The batch of an interrupted dump; undefined when the server no longer has it. */
+  resumeBatch(id: string, signal: AbortSignal): Promise<DumpBatch | undefined> {
+    return DumpBatch.resume(this.#leader, BATCH, id, signal);
+  }
+
+  /** Whether nothing was written to a collection after a tick. @throws as ServerClient */
+  async isUnchangedSince(name: string, tick: Tick, signal: AbortSignal): Promise<boolean> {
+    const path = `/_api/collection/${encodeURIComponent(name)}/revision`;
+    const revision = tickAt(await this.#api.get(path, signal), 'revision');
+    return revision !== undefined && revision <= tick;
   }
 
   /** @throws ServiceError invalidResponse (1401) also for names that no file can have */
@@ -173,7 +188,10 @@ export class DumpSource {
     if (!isSafeInFileName(name)) {
       throw this.#invalid(`no file can be named after its collection ${JSON.stringify(name)}`);
     }
-    return { name, cid, type, structure: { parameters, indexes: indexes as unknown[] } };
+    const documents = numberAt(entry, 'ticklog', 'count');
+    const bytes = numberAt(entry, 'ticklog', 'bytes');
+    const structure = { parameters, indexes: indexes as unknown[] };
+    return { name, cid, type, documents, bytes, structure };
   }
 
   #invalid(reason: string): ServiceError {

@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
-import type { DumpPage } from '../follower/leader-client.ts';
-import type { Tick } from '../model/tick.ts';
+import { classify } from '../follower/classify.ts';
+import { parseTick, type Tick } from '../model/tick.ts';
 import { dumpsToWrite, forEachDump } from './all-databases.ts';
-import { BareLines } from './bare-lines.ts';
 import { describeError } from './describe-error.ts';
 import type { DumpBatch } from './dump-batch.ts';
-import { DumpDirectoryWriter } from './dump-directory-writer.ts';
+import { dumpData, type DumpParts, type DumpRange } from './dump-collection.ts';
+import { DumpDirectoryWriter, isWholeDump } from './dump-directory-writer.ts';
 import { DumpSource, type ListedCollection, type Listing } from './dump-source.ts';
+import { type DumpSettings, DumpState } from './dump-state.ts';
 import {
   addConnectionFlags,
   addDirectoryFlag,
@@ -20,16 +21,19 @@ import {
   type TransferFlags,
 } from './flags.ts';
 import { inParallel } from './in-parallel.ts';
-import { type CliIo, UsageError, printLines } from './io.ts';
+import { type CliIo, ExitCode, note, printLines, printResult, UsageError } from './io.ts';
 import type { Connection } from './server-client.ts';
 import { isAtLeast, type Version } from './server-version.ts';
-import { type CollectionTransfer, Transfer } from './transfer.ts';
+import { Transfer } from './transfer.ts';
+import { counted } from './words.ts';
 
 export interface DumpOptions extends TransferFlags {
   readonly server: Connection;
   readonly outputDirectory: string;
   /** Whether a dump that is in the directory is replaced. */
   readonly overwrite: boolean;
+  /** Go on with a dump to the directory that was interrupted. */
+  readonly continue: boolean;
   /** Whether documents are dumped, and not only collections and indexes. */
   readonly dumpData: boolean;
   /** Exclusive. */
@@ -58,6 +62,14 @@ export function addDumpCommand(program: Command, { io, signal, done }: CliContex
     );
   addDirectoryFlag(addConnectionFlags(command), 'output', 'Where to write; made if need be.')
     .option('--overwrite [BOOL]', 'Replace the dump in the directory.', parseBoolean, false)
+    .option(
+      '--continue [BOOL]',
+      'Go on with the dump in the directory that was interrupted; begin where there is none. Of ' +
+        'one moment all the same: for five minutes the server keeps that of the first part, then ' +
+        'only complete collections that did not change since are kept.',
+      parseBoolean,
+      false,
+    )
     .option(
       '--all-databases [BOOL]',
       'Dump all databases, each to a directory of its name.',
@@ -89,11 +101,11 @@ export function addDumpCommand(program: Command, { io, signal, done }: CliContex
     const { threads: connections, allDatabases, outputDirectory } = flags;
     // One more for the batch, which must not wait for pages.
     const server = { ...connectionOf(flags), connections: connections + 1 };
-    const dump = (database: string, directory: string): Promise<number> => {
+    const dump = (database: string, directory: string, ownIo: CliIo): Promise<number> => {
       const own = { server: { ...server, database }, outputDirectory: directory };
-      return dumpVerb({ ...flags, ...own }, io, signal);
+      return dumpVerb({ ...flags, ...own }, ownIo, signal);
     };
-    if (!allDatabases) done(await dump(server.database, outputDirectory));
+    if (!allDatabases) done(await dump(server.database, outputDirectory, io));
     else {
       const dumps = await dumpsToWrite(server, outputDirectory, io, signal);
       done(await forEachDump(dumps, flags, { io, signal }, dump));
@@ -104,7 +116,7 @@ export function addDumpCommand(program: Command, { io, signal, done }: CliContex
 /**
  * Writes a dump (contract 8.2). All of it shows the moment at which the list of collections was
  * taken: a batch is opened before and kept open until the end. When something fails the directory
- * still holds what it held before.
+ * still holds what it held before, and what has come is there for `--continue`.
  */
 export async function dumpVerb(
   options: DumpOptions,
@@ -112,71 +124,166 @@ export async function dumpVerb(
   signal: AbortSignal,
 ): Promise<number> {
   checkTicks(options);
+  const { outputDirectory: directory, overwrite } = options;
+  const earlier = options.continue ? await DumpState.read(directory) : undefined;
+  earlier?.assertSame(directory, settingsOf(options));
+  if (options.continue && !earlier && !overwrite && (await isWholeDump(directory))) {
+    await printResult(io, { directory, isComplete: true });
+    await printLines(io, [`${directory}: the dump is complete; there is nothing to go on with`]);
+    return ExitCode.ok;
+  }
+  const compress = options.compressOutput;
   const writer = await DumpDirectoryWriter.open({
-    directory: options.outputDirectory,
-    overwrite: options.overwrite,
-    compress: options.compressOutput,
+    ...{ directory, compress },
+    // What was begun may replace what is there: that was decided then.
+    overwrite: overwrite || earlier !== undefined,
   });
   const source = new DumpSource(options.server);
+  using transfer = new Transfer(io, { verb: 'dumping', progress: options.progress });
   try {
     const version = await source.version(signal);
     checkVersion(version, options.server);
     const { endpoint, database } = options.server;
-    const transfer = new Transfer(io, options);
     await transfer.say(
       `connected to ${endpoint.text}, version ${version.text}, database ${database}`,
     );
     if (isAtLeast(version, 2, 2)) await source.flush(signal);
-    const batch = await source.openBatch(signal);
-    try {
-      const either = AbortSignal.any([signal, batch.lost]);
-      await dumpAll({ options, source, batch, writer, transfer }, either);
-      await batch.close(signal);
-    } catch (error) {
-      await batch.abandon();
-      signal.throwIfAborted();
-      batch.lost.throwIfAborted();
-      throw error;
-    }
-    await writer.commit();
-    await printLines(io, [transfer.summary(`${options.outputDirectory}: dumped`)]);
-    return transfer.exitCode;
+    const begun = await beginDump({ options, source, writer, transfer, earlier }, signal);
+    await runDump(begun, io, signal);
+    const { tick } = begun.state;
+    await printResult(io, { directory, database, tick, ...transfer.result() });
   } finally {
     await source.close();
   }
+  transfer[Symbol.dispose]();
+  await printLines(io, [transfer.summary(`${directory}: dumped`)]);
+  return transfer.exitCode;
 }
 
-/** What the parts of a dump work with. */
-interface DumpParts {
+/** A dump on its way. */
+interface Dump extends DumpParts {
   readonly options: DumpOptions;
-  readonly source: DumpSource;
   readonly batch: DumpBatch;
-  readonly writer: DumpDirectoryWriter;
   readonly transfer: Transfer;
 }
 
-async function dumpAll(parts: DumpParts, signal: AbortSignal): Promise<void> {
-  const { options, source, batch, writer, transfer } = parts;
-  const listing = await source.list(options.includeSystemCollections, signal);
-  const chosen = chooseCollections(listing, options);
-  await writer.begin({
+interface DumpStart extends Omit<Dump, 'state' | 'batch'> {
+  readonly earlier: DumpState | undefined;
+}
+
+/** Takes up an interrupted dump where its batch is still there, and begins one where not. */
+async function beginDump(start: DumpStart, signal: AbortSignal): Promise<Dump> {
+  const { source, transfer, earlier, ...parts } = start;
+  const resumed = earlier && (await source.resumeBatch(earlier.batch, signal));
+  if (!earlier || !resumed) return beginAnew(start, signal);
+  for (const [name, { bytes }] of earlier.parts) {
+    if (bytes > 0 && !(await parts.writer.hasData(name, bytes))) earlier.forget(name);
+  }
+  const done = [...earlier.parts.values()].filter(({ isDone }) => isDone).length;
+  await transfer.say(
+    `goes on with the dump of tick ${earlier.tick}, of which ${done} of ` +
+      `${counted(earlier.collections.length, 'collection')} are complete`,
+  );
+  return { ...parts, source, transfer, state: earlier, batch: resumed };
+}
+
+async function beginAnew(start: DumpStart, signal: AbortSignal): Promise<Dump> {
+  const { earlier, ...parts } = start;
+  const { options, source, transfer } = parts;
+  const batch = await source.openBatch(signal);
+  try {
+    const listing = await source.list(options.includeSystemCollections, signal);
+    const state = DumpState.begin(options.outputDirectory, {
+      settings: settingsOf(options),
+      tick: listing.tick.toString(),
+      batch: batch.id,
+      collections: chooseCollections(listing, options),
+      ...(listing.properties === undefined ? {} : { properties: listing.properties }),
+    });
+    if (earlier) await keepUnchanged({ ...start, earlier }, state, signal);
+    await transfer.say(`the dump shows tick ${listing.tick}`);
+    return { ...parts, state, batch };
+  } catch (error) {
+    await batch.abandon();
+    throw error;
+  }
+}
+
+/**
+ * Keeps of a dump whose moment is gone the collections that nobody has changed since: they are now what they were.
+ * Asked after the new moment was chosen, so that what is unchanged is unchanged at that.
+ */
+async function keepUnchanged(
+  { earlier, source, writer, transfer }: DumpStart & { readonly earlier: DumpState },
+  state: DumpState,
+  signal: AbortSignal,
+): Promise<void> {
+  const tick = parseTick(earlier.tick) ?? 0n;
+  const before = new Map(earlier.collections.map((each) => [each.name, each]));
+  let kept = 0;
+  for (const { name, cid } of state.collections) {
+    const part = earlier.parts.get(name);
+    if (part?.isDone !== true || before.get(name)?.cid !== cid) continue;
+    if (part.bytes > 0 && !(await writer.hasData(name, part.bytes))) continue;
+    if (!(await source.isUnchangedSince(name, tick, signal))) continue;
+    state.adopt(name, part);
+    kept++;
+  }
+  await transfer.say(
+    'the server no longer keeps the moment of the interrupted dump: this is another one, and ' +
+      `${counted(kept, 'complete collection')} that nobody has changed since are kept; the others are begun anew`,
+  );
+}
+
+async function runDump(dump: Dump, io: CliIo, signal: AbortSignal): Promise<void> {
+  const { batch, writer } = dump;
+  try {
+    const either = AbortSignal.any([signal, batch.lost]);
+    await dumpAll(dump, either);
+    await batch.close(signal);
+  } catch (error) {
+    // What can be gone on with is: then its moment is needed.
+    const isPassing = signal.aborted || classify(error, signal) === 'retry';
+    await (isPassing ? batch.leave() : batch.abandon());
+    dump.transfer[Symbol.dispose]();
+    note(
+      io,
+      `what has come of the dump is kept in '${dump.options.outputDirectory}': add --continue`,
+    );
+    signal.throwIfAborted();
+    batch.lost.throwIfAborted();
+    throw error;
+  }
+  await writer.commit();
+}
+
+async function dumpAll(dump: Dump, signal: AbortSignal): Promise<void> {
+  const { options, batch, writer, transfer, state } = dump;
+  const chosen = state.collections;
+  transfer.expect(options.dumpData ? chosen : chosen.map(({ name }) => ({ name })));
+  const { properties } = state;
+  const description = {
     database: options.server.database,
-    lastTickAtDumpStart: listing.tick.toString(),
-    ...(listing.properties === undefined ? {} : { properties: listing.properties }),
+    lastTickAtDumpStart: state.tick,
+    ...(properties === undefined ? {} : { properties }),
     useEnvelope: options.envelope,
-  });
-  await transfer.say(`the dump shows tick ${listing.tick}`);
-  const to = options.tickEnd ?? listing.tick;
+  };
+  await writer.begin(description, [...state.parts.keys()]);
+  await state.save();
+  const range: DumpRange = {
+    from: options.tickStart ?? 0n,
+    to: options.tickEnd ?? parseTick(state.tick) ?? 0n,
+    batchSize: options.batchSize,
+    initialBatchSize: options.initialBatchSize,
+    envelope: options.envelope,
+  };
   await inParallel(chosen, options.threads, signal, async (collection, either) => {
     try {
       await batch.extend(either);
-      const counted = await transfer.begin('dumping', collection.name);
-      if (options.dumpData) await dumpData(parts, collection, to, counted, either);
-      await writer.writeStructure(collection.name, collection.structure);
-      await transfer.end('dumped', collection.name, counted);
+      await dumpCollection(dump, collection, range, either);
     } catch (error) {
       if (either.aborted) throw error;
-      transfer.fail('dumping', collection.name, describeError(error).join(' '));
+      transfer.fail(collection.name, describeError(error).join(' '));
       if (!options.force || batch.lost.aborted) throw error;
     }
   });
@@ -185,47 +292,40 @@ async function dumpAll(parts: DumpParts, signal: AbortSignal): Promise<void> {
   }
 }
 
-async function dumpData(
-  { options, source, writer }: DumpParts,
+async function dumpCollection(
+  { options, writer, state, transfer, source }: Dump,
   collection: ListedCollection,
-  to: Tick,
-  counted: CollectionTransfer,
+  range: DumpRange,
   signal: AbortSignal,
 ): Promise<void> {
-  const { batchSize: maxChunkBytes, initialBatchSize, envelope } = options;
-  const range = {
-    from: options.tickStart ?? 0n,
-    to,
-    firstChunkBytes: Math.min(initialBatchSize ?? maxChunkBytes, maxChunkBytes),
-    maxChunkBytes,
-    ticks: !envelope,
+  const { name, structure } = collection;
+  const before = state.parts.get(name);
+  const counts = await transfer.begin(name);
+  if (before?.isDone === true) {
+    counts.resume(before.sum);
+    if (options.dumpData) writer.finishData(name);
+  } else if (options.dumpData) {
+    await dumpData({ source, writer, state }, collection, range, counts, signal);
+  }
+  await writer.writeStructure(name, structure);
+  const { bytes = 0 } = state.parts.get(name) ?? {};
+  const tick = range.to.toString();
+  await state.advance(name, { isDone: true, bytes, tick, sum: counts.sum });
+  await transfer.end('dumped', name, counts);
+}
+
+/** What must be the same for an interrupted dump to go on. */
+function settingsOf(options: DumpOptions): DumpSettings {
+  const { server, collection, includeSystemCollections, dumpData: hasData } = options;
+  const { compressOutput, envelope, tickStart, tickEnd } = options;
+  return {
+    endpoint: server.endpoint.text,
+    database: server.database,
+    collection: [...collection].sort(),
+    ...{ includeSystemCollections, dumpData: hasData, compressOutput, envelope },
+    tickStart: (tickStart ?? 0n).toString(),
+    tickEnd: (tickEnd ?? 0n).toString(),
   };
-  const pages = (): AsyncIterable<DumpPage> => source.pages(collection, range, signal);
-  const write = (lines: AsyncIterable<Buffer>): Promise<void> =>
-    writer.writeData(collection.name, counting(lines, counted), signal);
-  if (envelope) {
-    await write(bodies(pages()));
-    return;
-  }
-  const bare = new BareLines(collection.name);
-  await write(bare.lines(pages(), false));
-  if (!bare.hasRemovals) return;
-  counted.restart();
-  await write(bare.lines(pages(), true));
-}
-
-async function* bodies(pages: AsyncIterable<DumpPage>): AsyncGenerator<Buffer, void, void> {
-  for await (const { body } of pages) yield body;
-}
-
-async function* counting(
-  chunks: AsyncIterable<Buffer>,
-  counted: CollectionTransfer,
-): AsyncGenerator<Buffer, void, void> {
-  for await (const chunk of chunks) {
-    await counted.add(chunk);
-    yield chunk;
-  }
 }
 
 /** @throws Error when one that is asked for by name is not there */

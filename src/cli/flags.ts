@@ -201,7 +201,13 @@ export function addTransferFlags(command: Command, done: 'dumped' | 'restored'):
       parseBoolean,
       false,
     )
-    .option('--progress [BOOL]', 'Say what is being done.', parseBoolean, true);
+    .option(
+      '--progress [BOOL]',
+      'Say what is being done, and how far it has come.',
+      parseBoolean,
+      true,
+    )
+    .option('--no-progress', 'The same as --progress false.');
 }
 
 /** The connection that the flags describe. */
@@ -285,7 +291,7 @@ export function parseTickFlag(value: string): Tick {
 }
 
 /** The text of a file without the white space around it. @throws InvalidArgumentError */
-function readPasswordFile(path: string): string {
+export function readPasswordFile(path: string): string {
   try {
     return readFileSync(path, 'utf8').trim();
   } catch (error) {

@@ -11,7 +11,8 @@ import {
   connectionOf,
   parseTickFlag,
 } from './flags.ts';
-import { type CliIo, ExitCode, note, OutputClosedError, writeOut } from './io.ts';
+import { PrettyLog } from './follow-pretty.ts';
+import { type CliIo, ExitCode, note, OutputClosedError, UsageError, writeOut } from './io.ts';
 import { tickAt } from './json.ts';
 import { type Connection, headerOf, type ServerClient, withServer } from './server-client.ts';
 
@@ -51,9 +52,12 @@ export interface FollowOptions {
   readonly wait: boolean;
   /** Name or id of the only collection whose events are wanted. */
   readonly collection?: string;
+  /** Lines for people in place of JSON. */
+  readonly pretty: boolean;
 }
 
 interface FollowFlags {
+  readonly pretty?: boolean;
   readonly from?: Tick;
   readonly wait?: boolean;
   readonly collection?: string;
@@ -80,11 +84,13 @@ export function addFollowCommand(program: Command, { io, signal, done }: CliCont
     )
     .option('--wait', 'Go on with what comes, until interrupted or nobody reads it any more.')
     .option('--collection <NAME>', 'Only what concerns this collection.')
+    .option('--pretty', 'Lines for people: tick, what happened, to what.')
     .addHelpText('after', `\n${EVENT_TYPES}`);
   addConnectionFlags(command).action(async (flags: ConnectionFlags & FollowFlags) => {
-    const { from, wait = false, collection } = flags;
+    const { from, wait = false, collection, pretty = false } = flags;
+    if (pretty && io.isJson) throw new UsageError('--pretty and --output json can not go together');
     const options = {
-      ...{ server: connectionOf(flags), wait },
+      ...{ server: connectionOf(flags), wait, pretty },
       ...(from === undefined ? {} : { from }),
       ...(collection === undefined ? {} : { collection }),
     };
@@ -106,6 +112,7 @@ export async function followVerb(
   let from = options.from ?? 0n;
   let end: Tick | undefined;
   let toldOfGap = false;
+  const pretty = options.pretty ? new PrettyLog(io) : undefined;
   return withServer(options.server, async (client) => {
     try {
       while (!signal.aborted) {
@@ -117,7 +124,7 @@ export async function followVerb(
           toldOfGap = true;
         }
         const isWaiting = options.wait && page.position >= page.lastTick;
-        await writePage(page.body, isWaiting, io, signal);
+        await writePage(pretty?.page(page.body) ?? page.body, isWaiting, io, signal);
         end ??= page.lastTick;
         const isNews = page.position > from;
         if (isNews) from = page.position;

@@ -1,13 +1,35 @@
 import type { Writable } from 'node:stream';
 
-/** Where a verb writes to. */
-export interface CliIo {
+/** Asks the person at the terminal; undefined when there was no answer (end of input, Ctrl-C). */
+export type Ask = (
+  question: string,
+  options: { readonly isHidden: boolean },
+) => Promise<string | undefined>;
+
+/** What the program runs in. */
+export interface Surroundings {
   /** Results. */
   readonly stdout: Writable;
-  /** Everything that is not the result. */
+  /** Everything that is not the result: progress, questions, failures. */
   readonly stderr: Writable;
   /** Whether `stdout` is a terminal, so that a human reads along. */
   readonly isTty: boolean;
+  /** Whether `stderr` is one, where progress can be drawn. */
+  readonly isErrTty: boolean;
+  /** Whether colours may be used on a terminal. */
+  readonly useColor: boolean;
+  /** Size of the terminal under `stdout`, as it is now; undefined where there is none. */
+  readonly size?: () => { readonly columns: number; readonly rows: number };
+  /** Absent where nobody can be asked. */
+  readonly ask?: Ask;
+}
+
+/** What a verb is given to read from and write to. */
+export interface CliIo extends Surroundings {
+  /** Whether the result is one JSON value, so that nothing else may be written to `stdout`. */
+  readonly isJson: boolean;
+  /** Takes results in place of `stdout`: those of one database among several. */
+  readonly gather?: (value: unknown) => void;
 }
 
 /** What the process ends with. */
@@ -16,8 +38,10 @@ export const ExitCode = {
   failed: 1,
   /** The command line or the configuration can not be used. */
   usage: 2,
-  /** `verify` found a difference. */
+  /** `verify` found a difference, `check` damage. */
   different: 3,
+  /** A follower is further behind than `status --max-lag` allows. */
+  lag: 4,
 } as const;
 
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
@@ -61,14 +85,22 @@ export function writeOut(
   });
 }
 
-/** Writes lines of a result. @throws as `writeOut` */
-export function printLines(io: CliIo, lines: readonly string[]): Promise<void> {
-  return writeOut(io.stdout, lines.map((line) => `${line}\n`).join(''));
+/** Writes lines for people; nothing where the result is JSON. @throws as `writeOut` */
+export async function printLines(io: CliIo, lines: readonly string[]): Promise<void> {
+  if (io.isJson || lines.length === 0) return;
+  await writeOut(io.stdout, lines.map((line) => `${line}\n`).join(''));
 }
 
 /** Writes a JSON value, for people and programs alike. @throws as `writeOut` */
 export function printJson(io: CliIo, value: unknown): Promise<void> {
   return writeOut(io.stdout, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** Writes the result where that is JSON; nothing where people read it as lines. @throws as `writeOut` */
+export async function printResult(io: CliIo, value: unknown): Promise<void> {
+  if (!io.isJson) return;
+  if (io.gather) io.gather(value);
+  else await printJson(io, value);
 }
 
 /** Says something that is not the result. */

@@ -9,9 +9,10 @@ import {
   readCopied,
   runSync,
   type SyncedCopy,
+  withCopyProgress,
 } from './copy-verb.ts';
 import type { CliContext } from './flags.ts';
-import { type CliIo, ExitCode, note, printLines } from './io.ts';
+import { type CliIo, ExitCode, note, printLines, printResult } from './io.ts';
 import { at, textAt } from './json.ts';
 import type { ServerClient } from './server-client.ts';
 import { counted } from './words.ts';
@@ -33,6 +34,8 @@ interface Started {
   readonly started: unknown;
   /** ` from tick <n>`, empty when the server does not say. */
   readonly from: string;
+  /** Undefined when the server does not say. */
+  readonly copied: SyncedCopy | undefined;
 }
 
 /**
@@ -42,7 +45,7 @@ interface Started {
  */
 async function makeFollower(task: CopyTask, io: CliIo, signal: AbortSignal): Promise<number> {
   const { client, server } = task;
-  const { started, from } =
+  const { started, from, copied } =
     (await inOneStep(task, io, signal)) ?? (await stepByStep(task, io, signal));
   const state = await watch(client, started, signal);
   if (!isApplierRunning(state)) {
@@ -50,6 +53,13 @@ async function makeFollower(task: CopyTask, io: CliIo, signal: AbortSignal): Pro
     note(io, `the applier was started${from}, and stopped again: ${why}`);
     return ExitCode.failed;
   }
+  await printResult(io, {
+    ...{ endpoint: server.endpoint.text, database: server.database },
+    leader: { endpoint: task.leader.endpoint, database: task.leader.database },
+    running: true,
+    hasContact: hasContact(state),
+    ...(copied ?? {}),
+  });
   const on = from === '' ? '' : `,${from} on`;
   await printLines(io, [`${server.endpoint.text}: follows ${sourceOf(task)}${on}`]);
   if (!hasContact(state)) {
@@ -67,13 +77,15 @@ async function inOneStep(
   const request = copyRequest(task.leader);
   for (const command of ['make-follower', 'make-slave'] as const) {
     try {
-      const started = await task.client.replication('PUT', command, signal, request);
+      const started = await withCopyProgress(task, io, signal, () =>
+        task.client.replication('PUT', command, signal, request),
+      );
       const answer = at(started, 'copied');
       // Only ticklog tells what was copied.
-      if (answer === undefined) return { started, from: '' };
+      if (answer === undefined) return { started, from: '', copied: undefined };
       const copied = readCopied(answer, task.leader, io);
       await printLines(io, [copiedLine(task, copied)]);
-      return { started, from: ` from tick ${copied.lastLogTick}` };
+      return { started, from: ` from tick ${copied.lastLogTick}`, copied };
     } catch (error) {
       if (!isUnknownCommand(error)) throw error;
     }
@@ -96,7 +108,7 @@ async function stepByStep(task: CopyTask, io: CliIo, signal: AbortSignal): Promi
   await configure(true);
   const query = { from: lastLogTick };
   const started = await client.replication('PUT', 'applier-start', signal, { query });
-  return { started, from: ` from tick ${lastLogTick}` };
+  return { started, from: ` from tick ${lastLogTick}`, copied };
 }
 
 function sourceOf({ leader }: CopyTask): string {

@@ -1,24 +1,28 @@
-import { Command, CommanderError, Help, type Option } from 'commander';
+import { Command, CommanderError, Help, Option } from 'commander';
 import { addApplierCommand } from './applier.ts';
 import { addDatabaseCommand } from './database.ts';
 import { describeError } from './describe-error.ts';
 import { addDumpCommand } from './dump.ts';
+import { examplesText } from './examples.ts';
 import type { CliContext } from './flags.ts';
 import { addFollowCommand } from './follow.ts';
-import { type CliIo, ExitCode, OutputClosedError, UsageError } from './io.ts';
+import { addInventoryCommand } from './inventory.ts';
+import { type CliIo, ExitCode, OutputClosedError, type Surroundings, UsageError } from './io.ts';
 import { addLoggerCommand } from './logger.ts';
 import { addMakeFollowerCommand } from './make-follower.ts';
+import { askPasswords } from './passwords.ts';
 import { addPromoteCommand } from './promote.ts';
 import { addRestoreCommand } from './restore.ts';
 import { addStatusCommand } from './status.ts';
 import { addSyncCommand } from './sync.ts';
+import { addUserCommand } from './user.ts';
 import { addVerifyCommand } from './verify.ts';
 
 /** Adds a command of its own to the program. */
 export type AddCommand = (program: Command, context: CliContext) => void;
 
 export interface ProgramDeps {
-  readonly io: CliIo;
+  readonly io: Surroundings;
   /** Aborted when the process is told to end. */
   readonly signal: AbortSignal;
   /** The command that runs a server, which needs more than the others. */
@@ -33,13 +37,35 @@ const VERBS: readonly AddCommand[] = [
   addApplierCommand,
   addLoggerCommand,
   addStatusCommand,
+  addInventoryCommand,
   addFollowCommand,
   addVerifyCommand,
   addPromoteCommand,
   addDumpCommand,
   addRestoreCommand,
   addDatabaseCommand,
+  addUserCommand,
 ];
+
+const MORE_HELP = `
+Exit codes:
+  0  good
+  1  failed
+  2  wrong usage, or data would be replaced and nobody said --yes
+  3  different (verify), damaged (check)
+  4  further behind than allowed (status --max-lag)
+
+Results are on standard output, everything else on standard error. Colours and
+progress bars are for terminals only; NO_COLOR turns colours off.
+
+Passwords come from a file (--server.password-file), the environment
+(TICKLOG_SERVER_PASSWORD), or are asked for when there is a user name and a
+terminal.
+
+First steps:
+    ticklog serve --database.directory ./leader
+    ticklog status
+    ticklog help make-follower`;
 
 /**
  * Runs a command line and resolves with what the process is to end with. Failures are printed, none
@@ -57,14 +83,51 @@ export async function runProgram(
   const done = (code: number): void => {
     exitCode = code;
   };
-  const program = newProgram(io, version);
-  for (const add of [addServe, ...VERBS, addCheck]) add?.(program, { io, signal, done });
+  const output = { isJson: false };
+  // A copy, but for what changes: the size of the terminal is a function.
+  const verbIo: CliIo = Object.assign(output, io);
+  const program = buildProgram({ io: verbIo, signal, done }, { addServe, addCheck, version });
+  program.hook('preAction', async (_program, command) => {
+    output.isJson = command.getOptionValue('output') === 'json';
+    await askPasswords(command, verbIo);
+  });
   try {
     await program.parseAsync(argv, { from: 'user' });
     return exitCode;
   } catch (error) {
-    return reportFailure(error, io, signal);
+    return reportFailure(error, verbIo, signal);
   }
+}
+
+/** All commands with their flags, help and examples. */
+export function buildProgram(
+  context: CliContext,
+  options: {
+    addServe?: AddCommand | undefined;
+    addCheck?: AddCommand | undefined;
+    version: string;
+  },
+): Command {
+  const program = newProgram(context.io, options.version);
+  for (const add of [options.addServe, ...VERBS, options.addCheck]) add?.(program, context);
+  finishCommands(program, '');
+  return program;
+}
+
+/** Gives each command its examples, and the flag that says how results are printed. */
+function finishCommands(parent: Command, words: string): void {
+  for (const command of parent.commands) {
+    const name = `${words} ${command.name()}`.trim();
+    command.addHelpText('after', examplesText(name));
+    if (command.commands.length > 0) finishCommands(command, name);
+    else if (name !== 'serve') command.addOption(outputFlag());
+  }
+}
+
+function outputFlag(): Option {
+  return new Option('-o, --output <FORMAT>', 'How the result is printed.')
+    .choices(['text', 'json'])
+    .default('text');
 }
 
 /** Width of a description below which it is no longer broken between words; the longest flags leave 39. */
@@ -83,6 +146,7 @@ function newProgram(io: CliIo, version: string): Command {
     .version(version, '--version', 'Print the version.')
     .helpOption('-h, --help', 'Print this.')
     .helpCommand('help [command]', 'Print what a command does and takes.')
+    .addHelpText('after', MORE_HELP)
     .showHelpAfterError('(ticklog help COMMAND says more)')
     .configureHelp({ minWidthToWrap: MIN_WIDTH_TO_WRAP, optionDescription: describeOption })
     .exitOverride()

@@ -1,19 +1,24 @@
 import type { Command } from 'commander';
 import { refusedAnswer } from '../follower/classify.ts';
 import { isApplierRunning } from './applier.ts';
+import { databaseNames, inTurn } from './databases-in-turn.ts';
 import {
   addConnectionFlags,
   type CliContext,
   type ConnectionFlags,
   connectionOf,
 } from './flags.ts';
-import { type CliIo, ExitCode, note, printLines } from './io.ts';
+import { type CliIo, ExitCode, note, printLines, printResult } from './io.ts';
 import { at, textAt, tickAt } from './json.ts';
 import { type Connection, type ServerClient, withServer } from './server-client.ts';
 
 export interface PromoteOptions {
   /** The follower that becomes a leader. */
   readonly server: Connection;
+}
+
+interface AllDatabasesFlags {
+  readonly allDatabases?: boolean;
 }
 
 /** Statuses by which servers say that they have no such command: from 2.4 on loggers always run. */
@@ -26,8 +31,16 @@ export function addPromoteCommand(program: Command, { io, signal, done }: CliCon
       'Make a leader of a follower: log what is written, stop the applier, and forget whom it ' +
         'followed, so that everyone may write. Can be repeated.',
     );
-  addConnectionFlags(command).action(async (flags: ConnectionFlags) => {
-    done(await promoteVerb({ server: connectionOf(flags) }, io, signal));
+  command.option('--all-databases', 'One database after another; not with --server.database.');
+  addConnectionFlags(command).action(async (flags: ConnectionFlags & AllDatabasesFlags) => {
+    const server = connectionOf(flags);
+    if (flags.allDatabases !== true) done(await promoteVerb({ server }, io, signal));
+    else {
+      const names = await databaseNames(server, signal);
+      const promote = (database: string, own: CliIo): Promise<number> =>
+        promoteVerb({ server: { ...server, database } }, own, signal);
+      done(await inTurn(names, io, promote));
+    }
   });
 }
 
@@ -50,6 +63,8 @@ export async function promoteVerb(
       note(io, `${name}: the logger has stopped again; nothing that is written is logged`);
       return ExitCode.failed;
     }
+    const { endpoint, database } = server;
+    await printResult(io, { endpoint: endpoint.text, database, running, lastLogTick });
     await printLines(io, [`${name}: is a leader, its log ends at tick ${lastLogTick}`]);
     return ExitCode.ok;
   });

@@ -1,11 +1,12 @@
 import { refusedAnswer } from '../follower/classify.ts';
 import { CollectionType } from '../model/collection.ts';
-import { ERRORS, ServiceError } from '../model/errors.ts';
+import { ERRORS, isServiceError, ServiceError } from '../model/errors.ts';
 import { MarkerType } from '../model/marker.ts';
 import { ContentType } from '../protocol/headers.ts';
 import { createDatabase } from './database.ts';
 import type { DumpedCollection } from './dump-directory-reader.ts';
-import { at } from './json.ts';
+import { at, listAt, textAt } from './json.ts';
+import { presentData } from './present-data.ts';
 import { type Connection, ServerClient, withServer } from './server-client.ts';
 import { isAtLeast, serverVersion, type Version } from './server-version.ts';
 
@@ -56,6 +57,28 @@ export class RestoreTarget {
     });
     this.#takesBareLines = isAtLeast(version, ...BARE_LINES_SINCE);
     return { version, isNew };
+  }
+
+  /** What would be replaced of the collections of these names, in words; see `presentData`. */
+  present(names: ReadonlySet<string>, signal: AbortSignal): Promise<string | undefined> {
+    return presentData(this.#client, (name) => names.has(name), signal);
+  }
+
+  /** Names of the collections that are there. */
+  async collections(signal: AbortSignal): Promise<ReadonlySet<string>> {
+    const list = await this.#client.get('/_api/collection', signal);
+    const member = at(list, 'collections') === undefined ? 'result' : 'collections';
+    return new Set(listAt(list, member).map((each) => textAt(each, 'name') ?? ''));
+  }
+
+  /** Whom the database follows, or followed; undefined for nobody, and where the server does not tell. */
+  async leader(signal: AbortSignal): Promise<string | undefined> {
+    try {
+      return textAt(await this.#client.replication('GET', 'applier-state', signal), 'endpoint');
+    } catch (error) {
+      if (isServiceError(error)) return undefined;
+      throw error;
+    }
   }
 
   /** Creates the collection, in the place of the one that is there with `overwrite`. */

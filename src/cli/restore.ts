@@ -1,9 +1,11 @@
+import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { CollectionType } from '../model/collection.ts';
 import { isSystemName } from '../model/names.ts';
 import { dumpsToRead, forEachDump } from './all-databases.ts';
-import { cutPieces, readDataFiles } from './data-pieces.ts';
+import { addYesFlag, confirmReplacing, type YesFlags } from './confirm.ts';
+import { behind, cutPieces, type Piece, readDataFiles } from './data-pieces.ts';
 import { describeError } from './describe-error.ts';
 import {
   type DumpDirectory,
@@ -22,15 +24,18 @@ import {
   type TransferFlags,
 } from './flags.ts';
 import { inParallel } from './in-parallel.ts';
-import { type CliIo, note, printLines } from './io.ts';
+import { type CliIo, ExitCode, note, printLines, printResult } from './io.ts';
 import { at } from './json.ts';
+import { filesOf, type RestoredPart, RestoreState } from './restore-state.ts';
 import { RestoreTarget } from './restore-target.ts';
 import type { Connection } from './server-client.ts';
 import { type CollectionTransfer, Transfer, countLines } from './transfer.ts';
 
-export interface RestoreOptions extends TransferFlags {
+export interface RestoreOptions extends TransferFlags, YesFlags {
   readonly server: Connection;
   readonly inputDirectory: string;
+  /** Go on with a restore from the directory that was interrupted. */
+  readonly continue: boolean;
   /** Whether collections that are there are replaced. */
   readonly overwrite: boolean;
   readonly createCollection: boolean;
@@ -60,6 +65,13 @@ export function addRestoreCommand(program: Command, { io, signal, done }: CliCon
         'it did not come to its end.',
     );
   addDirectoryFlag(addConnectionFlags(command), 'input', 'Where the dump is.')
+    .option(
+      '--continue [BOOL]',
+      'Go on where a restore of the same dump to the same database was interrupted; begin where ' +
+        'none was.',
+      parseBoolean,
+      false,
+    )
     .option('--overwrite [BOOL]', 'Replace collections that are there.', parseBoolean, true)
     .option('--create-collection [BOOL]', 'Create the collections.', parseBoolean, true)
     .option('--create-database [BOOL]', 'Create the database if need be.', parseBoolean, false)
@@ -88,14 +100,14 @@ export function addRestoreCommand(program: Command, { io, signal, done }: CliCon
       parseByteCount,
       BATCH_SIZE_BYTES,
     );
-  addTransferFlags(command, 'restored').action(async (flags: RestoreFlags) => {
+  addYesFlag(addTransferFlags(command, 'restored')).action(async (flags: RestoreFlags) => {
     const server = { ...connectionOf(flags), connections: flags.threads };
-    const restore = (database: string, directory: string): Promise<number> => {
+    const restore = (database: string, directory: string, ownIo: CliIo): Promise<number> => {
       const own = { server: { ...server, database }, inputDirectory: directory };
-      return restoreVerb({ ...flags, ...own }, io, signal);
+      return restoreVerb({ ...flags, ...own }, ownIo, signal);
     };
     const { allDatabases, inputDirectory } = flags;
-    if (!allDatabases) done(await restore(server.database, inputDirectory));
+    if (!allDatabases) done(await restore(server.database, inputDirectory, io));
     else {
       const dumps = await dumpsToRead(server, inputDirectory);
       done(await forEachDump(dumps, flags, { io, signal }, restore));
@@ -113,33 +125,62 @@ export async function restoreVerb(
   io: CliIo,
   signal: AbortSignal,
 ): Promise<number> {
-  const { inputDirectory, createCollection, force } = options;
-  const dump = await readDumpDirectory(inputDirectory, {
+  const { inputDirectory: directory, createCollection, force } = options;
+  const dump = await readDumpDirectory(directory, {
     allowUnfinished: force,
     allowOtherNames: !createCollection,
   });
   checkDatabase(dump, options);
   const chosen = chooseCollections(dump, options, io);
-  const target = new RestoreTarget(options.server, options);
+  const { server } = options;
+  const where = { endpoint: server.endpoint.text, database: server.database };
+  const target = new RestoreTarget(server, options);
+  using transfer = new Transfer(io, { verb: 'restoring', progress: options.progress });
   try {
     const { version, isNew } = await target.connect(options.createDatabase, signal);
-    const { endpoint, database } = options.server;
-    const transfer = new Transfer(io, options);
     await transfer.say(
-      `connected to ${endpoint.text}, version ${version.text}, database ${database}` +
+      `connected to ${where.endpoint}, version ${version.text}, database ${where.database}` +
         (isNew ? ', which is new' : ''),
     );
-    const parts = { options, target, transfer, useEnvelope: dump.useEnvelope };
-    for (const wave of wavesOf(chosen)) {
-      await inParallel(wave, options.threads, signal, (collection, either) =>
-        restoreCollection(parts, collection, either),
-      );
-    }
-    await printLines(io, [transfer.summary(`${inputDirectory}: restored`)]);
+    const state = await RestoreState.open(directory, where, options.continue);
+    if (!isNew && !state.hasEarlier) await confirmRestore(target, chosen, options, io, signal);
+    const present = state.hasEarlier ? await target.collections(signal) : new Set<string>();
+    const parts = { options, target, transfer, state, present, useEnvelope: dump.useEnvelope };
+    await restoreAll(parts, chosen, io, signal);
+    const leader = await target.leader(signal);
+    await printResult(io, { directory, database: where.database, ...transfer.result() });
+    transfer[Symbol.dispose]();
+    await printLines(io, [transfer.summary(`${directory}: restored`)]);
+    if (leader !== undefined) note(io, followerText(where.database, leader));
     return transfer.exitCode;
   } finally {
     await target.close();
   }
+}
+
+/** What somebody has to know who restores to a follower. */
+function followerText(database: string, leader: string): string {
+  return (
+    `database ${database} follows ${leader}, or did: what was restored is not what the leader has, though ` +
+    'the applier will not notice. To follow again: ticklog make-follower; to follow nobody: ' +
+    'ticklog applier forget'
+  );
+}
+
+/** Asks before collections with documents are replaced. @throws as `confirmReplacing` */
+async function confirmRestore(
+  target: RestoreTarget,
+  chosen: readonly DumpedCollection[],
+  options: RestoreOptions,
+  io: CliIo,
+  signal: AbortSignal,
+): Promise<void> {
+  const { overwrite, createCollection, yes = false, server } = options;
+  if (yes || !overwrite || !createCollection) return;
+  const present = await target.present(new Set(chosen.map(({ name }) => name)), signal);
+  if (present === undefined) return;
+  const where = `${server.endpoint.text}, database ${server.database}, has ${present}`;
+  await confirmReplacing(io, options, `${where}; those of the dump take their place`);
 }
 
 /** What the parts of a restore work with. */
@@ -147,7 +188,38 @@ interface RestoreParts {
   readonly options: RestoreOptions;
   readonly target: RestoreTarget;
   readonly transfer: Transfer;
+  readonly state: RestoreState;
+  /** Names of collections that are there, as far as an interrupted restore can go on. */
+  readonly present: ReadonlySet<string>;
   readonly useEnvelope: boolean | undefined;
+}
+
+async function restoreAll(
+  parts: RestoreParts,
+  chosen: readonly DumpedCollection[],
+  io: CliIo,
+  signal: AbortSignal,
+): Promise<void> {
+  const { options, transfer, state } = parts;
+  transfer.expect(
+    await Promise.all(
+      chosen.map(async ({ name, dataFiles }) => ({ name, bytes: await sizeOf(dataFiles) })),
+    ),
+  );
+  try {
+    for (const wave of wavesOf(chosen)) {
+      await inParallel(wave, options.threads, signal, (collection, either) =>
+        restoreCollection(parts, collection, either),
+      );
+    }
+  } catch (error) {
+    await state.save();
+    transfer[Symbol.dispose]();
+    note(io, 'what was restored stays; to go on where it ended: add --continue');
+    throw error;
+  }
+  if (transfer.exitCode === ExitCode.ok) await state.remove();
+  else await state.save();
 }
 
 async function restoreCollection(
@@ -155,40 +227,64 @@ async function restoreCollection(
   collection: DumpedCollection,
   signal: AbortSignal,
 ): Promise<void> {
-  const { options, target, transfer } = parts;
+  const { options, target, transfer, state, present } = parts;
   const { name } = collection;
   try {
-    const sent = await transfer.begin('restoring', name);
-    if (options.createCollection) await target.restoreCollection(collection, signal);
-    if (options.importData) await sendData(parts, collection, sent, signal);
-    await target.restoreIndexes(collection, signal);
+    const sent = await transfer.begin(name);
+    const before = await state.earlier(collection, present);
+    if (before) sent.resume(before.sum);
+    const files = before?.files ?? (await filesOf(collection));
+    if (before?.isDone !== true) {
+      if (!before && options.createCollection) await target.restoreCollection(collection, signal);
+      if (options.importData) await sendData(parts, collection, { sent, before, files }, signal);
+      await target.restoreIndexes(collection, signal);
+    }
+    const offset = before?.offset ?? 0;
+    await state.advance(name, { isDone: true, offset, sum: sent.sum, files });
     await transfer.end('restored', name, sent);
   } catch (error) {
     if (signal.aborted) throw error;
-    transfer.fail('restoring', name, describeError(error).join(' '));
+    transfer.fail(name, describeError(error).join(' '));
     if (!options.force) throw error;
   }
 }
 
+interface Sending {
+  readonly sent: CollectionTransfer;
+  /** What an interrupted restore has sent. */
+  readonly before: RestoredPart | undefined;
+  readonly files: string;
+}
+
 async function sendData(
-  { options, target, useEnvelope }: RestoreParts,
+  { options, target, state, useEnvelope }: RestoreParts,
   collection: DumpedCollection,
-  sent: CollectionTransfer,
+  { sent, before, files }: Sending,
   signal: AbortSignal,
 ): Promise<void> {
-  const content = readDataFiles(collection.dataFiles, signal);
+  const { name } = collection;
+  const start = before?.offset ?? 0;
+  await state.advance(name, { isDone: false, offset: start, sum: sent.sum, files });
+  const content = readDataFiles(collection.dataFiles, signal, (bytes) => sent.read(bytes));
   // The next piece is read while one is sent, and no more.
-  const pieces = Readable.from(cutPieces(content, options.batchSize), { highWaterMark: 1 });
+  const cut = cutPieces(behind(content, start), options.batchSize);
+  const pieces = Readable.from(cut, { highWaterMark: 1 });
   let hasEnvelope = useEnvelope;
   for await (const piece of pieces) {
-    const lines = piece as Buffer;
+    const { lines, end } = piece as Piece;
     hasEnvelope ??= !isDocument(firstLine(lines));
     const stored = target.restoreData(collection, lines, hasEnvelope, signal);
     // Counted while the server works on them.
     const count = countLines(lines);
     await stored;
-    await sent.add(lines, count);
+    sent.add(lines, count);
+    await state.advance(name, { isDone: false, offset: start + end, sum: sent.sum, files });
   }
+}
+
+async function sizeOf(paths: readonly string[]): Promise<number> {
+  const sizes = await Promise.all(paths.map(async (path) => (await stat(path)).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 function firstLine(lines: Buffer): string {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { addCopyVerb, type CopyTask, runSync } from './copy-verb.ts';
 import type { CliContext } from './flags.ts';
-import { type CliIo, ExitCode, printLines } from './io.ts';
+import { type CliIo, ExitCode, printLines, printResult } from './io.ts';
 import { counted } from './words.ts';
 
 export function addSyncCommand(program: Command, context: CliContext): void {
@@ -21,6 +21,8 @@ async function sync(task: CopyTask, io: CliIo, signal: AbortSignal): Promise<num
   const copied = await runSync(task, io, signal);
   const ids = copied.collections.map(({ id }) => id.length);
   const width = Math.max(0, ...ids);
+  const { endpoint, database } = leader;
+  await printResult(io, { leader: { endpoint, database }, ...copied });
   await printLines(io, [
     ...copied.collections.map(({ id, name }) => `${id.padStart(width)}  ${name}`),
     `copied ${counted(copied.collections.length, 'collection')} from ${leader.endpoint}, ` +

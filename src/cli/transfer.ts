@@ -1,4 +1,10 @@
 import { type CliIo, ExitCode, note, printLines } from './io.ts';
+import {
+  type CollectionProgress,
+  ProgressDisplay,
+  type ProgressFigures,
+  Speed,
+} from './progress.ts';
 import { counted } from './words.ts';
 
 /** What of a collection has gone over the wire. */
@@ -10,113 +16,237 @@ export interface Transferred {
   readonly requests: number;
 }
 
-/** Between two lines about a collection that takes long. */
-const REPORT_EVERY_MS = 10_000;
-const NEWLINE = 0x0a;
+/** A collection that is to be moved, and how much of it there is, where that is known. */
+export interface ExpectedCollection {
+  readonly name: string;
+  readonly documents?: number | undefined;
+  readonly bytes?: number | undefined;
+}
 
-/** Counts what a dump or a restore moves, and says so as it goes. */
-export class Transfer {
+const NEWLINE = 0x0a;
+const NOTHING: Transferred = { lines: 0, bytes: 0, requests: 0 };
+
+/** Counts what a dump or a restore moves, and shows so as it goes. */
+export class Transfer implements Disposable {
   readonly #io: CliIo;
   readonly #isQuiet: boolean;
+  readonly #verb: string;
   readonly #startedMs = performance.now();
-  #collections = 0;
-  #failed = 0;
-  #total: Transferred = { lines: 0, bytes: 0, requests: 0 };
+  readonly #display: ProgressDisplay | undefined;
+  readonly #documentsSpeed = new Speed();
+  readonly #bytesSpeed = new Speed();
+  #expected: ReadonlyMap<string, ExpectedCollection> = new Map();
+  readonly #begun = new Map<string, CollectionTransfer>();
+  readonly #done: { readonly name: string; readonly sum: Transferred }[] = [];
+  readonly #failed: string[] = [];
 
-  /** @param options.progress false: only what is asked for by name is printed */
-  constructor(io: CliIo, { progress }: { progress: boolean }) {
+  /**
+   * @param options.verb what is done to collections, such as `dumping`
+   * @param options.progress false: only what is asked for by name is printed
+   */
+  constructor(io: CliIo, { verb, progress }: { verb: string; progress: boolean }) {
     this.#io = io;
+    this.#verb = verb;
     this.#isQuiet = !progress;
-  }
-
-  get total(): Transferred {
-    return this.#total;
+    this.#display = ProgressDisplay.start(io, progress, () => this.#figures());
   }
 
   get collections(): number {
-    return this.#collections;
+    return this.#done.length;
   }
 
   /** What the program is to end with. */
   get exitCode(): ExitCode {
-    return this.#failed === 0 ? ExitCode.ok : ExitCode.failed;
+    return this.#failed.length === 0 ? ExitCode.ok : ExitCode.failed;
+  }
+
+  /** Takes all that is to be moved. */
+  expect(collections: readonly ExpectedCollection[]): void {
+    this.#expected = new Map(collections.map((each) => [each.name, each]));
   }
 
   /** Prints a line of progress. @throws OutputClosedError as `printLines` */
   async say(line: string): Promise<void> {
-    if (!this.#isQuiet) await printLines(this.#io, [line]);
+    if (this.#isQuiet) return;
+    if (this.#display?.isDrawn === true && this.#io.isTty) this.#display.say(line);
+    else await printLines(this.#io, [line]);
   }
 
-  /** Begins a collection; `verb` is what is done to it, such as `dumping`. */
-  async begin(verb: string, collection: string): Promise<CollectionTransfer> {
-    await this.say(`${verb} '${collection}'`);
-    return new CollectionTransfer((text) => this.say(`${verb} '${collection}': ${text}`));
+  /** Begins a collection. */
+  async begin(collection: string): Promise<CollectionTransfer> {
+    // Where there are bars, it gets one.
+    if (this.#display?.isDrawn !== true) await this.say(`${this.#verb} '${collection}'`);
+    const transfer = new CollectionTransfer();
+    this.#begun.set(collection, transfer);
+    return transfer;
   }
 
   /** Ends a collection that is complete. `done` is what was done to it, such as `dumped`. */
-  async end(done: string, collection: string, transfer: CollectionTransfer): Promise<void> {
-    const { lines, bytes, requests } = transfer.sum;
-    this.#collections++;
-    this.#total = {
-      lines: this.#total.lines + lines,
-      bytes: this.#total.bytes + bytes,
-      requests: this.#total.requests + requests,
-    };
-    await this.say(`${done} '${collection}': ${transferredText(transfer.sum)}`);
+  async end(done: string, collection: string, { sum }: CollectionTransfer): Promise<void> {
+    this.#done.push({ name: collection, sum });
+    await this.say(`${done} '${collection}': ${transferredText(sum)}`);
   }
 
   /** Notes that a collection failed, which is not the end with `--force`. */
-  fail(verb: string, collection: string, reason: string): void {
-    this.#failed++;
-    note(this.#io, `${verb} '${collection}' failed: ${reason}`);
+  fail(collection: string, reason: string): void {
+    this.#failed.push(collection);
+    const text = `${this.#verb} '${collection}' failed: ${reason}`;
+    if (this.#display?.isDrawn === true) this.#display.say(`ticklog: ${text}`);
+    else note(this.#io, text);
   }
 
   /** The last line. */
   summary(what: string): string {
-    const seconds = ((performance.now() - this.#startedMs) / 1000).toFixed(1);
-    const failed = this.#failed === 0 ? '' : `, ${this.#failed} FAILED`;
+    const failed = this.#failed.length === 0 ? '' : `, ${this.#failed.length} FAILED`;
     return (
-      `${what} ${counted(this.#collections, 'collection')}${failed}: ` +
-      `${transferredText(this.#total)} in ${seconds} s`
+      `${what} ${counted(this.collections, 'collection')}${failed}: ` +
+      `${transferredText(sumOf(this.#done))} in ${this.#seconds.toFixed(1)} s`
     );
+  }
+
+  /** The same for programs. */
+  result(): object {
+    return {
+      collections: this.#done.map(({ name, sum }) => ({ name, ...sum })),
+      failed: this.#failed,
+      ...sumOf(this.#done),
+      seconds: this.#seconds,
+    };
+  }
+
+  /** Takes what it shows from the screen. */
+  [Symbol.dispose](): void {
+    this.#display?.[Symbol.dispose]();
+  }
+
+  get #seconds(): number {
+    return (performance.now() - this.#startedMs) / 1000;
+  }
+
+  #figures(): ProgressFigures | undefined {
+    const expected = [...this.#expected.values()];
+    if (expected.length === 0) return undefined;
+    const over = new Set([...this.#done.map(({ name }) => name), ...this.#failed]);
+    const each = expected.map((collection) => this.#progressOf(collection, over));
+    const documentsDone = total(each, ({ documentsDone: done }) => done) ?? 0;
+    const bytesDone = total(each, ({ bytesDone: done }) => done) ?? 0;
+    const bytesExpected = total(each, ({ bytesExpected: all }) => all);
+    // What an interrupted run has moved was not moved now.
+    const resumed = sumOf([...this.#begun.values()].map((each) => ({ sum: each.resumed })));
+    const documentsPerSecond = this.#documentsSpeed.at(documentsDone - resumed.lines);
+    const bytesPerSecond = this.#bytesSpeed.at(bytesDone - resumed.bytes);
+    const secondsLeft =
+      bytesExpected === undefined || bytesPerSecond === undefined || bytesPerSecond <= 0
+        ? undefined
+        : Math.max(0, bytesExpected - bytesDone) / bytesPerSecond;
+    return {
+      phase: this.#verb,
+      collectionsDone: over.size,
+      collectionsExpected: expected.length,
+      documentsDone,
+      documentsExpected: total(each, ({ documentsExpected: all }) => all),
+      bytesDone,
+      bytesExpected,
+      documentsPerSecond,
+      bytesPerSecond,
+      secondsLeft,
+      inWork: each.filter(({ name }) => this.#begun.has(name) && !over.has(name)),
+    };
+  }
+
+  #progressOf(
+    { name, documents, bytes }: ExpectedCollection,
+    over: Set<string>,
+  ): CollectionProgress {
+    const transfer = this.#begun.get(name);
+    const isOver = over.has(name);
+    const lines = transfer?.sum.lines ?? 0;
+    const moved = transfer?.shownBytes ?? 0;
+    // What is expected may be a little off; nothing is ever more than done.
+    return {
+      name,
+      documentsDone:
+        documents === undefined ? lines : isOver ? documents : Math.min(lines, documents),
+      documentsExpected: documents,
+      bytesDone: bytes === undefined ? moved : isOver ? bytes : Math.min(moved, bytes),
+      bytesExpected: bytes,
+    };
   }
 }
 
-/** Counts for one collection, and reports now and then. */
+/** Counts for one collection. */
 export class CollectionTransfer {
-  readonly #report: (text: string) => Promise<void>;
-  #sum: Transferred = { lines: 0, bytes: 0, requests: 0 };
-  #reportedMs = performance.now();
-
-  constructor(report: (text: string) => Promise<void>) {
-    this.#report = report;
-  }
+  #sum = NOTHING;
+  #readBytes: number | undefined;
+  #resumed = NOTHING;
 
   get sum(): Transferred {
     return this.#sum;
+  }
+
+  /** Bytes against which it is measured how much is done. */
+  get shownBytes(): number {
+    return this.#readBytes ?? this.#sum.bytes;
   }
 
   /**
    * Adds a page or a piece; its last line need not end with a newline.
    * @param count of its lines, where that is known
    */
-  async add(body: Buffer, count = countLines(body)): Promise<void> {
+  add(body: Buffer, count = countLines(body)): void {
     const { lines, bytes, requests } = this.#sum;
     this.#sum = {
       lines: lines + count,
       bytes: bytes + body.length,
       requests: requests + 1,
     };
-    const nowMs = performance.now();
-    if (nowMs - this.#reportedMs < REPORT_EVERY_MS) return;
-    this.#reportedMs = nowMs;
-    await this.#report(transferredText(this.#sum));
+  }
+
+  /** Notes how much of the files was read, where these are what is measured. */
+  read(bytes: number): void {
+    this.#readBytes = bytes;
+  }
+
+  /** Goes on with what an interrupted run has counted. */
+  resume(sum: Transferred): void {
+    this.#sum = sum;
+    this.#resumed = sum;
+  }
+
+  /** What of it is of the interrupted run. */
+  get resumed(): Transferred {
+    return this.#resumed;
   }
 
   /** Forgets what was counted: the collection is gone over again. */
   restart(): void {
-    this.#sum = { lines: 0, bytes: 0, requests: 0 };
+    this.#sum = NOTHING;
   }
+}
+
+function sumOf(done: readonly { readonly sum: Transferred }[]): Transferred {
+  return done.reduce(
+    (all, { sum }) => ({
+      lines: all.lines + sum.lines,
+      bytes: all.bytes + sum.bytes,
+      requests: all.requests + sum.requests,
+    }),
+    NOTHING,
+  );
+}
+
+/** Undefined when one of them is not known. */
+function total<T>(
+  values: readonly T[],
+  pick: (value: T) => number | undefined,
+): number | undefined {
+  let sum = 0;
+  for (const value of values) {
+    const picked = pick(value);
+    if (picked === undefined) return undefined;
+    sum += picked;
+  }
+  return sum;
 }
 
 function transferredText({ lines, bytes, requests }: Transferred): string {

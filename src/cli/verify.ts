@@ -19,7 +19,9 @@ import {
   parseEndpointFlag,
   parseSeconds,
 } from './flags.ts';
-import { type CliIo, ExitCode, UsageError, note, printLines } from './io.ts';
+import { databaseNames, inTurn } from './databases-in-turn.ts';
+import { type CliIo, ExitCode, UsageError, note, printLines, printResult } from './io.ts';
+import { ProgressDisplay, type ProgressFigures } from './progress.ts';
 import { mendCollection } from './mend.ts';
 import type { Connection } from './server-client.ts';
 import { VerifySide } from './verify-side.ts';
@@ -40,6 +42,8 @@ export interface VerifyOptions {
   readonly waitMs: number;
   /** Make the documents of B that differ what they are on A. */
   readonly repair: boolean;
+  /** Show how far it has come. */
+  readonly progress: boolean;
 }
 
 interface VerifyFlags extends Omit<ConnectionFlags, 'server.endpoint'> {
@@ -48,6 +52,8 @@ interface VerifyFlags extends Omit<ConnectionFlags, 'server.endpoint'> {
   readonly includeSystemCollections: boolean;
   readonly wait: number;
   readonly repair: boolean;
+  readonly progress: boolean;
+  readonly allDatabases?: boolean;
 }
 
 export function addVerifyCommand(program: Command, { io, signal, done }: CliContext): void {
@@ -81,17 +87,30 @@ export function addVerifyCommand(program: Command, { io, signal, done }: CliCont
       parseBoolean,
       false,
     );
+  command
+    .option('--all-databases', 'One database after another; not with --server.database.')
+    .option('--no-progress', 'Do not show how far it has come.');
   addAccessFlags(command).action(async (a: Endpoint, b: Endpoint, flags: VerifyFlags) => {
     const database = flags.database ?? flags['server.database'];
     const options = {
-      a: connectionTo(a, database, flags),
-      b: connectionTo(b, database, flags),
       collections: flags.collection,
       includeSystem: flags.includeSystemCollections,
       waitMs: flags.wait * 1000,
       repair: flags.repair,
+      progress: flags.progress,
     };
-    done(await verifyVerb(options, io, signal));
+    const verify = (name: string, own: CliIo): Promise<number> => {
+      const sides = { a: connectionTo(a, name, flags), b: connectionTo(b, name, flags) };
+      return verifyVerb({ ...options, ...sides }, own, signal);
+    };
+    if (flags.allDatabases !== true) done(await verify(database, io));
+    else {
+      const [onA, onB] = await Promise.all([
+        databaseNames(connectionTo(a, database, flags), signal),
+        databaseNames(connectionTo(b, database, flags), signal),
+      ]);
+      done(await inTurn([...new Set([...onA, ...onB])].sort(), io, verify));
+    }
   });
 }
 
@@ -117,15 +136,53 @@ export async function verifyVerb(
       throw new UsageError('--repair needs two ticklog servers, and one of these is none');
     }
     await printLines(io, [`A is ${a.name}, B is ${b.name}`]);
-    let results = await compareUntilEqual(sides, options, signal);
+    let results = await compareShown(sides, options, io, signal);
     for (let round = 1; options.repair && round <= REPAIR_ROUNDS; round++) {
       if (!(await repair(sides, results, io, signal))) break;
-      results = await compareUntilEqual(sides, options, signal);
+      results = await compareShown(sides, options, io, signal);
     }
-    return await report(sides, results, io, signal);
+    return await report({ sides, database: options.a.database }, results, io, signal);
   } finally {
     await Promise.all([a.close(), b.close()]);
   }
+}
+
+/** Compares, and shows meanwhile how far that has come. */
+async function compareShown(
+  sides: Sides,
+  options: VerifyOptions,
+  io: CliIo,
+  signal: AbortSignal,
+): Promise<CollectionResult[]> {
+  let figures: ProgressFigures | undefined;
+  const display = ProgressDisplay.start(io, options.progress, () => figures);
+  try {
+    return await compareUntilEqual(sides, options, signal, (now) => (figures = now));
+  } finally {
+    display?.[Symbol.dispose]();
+  }
+}
+
+/** How much of a comparison is done, which goes from collection to collection. */
+function figuresOf(
+  pairs: readonly CollectionPair[],
+  results: readonly CollectionResult[],
+): ProgressFigures {
+  const countOf = ({ a, b }: CollectionPair): number => (a ?? b)?.count ?? 0;
+  const sum = (some: readonly CollectionPair[]): number =>
+    some.reduce((total, each) => total + countOf(each), 0);
+  const now = pairs[results.length];
+  return {
+    phase: 'comparing',
+    collectionsDone: results.length,
+    collectionsExpected: pairs.length,
+    documentsDone: sum(pairs.slice(0, results.length)),
+    documentsExpected: sum(pairs),
+    bytesDone: 0,
+    inWork: now
+      ? [{ name: now.name, documentsDone: 0, documentsExpected: countOf(now), bytesDone: 0 }]
+      : [],
+  };
 }
 
 /** The last of the comparisons; only that one looks at all collections although some differ. */
@@ -133,13 +190,16 @@ async function compareUntilEqual(
   sides: Sides,
   options: VerifyOptions,
   signal: AbortSignal,
+  show: (figures: ProgressFigures) => void,
 ): Promise<CollectionResult[]> {
   const until = performance.now() + options.waitMs;
   for (;;) {
     const isLast = performance.now() >= until;
     const results: CollectionResult[] = [];
     let areEqual = true;
-    for (const pair of await pairsOf(sides, options, signal)) {
+    const pairs = await pairsOf(sides, options, signal);
+    for (const pair of pairs) {
+      show(figuresOf(pairs, results));
       const result = await compareCollection(sides, pair, signal);
       results.push(result);
       if (result.differences.length > 0) areEqual = false;
@@ -189,18 +249,20 @@ async function repair(
 }
 
 async function report(
-  sides: Sides,
+  { sides, database }: { readonly sides: Sides; readonly database: string },
   results: readonly CollectionResult[],
   io: CliIo,
   signal: AbortSignal,
 ): Promise<number> {
   if (!sides.checksums) note(io, 'one of the servers is of another kind: comparing key by key');
   const different: CollectionResult[] = [];
+  const collections: object[] = [];
   let documents = 0;
   for (const result of results) {
     const { name, count, differences, keys } = result;
     documents += count;
     if (differences.length === 0) {
+      collections.push({ name, equal: true, documents: count });
       await printLines(io, [`${name}: equal, ${counted(count, 'document')}`]);
       continue;
     }
@@ -211,7 +273,12 @@ async function report(
       io,
       found.map((each) => `  ${each}`),
     );
+    collections.push({ name, equal: false, documents: count, differences, keys: found });
   }
+  await printResult(io, {
+    ...{ database, a: sides.a.name, b: sides.b.name },
+    ...{ equal: different.length === 0, documents, collections },
+  });
   const total = counted(results.length, 'collection');
   if (different.length === 0) {
     await printLines(io, [`equal: ${total}, ${counted(documents, 'document')}`]);

@@ -21,6 +21,9 @@ export interface LoggerState {
   readonly firstTick: string;
   /** Addition: readers whose position is below this tick have missed something for good. */
   readonly holeAt: string;
+  /** Addition: events that the log holds at the moment, and the bytes of their lines. */
+  readonly heldEvents: number;
+  readonly heldBytes: number;
   /** Addition: what is wrong with the store; absent while nothing is. */
   readonly storage?: StorageState;
 }
@@ -139,7 +142,7 @@ export class LeaderLogger {
   /** As committed; all its members belong to one moment. */
   state(database: Database): LoggerState {
     const { changelog } = database;
-    const { lastTick, firstTick } = changelog.state;
+    const { lastTick, firstTick, events, bytes } = changelog.state;
     return {
       running: changelog.running,
       lastLogTick: lastTick.toString(),
@@ -148,6 +151,8 @@ export class LeaderLogger {
       time: wireTime(this.#clock.nowMs()),
       firstTick: firstTick.toString(),
       holeAt: changelog.holeAt.toString(),
+      heldEvents: events,
+      heldBytes: bytes,
       ...storageOf(this.#store),
     };
   }

@@ -29,7 +29,7 @@ function dump(...flags: readonly string[]): ReturnType<typeof runCli> {
 
 function restore(...flags: readonly string[]): ReturnType<typeof runCli> {
   const own = ['--server.endpoint', to.endpoint, '--input-directory', directory];
-  return runCli(['restore', ...own, ...flags]);
+  return runCli(['restore', '--yes', ...own, ...flags]);
 }
 
 test('all databases are dumped, each to a directory of its name, and restored to those of their names', async () => {

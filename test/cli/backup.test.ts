@@ -39,7 +39,14 @@ const dump = (server: StartedServer, directory: string, ...flags: readonly strin
 
 const restore = (server: StartedServer, directory: string, ...flags: readonly string[]) =>
   good([
-    ...['restore', '--server.endpoint', server.endpoint, '--input-directory', path(directory)],
+    ...[
+      'restore',
+      '--yes',
+      '--server.endpoint',
+      server.endpoint,
+      '--input-directory',
+      path(directory),
+    ],
     ...flags,
   ]);
 
@@ -132,7 +139,7 @@ describe('dump, restore, dump', () => {
     const before = await dumpedContents(path('a'), 'Orders');
     expect(await dumpedContents(path('b'), 'Orders')).toEqual(before);
     const refused = await runCli([
-      ...['restore', '--server.endpoint', server.endpoint, '--input-directory', path('a')],
+      ...['restore', '--yes', '--server.endpoint', server.endpoint, '--input-directory', path('a')],
       ...['--overwrite', 'false'],
     ]);
     expect(refused.code).toBe(1);
@@ -142,7 +149,7 @@ describe('dump, restore, dump', () => {
   test('a follower of the server that is restored to has it all', async () => {
     const leader = await servers.start('leader');
     const follower = await servers.start('follower');
-    await good(['make-follower', leader.endpoint, '--server.endpoint', follower.endpoint]);
+    await good(['make-follower', leader.endpoint, '--yes', '--server.endpoint', follower.endpoint]);
     const source = await servers.start('source');
     await fill(source);
     await dump(source, 'a');
@@ -205,7 +212,7 @@ test('promote makes a leader of a follower, which can be written to and followed
   const leader = await servers.start('leader');
   await fill(leader);
   const follower = await servers.start('follower', { 'logger.auto-start': 'false' });
-  await good(['make-follower', leader.endpoint, '--server.endpoint', follower.endpoint]);
+  await good(['make-follower', leader.endpoint, '--yes', '--server.endpoint', follower.endpoint]);
   await expectFollowed(leader, follower);
   await expect(follower.send('PATCH', '/_api/document/Orders/k5', {})).rejects.toThrow(/1004/);
   const at = ['--server.endpoint', follower.endpoint];
@@ -214,7 +221,7 @@ test('promote makes a leader of a follower, which can be written to and followed
   await follower.send('PATCH', '/_api/document/Orders/k5', { promoted: true });
   expect((await good(['promote', ...at])).stdout).toContain('follows nobody\n');
   const second = await servers.start('second');
-  await good(['make-follower', follower.endpoint, '--server.endpoint', second.endpoint]);
+  await good(['make-follower', follower.endpoint, '--yes', '--server.endpoint', second.endpoint]);
   await follower.send('DELETE', '/_api/document/Orders/k7');
   await expectFollowed(follower, second);
 });
@@ -225,7 +232,7 @@ test('database create, list and drop', async () => {
   await good(['database', 'create', 'shop', ...at]);
   expect((await good(['database', 'list', ...at])).stdout).toBe('_system\nshop\n');
   expect(await runCli(['database', 'create', 'shop', ...at])).toMatchObject({ code: 1 });
-  await good(['database', 'drop', 'shop', ...at]);
+  await good(['database', 'drop', 'shop', '--yes', ...at]);
   expect((await good(['database', 'list', ...at])).stdout).toBe('_system\n');
 });
 
@@ -242,7 +249,14 @@ test('a line that the server refuses is told with its number', async () => {
     { name: 'a', lines: ['{"type":2300,"data":{"_key":"a"}}', '{"'] },
   ]);
   const { code, stderr } = await runCli([
-    ...['restore', '--server.endpoint', server.endpoint, '--input-directory', servers.dir.path],
+    ...[
+      'restore',
+      '--yes',
+      '--server.endpoint',
+      server.endpoint,
+      '--input-directory',
+      servers.dir.path,
+    ],
   ]);
   expect(code).toBe(1);
   expect(stderr).toMatch(/restoring 'a' failed: line 2 of the body.*\(error 600\)/);
@@ -261,9 +275,9 @@ describe.skipIf(!HAS_GRAPH)('Debian’s dependency graph, dumped by arangodump 3
   test('restored, replicated, dumped, restored and dumped again it is the same', async () => {
     const leader = await servers.start('leader');
     const follower = await servers.start('follower');
-    await good(['make-follower', leader.endpoint, '--server.endpoint', follower.endpoint]);
+    await good(['make-follower', leader.endpoint, '--yes', '--server.endpoint', follower.endpoint]);
     const { stdout } = await good([
-      ...['restore', '--server.endpoint', leader.endpoint, '--input-directory', GRAPH],
+      ...['restore', '--yes', '--server.endpoint', leader.endpoint, '--input-directory', GRAPH],
       ...['--include-system-collections', 'true', '--batch-size', '256k'],
     ]);
     expect(stdout).toContain("restored 'Suggests'");
@@ -287,7 +301,7 @@ describe.skipIf(!HAS_GRAPH)('Debian’s dependency graph, dumped by arangodump 3
   test('revisions are kept with --recycle-ids', async () => {
     const server = await servers.start('leader');
     await good([
-      ...['restore', '--server.endpoint', server.endpoint, '--input-directory', GRAPH],
+      ...['restore', '--yes', '--server.endpoint', server.endpoint, '--input-directory', GRAPH],
       ...['--collection', 'Pre-Depends', '--recycle-ids', 'true'],
     ]);
     await dump(server, 'a');

@@ -26,7 +26,7 @@ function bodyOf(server: ScriptedServer, name: string): unknown {
 describe('sync', () => {
   test('has the server copy everything and prints what was copied', async () => {
     await using server = await startScriptedServer(SYNC);
-    const result = await runCli(['sync', LEADER, '--server.endpoint', server.endpoint]);
+    const result = await runCli(['sync', LEADER, '--yes', '--server.endpoint', server.endpoint]);
     expect(result).toEqual({
       code: 0,
       stderr: '',
@@ -46,7 +46,15 @@ describe('sync', () => {
   test('hands over database, user and restriction', async () => {
     await using server = await startScriptedServer(SYNC);
     await runCli([
-      ...['sync', LEADER, '--server.endpoint', server.endpoint, '--leader.database', 'shop'],
+      ...[
+        'sync',
+        LEADER,
+        '--yes',
+        '--server.endpoint',
+        server.endpoint,
+        '--leader.database',
+        'shop',
+      ],
       ...['--leader.username', 'ann', '--leader.password', 'secret', '--restrict-type', 'exclude'],
       ...['--collection', 'a', '--collection', 'b', '--include-system-collections', 'false'],
     ]);
@@ -64,7 +72,7 @@ describe('sync', () => {
   test('naming collections without more means only these, and which are missing is said', async () => {
     await using server = await startScriptedServer(SYNC);
     const { code, stderr } = await runCli([
-      ...['sync', LEADER, '--server.endpoint', server.endpoint],
+      ...['sync', LEADER, '--yes', '--server.endpoint', server.endpoint],
       ...['--collection', 'a', '--collection', 'orders', '--collection', 'b'],
     ]);
     expect(code).toBe(0);
@@ -80,7 +88,15 @@ describe('sync', () => {
       'PUT /_db/shop/_api/replication/sync': () => ({ body: COPIED }),
     });
     const { stdout } = await runCli([
-      ...['sync', LEADER, '--server.endpoint', server.endpoint, '--server.database', 'shop'],
+      ...[
+        'sync',
+        LEADER,
+        '--yes',
+        '--server.endpoint',
+        server.endpoint,
+        '--server.database',
+        'shop',
+      ],
     ]);
     expect(stdout).toContain('database shop');
   });
@@ -93,7 +109,15 @@ describe('sync', () => {
       },
     });
     const { code } = await runCli([
-      ...['sync', LEADER, '--server.endpoint', server.endpoint, '--server.request-timeout', '0.1'],
+      ...[
+        'sync',
+        LEADER,
+        '--yes',
+        '--server.endpoint',
+        server.endpoint,
+        '--server.request-timeout',
+        '0.1',
+      ],
     ]);
     expect(code).toBe(0);
   });
@@ -102,7 +126,7 @@ describe('sync', () => {
     await using server = await startScriptedServer({
       [`PUT ${command('sync')}`]: () => refusal(500, 1400, 'could not connect to master'),
     });
-    const result = await runCli(['sync', LEADER, '--server.endpoint', server.endpoint]);
+    const result = await runCli(['sync', LEADER, '--yes', '--server.endpoint', server.endpoint]);
     expect(result).toMatchObject({ code: 1, stdout: '' });
     expect(result.stderr).toContain('could not connect to master (error 1400)');
   });
@@ -140,7 +164,7 @@ describe('make-follower', () => {
       .filter(({ path }) => path === command('applier-config'))
       .map(({ body }) => JSON.parse(body) as unknown);
   const make = (server: ScriptedServer, ...more: readonly string[]) =>
-    runCli(['make-follower', LEADER, '--server.endpoint', server.endpoint, ...more]);
+    runCli(['make-follower', LEADER, '--yes', '--server.endpoint', server.endpoint, ...more]);
 
   test('is one request to a server that can do it, and says what was copied', async () => {
     await using server = await startScriptedServer({

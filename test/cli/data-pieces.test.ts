@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cutPieces, readDataFiles } from '../../src/cli/data-pieces.ts';
+import { behind, cutPieces, readDataFiles } from '../../src/cli/data-pieces.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
 async function* chunked(text: Buffer, sizes: readonly number[]): AsyncGenerator<Buffer> {
@@ -16,8 +16,8 @@ async function* chunked(text: Buffer, sizes: readonly number[]): AsyncGenerator<
   }
 }
 
-async function collect(pieces: AsyncIterable<Buffer>): Promise<Buffer[]> {
-  const all: Buffer[] = [];
+async function collect<T>(pieces: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
   for await (const piece of pieces) all.push(piece);
   return all;
 }
@@ -34,7 +34,8 @@ test('pieces hold all lines in their order, whole, and are no larger than asked 
       fc.integer({ min: 1, max: 200 }),
       async (lines, ends, chunkSizes, size) => {
         const text = Buffer.from(lines.join('\n') + (ends ? '\n' : ''));
-        const pieces = await collect(cutPieces(chunked(text, chunkSizes), size));
+        const cut = await collect(cutPieces(chunked(text, chunkSizes), size));
+        const pieces = cut.map(({ lines }) => lines);
         const got = pieces.flatMap((piece) => piece.toString().split('\n').filter(notBlank));
         expect(got).toEqual(text.toString().split('\n').filter(notBlank));
         for (const piece of pieces) {
@@ -42,6 +43,14 @@ test('pieces hold all lines in their order, whole, and are no larger than asked 
           expect(piece.at(0)).not.toBe(0x0a);
           expect(piece.at(-1)).not.toBe(0x0a);
           if (piece.includes('\n')) expect(piece.length).toBeLessThanOrEqual(size);
+        }
+        // Behind each of them the rest comes as it would have come.
+        for (const [i, { end }] of cut.entries()) {
+          const rest = await collect(cutPieces(behind(chunked(text, chunkSizes), end), size));
+          const left = rest.flatMap((each) => each.lines.toString().split('\n').filter(notBlank));
+          expect(left).toEqual(
+            pieces.slice(i + 1).flatMap((piece) => piece.toString().split('\n').filter(notBlank)),
+          );
         }
       },
     ),

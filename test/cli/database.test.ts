@@ -31,7 +31,7 @@ describe('database', () => {
   });
 
   test('drop drops one', async () => {
-    const { code, stdout, endpoint } = await run('drop', 'shop');
+    const { code, stdout, endpoint } = await run('drop', 'shop', '--yes');
     expect({ code, stdout }).toEqual({
       code: 0,
       stdout: `${endpoint}: database shop is dropped\n`,
@@ -39,7 +39,7 @@ describe('database', () => {
   });
 
   test('what the server refuses is a failure, with its words', async () => {
-    const { code, stderr } = await run('drop', 'nothing');
+    const { code, stderr } = await run('drop', 'nothing', '--yes');
     expect(code).toBe(1);
     expect(stderr).toContain('database not found (error 1228)');
   });

@@ -18,7 +18,6 @@ afterEach(async () => {
 });
 
 const STRICT: ReadDumpOptions = { allowUnfinished: false, allowOtherNames: false };
-const { signal } = new AbortController();
 
 async function put(files: Readonly<Record<string, string | object>>): Promise<void> {
   for (const [name, content] of Object.entries(files)) {
@@ -191,7 +190,7 @@ describe('writing', () => {
     const writer = await open(more);
     await writer.begin({ database: 'shop', useEnvelope: true });
     for (const name of names) {
-      await writer.writeData(name, lines(`1 ${name}`, `2 ${name}`), signal);
+      await writer.writeData(name, lines(`1 ${name}`, `2 ${name}`));
       await writer.writeStructure(name, structure(name));
     }
     return writer;
@@ -256,6 +255,6 @@ describe('writing', () => {
       yield await Promise.resolve(Buffer.from('x\n'));
       throw new Error('the source is gone');
     }
-    await expect(writer.writeData('a', failing(), signal)).rejects.toThrow('the source is gone');
+    await expect(writer.writeData('a', failing())).rejects.toThrow('the source is gone');
   });
 });

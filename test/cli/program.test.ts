@@ -10,7 +10,7 @@ test('help names every command and ends with 0', async () => {
   expect(code).toBe(0);
   const verbs = [
     ...['sync', 'make-follower', 'applier', 'logger', 'status', 'follow', 'verify'],
-    ...['promote', 'dump', 'restore', 'database'],
+    ...['promote', 'dump', 'restore', 'database', 'inventory', 'user'],
   ];
   for (const verb of verbs) {
     expect(stdout).toContain(`\n  ${verb} `);
@@ -27,7 +27,8 @@ test('help of a command shows its flags with their defaults', async () => {
 
 const COMMANDS = [
   ...['sync', 'make-follower', 'status', 'follow', 'verify', 'logger', 'applier'],
-  ...['promote', 'dump', 'restore', 'database'],
+  ...['promote', 'dump', 'restore', 'database', 'inventory', 'user'],
+  ...['create', 'list', 'grant', 'password', 'remove'].map((action) => `user ${action}`),
   ...['create', 'list', 'drop'].map((action) => `database ${action}`),
   ...['start', 'stop', 'state', 'config'].map((action) => `logger ${action}`),
   ...['start', 'stop', 'state', 'config', 'forget'].map((action) => `applier ${action}`),
@@ -43,10 +44,11 @@ test.each(COMMANDS)('help of %s fits 80 columns and shows no empty defaults', as
 });
 
 test('the list of commands to try is complete', async () => {
-  for (const parent of ['', 'logger', 'applier', 'database']) {
+  for (const parent of ['', 'logger', 'applier', 'database', 'user']) {
     const { stdout } = await runCli([...(parent === '' ? [] : [parent]), '--help']);
     const [, list = ''] = stdout.split('\nCommands:\n');
-    const names = [...list.matchAll(/^ {2}([a-z-]+)/gm)].map(([, name = '']) => name);
+    const [ours = ''] = list.split('\n\n');
+    const names = [...ours.matchAll(/^ {2}([a-z-]+)/gm)].map(([, name = '']) => name);
     expect(names.length).toBeGreaterThan(3);
     const known = names.filter((name) => name !== 'help');
     expect(COMMANDS).toEqual(

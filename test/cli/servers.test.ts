@@ -160,15 +160,15 @@ describe('a follower', () => {
     expect(verified.stdout).toContain('orders: equal, 41 documents\n');
 
     const status = await runCli(['status', ...at]);
-    expect(status.stdout).toContain(`Role        follower of ${leader.endpoint}\n`);
-    expect(status.stdout).toMatch(/Applier {5}running, tailing since \S+\n/);
+    expect(status.stdout).toContain(`Role     follower of ${leader.endpoint}, database _system\n`);
+    expect(status.stdout).toMatch(/Applier {2}follows the leader since \S+ \(/);
     expect(status.stdout).toContain('2 collections (1 of edges), 44 documents\n');
     const leading = await runCli(['status', '--server.endpoint', leader.endpoint]);
     expect(leading.stdout).toContain('leader of 1 client\n');
 
     const stopped = await runCli(['applier', 'stop', ...at]);
     expect(JSON.parse(stopped.stdout)).toMatchObject({ state: { running: false } });
-    expect((await runCli(['status', ...at])).stdout).toContain('Applier     STOPPED\n');
+    expect((await runCli(['status', ...at])).stdout).toContain('Applier  STOPPED since ');
   });
 
   test('sync copies what is named, and a failure has the server’s number', async () => {
@@ -184,7 +184,7 @@ describe('a follower', () => {
     expect(verified.code, verified.stdout).toBe(0);
 
     const self = await runCli([
-      ...['sync', follower.endpoint, '--server.endpoint', follower.endpoint],
+      ...['sync', follower.endpoint, '--yes', '--server.endpoint', follower.endpoint],
     ]);
     expect(self.code).toBe(1);
     expect(self.stderr).toContain('(error 1405)');

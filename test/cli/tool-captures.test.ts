@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { fileBaseOf } from '../../src/cli/dump-layout.ts';
 import { runCli } from '../support/cli-run.ts';
 import { type Exchange, readExchanges, readWireCapture } from '../support/leader-script.ts';
-import { type Script, startScriptedServer } from '../support/scripted-server.ts';
+import { command, type Script, startScriptedServer } from '../support/scripted-server.ts';
 import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
 
 /*
@@ -95,11 +95,21 @@ describe.skipIf(!RESTORE)('arangorestore 1.4.3', () => {
     const exchanges = readExchanges(RESTORE!);
     await using server = await startScriptedServer(answersOf(exchanges));
     const { code, stdout, stderr } = await runCli([
-      ...['restore', '--server.endpoint', server.endpoint, '--input-directory', DUMP_DIRECTORY],
+      ...[
+        'restore',
+        '--yes',
+        '--server.endpoint',
+        server.endpoint,
+        '--input-directory',
+        DUMP_DIRECTORY,
+      ],
       ...['--threads', '1'],
     ]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(server.requests.map(asked)).toEqual(expected(exchanges));
+    // Behind them it asks whether what it restored to is a follower.
+    const requests = server.requests.slice(0, -1);
+    expect(requests.map(asked)).toEqual(expected(exchanges));
+    expect(server.requests.at(-1)?.path).toBe(command('applier-state'));
     expect(stdout).toMatch(/: restored 2 collections: 7 lines, 606 bytes, 2 requests in /);
   });
 });

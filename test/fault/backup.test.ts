@@ -77,7 +77,7 @@ describe(`backups of and to servers of their own (seed ${SEED})`, () => {
       const fromDirectory = ['--input-directory', directory, '--batch-size', '64k'];
       let interrupted = 0;
       for (let kill = 0; kill < SIZES.kills; kill++) {
-        const restoring = tool('restore', target, ...fromDirectory);
+        const restoring = tool('restore', target, '--yes', ...fromDirectory);
         await underWay(restoring, `restoring '${random.pick(COLLECTIONS) ?? 'a'}'`, random);
         if (restoring.isRunning) interrupted++;
         if (kill % 2 === 0) {
@@ -90,7 +90,7 @@ describe(`backups of and to servers of their own (seed ${SEED})`, () => {
         }
       }
       expect(interrupted).toBeGreaterThan(0);
-      await good(tool('restore', target, ...fromDirectory));
+      await good(tool('restore', target, '--yes', ...fromDirectory));
       const again = join(dir.path, 'again');
       await good(tool('dump', target, '--output-directory', again));
       for (const name of COLLECTIONS) {

@@ -10,7 +10,13 @@ export interface CliResult {
 
 export interface CliRunOptions {
   readonly signal?: AbortSignal;
+  /** Whether the output is a terminal. */
   readonly isTty?: boolean;
+  /** Whether the error stream is one. */
+  readonly isErrTty?: boolean;
+  readonly useColor?: boolean;
+  /** What somebody at the terminal answers to a question; nobody is there when absent. */
+  readonly answer?: (question: string, isHidden: boolean) => string | undefined;
   /** In place of the stream that collects the output. */
   readonly stdout?: Writable;
 }
@@ -36,10 +42,18 @@ export async function runCli(
 ): Promise<CliResult> {
   const stdout = new CollectingStream();
   const stderr = new CollectingStream();
+  const { isErrTty = false, answer } = options;
   const code = await runProgram(
     argv,
     {
-      io: { stdout: options.stdout ?? stdout, stderr, isTty: options.isTty ?? false },
+      io: {
+        stdout: options.stdout ?? stdout,
+        stderr: Object.assign(stderr, { isTTY: isErrTty, columns: 200 }),
+        isTty: options.isTty ?? false,
+        isErrTty,
+        useColor: options.useColor ?? true,
+        ...(answer ? { ask: (text, { isHidden }) => Promise.resolve(answer(text, isHidden)) } : {}),
+      },
       signal: options.signal ?? new AbortController().signal,
     },
     { version: '9.8.7' },

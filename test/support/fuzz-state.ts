@@ -18,6 +18,7 @@ const DOCUMENTS_MAX = 300;
 /** Members that change by themselves. */
 const PASSING = new Set([
   ...['time', 'tick', 'deletionsSince', 'lastUncommittedLogTick', 'bytes', 'firstTick', 'holeAt'],
+  ...['heldEvents', 'heldBytes'],
 ]);
 const POLL_MS = 5;
 const POLLS_MAX = 2000;

@@ -1,0 +1,183 @@
+import { MultiBar, type SingleBar } from 'cli-progress';
+import { type CliIo, note } from './io.ts';
+import { amountText, fractionOf, progressLine, speedText } from './progress-text.ts';
+import { percentText } from './units.ts';
+
+/** How much of a collection is done. */
+export interface CollectionProgress {
+  readonly name: string;
+  readonly documentsDone: number;
+  /** Undefined where nobody can tell, as all that is expected. */
+  readonly documentsExpected?: number | undefined;
+  readonly bytesDone: number;
+  readonly bytesExpected?: number | undefined;
+}
+
+/** How much of something long is done. */
+export interface ProgressFigures extends Omit<CollectionProgress, 'name'> {
+  /** What is being done, such as `dumping`. */
+  readonly phase: string;
+  readonly collectionsDone: number;
+  readonly collectionsExpected?: number | undefined;
+  readonly documentsPerSecond?: number | undefined;
+  readonly bytesPerSecond?: number | undefined;
+  readonly secondsLeft?: number | undefined;
+  /** What an earlier attempt had done; part of what is done. */
+  readonly resumedBytes?: number | undefined;
+  readonly inWork: readonly CollectionProgress[];
+}
+
+/** Where nobody looks at a terminal there is a line as often. */
+const LINE_EVERY_MS = 5000;
+const DRAW_EVERY_MS = 200;
+/** Collections that have a bar of their own. */
+const BARS_MAX = 6;
+const WIDE = { bar: 24, name: 20 };
+const NARROW = { bar: 12, name: 14 };
+/** Of a terminal, from which on there is room for wide bars. */
+const WIDE_COLUMNS = 110;
+const STEPS = 1000;
+
+/**
+ * Shows how far something long has come: bars on a terminal, one for all and one for each collection in work;
+ * elsewhere a line now and then. Both on the error stream, so that the output stays what it is.
+ */
+export class ProgressDisplay implements Disposable {
+  readonly #io: CliIo;
+  readonly #read: () => ProgressFigures | string | undefined;
+  readonly #timer: NodeJS.Timeout;
+  readonly #bars: MultiBar | undefined;
+  readonly #byRow: SingleBar[] = [];
+  #isOver = false;
+
+  /** @param read asked for again and again: figures, or words where there are none, or nothing to show */
+  private constructor(io: CliIo, read: () => ProgressFigures | string | undefined) {
+    this.#io = io;
+    this.#read = read;
+    if (io.isErrTty) this.#bars = newBars(io);
+    this.#timer = setInterval(() => this.#show(), this.#bars ? DRAW_EVERY_MS : LINE_EVERY_MS);
+    this.#timer.unref();
+  }
+
+  /** Undefined with `isWanted` false: then nothing is shown. */
+  static start(
+    io: CliIo,
+    isWanted: boolean,
+    read: () => ProgressFigures | string | undefined,
+  ): ProgressDisplay | undefined {
+    return isWanted ? new ProgressDisplay(io, read) : undefined;
+  }
+
+  /** Whether there are bars, between which nobody else must write. */
+  get isDrawn(): boolean {
+    return this.#bars !== undefined && !this.#isOver;
+  }
+
+  /** Says something above the bars. */
+  say(line: string): void {
+    if (!this.#bars || this.#isOver || this.#byRow.length === 0) this.#io.stderr.write(`${line}\n`);
+    else this.#bars.log(`${line}\n`);
+  }
+
+  /** Ends it, and leaves nothing of the bars on the screen. */
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    if (!this.#bars || this.#isOver) return;
+    this.#isOver = true;
+    // What was to be said above the bars is said.
+    if (this.#byRow.length > 0) this.#bars.update();
+    this.#bars.stop();
+  }
+
+  #show(): void {
+    const figures = this.#read();
+    if (figures === undefined) return;
+    if (!this.#bars) {
+      note(this.#io, typeof figures === 'string' ? figures : progressLine(figures));
+      return;
+    }
+    const rows = typeof figures === 'string' ? [{ ...EMPTY_ROW, text: figures }] : rowsOf(figures);
+    for (const [i, { fraction, ...payload }] of rows.entries()) {
+      const bar = (this.#byRow[i] ??= this.#bars.create(STEPS, 0, payload));
+      bar.update(Math.floor((fraction ?? 0) * STEPS), payload);
+    }
+    // Rows that are not needed now stay, empty: the screen is not to jump.
+    for (const bar of this.#byRow.slice(rows.length)) bar.update(0, EMPTY_ROW);
+  }
+}
+
+/** What stands in the row of a bar. */
+interface Row {
+  readonly name: string;
+  readonly text: string;
+  readonly hasBar: boolean;
+  readonly fraction?: number | undefined;
+}
+
+const EMPTY_ROW: Row = { name: '', text: '', hasBar: false };
+
+function rowsOf(figures: ProgressFigures): Row[] {
+  const { collectionsDone, collectionsExpected, phase } = figures;
+  const collections =
+    collectionsExpected === undefined
+      ? ''
+      : `, ${collectionsDone}/${collectionsExpected} collections`;
+  const fraction = fractionOf(figures);
+  const all = {
+    name: phase,
+    // What matters most comes first: a narrow terminal cuts off the rest.
+    text: `${percentIn(fraction)}${speedText(figures)}${amountText(figures)}${collections}`,
+    hasBar: true,
+    fraction,
+  };
+  const each = figures.inWork.slice(0, BARS_MAX).map((collection) => {
+    const part = fractionOf(collection);
+    const text = `${percentIn(part)}${amountText(collection)}`;
+    return { name: `  ${collection.name}`, text, hasBar: true, fraction: part };
+  });
+  return [all, ...each];
+}
+
+function percentIn(fraction: number | undefined): string {
+  return fraction === undefined ? '' : `${percentText(fraction, 1).padStart(5)}  `;
+}
+
+function newBars(io: CliIo): MultiBar {
+  return new MultiBar({
+    stream: io.stderr,
+    format: (_options, { progress }, row: Row) => {
+      if (!row.hasBar) return row.text;
+      const { bar, name } = (io.size?.().columns ?? WIDE_COLUMNS) < WIDE_COLUMNS ? NARROW : WIDE;
+      const filled = Math.round(progress * bar);
+      const shown = row.name.length > name ? `${row.name.slice(0, name - 1)}…` : row.name;
+      const drawn = '█'.repeat(filled) + '░'.repeat(bar - filled);
+      return `${shown.padEnd(name)} ${drawn} ${row.text}`;
+    },
+    clearOnComplete: true,
+    hideCursor: true,
+    // Signals are main.ts's.
+    gracefulExit: false,
+    fps: 1000 / DRAW_EVERY_MS,
+  });
+}
+
+/** How fast something grows, over the last seconds. */
+export class Speed {
+  readonly #samples: { readonly atMs: number; readonly value: number }[] = [];
+  readonly #windowMs: number;
+
+  constructor(windowMs = 10_000) {
+    this.#windowMs = windowMs;
+  }
+
+  /** Takes how much there is now; returns how much comes in a second, undefined before it can be known. */
+  at(value: number, nowMs = performance.now()): number | undefined {
+    const samples = this.#samples;
+    samples.push({ atMs: nowMs, value });
+    while (samples.length > 2 && nowMs - (samples[1]?.atMs ?? nowMs) >= this.#windowMs)
+      samples.shift();
+    const [first] = samples;
+    if (!first || nowMs - first.atMs < 500) return undefined;
+    return ((value - first.value) / (nowMs - first.atMs)) * 1000;
+  }
+}

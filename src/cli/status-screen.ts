@@ -1,0 +1,224 @@
+import type { CliIo } from './io.ts';
+import { numberAt, textAt } from './json.ts';
+import { type Look, type Paint, paintFor } from './paint.ts';
+import type { ApplierReport, ClientReport, LogReport, StatusReport } from './status-report.ts';
+import { syncLine } from './sync-figures.ts';
+import {
+  alignedColumns,
+  byteRateText,
+  bytesText,
+  durationText,
+  exactCount,
+  rateText,
+} from './units.ts';
+import { counted } from './words.ts';
+
+/** Clients of the log that get a line. */
+const CLIENTS_SHOWN = 8;
+const LABEL_WIDTH = 9;
+/** Behind, keeps. */
+const RIGHT: ReadonlySet<number> = new Set([1, 2, 3]);
+
+/** What the phases of an applier that runs are called. */
+const PHASE_WORDS: ReadonlyMap<string, string> = new Map([
+  ['starting', 'looks for the leader'],
+  ['syncing', 'copies the leader'],
+  ['tailing', 'follows the leader'],
+  ['backoff', 'WAITS, the leader can not be reached'],
+  ['stopping', 'is being stopped'],
+]);
+
+/**
+ * The report as lines of a screen.
+ * @param nowMs against which `ago` is counted
+ */
+export function statusScreen(report: StatusReport, io: CliIo, nowMs: number): string[] {
+  const paint = paintFor(io);
+  const { applier, log, clients } = report;
+  return [
+    ...section(paint, 'Server', serverLines(report)),
+    ...section(paint, 'Role', [roleLine(report)]),
+    ...section(paint, 'Data', [dataLine(report)]),
+    ...section(paint, 'Log', logLines(log, paint)),
+    ...section(paint, 'Clients', clientLines(clients, paint, nowMs)),
+    ...section(paint, 'Applier', [
+      ...(applier ? applierLines(applier, paint, nowMs) : ['not set up: follows nobody']),
+      ...syncLines(report.sync),
+    ]),
+    ...section(paint, 'Errors', problemLines(report, paint)),
+  ];
+}
+
+/** The label stands before the first line only. */
+function section(paint: Paint, label: string, lines: readonly string[]): string[] {
+  return lines.map((line, i) =>
+    i === 0 ? paint('bold', label.padEnd(LABEL_WIDTH)) + line : ' '.repeat(LABEL_WIDTH) + line,
+  );
+}
+
+function serverLines({ endpoint, database, server }: StatusReport): string[] {
+  const { ticklog, version, id, upSeconds } = server;
+  const versions =
+    ticklog === null ? `version ${version}` : `ticklog ${ticklog} (speaks ${version})`;
+  const up = upSeconds === null ? '' : `, up ${durationText(upSeconds)}`;
+  return [`${endpoint}, database ${database}`, `${versions}, server id ${id}${up}`];
+}
+
+function roleLine({ applier, clients }: StatusReport): string {
+  const roles = [
+    ...(applier ? [`follower of ${applier.leader}, database ${applier.database}`] : []),
+    ...(clients.length === 0 ? [] : [`leader of ${counted(clients.length, 'client')}`]),
+  ];
+  return roles.length === 0 ? 'on its own: follows nobody, followed by nobody' : roles.join('; ');
+}
+
+function dataLine({ data }: StatusReport): string {
+  const documents = `${exactCount(data.documents)} document${data.documents === 1 ? '' : 's'}`;
+  return `${counted(data.collections, 'collection')} (${data.edgeCollections} of edges), ${documents}`;
+}
+
+function logLines(log: LogReport, paint: Paint): string[] {
+  const { running, firstTick, lastTick, events, bytes, holeAt } = log;
+  const state = running
+    ? paint('green', 'running')
+    : paint('red', 'STOPPED, changes are not logged');
+  const size =
+    events === null || bytes === null
+      ? ''
+      : `, ${exactCount(events)} event${events === 1 ? '' : 's'}, ${bytesText(bytes)}`;
+  const range = firstTick === '0' ? `last tick ${lastTick}` : `ticks ${firstTick} to ${lastTick}`;
+  return [
+    `${state}; ${range}${size}`,
+    reachLine(log),
+    ...(holeAt === '0' ? [] : [`followers whose position is below tick ${holeAt} must copy anew`]),
+  ];
+}
+
+function reachLine({ eventsPerSecond, reachesBackSeconds }: LogReport): string {
+  if (eventsPerSecond === 0) return 'nothing is being written at the moment';
+  const written = `${rateText(eventsPerSecond)} written`;
+  if (reachesBackSeconds === null) return written;
+  return `${written}: at this rate it reaches back ${durationText(reachesBackSeconds)}`;
+}
+
+function clientLines(clients: readonly ClientReport[], paint: Paint, nowMs: number): string[] {
+  if (clients.length === 0) return ['none'];
+  const shown = clients.slice(0, CLIENTS_SHOWN);
+  const rows = shown.map((client) => [
+    client.serverId,
+    client.tick,
+    client.ticksBehind === 0 ? 'up to date' : `${exactCount(client.ticksBehind)} ticks`,
+    client.retainedBytes === 0 ? '-' : bytesText(client.retainedBytes),
+    client.lastSeen === null ? 'never' : agoText(client.lastSeen, nowMs),
+  ]);
+  const [head = '', ...lines] = alignedColumns(
+    [['SERVER ID', 'TICK', 'BEHIND', 'LOG KEPT', 'LAST SEEN'], ...rows],
+    RIGHT,
+  );
+  const more = clients.length - shown.length;
+  return [
+    paint('dim', head),
+    ...lines.map((line, i) =>
+      shown[i]?.lost === true
+        ? `${line}  ${paint('red', 'HAS LOST ITS PLACE, must copy anew')}`
+        : line,
+    ),
+    ...(more > 0 ? [`and ${more} more`] : []),
+  ];
+}
+
+function applierLines(applier: ApplierReport, paint: Paint, nowMs: number): string[] {
+  const { running, phase, since, why, message, restriction } = applier;
+  const [look, words] = stateWords(applier);
+  const when = since === null ? '' : ` since ${since} (${elapsedText(since, nowMs)})`;
+  const isTold = running && message !== null && phase !== 'tailing';
+  return [
+    `${paint(look, words)}${when}`,
+    ...(why === null ? [] : [`because: ${why}`]),
+    positionLine(applier),
+    ...followingLines(applier),
+    ...(isTold ? [message] : []),
+    ...(restriction === '' ? [] : [restriction]),
+  ];
+}
+
+function stateWords({ running, phase }: ApplierReport): [Look, string] {
+  if (running) {
+    const words = PHASE_WORDS.get(phase ?? '') ?? (phase === null ? 'runs' : phase);
+    return [phase === 'backoff' ? 'yellow' : 'green', words];
+  }
+  // Stopping it is nobody's choice while a sync holds its place.
+  if (phase === 'syncing') return ['yellow', 'not running during a sync'];
+  return ['red', phase === 'failed' ? 'STOPPED by an error' : 'STOPPED'];
+}
+
+function positionLine(applier: ApplierReport): string {
+  const { appliedTick, availableTick, ticksBehind, secondsBehind, running } = applier;
+  if (appliedTick === null) return 'nothing applied yet';
+  const applied = `applied up to tick ${appliedTick}`;
+  if (availableTick === null) return `${applied}; the leader's is unknown`;
+  if (ticksBehind === null) {
+    const when = !running
+      ? 'when the applier stopped'
+      : applier.failedConnects > 0
+        ? `before ${counted(applier.failedConnects, 'attempt')} to reach it failed`
+        : 'when it answered last';
+    return `${applied}; the leader's log was at ${availableTick} ${when}`;
+  }
+  const seconds = secondsBehind === null ? '' : `, ${durationText(secondsBehind)}`;
+  const behind =
+    ticksBehind === 0 ? 'up to date' : `${exactCount(ticksBehind)} ticks${seconds} behind`;
+  return `${applied} of ${availableTick}: ${behind}`;
+}
+
+/** How fast it goes, where the server tells. */
+function followingLines({ following, ticksBehind }: ApplierReport): string[] {
+  const events = numberAt(following, 'eventsPerSecond');
+  if (events === undefined || events === 0) return [];
+  const bytes = numberAt(following, 'bytesPerSecond') ?? 0;
+  const left = numberAt(following, 'secondsLeft') ?? 0;
+  const end = left > 0 && ticksBehind !== 0 ? `, caught up in ${durationText(left)}` : '';
+  return [`${rateText(events)} applied, ${byteRateText(bytes)}${end}`];
+}
+
+function syncLines(sync: unknown): string[] {
+  if (sync === null) return [];
+  const figures = syncLine(sync);
+  if (figures !== undefined) return [`a sync is under way: ${figures}`];
+  const since = textAt(sync, 'since');
+  const message = textAt(sync, 'message') ?? '';
+  return [`a sync is under way${since === undefined ? '' : ` since ${since}`}: ${message}`];
+}
+
+function problemLines({ problems }: StatusReport, paint: Paint): string[] {
+  if (problems.length === 0) return ['none'];
+  return problems.flatMap(({ what, message, errorNum, since, cure }) => {
+    const details = [
+      ...(errorNum === null ? [] : [`error ${errorNum}`]),
+      ...(since ? [since] : []),
+    ];
+    const shown = details.length === 0 ? '' : ` (${details.join(', ')})`;
+    const look: Look = what === 'last error' || what === 'passed over' ? 'yellow' : 'red';
+    return [
+      `${paint(look, PROBLEM_WORDS.get(what) ?? what)}: ${message}${shown}`,
+      ...(cure === null ? [] : [`  what to do: ${cure}`]),
+    ];
+  });
+}
+
+/** What nobody is to overlook. */
+const PROBLEM_WORDS: ReadonlyMap<string, string> = new Map([
+  ['writes refused', 'WRITES ARE REFUSED'],
+  ['damage', 'DAMAGED'],
+]);
+
+function agoText(time: string, nowMs: number): string {
+  const ms = Date.parse(time);
+  return Number.isNaN(ms) ? time : `${elapsedText(time, nowMs)} ago`;
+}
+
+/** Times have whole seconds, and clocks differ: what is to come was just now. */
+function elapsedText(since: string, nowMs: number): string {
+  const seconds = Math.max(0, Math.floor((nowMs - Date.parse(since)) / 1000));
+  return Number.isNaN(seconds) ? '?' : durationText(seconds);
+}

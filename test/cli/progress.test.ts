@@ -1,0 +1,126 @@
+import { Writable } from 'node:stream';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { ProgressDisplay, type ProgressFigures, Speed } from '../../src/cli/progress.ts';
+import { CollectingStream, runCli } from '../support/cli-run.ts';
+import { LeaderScript, json } from '../support/leader-script.ts';
+
+const MIB = 1024 * 1024;
+const FIGURES: ProgressFigures = {
+  phase: 'dumping',
+  ...{ collectionsDone: 1, collectionsExpected: 3 },
+  ...{ documentsDone: 1200, documentsExpected: 5000, bytesDone: 5 * MIB, bytesExpected: 20 * MIB },
+  ...{ documentsPerSecond: 300, bytesPerSecond: 2 * MIB, secondsLeft: 130 },
+  inWork: [
+    {
+      name: 'orders',
+      ...{ documentsDone: 10, documentsExpected: 40, bytesDone: 1, bytesExpected: 2 },
+    },
+  ],
+};
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function ioOf(isErrTty: boolean) {
+  const stderr = Object.assign(new CollectingStream(), { isTTY: isErrTty, columns: 200 });
+  const stdout = new CollectingStream();
+  const io = { stdout, stderr, isTty: false, isErrTty, useColor: false, isJson: false };
+  return { io, stdout, stderr };
+}
+
+test('elsewhere than on a terminal: a plain line every few seconds, on the error stream', () => {
+  const { io, stdout, stderr } = ioOf(false);
+  const display = ProgressDisplay.start(io, true, () => FIGURES);
+  vi.advanceTimersByTime(4900);
+  expect(stderr.text).toBe('');
+  vi.advanceTimersByTime(5200);
+  display?.[Symbol.dispose]();
+  vi.advanceTimersByTime(20_000);
+  const line =
+    'ticklog: dumping (25 %): 2 m 10 s left, 2.00 MiB/s, 300/s, 1 of 3 collections, 1.20 k of ' +
+    '5.00 k documents, 5.00 MiB of 20.0 MiB; in work: orders (50 %)\n';
+  expect(stderr.text).toBe(line + line);
+  expect(stdout.text).toBe('');
+});
+
+test('on a terminal: a bar for all and one for each collection in work, gone at the end', () => {
+  const { io, stderr } = ioOf(true);
+  const display = ProgressDisplay.start(io, true, () => FIGURES);
+  vi.advanceTimersByTime(600);
+  expect(display?.isDrawn).toBe(true);
+  expect(stderr.text).toContain(
+    `dumping              ${'█'.repeat(6)}${'░'.repeat(18)}  25 %  2 m`,
+  );
+  expect(stderr.text).toContain(`  orders             ${'█'.repeat(12)}${'░'.repeat(12)}  50 %  `);
+  display?.say('above');
+  display?.[Symbol.dispose]();
+  expect(stderr.text).toContain('above\n');
+  const { length } = stderr.text;
+  vi.advanceTimersByTime(2000);
+  display?.[Symbol.dispose]();
+  expect(stderr.text).toHaveLength(length);
+});
+
+test('nothing is shown that is not wanted', () => {
+  const { io } = ioOf(true);
+  expect(ProgressDisplay.start(io, false, () => FIGURES)).toBeUndefined();
+});
+
+test('speed is that of the last seconds', () => {
+  const speed = new Speed(10_000);
+  expect(speed.at(0, 0)).toBeUndefined();
+  expect(speed.at(100, 1000)).toBe(100);
+  for (let s = 2; s <= 20; s++) speed.at(100 + (s - 1) * 1000, s * 1000);
+  expect(speed.at(20_100, 21_000)).toBe(1000);
+});
+
+test.each([false, true])(
+  'a sync shows what the server tells of it; terminal: %s',
+  async (isErrTty) => {
+    vi.useRealTimers();
+    await using server = await LeaderScript.open();
+    const sync = {
+      ...{ phase: 'copying', collectionsDone: 2, collectionsExpected: 3 },
+      ...{ documentsDone: 7, documentsExpected: 9, bytesDone: 70, bytesExpected: 90 },
+      collections: [{ name: 'orders', status: 'copying', documentsDone: 1, bytesDone: 2 }],
+    };
+    server
+      .always('GET applier-state', json({ state: { running: false, phase: 'syncing', sync } }))
+      .always('PUT sync', async () => {
+        await new Promise((resolve) => setTimeout(resolve, isErrTty ? 1600 : 5600));
+        return json({ collections: [], lastLogTick: '7' });
+      });
+    const argv = ['sync', 'tcp://127.0.0.1:1', '--yes', '--server.endpoint', server.endpoint];
+    const { code, stdout, stderr } = await runCli(argv, { isErrTty });
+    expect(code).toBe(0);
+    expect(stdout).toBe(
+      'copied 0 collections from tcp://127.0.0.1:1, database _system\nlastLogTick 7\n',
+    );
+    expect(stderr).toContain(isErrTty ? '  77 %  ' : 'ticklog: copying (77 %): 2 of 3 collections');
+    expect(stderr).toContain('orders');
+  },
+  15_000,
+);
+
+test('whoever reads the output may go away: it ends without a word', async () => {
+  await using server = await LeaderScript.open();
+  server.always('GET inventory', json({ collections: [], tick: '1' }));
+  vi.useRealTimers();
+  const stdout = new Writable({
+    write: (_chunk, _encoding, callback) => {
+      callback(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+    },
+  });
+  stdout.on('error', () => undefined);
+  const at = ['--server.endpoint', server.endpoint];
+  for (const more of [[], ['-o', 'json']]) {
+    expect(await runCli(['inventory', ...more, ...at], { stdout })).toMatchObject({
+      ...{ code: 0, stderr: '' },
+    });
+  }
+});
