@@ -29,6 +29,7 @@ import { ReplicationFigures } from './follower/replication-figures.ts';
 import { Verification } from './follower/verification.ts';
 import { createApp } from './http/app.ts';
 import type { ApiRouter } from './http/context.ts';
+import { cursorRoutes, simpleRoutes } from './http/cursor-routes.ts';
 import { Jobs } from './http/jobs.ts';
 import { logRoutes } from './http/log-routes.ts';
 import { metricsRoutes } from './http/metrics-routes.ts';
@@ -251,6 +252,8 @@ function replicationRouters(deps: {
   const { store, logger, leader, restore, appliers, syncer, leaderAccess, config } = deps;
   return [
     walLogRoutes(leader, config),
+    simpleRoutes(leader),
+    cursorRoutes(leader),
     replicationDispatch(
       leaderCommands(leader, config),
       restoreCommands(restore),

@@ -30,7 +30,7 @@ import { generationOfVersion } from './generation.ts';
 import { HotRoutes } from './hot-routes.ts';
 import { importRoutes } from './import-routes.ts';
 import { indexRoutes } from './index-routes.ts';
-import { refuseNotOffered } from './not-offered.ts';
+import { refuseNotOffered, refuseSingle } from './not-offered.ts';
 import { RequestFigures } from './request-figures.ts';
 import { givenRequestId } from './request-id.ts';
 import { serverRoutes, timeRoutes, versionRoutes, walRoutes } from './server-routes.ts';
@@ -223,6 +223,7 @@ async function dispatch(
   // Who may not enter a database does not learn whether there is one.
   const isOpen = gate !== undefined && !admit(ctx, gate, name, found);
   ctx.state.database = catalogue.get(isOpen ? SYSTEM_DATABASE : name);
+  refuseSingle(ctx.method, path);
   for (const { handler } of found) {
     const outcome = { passed: false };
     await handler(ctx, () => {
@@ -231,7 +232,7 @@ async function dispatch(
     });
     if (!outcome.passed) return;
   }
-  refuseNotOffered(ctx.method, path, prefix);
+  refuseNotOffered(prefix);
   const pathIsKnown = ctx.matched?.some(({ methods }) => methods.length > 0) ?? false;
   if (pathIsKnown) throw new ServiceError('methodNotSupported');
   throw new ServiceError('notFound', `unknown path '${path}'`);

@@ -61,6 +61,8 @@ const RIGHTS: ReadonlyMap<string, RouteRight> = new Map([
     ...['GET /_api/document', 'GET /_api/document/:collection/:key'],
     ...['GET /_api/edge', 'GET /_api/edge/:collection/:key'],
     ...['GET /_api/index', 'GET /_api/index/:collection/:id'],
+    ...['PUT /_api/simple/all', 'PUT /_api/simple/by-example'],
+    ...['PUT', 'POST', 'DELETE'].map((method) => `${method} /_api/cursor/:id`),
     ...['GET /_api/transaction', 'GET /_api/transaction/:id'],
     ...['GET /_api/wal/range', 'GET /_api/wal/lastTick', 'GET /_api/wal/tail'],
     ...['PUT /_api/wal/tail', 'GET /_api/wal/open-transactions'],

@@ -5,6 +5,7 @@ import type { LogKeep } from '../changelog/retention.ts';
 import { Barriers } from './barriers.ts';
 import { ClientRetention } from './client-retention.ts';
 import { type FollowClient, FollowClients } from './clients.ts';
+import { Cursors } from './cursors.ts';
 import { DumpBatches } from './dump-batches.ts';
 import { CollectionDump } from './dump.ts';
 import { LogFollow } from './follow.ts';
@@ -45,6 +46,7 @@ export class Leader {
   readonly batches: DumpBatches;
   readonly barriers: Barriers;
   readonly keys: KeyLists;
+  readonly cursors: Cursors;
   readonly pageMemory: PageMemory;
   readonly pagesAhead: PagesAhead;
   readonly #store: Store;
@@ -69,6 +71,7 @@ export class Leader {
     this.batches = new DumpBatches({ store, clock }, { max: maxBatches });
     this.barriers = new Barriers({ store, clock }, { max: maxBatches });
     this.keys = new KeyLists({ store, clock }, { max: maxKeyLists });
+    this.cursors = new Cursors({ store, clock });
   }
 
   /** See `readInventory`. */
@@ -94,11 +97,12 @@ export class Leader {
     }));
   }
 
-  /** Ends what runs by itself: the clocks of dump batches, barriers and lists of keys, and reading ahead. */
+  /** Ends what runs by itself: the clocks of dump batches, barriers, lists of keys and cursors, and reading ahead. */
   async close(): Promise<void> {
     this.batches.close();
     this.barriers.close();
     this.keys.close();
+    this.cursors.close();
     await this.pagesAhead.close();
   }
 }

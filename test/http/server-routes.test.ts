@@ -85,12 +85,9 @@ describe('/_admin', () => {
 describe('what other servers have and this one has not', () => {
   test.each([
     ['POST', '/_api/cursor', '/_api/document'],
-    ['PUT', '/_api/cursor/123', '/_api/document'],
-    ['DELETE', '/_api/cursor/123', '/_api/document'],
     ['POST', '/_api/query', '/_api/document'],
     ['POST', '/_api/explain', '/_api/document'],
     ['POST', '/_api/aqlfunction', '/_api/document'],
-    ['PUT', '/_api/simple/all', '/_api/replication/dump'],
     ['PUT', '/_api/simple/remove-by-example', '/_api/document'],
     ['POST', '/_api/batch', '/_api/import'],
     ['POST', '/_api/graph', '/_api/edge'],

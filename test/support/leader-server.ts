@@ -3,6 +3,7 @@ import {
   type ReplicationCommands,
   replicationDispatch,
 } from '../../src/http/replication-dispatch.ts';
+import { cursorRoutes, simpleRoutes } from '../../src/http/cursor-routes.ts';
 import { leaderCommands } from '../../src/http/replication-leader.ts';
 import { restoreCommands } from '../../src/http/replication-restore.ts';
 import { walLogRoutes } from '../../src/http/wal-routes.ts';
@@ -62,6 +63,8 @@ export async function openLeaderServer(options: LeaderServerOptions = {}): Promi
       const restore = new Restore(parts, { transactionMaxBytes });
       return [
         walLogRoutes(leader),
+        simpleRoutes(leader),
+        cursorRoutes(leader),
         replicationDispatch(commands, restoreCommands(restore), moreCommands ?? {}),
       ];
     },
