@@ -12,7 +12,7 @@ const NO_CLUSTER =
   'clusters are not offered here; a server on its own leads or follows (/_api/replication)';
 const NO_VIEWS = `views and analyzers are not offered here; ${INSTEAD_OF_QUERIES}`;
 const NO_LOGS =
-  'the lines of the server log are not kept here; the server writes them to standard error';
+  'lines and levels of the server log are not offered here; the server writes to standard error what --log.level says';
 const NO_TOKENS =
   'access tokens are not offered here; send name and password, or a token of POST /_open/auth';
 const NO_LICENSE = 'licenses are not offered here; nothing of this server needs one';
@@ -28,7 +28,7 @@ const NOT_OFFERED: ReadonlyMap<string, string> = new Map([
   ['/_api/aql-builtin', NO_AQL],
   [
     '/_api/simple',
-    `of the simple queries only 'all' and 'by-example' are offered here; else ${INSTEAD_OF_QUERIES}`,
+    `simple queries other than 'all' and 'by-example' are not offered here; ${INSTEAD_OF_QUERIES}`,
   ],
   ['/_api/graph', NO_GRAPHS],
   ['/_api/gharial', NO_GRAPHS],
@@ -49,6 +49,7 @@ const NOT_OFFERED: ReadonlyMap<string, string> = new Map([
   ['/_admin/cluster', NO_CLUSTER],
   ['/_api/token', NO_TOKENS],
   ['/_admin/license', NO_LICENSE],
+  ['/_admin/log', NO_LOGS],
   [
     '/_admin/backup',
     'hot backups are not offered here; `ticklog dump` makes a backup while the server runs',
@@ -102,7 +103,6 @@ const SINGLE: readonly (readonly [methods: RegExp, path: RegExp, why: string])[]
     /^\/_api\/collection\/[^/]+\/loadIndexesIntoMemory\/?$/,
     'loading indexes into memory is not offered here; they are read from the store as they are needed',
   ],
-  [/^GET$/, /^\/_admin\/log(?:\/entries)?\/?$/, NO_LOGS],
   [
     /^POST$/,
     /^\/_open\/auth\/renew\/?$/,
