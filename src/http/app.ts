@@ -232,9 +232,9 @@ async function dispatch(
     });
     if (!outcome.passed) return;
   }
-  refuseNotOffered(prefix);
   const pathIsKnown = ctx.matched?.some(({ methods }) => methods.length > 0) ?? false;
   if (pathIsKnown) throw new ServiceError('methodNotSupported');
+  refuseNotOffered(prefix);
   throw new ServiceError('notFound', `unknown path '${path}'`);
 }
 

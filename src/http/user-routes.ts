@@ -107,7 +107,7 @@ function addRightRoutes(router: ApiRouter, { users, catalogue }: UserRoutesDeps)
     router[method]('/:user/database/:database/:collection', () => {
       throw new ServiceError(
         'notImplemented',
-        'rights are given for databases; put what others may not see into a database of its own',
+        'rights on single collections are not offered here; put what others may not see into a database of its own',
       );
     });
   }

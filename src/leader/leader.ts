@@ -71,7 +71,7 @@ export class Leader {
     this.batches = new DumpBatches({ store, clock }, { max: maxBatches });
     this.barriers = new Barriers({ store, clock }, { max: maxBatches });
     this.keys = new KeyLists({ store, clock }, { max: maxKeyLists });
-    this.cursors = new Cursors(deps);
+    this.cursors = new Cursors({ store, clock });
   }
 
   /** See `readInventory`. */
