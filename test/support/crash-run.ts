@@ -62,6 +62,8 @@ const SYNC_KILL_MAX_MS = 250;
 const CATCH_UP_KILL_MAX_MS = 150;
 /** A point that is not come to in this time is given up, and its server killed. */
 const POINT_MS = 3000;
+/** The switch comes when everything is copied: for each document that there may be it gets this much longer. */
+const SWITCH_MS_PER_DOCUMENT = 0.06;
 const POINT_TIMES = 4;
 const POLL_MS = 5;
 const ROUND_TIMEOUT_MS = 120_000;
@@ -246,9 +248,12 @@ export class CrashRun {
   async #strikeAtPoint(death: Death): Promise<void> {
     if (COPY_POINTS.includes(death)) await this.#startCopy();
     const { side, point } = death;
-    const times = point.startsWith('switch') ? 1 : 1 + this.#random.below(POINT_TIMES);
+    const isSwitch = point.startsWith('switch');
+    const times = isSwitch ? 1 : 1 + this.#random.below(POINT_TIMES);
+    const copyMs = isSwitch ? this.#options.documents * SWITCH_MS_PER_DOCUMENT : 0;
+    const timeoutMs = POINT_MS + copyMs;
     const before = this.#hasPosition ? await this.#appliedTick() : 0n;
-    const isReached = await this.#pair.endAt(side, point, times, POINT_MS);
+    const isReached = await this.#pair.endAt(side, point, times, timeoutMs);
     if (isReached) this.points.set(point, (this.points.get(point) ?? 0) + 1);
     this.kills[side]++;
     await this.#afterDeath([side], DOWN_MAX_MS, before);
