@@ -52,27 +52,33 @@ test(
   },
 );
 
-test('a stop under load takes less than 5 s and loses nothing that was acknowledged', async () => {
-  await using server = await ChildServer.start();
-  const options = { seed: SEED, followers: FOLLOWERS, writers: WRITERS };
-  await using run = await LoadRun.start(server, options);
-  await sleep(1500);
-  const tookMs = await server.stop();
-  await run.stopWriting();
-  console.info(`stopped in ${Math.round(tookMs)} ms`);
-  expect(tookMs).toBeLessThan(STOP_MS);
-  expect(run.figures.refused).toEqual([]);
-  await server.startAgain();
-  const lost: string[] = [];
-  const acknowledged = run.acknowledged.entries();
-  // All of them take the next from the same list.
-  const looking = Array.from({ length: READERS }, async () => {
-    for (const [key, rev] of acknowledged) {
-      const answer = await fetch(`${server.url}/_api/document/c/${key}`, { method: 'HEAD' });
-      if (answer.headers.get('etag') !== `"${rev}"`) lost.push(key);
-    }
-  });
-  await Promise.all(looking);
-  expect(run.acknowledged.size).toBeGreaterThan(100);
-  expect(lost).toEqual([]);
-});
+test(
+  'a stop under load takes less than 5 s and loses nothing that was acknowledged',
+  { timeout: 120_000 },
+  async () => {
+    await using server = await ChildServer.start();
+    const options = { seed: SEED, followers: FOLLOWERS, writers: WRITERS };
+    await using run = await LoadRun.start(server, options);
+    await sleep(1500);
+    // Where the machine is busy it takes a while until all followers are there and writers get their turn.
+    await vi.waitFor(() => expect(run.acknowledged.size).toBeGreaterThan(200), 60_000);
+    const tookMs = await server.stop();
+    await run.stopWriting();
+    console.info(`stopped in ${Math.round(tookMs)} ms`);
+    expect(tookMs).toBeLessThan(STOP_MS);
+    expect(run.figures.refused).toEqual([]);
+    await server.startAgain();
+    const lost: string[] = [];
+    const acknowledged = run.acknowledged.entries();
+    // All of them take the next from the same list.
+    const looking = Array.from({ length: READERS }, async () => {
+      for (const [key, rev] of acknowledged) {
+        const answer = await fetch(`${server.url}/_api/document/c/${key}`, { method: 'HEAD' });
+        if (answer.headers.get('etag') !== `"${rev}"`) lost.push(key);
+      }
+    });
+    await Promise.all(looking);
+    expect(run.acknowledged.size).toBeGreaterThan(100);
+    expect(lost).toEqual([]);
+  },
+);
