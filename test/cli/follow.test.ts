@@ -152,7 +152,7 @@ test('the next page is asked for only when the reader has taken the last', async
   });
   const running = runCli(['follow', '--server.endpoint', server.endpoint], { stdout });
   for (const expected of [1, 2, 3]) {
-    await vi.waitFor(() => expect(taken).toHaveLength(expected));
+    await vi.waitFor(() => expect(taken).toHaveLength(expected), 10_000);
     expect(server.requests).toHaveLength(expected);
     taken[expected - 1]?.();
   }

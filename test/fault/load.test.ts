@@ -9,6 +9,8 @@ const SECONDS = Number(process.env['TICKLOG_LOAD_SECONDS'] ?? (IS_LONG ? 600 : 4
 const FOLLOWERS = Number(process.env['TICKLOG_LOAD_FOLLOWERS'] ?? (IS_LONG ? 1000 : 100));
 const SEED = Number(process.env['TICKLOG_LOAD_SEED'] ?? Date.now() % 1_000_000);
 const WRITERS = 12;
+/** Who look together for what was acknowledged. */
+const READERS = 8;
 const MIB = 1024 * 1024;
 const STOP_MS = 5000;
 /** Between a quarter of the time and all of it: documents are held by nobody. */
@@ -50,22 +52,33 @@ test(
   },
 );
 
-test('a stop under load takes less than 5 s and loses nothing that was acknowledged', async () => {
-  await using server = await ChildServer.start();
-  const options = { seed: SEED, followers: FOLLOWERS, writers: WRITERS };
-  await using run = await LoadRun.start(server, options);
-  await sleep(1500);
-  const tookMs = await server.stop();
-  await run.stopWriting();
-  console.info(`stopped in ${Math.round(tookMs)} ms`);
-  expect(tookMs).toBeLessThan(STOP_MS);
-  expect(run.figures.refused).toEqual([]);
-  await server.startAgain();
-  const lost: string[] = [];
-  for (const [key, rev] of run.acknowledged) {
-    const answer = await fetch(`${server.url}/_api/document/c/${key}`, { method: 'HEAD' });
-    if (answer.headers.get('etag') !== `"${rev}"`) lost.push(key);
-  }
-  expect(run.acknowledged.size).toBeGreaterThan(100);
-  expect(lost).toEqual([]);
-});
+test(
+  'a stop under load takes less than 5 s and loses nothing that was acknowledged',
+  { timeout: 120_000 },
+  async () => {
+    await using server = await ChildServer.start();
+    const options = { seed: SEED, followers: FOLLOWERS, writers: WRITERS };
+    await using run = await LoadRun.start(server, options);
+    await sleep(1500);
+    // Where the machine is busy it takes a while until all followers are there and writers get their turn.
+    await vi.waitFor(() => expect(run.acknowledged.size).toBeGreaterThan(200), 60_000);
+    const tookMs = await server.stop();
+    await run.stopWriting();
+    console.info(`stopped in ${Math.round(tookMs)} ms`);
+    expect(tookMs).toBeLessThan(STOP_MS);
+    expect(run.figures.refused).toEqual([]);
+    await server.startAgain();
+    const lost: string[] = [];
+    const acknowledged = run.acknowledged.entries();
+    // All of them take the next from the same list.
+    const looking = Array.from({ length: READERS }, async () => {
+      for (const [key, rev] of acknowledged) {
+        const answer = await fetch(`${server.url}/_api/document/c/${key}`, { method: 'HEAD' });
+        if (answer.headers.get('etag') !== `"${rev}"`) lost.push(key);
+      }
+    });
+    await Promise.all(looking);
+    expect(run.acknowledged.size).toBeGreaterThan(100);
+    expect(lost).toEqual([]);
+  },
+);

@@ -190,7 +190,7 @@ describe('a user', () => {
     const id = String(got['x-arango-async-id']);
     const job = (user: string, method: string): Promise<Answer> =>
       call(user, method, `/_api/job/${id}`);
-    await vi.waitFor(async () => expect((await job('reader', 'GET')).status).toBe(200));
+    await vi.waitFor(async () => expect((await job('reader', 'GET')).status).toBe(200), 10_000);
     for (const method of ['GET', 'PUT', 'DELETE']) {
       expect((await job('writer', method)).status).toBe(404);
     }
@@ -205,7 +205,7 @@ describe('a user', () => {
     const path = '/_db/harbour/_api/document/c/k';
     const { headers: got } = await call('reader', 'DELETE', path, { headers });
     const job = `/_api/job/${String(got['x-arango-async-id'])}`;
-    await vi.waitFor(async () => expectError(await call('reader', 'PUT', job), 403, 11));
+    await vi.waitFor(async () => expectError(await call('reader', 'PUT', job), 403, 11), 10_000);
   });
 
   test('who makes a database may write to it', async () => {

@@ -190,7 +190,7 @@ describe('failures', () => {
     const { logger, lines } = recordingLogger();
     await using server = await openOddServer(logger);
     await expect(server.request('GET', '/_api/odd/stream')).rejects.toThrow();
-    await vi.waitFor(() => expect(lines).toHaveLength(1));
+    await vi.waitFor(() => expect(lines).toHaveLength(1), 10_000);
     expect((lines[0]!.context['err'] as Error).message).toBe('in the middle');
   });
 

@@ -127,7 +127,7 @@ describe('transactions', () => {
     await vi.waitFor(async () => {
       // The next import must not wait for the one that was broken off.
       expect((await postImport(server, 'type=documents', '{"_key":"z"}')).status).toBe(201);
-    });
+    }, 10_000);
     expect(Object.keys(await documentsOf(server))).toEqual(['z']);
   });
 });

@@ -85,7 +85,7 @@ describe('requests that nobody waits for', () => {
     await vi.waitFor(async () => {
       const { json } = await server.request('GET', `/_api/job/${id}/progress`);
       expect(json['done']).toBe(true);
-    });
+    }, 10_000);
     await fetched(id);
     const gone = await server.request('GET', `/_api/job/${id}/progress`);
     expect(gone.json).toMatchObject({ code: 404, errorNum: 404 });

@@ -143,9 +143,9 @@ test('who comes above --server.max-connections is answered 503 with Retry-After,
   await vi.waitFor(async () => {
     const { status, headers } = await ask(server, [version]);
     expect([status, headers['retry-after'], headers['connection']]).toEqual([503, '5', 'close']);
-  });
+  }, 10_000);
   for (const socket of held) socket.destroy();
-  await vi.waitFor(async () => expect((await ask(server, [version])).status).toBe(200));
+  await vi.waitFor(async () => expect((await ask(server, [version])).status).toBe(200), 10_000);
 });
 
 test('a flood of connections leaves those that are served alone', async () => {
@@ -154,7 +154,7 @@ test('a flood of connections leaves those that are served alone', async () => {
   await vi.waitFor(() => {
     const cut = flood.filter((socket) => socket.destroyed || socket.readyState === 'closed');
     expect(cut.length).toBeGreaterThan(200);
-  });
+  }, 10_000);
   // On the connection that it has had from the beginning.
   expect(await countOf(server)).toBe(0);
 });

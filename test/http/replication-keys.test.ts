@@ -188,7 +188,7 @@ describe('a list of keys', () => {
     await server.collections.truncate(server.database, people);
     expect(await keptCount(server.store)).toBe(20);
     await keys('DELETE', `/${id}`);
-    await vi.waitFor(async () => expect(await keptCount(server.store)).toBe(0));
+    await vi.waitFor(async () => expect(await keptCount(server.store)).toBe(0), 10_000);
     expect(people.views.isEmpty).toBe(true);
   });
 

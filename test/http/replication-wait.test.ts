@@ -98,7 +98,7 @@ describe('logger-follow with wait', () => {
       const from = await lastLogTick();
       const waiting = vi.spyOn(server.database.changelog, 'waitAbove');
       const held = server.get(`logger-follow?from=${from}&wait=60`);
-      await vi.waitFor(() => expect(waiting).toHaveBeenCalled());
+      await vi.waitFor(() => expect(waiting).toHaveBeenCalled(), 10_000);
       const startedMs = performance.now();
       if (what.startsWith('a write')) await insert(people, 'unlogged');
       else {
@@ -118,7 +118,7 @@ describe('logger-follow with wait', () => {
     const reads = vi.spyOn(server.database.changelog, 'readPage');
     const held = server.get(`logger-follow?from=${from}&wait=30&collection=people`);
     for (let i = 0; i < 5; i++) await insert(others, `k${i}`);
-    await vi.waitFor(() => expect(reads.mock.calls.length).toBeGreaterThan(0));
+    await vi.waitFor(() => expect(reads.mock.calls.length).toBeGreaterThan(0), 10_000);
     await insert(people, 'a');
     const { lines } = await held;
     expect(lines.map(({ key }) => key)).toEqual(['a']);
@@ -147,7 +147,7 @@ describe('logger-follow with wait', () => {
   test('the end of the server ends it', async () => {
     const waiting = vi.spyOn(server.database.changelog, 'waitAbove');
     const held = server.get('logger-follow?wait=60');
-    await vi.waitFor(() => expect(waiting).toHaveBeenCalled());
+    await vi.waitFor(() => expect(waiting).toHaveBeenCalled(), 10_000);
     server.abort();
     expect((await held).status).toBe(204);
   });
@@ -158,7 +158,7 @@ describe('logger-follow with wait', () => {
     const held = request(`${server.url}/_api/replication/logger-follow?wait=60`, {
       signal: gone.signal,
     });
-    await vi.waitFor(() => expect(waiting).toHaveBeenCalled());
+    await vi.waitFor(() => expect(waiting).toHaveBeenCalled(), 10_000);
     gone.abort();
     await expect(held).rejects.toThrow();
     await waiting.mock.results[0]!.value;
@@ -169,7 +169,7 @@ describe('logger-follow with wait', () => {
     const other = await server.databases.create('other');
     const waiting = vi.spyOn(other.changelog, 'waitAbove');
     const held = server.call('GET', '/_db/other/_api/replication/logger-follow?wait=30');
-    await vi.waitFor(() => expect(waiting).toHaveBeenCalled());
+    await vi.waitFor(() => expect(waiting).toHaveBeenCalled(), 10_000);
     await server.databases.drop('other');
     expect(other.dropped).toBe(true);
     expect((await held).json).toMatchObject({ code: 404, errorNum: 1228 });

@@ -82,6 +82,6 @@ describe('limits', () => {
     await trx.insert('c', { _key: 'k' });
     await vi.waitFor(async () => {
       expect((await insert(server, 'c', { _key: 'k' })).status).toBe(202);
-    });
+    }, 10_000);
   });
 });

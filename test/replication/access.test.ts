@@ -132,7 +132,7 @@ describe('the password of a leader', () => {
         const { json } = await call(follower, 'GET', `${base}/applier-state`);
         const { running, lastError } = json['state'] as Record<string, unknown>;
         if (!good) expect([running, lastError]).toMatchObject([false, { errorNum: 1402 }]);
-      });
+      }, 10_000);
       await call(follower, 'PUT', `${base}/applier-config`, body);
       await call(follower, 'PUT', `${base}/applier-stop`);
       const made = await call(follower, 'PUT', `${base}/make-follower`, body);

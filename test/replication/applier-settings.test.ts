@@ -179,7 +179,7 @@ describe('a barrier', () => {
     expect(prolonged.length).toBeGreaterThan(1);
     expect(JSON.parse(prolonged[0]?.body ?? '')).toEqual({ ttl: 0.2, tick: '20' });
     expect(script.seen('DELETE barrier')).toHaveLength(1);
-    await vi.waitFor(() => expect(script.surprises).toEqual([]));
+    await vi.waitFor(() => expect(script.surprises).toEqual([]), 10_000);
   });
 
   test('holds what a copy that is gone on with will need', async () => {

@@ -190,7 +190,7 @@ describe('while a follower is being made', () => {
     const { send } = await openHttpFollower();
     script.always('GET dump', { ...page([]), delayMs: 500 });
     const making = send('PUT', 'make-follower', { endpoint: script.endpoint });
-    await vi.waitFor(() => expect(script.seen('GET dump')).not.toEqual([]));
+    await vi.waitFor(() => expect(script.seen('GET dump')).not.toEqual([]), 10_000);
     const config = { endpoint: 'tcp://127.0.0.1:2' };
     expect((await send('PUT', 'applier-config', config)).json).toEqual(error(400, 1411));
     expect((await send('PUT', 'applier-start')).status).toBe(400);
@@ -203,7 +203,7 @@ describe('while a follower is being made', () => {
     const { send } = await openHttpFollower();
     script.next('GET dump', { ...page([]), delayMs: 5000 });
     const first = send('PUT', 'make-follower', { endpoint: script.endpoint });
-    await vi.waitFor(() => expect(script.seen('GET dump')).not.toEqual([]));
+    await vi.waitFor(() => expect(script.seen('GET dump')).not.toEqual([]), 10_000);
     const second = await send('PUT', 'make-slave', { endpoint: script.endpoint });
     expect((await first).json).toEqual(error(500, 1412));
     expect(second.json).toMatchObject({ state: { running: true }, endpoint: script.endpoint });
@@ -215,7 +215,7 @@ describe('while a follower is being made', () => {
     const { send } = follower;
     script.next('GET dump', { ...page([]), delayMs: 5000 });
     const making = send('PUT', 'make-follower', { endpoint: script.endpoint });
-    await vi.waitFor(() => expect(script.seen('GET dump')).not.toEqual([]));
+    await vi.waitFor(() => expect(script.seen('GET dump')).not.toEqual([]), 10_000);
     expect((await send('DELETE', 'applier-state')).json).not.toHaveProperty('endpoint');
     expect((await making).json).toEqual(error(500, 1412));
     expect((await send('GET', 'applier-config')).json).not.toHaveProperty('endpoint');
@@ -266,7 +266,7 @@ describe('a barrier on the leader', () => {
       ttl: 600,
       tick: '1000',
     });
-    await vi.waitFor(() => expect(script.seen('PUT logger-follow')).not.toEqual([]));
+    await vi.waitFor(() => expect(script.seen('PUT logger-follow')).not.toEqual([]), 10_000);
     expect(script.seen('PUT logger-follow')[0]?.query.get('barrier')).toBe('4321');
     expect(script.seen('DELETE barrier')).toEqual([]);
     await send('PUT', 'applier-stop');
@@ -291,7 +291,7 @@ describe('a barrier on the leader', () => {
     expect(script.seen('DELETE barrier')).toEqual([]);
     await send('PUT', 'applier-config', { endpoint: script.endpoint });
     await send('PUT', 'applier-start?from=1000&barrierId=4321');
-    await vi.waitFor(() => expect(script.seen('PUT logger-follow')).not.toEqual([]));
+    await vi.waitFor(() => expect(script.seen('PUT logger-follow')).not.toEqual([]), 10_000);
     expect(script.seen('PUT logger-follow')[0]?.query.get('barrier')).toBe('4321');
     await send('PUT', 'applier-stop');
     expect(script.seen('DELETE barrier')).toHaveLength(1);

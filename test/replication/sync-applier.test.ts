@@ -175,7 +175,7 @@ describe('an applier and a sync of one database', () => {
     const syncing = follower.sync();
     await expect(starting).rejects.toMatchObject({ errorNum: 1411 });
     expect(applier.isRunning).toBe(false);
-    await vi.waitFor(() => expect(follower.client.dumps).not.toEqual([]));
+    await vi.waitFor(() => expect(follower.client.dumps).not.toEqual([]), 10_000);
     follower.client.onDump = () => undefined;
     release();
     await syncing;
@@ -247,7 +247,7 @@ describe('a sync that somebody asked for', () => {
     const syncing = server
       .request('PUT', `${API}/sync`, { body: { endpoint: leader.endpoint } })
       .finally(() => (answered = true));
-    await vi.waitFor(() => expect(leader.seen('GET dump')).not.toEqual([]));
+    await vi.waitFor(() => expect(leader.seen('GET dump')).not.toEqual([]), 10_000);
     const during = await server.request('GET', `${API}/applier-state`);
     expect(during.json['state']).toMatchObject({
       running: false,

@@ -226,7 +226,7 @@ describe('PUT sync', () => {
     });
     running.applier = false;
     const first = server.request('PUT', SYNC, { body });
-    await vi.waitFor(() => expect(leader.seen('GET dump')).not.toEqual([]));
+    await vi.waitFor(() => expect(leader.seen('GET dump')).not.toEqual([]), 10_000);
     const second = await server.request('PUT', SYNC, { body });
     expect([second.status, second.json['errorNum']]).toEqual([400, 1411]);
     expect((await first).status).toBe(200);
@@ -238,7 +238,7 @@ describe('PUT sync', () => {
     const client = rawRequest(`${server.url}${SYNC}`, { method: 'PUT' });
     client.on('error', () => undefined);
     client.end(JSON.stringify({ endpoint: leader.endpoint }));
-    await vi.waitFor(() => expect(leader.seen('GET dump')).not.toEqual([]));
+    await vi.waitFor(() => expect(leader.seen('GET dump')).not.toEqual([]), 10_000);
     client.destroy();
     const database = server.catalogue.get('_system');
     await vi.waitFor(() => expect(database.byName('_sys')).toBeDefined(), { timeout: 10_000 });
@@ -248,7 +248,7 @@ describe('PUT sync', () => {
     await using leader = await openLeader({ delayMs: 5000 });
     await using server = await openFollower();
     const running = server.request('PUT', SYNC, { body: { endpoint: leader.endpoint } });
-    await vi.waitFor(() => expect(leader.seen('GET dump')).not.toEqual([]));
+    await vi.waitFor(() => expect(leader.seen('GET dump')).not.toEqual([]), 10_000);
     const startedMs = Date.now();
     server.abort();
     const answer = await running;

@@ -90,7 +90,7 @@ describe('the numbers of a sync', () => {
       expect(shown['state']).toMatchObject({
         following: { eventsPerSecond: expect.any(Number) as number, secondsLeft: 0 },
       });
-    });
+    }, 10_000);
   });
 
   it('are seen in the state of the applier and in the job, also of a leader that tells little', async () => {
@@ -127,7 +127,7 @@ describe('the numbers of a sync', () => {
     await vi.waitFor(async () => {
       const job = await server.request('GET', `/_api/job/${id}/progress`);
       expect(job.json).toMatchObject({ done: false, sync: numbers });
-    });
+    }, 10_000);
     const state = await server.request('GET', '/_api/replication/applier-state');
     expect(state.json['state']).toMatchObject({
       ...{ running: false, phase: 'syncing', sync: numbers },
@@ -136,7 +136,7 @@ describe('the numbers of a sync', () => {
     await vi.waitFor(async () => {
       const job = await server.request('GET', `/_api/job/${id}/progress`);
       expect(job.json).toMatchObject({ done: true, sync: null });
-    });
+    }, 10_000);
     const after = await server.request('GET', '/_api/replication/applier-state');
     expect(after.json['state']).not.toHaveProperty('sync');
   });

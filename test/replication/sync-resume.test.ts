@@ -287,7 +287,7 @@ describe('what is gone on with', () => {
     await follower.restart();
     // The background removes them; after a restart it goes on by itself.
     const { store: reopened } = follower.core;
-    await vi.waitFor(async () => expect(await reopened.records('y')).toEqual([]));
+    await vi.waitFor(async () => expect(await reopened.records('y')).toEqual([]), 10_000);
     expect(leader.database.collections).toHaveLength(3);
     expect(store.failure).toBeUndefined();
   });

@@ -357,9 +357,11 @@ const PAGE_HEAD = [
 /** More than anybody wants, as fast as it is taken. */
 async function endless(socket: Socket, signal: AbortSignal): Promise<void> {
   socket.write(`${PAGE_HEAD.join('\r\n')}\r\nconnection: close\r\n\r\n`);
+  const closed = new Promise<void>((resolve) => {
+    socket.once('close', () => resolve());
+  });
   while (!socket.destroyed && !signal.aborted) {
-    if (!socket.write(ENDLESS_CHUNK))
-      await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
+    if (!socket.write(ENDLESS_CHUNK)) await Promise.race([once(socket, 'drain'), closed]);
   }
 }
 

@@ -225,7 +225,7 @@ describe('merging blocks', () => {
     vi.spyOn(core.store, 'commit').mockImplementationOnce(async (run, options) => {
       // Between the look at the first blocks and the batch that merges them.
       await enforceCaps(core.store, changelog);
-      await vi.waitFor(async () => expect(await erasurePending(core)).toBe(false));
+      await vi.waitFor(async () => expect(await erasurePending(core)).toBe(false), 10_000);
       return commit(run, options);
     });
     await mergeLogBlocks(core.store, changelog, NEVER);

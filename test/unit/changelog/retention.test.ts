@@ -143,7 +143,7 @@ describe('the caps of a changelog', () => {
     const before = (await blocks()).length;
     await enforceCaps(core.store, core.system.changelog);
     expect(await logLines(core.system.changelog, { limitBytes: 1 })).toHaveLength(15);
-    await vi.waitFor(async () => expect((await blocks()).length).toBe(2));
+    await vi.waitFor(async () => expect((await blocks()).length).toBe(2), 10_000);
     expect(before).toBeGreaterThan(10);
     await expectExact(core);
   });

@@ -85,7 +85,7 @@ describe('a copy in the making', () => {
       text: '{"_id":"c/k1","_key":"k1","_rev":"rk1","u":1,"new":true}',
     });
     expect(old.dropped).toBe(true);
-    await vi.waitFor(async () => expect(await erasurePending(core)).toBe(false));
+    await vi.waitFor(async () => expect(await erasurePending(core)).toBe(false), 10_000);
     await expectNoLeftovers(core);
   });
 
@@ -198,7 +198,7 @@ describe('a copy in the making', () => {
     await core.copies.discard(core.system);
     expect(core.system.collections).toEqual([old]);
     expect(core.documents.read(old, 'k1').text).toContain('"new":false');
-    await vi.waitFor(async () => expect(await erasurePending(core)).toBe(false));
+    await vi.waitFor(async () => expect(await erasurePending(core)).toBe(false), 10_000);
     await expectNoLeftovers(core);
   });
 
@@ -375,7 +375,7 @@ describe('discarding', () => {
     await fill(core, copy, 100);
     await core.databases.drop('other');
     expect(copy.dropped).toBe(true);
-    await vi.waitFor(async () => expect(await erasurePending(core)).toBe(false));
+    await vi.waitFor(async () => expect(await erasurePending(core)).toBe(false), 10_000);
     await expectNoLeftovers(core);
   });
 });

@@ -158,7 +158,7 @@ test('a view that is closed while it is read is read to the end, and then nothin
   }
   expect(count).toBe(1500);
   expect(c.views.isEmpty).toBe(true);
-  await vi.waitFor(async () => expect(await keptCount(core.store)).toBe(0));
+  await vi.waitFor(async () => expect(await keptCount(core.store)).toBe(0), 10_000);
 });
 
 test('a restart with an open view leaves nothing behind, and takes nothing from the views after it', async () => {
@@ -171,7 +171,7 @@ test('a restart with an open view leaves nothing behind, and takes nothing from 
   await put('a', 1);
   const view = await openView();
   await put('a', 2);
-  await vi.waitFor(async () => expect(await keptCount(core.store)).toBe(1));
+  await vi.waitFor(async () => expect(await keptCount(core.store)).toBe(1), 10_000);
   expect(await read(view)).toEqual(['a=1']);
 });
 

@@ -208,7 +208,7 @@ describe('creating an index', () => {
     );
     expect(c.record.indexes).toEqual([]);
     expect(core.system.changelog.state.events).toBe(events);
-    await vi.waitFor(async () => expect(await entryCount(core)).toBe(0));
+    await vi.waitFor(async () => expect(await entryCount(core)).toBe(0), 10_000);
     // Writes are no longer held to it.
     await insert(opened, '{"u":5}');
     await verifyCore(core);
@@ -247,7 +247,7 @@ describe('creating an index', () => {
     if (created.status === 'rejected') {
       expect(created.reason).toMatchObject({ kind: 'collectionNotFound' });
     }
-    await vi.waitFor(async () => expect(await entryCount(core)).toBe(0));
+    await vi.waitFor(async () => expect(await entryCount(core)).toBe(0), 10_000);
   });
 
   test('left half-built by a crash is taken away at the next start', async () => {
@@ -266,7 +266,7 @@ describe('creating an index', () => {
     expect(await entryCount(core)).toBe(1);
     await core.reopen();
     expect(core.system.get('c').record.indexes).toEqual([]);
-    await vi.waitFor(async () => expect(await entryCount(core)).toBe(0));
+    await vi.waitFor(async () => expect(await entryCount(core)).toBe(0), 10_000);
   });
 
   test('P10: refuses definitions that make no sense', async () => {
@@ -312,7 +312,7 @@ describe('dropping an index', () => {
     for (let i = 0; i < 50; i++) await insert(opened, `{"u":${i}}`);
     await core.collections.dropIndex(core.system, c, definition.id);
     await insert(opened, '{"u":1}');
-    await vi.waitFor(async () => expect(await entryCount(core)).toBe(0));
+    await vi.waitFor(async () => expect(await entryCount(core)).toBe(0), 10_000);
     await expect(core.collections.dropIndex(core.system, c, definition.id)).rejects.toThrow(
       refusal('indexNotFound'),
     );

@@ -123,8 +123,9 @@ describe('pages of a server', () => {
       socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
       return socket;
     });
-    await vi.waitFor(() =>
-      expect(server.leader.pageMemory.usedBytes).toBeGreaterThan(60 * MAX_PAGE),
+    await vi.waitFor(
+      () => expect(server.leader.pageMemory.usedBytes).toBeGreaterThan(60 * MAX_PAGE),
+      10_000,
     );
     let answered = false;
     const waiting = server.call('GET', path).then((answer) => {
@@ -140,7 +141,7 @@ describe('pages of a server', () => {
       await once(socket, 'close');
     }
     expect((await waiting).lines).toHaveLength(1);
-    await vi.waitFor(() => expect(server.leader.pageMemory.usedBytes).toBe(0));
+    await vi.waitFor(() => expect(server.leader.pageMemory.usedBytes).toBe(0), 10_000);
   });
 
   test('a request that waits for memory when the server stops is told so', async () => {
@@ -149,8 +150,9 @@ describe('pages of a server', () => {
     const socket = connect(server.port, '127.0.0.1');
     socket.pause();
     socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
-    await vi.waitFor(() =>
-      expect(server.leader.pageMemory.usedBytes).toBeGreaterThan(60 * MAX_PAGE),
+    await vi.waitFor(
+      () => expect(server.leader.pageMemory.usedBytes).toBeGreaterThan(60 * MAX_PAGE),
+      10_000,
     );
     const waiting = server.call('GET', path);
     for (let i = 0; i < 5; i++) await server.get('logger-state');
@@ -170,7 +172,7 @@ test('a reader that takes nothing for too long is cut off, and its memory given 
   socket.on('error', () => undefined);
   socket.pause();
   socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
-  await vi.waitFor(() => expect(leader.pageMemory.usedBytes).toBeGreaterThan(0));
+  await vi.waitFor(() => expect(leader.pageMemory.usedBytes).toBeGreaterThan(0), 10_000);
   await vi.waitFor(() => expect(leader.pageMemory.usedBytes).toBe(0), 10_000);
   socket.destroy();
   const whole = await server.call('GET', path);

@@ -71,7 +71,7 @@ describe('a dump that is read page by page', () => {
     const first = await page('0');
     const second = await page(first.from);
     expect(second.more).toBe(true);
-    await vi.waitFor(() => expect(server.leader.pageMemory.usedBytes).toBeGreaterThan(0));
+    await vi.waitFor(() => expect(server.leader.pageMemory.usedBytes).toBeGreaterThan(0), 10_000);
     await insert(12, 14);
     const keys = await rest(second);
     expect(keys.slice(-3)).toEqual(['k11', 'k12', 'k13']);
@@ -159,7 +159,7 @@ describe('pages that were read ahead', () => {
     await get(0n);
     await get(1n);
     expect(memory.usedBytes).toBe(CLAIM);
-    await vi.waitFor(() => expect(memory.usedBytes).toBe(0));
+    await vi.waitFor(() => expect(memory.usedBytes).toBe(0), 10_000);
   });
 
   test('that cannot be read are read again for who asks, who is told why', async () => {
