@@ -202,7 +202,7 @@ ${answers.map(([status, each]) => this.#answer(status, this.#resolved(each))).jo
       (each) => `<li>${this.#schema(each, depth + 1)}</li>`,
     );
     const within = [items, contentSchema]
-      .filter((each) => typeof each === 'object' && each !== null)
+      .filter((each) => typeof each === 'object')
       .map((each) => this.#schema(each, depth + 1))
       .join('');
     const list = (/** @type {string[]} */ all) =>

@@ -117,7 +117,8 @@ describe.skipIf(chromiumPath === undefined)(
       await page.getByRole('heading', { name: 'HTTP reference' }).waitFor();
       const operations = allOperations();
       for (const { operation } of operations) {
-        expect(await page.locator(`#${operation.operationId}`).count()).toBe(1);
+        const id = operation.operationId;
+        expect(await page.locator(`#${id}`).count(), id).toBe(1);
       }
       await page.locator('#followLog').scrollIntoViewIfNeeded();
       await browser.picture(page, 'reference', false);

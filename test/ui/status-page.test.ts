@@ -197,9 +197,11 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
   });
 
   test('shows why it stopped, what helps, and the entry that it is about', async () => {
+    await follower.send('PUT', '/_api/replication/applier-stop');
     await follower.send('POST', '/_api/collection', { name: 'invoices' });
     await follower.send('POST', '/_api/document?collection=invoices', { own: true });
     await leader.send('POST', '/_api/collection', { name: 'invoices' });
+    await follower.send('PUT', '/_api/replication/applier-start');
     await using tab = await browser.tab();
     const { page, faults } = tab;
     await fullHistory(page, (i) => (i > 260 ? null : 0.1));
