@@ -124,6 +124,7 @@ export async function withCopyProgress<T>(
   try {
     return await request();
   } catch (error) {
+    display[Symbol.dispose]();
     if (signal.aborted)
       note(io, 'the server goes on with the copy; to end it: ticklog applier stop');
     throw error;

@@ -38,6 +38,9 @@ interface StatusFlags {
 const WATCH_SECONDS = 2;
 const WATCH_SECONDS_MIN = 0.2;
 const HOME = '\x1b[H';
+/** A line that goes on below would move all others. */
+const NO_WRAP = '\x1b[?7l';
+const WRAP = '\x1b[?7h';
 const CLEAR_LINE = '\x1b[K';
 const CLEAR_BELOW = '\x1b[J';
 const CLEAR_SCREEN = '\x1b[2J';
@@ -127,7 +130,8 @@ async function draw(lines: readonly string[], io: CliIo, signal: AbortSignal): P
   }
   const rows = io.size?.().rows ?? lines.length;
   const shown = lines.slice(0, Math.max(1, rows - 1)).map((line) => `${line}${CLEAR_LINE}\n`);
-  await writeOut(io.stdout, `${HOME}${shown.join('')}${CLEAR_BELOW}`, signal);
+  const screen = `${HOME}${NO_WRAP}${shown.join('')}${CLEAR_BELOW}${WRAP}`;
+  await writeOut(io.stdout, screen, signal);
 }
 
 function exitCodeOf(report: StatusReport, options: StatusOptions, io: CliIo): number {
