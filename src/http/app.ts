@@ -142,6 +142,7 @@ export function createApp(deps: AppDeps, options: AppOptions = {}): RequestListe
     try {
       ctx.state.limits = limits;
       ctx.state.generation = generation;
+      ctx.state.gate = gate;
       if (ctx.method === 'OPTIONS') sendOptions(ctx);
       else if (isForPage(ctx)) redirectToPage(ctx);
       else if (isAsync(ctx)) {

@@ -3,7 +3,7 @@ import Router, { type RouterContext } from '@koa/router';
 import type { ByteBudget } from '../base/byte-budget.ts';
 import type { Database } from '../documents/database.ts';
 import type { Query } from '../protocol/params.ts';
-import type { Caller } from './gate.ts';
+import type { Caller, Gate } from './gate.ts';
 import type { Generation } from './generation.ts';
 import type { RouteRight } from './route-rights.ts';
 
@@ -30,6 +30,8 @@ export interface RequestState {
   generation: Generation;
   /** What the request is counted as, where the router has less to say. */
   route?: string;
+  /** Undefined where everybody may do everything. */
+  gate?: Gate | undefined;
   /** Who sends the request; undefined where nobody is asked, and on open routes. */
   caller?: Caller;
   /** Refuses with 403 what takes more than the caller may; undefined as `caller`. */
@@ -64,6 +66,8 @@ export interface Exchange {
   respond?: boolean | undefined;
   /** Sets a header of the answer. */
   set(name: string, value: string): void;
+  /** Sends status and headers at once, for a body that is written to `res`; absent in a `Context`. */
+  sendHead?(): void;
   /** Sends the answer with this body; absent in a `Context`. */
   sendPieces?(pieces: readonly Buffer[]): void;
 }

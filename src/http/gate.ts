@@ -54,6 +54,16 @@ export class Gate {
     return { user, rightTo: (database) => rightOf(user, database) };
   }
 
+  /**
+   * For an answer that goes on for long: whether its reader may still have it, by the user and the token as they are now.
+   * @throws ServiceError httpUnauthorized (401), forbidden (403/11); resourceLimit (503) when there was no time to find out
+   */
+  async recheck(request: IncomingMessage, database: string, right: RouteRight): Promise<void> {
+    const user = await this.#authenticator.userOf(request.headers.authorization);
+    if (user === undefined) throw new ServiceError('httpUnauthorized', whyUnknown(request));
+    this.require({ user, rightTo: (name) => rightOf(user, name) }, database, right);
+  }
+
   /** @throws ServiceError forbidden (403/11) when it takes more than the caller may; see `RouteRight` */
   require(caller: Caller, database: string, right: RouteRight): void {
     const lack = lacking(caller.user, database, right);

@@ -80,6 +80,12 @@ export class HotExchange implements Exchange {
     else res.end(body);
   }
 
+  /** Sends status and headers; the handler writes the body, and ends it. */
+  sendHead(): void {
+    this.respond = false;
+    this.res.writeHead(this.status, this.#fields).flushHeaders();
+  }
+
   /** Sends the answer with a body in pieces, handed over at once, so that the system takes them as one. */
   sendPieces(pieces: readonly Buffer[]): void {
     const { res } = this;

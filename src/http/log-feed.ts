@@ -10,6 +10,7 @@ import { ContentType, Header } from '../protocol/headers.ts';
 import { booleanParam, secondsParam, textParam, tickParam } from '../protocol/params.ts';
 import type { Exchange } from './context.ts';
 import { type PageAnswerOptions, whileConnected } from './replication-answer.ts';
+import { sendHead } from './respond.ts';
 
 /** Read, printed and sent in one piece, in bytes of log; a larger line is a piece of its own. */
 const PIECE_BYTES = 128 * 1024;
@@ -17,6 +18,8 @@ const PIECE_BYTES = 128 * 1024;
 const HEARTBEAT_MS = 15_000;
 const HEARTBEAT_MIN_MS = 100;
 const HEARTBEAT_MAX_SECONDS = 60;
+/** How often it is looked whether the reader may still read, at most; with each heartbeat at least. */
+const RECHECK_MS = 1000;
 /** What `from` is for those who want no more than what comes. */
 const NOW = 'now';
 
@@ -42,7 +45,8 @@ export function feedFormatOf(accept: string | undefined): FeedFormat | undefined
  * one the feed begins where the log does. No more than one piece is in memory, and the next one is read when that
  * has been taken.
  *
- * What ends it early is told as the last event: the place was lost (410), the database dropped (404), the data damaged.
+ * What ends it early is told as the last event: the place was lost (410), the database dropped (404), the reader's right
+ * taken (401, 403), the data damaged.
  *
  * @throws ServiceError startTickNotPresent with status 410, `firstTick` and `resumeFrom`, where events after the place are
  *   gone; httpBadParameter for a place or a range that cannot be; collectionNotFound
@@ -71,9 +75,8 @@ export async function answerFeed(
     openTransactions: new Set<Tick>(),
   });
   if (!database.changelog.holds(from)) throw placeLost(database, from);
-  ctx.respond = false;
   const stream = new FeedStream(
-    { res: ctx.res, database, read },
+    { ctx, read },
     { format, from, to, heartbeatMs: waitMs, ...options },
   );
   await whileConnected(ctx, (signal) => stream.send(signal));
@@ -112,24 +115,26 @@ interface FeedOptions extends PageAnswerOptions {
 
 /** One feed on its way to one client. */
 class FeedStream {
+  readonly #ctx: Exchange;
   readonly #res: ServerResponse;
   readonly #database: Database;
   readonly #read: (from: Tick, signal: AbortSignal) => Promise<FollowPage>;
   readonly #options: FeedOptions;
   #position: Tick;
   #sentMs = 0;
+  #checkedMs = performance.now();
   #isWriting = false;
 
   constructor(
     deps: {
-      res: ServerResponse;
-      database: Database;
+      ctx: Exchange;
       read: (from: Tick, signal: AbortSignal) => Promise<FollowPage>;
     },
     options: FeedOptions,
   ) {
-    this.#res = deps.res;
-    this.#database = deps.database;
+    this.#ctx = deps.ctx;
+    this.#res = deps.ctx.res;
+    this.#database = deps.ctx.state.database;
     this.#read = deps.read;
     this.#options = options;
     this.#position = options.from;
@@ -142,15 +147,14 @@ class FeedStream {
     res.on('timeout', () => {
       if (this.#isWriting) res.destroy();
     });
-    res.writeHead(200, {
-      server: 'ArangoDB',
-      'content-type': ContentType[format === 'events' ? 'events' : 'lines'],
-      'cache-control': 'no-store',
-      // Proxies would gather what is to be seen at once.
-      'x-accel-buffering': 'no',
-    });
+    const ctx = this.#ctx;
+    ctx.status = 200;
+    ctx.set('content-type', ContentType[format === 'events' ? 'events' : 'lines']);
+    ctx.set('cache-control', 'no-store');
+    // Proxies would gather what is to be seen at once.
+    ctx.set('x-accel-buffering', 'no');
+    sendHead(ctx);
     if (format === 'events') await this.#write(feedHeartbeat(this.#position, format));
-    else res.flushHeaders();
     try {
       while (!signal.aborted && this.#position < this.#options.to) await this.#step(signal);
     } catch (error) {
@@ -163,6 +167,7 @@ class FeedStream {
     const { format, heartbeatMs } = this.#options;
     const page = await this.#read(this.#position, signal);
     try {
+      await this.#recheck();
       if (!page.fromPresent) throw placeLost(this.#database, this.#position);
       if (page.lastScanned > this.#position) this.#position = page.lastScanned;
       if (page.body.length > 0) {
@@ -173,6 +178,15 @@ class FeedStream {
     } finally {
       page.release();
     }
+  }
+
+  /** A user whose right was taken must not go on reading: looked at before a piece is sent, though not too often. */
+  async #recheck(): Promise<void> {
+    const { req, state } = this.#ctx;
+    const nowMs = performance.now();
+    if (!state.gate || nowMs - this.#checkedMs < RECHECK_MS) return;
+    this.#checkedMs = nowMs;
+    await state.gate.recheck(req, this.#database.name, 'ro');
   }
 
   /** Tells the client why there is no more. What is to be told to others, too, is thrown again. */

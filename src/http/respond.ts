@@ -40,6 +40,16 @@ export function sendEmpty(ctx: Exchange, status: number, contentType: string): v
   ctx.res.end();
 }
 
+/** Sends status and headers at once; the caller writes the body to `res`, and ends it. */
+export function sendHead(ctx: Exchange): void {
+  if (ctx.sendHead) {
+    ctx.sendHead();
+    return;
+  }
+  ctx.respond = false;
+  ctx.res.flushHeaders();
+}
+
 /** Whether a header can carry a value that comes from stored data; one that cannot be carried is left out. */
 export function isHeaderValue(value: string): boolean {
   return HEADER_VALUE.test(value);

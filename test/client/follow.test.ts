@@ -202,6 +202,12 @@ test('no answer to the first request is an error, and so is what the server refu
   await boats.insert({ _key: 'a' });
   await reading.until(['a']);
   await expect(reader.follow().next()).rejects.toMatchObject({ status: 403, errorNum: 11 });
+  // Who may no longer read does not go on doing so.
+  await send('PUT', '/_api/user/reader/database/harbour', { grant: 'none' });
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  await boats.insert({ _key: 'b' });
+  await boats.insert({ _key: 'c' });
+  await expect(reading.done).rejects.toMatchObject({ status: 403, errorNum: 11 });
   const anybody = clientOf(server.url);
   await expect(anybody.follow().next()).rejects.toMatchObject({ status: 401 });
 });
