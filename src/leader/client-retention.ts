@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { LogKeep } from '../changelog/retention.ts';
 import type { Database } from '../documents/database.ts';
+import { isServiceError } from '../model/errors.ts';
 import { metaKey } from '../storage/keys.ts';
 import { encodeRecord } from '../storage/record.ts';
 import type { Store } from '../storage/store.ts';
@@ -10,9 +11,13 @@ import { LogMarks } from './log-marks.ts';
 /** What is known of a log for the sake of those who follow it. */
 interface Followed {
   readonly marks: LogMarks;
-  /** Ids of the clients that are stored. */
-  stored: ReadonlySet<string>;
-  storedAtMs: number;
+  /** What is remembered of clients; undefined before it was read. */
+  stored: StoredClients | undefined;
+}
+
+interface StoredClients {
+  readonly ids: ReadonlySet<string>;
+  readonly atMs: number;
 }
 
 /** Positions are stored this often; new clients at once. Older positions only keep more of the log. */
@@ -38,9 +43,17 @@ export class ClientRetention {
     this.#startedMs = deps.clock.nowMs();
   }
 
-  /** Those who have asked, in the order of their last calls. */
+  /**
+   * Those who have asked, in the order of their last calls. Where what is remembered of earlier runs is damaged, those
+   * who have asked since: states that show the damage must not fail by it.
+   */
   clients(database: Database): readonly FollowClient[] {
-    this.#of(database);
+    try {
+      this.#restore(database);
+    } catch (error) {
+      if (!isServiceError(error, 'storageDamaged')) throw error;
+      this.#store.health.note(error);
+    }
     return this.#clients.list(database);
   }
 
@@ -78,17 +91,20 @@ export class ClientRetention {
     return Math.max(own, retainForClientsSize > 0 ? retainForClientsSize : Infinity);
   }
 
-  /** Remembers where the clients are; resolves with what is to be kept for them. */
+  /**
+   * Remembers where the clients are; resolves with what is to be kept for them.
+   * @throws ServiceError storageDamaged when that cannot be known: then nothing may go
+   */
   async update(database: Database): Promise<LogKeep['clients']> {
-    const followed = this.#of(database);
-    followed.marks.mark();
+    this.#of(database).marks.mark();
+    const stored = this.#restore(database);
     const { retainForClients, retainForClientsSize } = database.changelog.config;
     if (retainForClients === 0) {
-      if (followed.stored.size > 0) await this.#save(database, followed, []);
+      if (stored.ids.size > 0) await this.#save(database, []);
       return undefined;
     }
     const recent = this.#clients.list(database).filter((each) => this.#isRecent(database, each));
-    await this.#saveIfDue(database, followed, recent);
+    if (this.#isDue(stored, recent)) await this.#save(database, recent);
     let above: bigint | undefined;
     for (const { from } of recent) {
       // Who has lost his place is not helped by what is left.
@@ -104,47 +120,42 @@ export class ClientRetention {
     return this.#clock.nowMs() - seenMs < retainForClients * 1000;
   }
 
-  /** What is stored is read when the database is first asked about. */
   #of(database: Database): Followed {
     const found = this.#followed.get(database);
     if (found) return found;
-    const stored =
-      this.#store.record<readonly FollowClient[]>(metaKey(KIND, database.number)) ?? [];
-    this.#clients.restore(database, stored);
-    const followed = {
-      marks: new LogMarks(database.changelog),
-      stored: new Set(stored.map(({ serverId }) => serverId)),
-      storedAtMs: this.#clock.nowMs(),
-    };
+    const followed = { marks: new LogMarks(database.changelog), stored: undefined };
     this.#followed.set(database, followed);
     return followed;
   }
 
-  async #saveIfDue(
-    database: Database,
-    followed: Followed,
-    clients: readonly FollowClient[],
-  ): Promise<void> {
-    const isNew = clients.some(({ serverId }) => !followed.stored.has(serverId));
-    const calledMs = clients.at(-1)?.timeMs ?? 0;
-    const isOld =
-      calledMs > followed.storedAtMs && this.#clock.nowMs() - followed.storedAtMs >= STORE_EVERY_MS;
-    const isGone = clients.length < followed.stored.size;
-    if (isNew || isOld || isGone) await this.#save(database, followed, clients);
+  /** What is remembered is read when the database is first asked about. @throws ServiceError storageDamaged */
+  #restore(database: Database): StoredClients {
+    const followed = this.#of(database);
+    if (followed.stored) return followed.stored;
+    const key = metaKey(KIND, database.number);
+    const clients = this.#store.record<readonly FollowClient[]>(key) ?? [];
+    this.#clients.restore(database, clients);
+    return (followed.stored = this.#asStored(clients));
   }
 
-  async #save(
-    database: Database,
-    followed: Followed,
-    clients: readonly FollowClient[],
-  ): Promise<void> {
+  #asStored(clients: readonly FollowClient[]): StoredClients {
+    return { ids: new Set(clients.map(({ serverId }) => serverId)), atMs: this.#clock.nowMs() };
+  }
+
+  #isDue({ ids, atMs }: StoredClients, clients: readonly FollowClient[]): boolean {
+    const isNew = clients.some(({ serverId }) => !ids.has(serverId));
+    const calledMs = clients.at(-1)?.timeMs ?? 0;
+    const isOld = calledMs > atMs && this.#clock.nowMs() - atMs >= STORE_EVERY_MS;
+    return isNew || isOld || clients.length < ids.size;
+  }
+
+  async #save(database: Database, clients: readonly FollowClient[]): Promise<void> {
     await this.#store.commit((tx) => {
       database.assertAlive();
       const key = metaKey(KIND, database.number);
       if (clients.length === 0) tx.del(key);
       else tx.put(key, encodeRecord(key, clients));
     });
-    followed.stored = new Set(clients.map(({ serverId }) => serverId));
-    followed.storedAtMs = this.#clock.nowMs();
+    this.#of(database).stored = this.#asStored(clients);
   }
 }

@@ -105,7 +105,9 @@ describe('rule 9: a damaged write-ahead log', () => {
       for (let n = 0; n < PLACES; n++) {
         // Half of the places are at the end, where damage looks like a write that was broken off.
         const bit =
-          n % 2 === 0 ? Math.floor((bits * n) / PLACES) : bits - 1 - Math.floor(n * n * 1.7);
+          n % 2 === 0
+            ? Math.floor((bits * n) / PLACES)
+            : bits - 1 - (Math.floor(n * n * 1.7) % bits);
         const directory = await killed.copy();
         await flipBit(await logOf(directory), bit);
         if (await refusesOrIsWhole(directory, killed.acknowledged)) refused++;

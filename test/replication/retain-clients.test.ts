@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { retainLog } from '../../src/changelog/retention.ts';
 import { startLogger } from '../../src/documents/databases.ts';
 import type { LoggerConfig } from '../../src/model/logger-config.ts';
+import { metaKey } from '../../src/storage/keys.ts';
 import { type LeaderServer, openLeaderServer } from '../support/leader-server.ts';
 import { LiveServer } from '../support/live-server.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -210,5 +211,32 @@ describe('a follower that was away', () => {
     expect(clients).toMatchObject([{ lost: true, retainedBytes: 0 }]);
     await follower.api.startApplier();
     expect(await follower.stopped()).toMatchObject({ errorNum: 1414 });
+  });
+});
+
+describe('what is remembered of followers, damaged,', () => {
+  async function openDamaged() {
+    const scene = await openScene({ retainForClients: 60 });
+    const { store, database } = scene.server;
+    await store.level.put(metaKey('f', database.number), Buffer.from('no record'));
+    return scene;
+  }
+
+  test('is shown as damage by the state of the logger, which has those who have asked since', async () => {
+    const { server, changelog, ask, clients } = await openDamaged();
+    expect((await clients()).size).toBe(0);
+    await ask(7, changelog.state.lastTick);
+    expect([...(await clients()).keys()]).toEqual(['7']);
+    const { status, json } = await server.get('logger-state');
+    expect(status).toBe(200);
+    const { storage } = (json as { state: { storage?: { damage?: { count: number } } } }).state;
+    expect(storage?.damage?.count).toBeGreaterThan(0);
+  });
+
+  test('keeps the log as it is: nobody knows for whom', async () => {
+    const { server, changelog, round } = await openDamaged();
+    await write(server, 100);
+    await expect(round()).rejects.toMatchObject({ kind: 'storageDamaged' });
+    expect(changelog.state.events).toBeGreaterThan(100);
   });
 });
