@@ -136,15 +136,15 @@ export class Verification {
     const { database, client, name, leaderCount, untilMs } = task;
     for (;;) {
       signal.throwIfAborted();
-      const own = database.byName(name);
-      const count = own?.stats.count ?? null;
-      const counts = { name, count, leaderCount: leaderCount ?? null };
       const result =
         leaderCount === undefined
           ? 'only here'
-          : own === undefined
+          : database.byName(name) === undefined
             ? 'only on the leader'
             : await this.#areEqual(database, client, name, signal);
+      // What was on its way before has come in the meantime.
+      const count = database.byName(name)?.stats.count ?? null;
+      const counts = { name, count, leaderCount: leaderCount ?? null };
       if (result === 'equal') return { ...counts, result, leaderCount: count };
       if (result === 'only here' || performance.now() >= untilMs) return { ...counts, result };
       await sleep(PAUSE_MS, signal);

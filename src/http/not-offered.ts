@@ -28,7 +28,7 @@ const NOT_OFFERED: ReadonlyMap<string, string> = new Map([
   ['/_api/aql-builtin', NO_AQL],
   [
     '/_api/simple',
-    `of the simple queries only 'all' and 'by-example' are offered here; else ${INSTEAD_OF_QUERIES}`,
+    `simple queries other than 'all' and 'by-example' are not offered here; ${INSTEAD_OF_QUERIES}`,
   ],
   ['/_api/graph', NO_GRAPHS],
   ['/_api/gharial', NO_GRAPHS],
