@@ -12,7 +12,7 @@ const NO_CLUSTER =
   'clusters are not offered here; a server on its own leads or follows (/_api/replication)';
 const NO_VIEWS = `views and analyzers are not offered here; ${INSTEAD_OF_QUERIES}`;
 const NO_LOGS =
-  'the lines of the server log are not kept here; the server writes them to standard error';
+  'lines of the server log are not offered here; the server writes them to standard error';
 const NO_TOKENS =
   'access tokens are not offered here; send name and password, or a token of POST /_open/auth';
 const NO_LICENSE = 'licenses are not offered here; nothing of this server needs one';
