@@ -29,6 +29,9 @@ export interface VerifyResult {
   readonly collections: readonly VerifiedCollection[];
 }
 
+/** What one comparison came to, and how many of the documents here took part in it. */
+type Compared = Pick<VerifiedCollection, 'result' | 'count'>;
+
 /** Between two comparisons of a collection that differs. */
 const PAUSE_MS = 300;
 const COLLECTION_NOT_FOUND = 1203;
@@ -136,41 +139,42 @@ export class Verification {
     const { database, client, name, leaderCount, untilMs } = task;
     for (;;) {
       signal.throwIfAborted();
-      const result =
+      const own = database.byName(name);
+      const known = { count: own?.stats.count ?? null };
+      const { result, count }: Compared =
         leaderCount === undefined
-          ? 'only here'
-          : database.byName(name) === undefined
-            ? 'only on the leader'
-            : await this.#areEqual(database, client, name, signal);
-      // What was on its way before has come in the meantime.
-      const count = database.byName(name)?.stats.count ?? null;
-      const counts = { name, count, leaderCount: leaderCount ?? null };
-      if (result === 'equal') return { ...counts, result, leaderCount: count };
-      if (result === 'only here' || performance.now() >= untilMs) return { ...counts, result };
+          ? { ...known, result: 'only here' }
+          : own === undefined
+            ? { ...known, result: 'only on the leader' }
+            : await this.#compareOnce(database, client, name, signal);
+      if (result === 'equal') return { name, result, count, leaderCount: count };
+      if (result === 'only here' || performance.now() >= untilMs) {
+        return { name, result, count, leaderCount: leaderCount ?? null };
+      }
       await sleep(PAUSE_MS, signal);
     }
   }
 
-  async #areEqual(
+  async #compareOnce(
     database: Database,
     client: LeaderClient,
     name: string,
     signal: AbortSignal,
-  ): Promise<'equal' | 'different' | 'only here' | 'only on the leader'> {
+  ): Promise<Compared> {
     let there: string;
     try {
       there = await client.checksum(name, signal);
     } catch (error) {
-      if (refusedAnswer(error)?.remote?.errorNum === COLLECTION_NOT_FOUND) return 'only here';
-      throw error;
+      if (refusedAnswer(error)?.remote?.errorNum !== COLLECTION_NOT_FOUND) throw error;
+      return { result: 'only here', count: database.byName(name)?.stats.count ?? null };
     }
     try {
       const parts = { withRevisions: true, withData: true };
-      const { checksum } = await this.#checksums.of(database.get(name), parts, signal);
-      return String(checksum) === there ? 'equal' : 'different';
+      const { checksum, count } = await this.#checksums.of(database.get(name), parts, signal);
+      return { result: String(checksum) === there ? 'equal' : 'different', count };
     } catch (error) {
-      if (isServiceError(error, 'collectionNotFound')) return 'only on the leader';
-      throw error;
+      if (!isServiceError(error, 'collectionNotFound')) throw error;
+      return { result: 'only on the leader', count: null };
     }
   }
 }

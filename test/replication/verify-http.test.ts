@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { LeaderClient } from '../../src/follower/leader-client.ts';
 import { RunningServers, type StartedServer } from '../support/running-servers.ts';
 
 interface Verified {
@@ -42,6 +43,30 @@ describe('verify over HTTP', () => {
         { name: 'people', result: 'equal', count: 501, leaderCount: 501 },
         { name: 'things', result: 'equal', count: 0, leaderCount: 0 },
       ],
+    });
+  });
+
+  test('says of how many documents it is that they are equal, also when they have come just now', async () => {
+    const { leader, follower } = await pair();
+    const { endpoint } = leader;
+    await follower.send('PUT', '/_api/replication/make-follower', { endpoint });
+    await follower.send('PUT', '/_api/replication/applier-stop');
+    await leader.send('POST', '/_api/document?collection=people', { _key: 'late' });
+    const method = Object.getOwnPropertyDescriptor(LeaderClient.prototype, 'checksum');
+    const checksum = method?.value as LeaderClient['checksum'];
+    const asked = vi.spyOn(LeaderClient.prototype, 'checksum');
+    asked.mockImplementation(async function (this: LeaderClient, name, signal) {
+      const there = await checksum.call(this, name, signal);
+      await follower.send('PUT', '/_api/replication/applier-start');
+      await vi.waitFor(() => follower.send('GET', '/_api/document/people/late'), 10_000);
+      return there;
+    });
+    const { collections } = await verify(follower, 0);
+    expect(collections[0]).toEqual({
+      name: 'people',
+      result: 'equal',
+      count: 501,
+      leaderCount: 501,
     });
   });
 
