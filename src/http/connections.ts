@@ -13,6 +13,7 @@ import { ServiceError } from '../model/errors.ts';
 import { errorBody } from '../protocol/error-body.ts';
 import { ContentType } from '../protocol/headers.ts';
 import { discardBody, malformedRequest, markMalformed } from './body-arrival.ts';
+import { isWatched } from './slow-reader.ts';
 
 /** What every connection is bound by. */
 export interface ConnectionLimits {
@@ -218,6 +219,7 @@ export class Connections {
 
   /** Nothing has moved for a while: an idle connection, an answer that nobody takes, or a request that takes long. */
   readonly #onSilence = (socket: Socket): void => {
+    if (isWatched(socket)) return;
     // The time of a connection on which nothing is asked is another one.
     const isIdle = socket.timeout !== this.#limits.stalledAfterMs;
     if (isIdle || socket.writableLength > 0) socket.destroy();

@@ -11,6 +11,7 @@ import { booleanParam, secondsParam, textParam, tickParam } from '../protocol/pa
 import type { Exchange } from './context.ts';
 import { type PageAnswerOptions, whileConnected } from './replication-answer.ts';
 import { sendHead } from './respond.ts';
+import { watchReader } from './slow-reader.ts';
 
 /** Read, printed and sent in one piece, in bytes of log; a larger line is a piece of its own. */
 const PIECE_BYTES = 128 * 1024;
@@ -144,9 +145,7 @@ class FeedStream {
   async send(signal: AbortSignal): Promise<void> {
     const res = this.#res;
     const { format } = this.#options;
-    res.on('timeout', () => {
-      if (this.#isWriting) res.destroy();
-    });
+    watchReader(res, this.#options, () => this.#isWriting);
     const ctx = this.#ctx;
     ctx.status = 200;
     ctx.set('content-type', ContentType[format === 'events' ? 'events' : 'lines']);
@@ -202,7 +201,6 @@ class FeedStream {
     if (res.closed || res.destroyed) return Promise.resolve();
     this.#sentMs = performance.now();
     this.#isWriting = true;
-    res.setTimeout(this.#options.stalledAfterMs);
     return new Promise((resolve) => {
       const done = (): void => {
         res.off('close', done);

@@ -7,6 +7,7 @@ import { type PageRequest, pageSeal } from '../protocol/page-seal.ts';
 import { ClientGoneError } from './body.ts';
 import type { Exchange } from './context.ts';
 import { sendEmpty, sendJson } from './respond.ts';
+import { type ReaderLimits, watchReader } from './slow-reader.ts';
 
 /** What pages of the log and of a dump have in common (contract 2.6, 3.4). */
 export interface AnswerPage {
@@ -24,11 +25,8 @@ export interface AnswerPage {
   readonly release: () => void;
 }
 
-/** Settings of those who answer pages. */
-export interface PageAnswerOptions {
-  /** A reader that takes nothing of a page for this long is cut off, and its memory given back. */
-  readonly stalledAfterMs: number;
-}
+/** Settings of those who answer pages: a reader that takes nothing of one is cut off, and its memory given back. */
+export type PageAnswerOptions = ReaderLimits;
 
 /** What `stalledAfterMs` is by default. */
 export const STALLED_AFTER_MS = 120_000;
@@ -84,7 +82,7 @@ export function answerPage(
     answerEmpty(ctx, ContentType.dump);
     return;
   }
-  res.setTimeout(options.stalledAfterMs, () => res.destroy());
+  watchReader(res, options);
   ctx.status = 200;
   ctx.set('content-type', ContentType.dump);
   ctx.set('content-length', String(page.body.length));

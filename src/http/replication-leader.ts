@@ -15,7 +15,10 @@ export function leaderCommands(
   leader: Leader,
   options: Partial<PageAnswerOptions> = {},
 ): ReplicationCommands {
-  const answering = { stalledAfterMs: options.stalledAfterMs ?? STALLED_AFTER_MS };
+  const answering = {
+    stalledAfterMs: options.stalledAfterMs ?? STALLED_AFTER_MS,
+    isShort: () => leader.pageMemory.isShort,
+  };
   return {
     ...loggerCommands(leader, answering),
     ...barrierCommands(leader),

@@ -27,6 +27,7 @@ const EXPECTED =
 export function walLogRoutes(leader: Leader, options: Partial<PageAnswerOptions> = {}): ApiRouter {
   const { logger } = leader;
   const { stalledAfterMs = STALLED_AFTER_MS } = options;
+  const isShort = (): boolean => leader.pageMemory.isShort;
   const router = apiRouter('/_api/wal');
 
   router.get('/range', (ctx) => answerJson(ctx, logger.walState(ctx.state.database)));
@@ -40,7 +41,7 @@ export function walLogRoutes(leader: Leader, options: Partial<PageAnswerOptions>
     assertOfOneDatabase(ctx);
     const wanted = countParam(ctx.query, 'chunkSize', CHUNK_SIZE, MAX_CHUNK_SIZE);
     const chunkSize = wanted === 0 ? CHUNK_SIZE : wanted;
-    await answerLog(leader, ctx, { stalledAfterMs, shape: 'wal', chunkSize });
+    await answerLog(leader, ctx, { stalledAfterMs, isShort, shape: 'wal', chunkSize });
   };
   router.get('/tail', tail);
   router.put('/tail', tail);

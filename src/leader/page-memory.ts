@@ -41,6 +41,11 @@ export class PageMemory {
     return this.#budget.usedBytes;
   }
 
+  /** Whether claims wait for others to give memory back. */
+  get isShort(): boolean {
+    return this.#budget.waitingCount > 0;
+  }
+
   /** Calls this whenever a claim has to wait: whoever holds what is not needed gives it back. */
   onShortage(callback: () => void): void {
     this.#onShortage = callback;

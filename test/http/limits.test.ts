@@ -187,6 +187,28 @@ test.each([
   expect(received).toBeLessThan(0.9 * whole.byteLength);
 });
 
+test('readers that take nothing of pages are cut off soon when others wait for the memory', async () => {
+  const limits = { 'replication.max-page': '16MiB', 'replication.page-budget': '16MiB' };
+  const server = await start({ ...limits, 'server.stalled-timeout': '600' });
+  const documents = Array.from({ length: 60_000 }, (_, i) => `{"_key":"${'k'.repeat(200)}${i}"}`);
+  const lines = `${documents.join('\n')}\n`;
+  await server.send('POST', '/_api/import?collection=c&type=documents', lines);
+  const slow = ['dump?collection=c', 'logger-follow?from=1'].map((target) => {
+    const socket = open(server);
+    socket.pause();
+    const path = `/_api/replication/${target}&chunkSize=16777216`;
+    socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    return socket;
+  });
+  await sleep(500);
+  const small = `${server.url}/_api/replication/dump?collection=c&chunkSize=100000`;
+  const answer = await fetch(small, { signal: AbortSignal.timeout(20_000) });
+  expect((await answer.arrayBuffer()).byteLength).toBeGreaterThan(100_000);
+  const closed = slow.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+  for (const socket of slow) socket.resume();
+  await Promise.race(closed);
+});
+
 test('a request that takes long, and an idle connection, are no slow readers', async () => {
   const server = await start({ 'server.stalled-timeout': '0.2' });
   const { state } = (await server.send('GET', '/_api/replication/logger-state')) as {
