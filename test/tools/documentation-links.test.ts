@@ -30,7 +30,7 @@ async function fault(page: string, link: string): Promise<string | undefined> {
   const [path = '', anchor] = link.split('#');
   const target = path === '' ? page : join(dirname(page), path);
   if (anchor === undefined) {
-    const parent = await readdir(join(ROOT, dirname(target))).catch(() => []);
+    const parent = await readdir(join(ROOT, dirname(target))).catch((): string[] => []);
     return parent.includes(target.replace(/\/$/, '').split('/').at(-1) ?? '')
       ? undefined
       : `${page}: ${target} is missing`;
