@@ -105,9 +105,9 @@ test('the example of the README prints what stands below it', async () => {
   expect(stdout).toBe(output);
 });
 
-test('the example of a feed in the README compiles, and shows changes until it is stopped', async () => {
-  const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
-  const [, section = ''] = readme.split('## Change feed\n');
+test('the example of a feed in docs/LIBRARY.md compiles, and shows changes until it is stopped', async () => {
+  const text = await readFile(join(ROOT, 'docs/LIBRARY.md'), 'utf8');
+  const [, section = ''] = text.split('## Change feed\n');
   const [, code = ''] = /```ts\n([^]*?)```/.exec(section) ?? [];
   await using dir = await makeTempDir();
   await makeConsumer(dir.path);
