@@ -137,7 +137,7 @@ test('a cursor ends when it is removed, unused for its time, or its collection i
   expectError(await server.request('PUT', `/_db/other/_api/cursor/${kept.id!}`), 404, 1600);
   await server.collections.drop(server.database, boats);
   expectError(await server.request('PUT', `/_api/cursor/${kept.id!}`), 404, 1203);
-  await vi.waitFor(() => expect(boats.views.isEmpty || boats.dropped).toBe(true));
+  await vi.waitFor(() => expect(boats.views.isEmpty || boats.dropped).toBe(true), 10_000);
 });
 
 test('nothing is held for what was read to its end, or was refused', async () => {

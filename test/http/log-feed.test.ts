@@ -137,7 +137,7 @@ describe.each(['events', 'ndjson'] as const)('the feed as %s', (format) => {
     const waiting = vi.spyOn(server.database.changelog, 'waitAbove');
     await insert('argo');
     await feed.take(1);
-    await vi.waitFor(() => expect(waiting).toHaveBeenCalled());
+    await vi.waitFor(() => expect(waiting).toHaveBeenCalled(), 10_000);
     server.abort();
     expect(await feed.end()).toBe(true);
     expect(server.leader.pageMemory.usedBytes).toBe(0);
@@ -148,7 +148,7 @@ describe.each(['events', 'ndjson'] as const)('the feed as %s', (format) => {
     const waiting = vi.spyOn(server.database.changelog, 'waitAbove');
     await insert('argo');
     await feed.take(1);
-    await vi.waitFor(() => expect(waiting).toHaveBeenCalled());
+    await vi.waitFor(() => expect(waiting).toHaveBeenCalled(), 10_000);
     await feed[Symbol.asyncDispose]();
     await Promise.all(waiting.mock.results.map(({ value }) => value as Promise<void>));
     const calls = waiting.mock.calls.length;
@@ -195,7 +195,7 @@ describe.each(['events', 'ndjson'] as const)('the feed as %s', (format) => {
     const headers = { 'x-path': '/_db/other/_api/replication/logger-follow' };
     await using feed = await open(format, 'heartbeat=0.1', headers);
     const waiting = vi.spyOn(other.changelog, 'waitAbove');
-    await vi.waitFor(() => expect(waiting).toHaveBeenCalled());
+    await vi.waitFor(() => expect(waiting).toHaveBeenCalled(), 10_000);
     await server.databases.drop('other');
     expect(await feed.end()).toBe(true);
     expect(feed.lines.at(-1)).toMatchObject({ code: 404, errorNum: 1228 });
@@ -251,7 +251,7 @@ test('a reader that takes nothing has the server hold one piece, and is cut off'
   }
   const reads = vi.spyOn(slow.database.changelog, 'readPage');
   const feed = await FeedReader.openSlow(slow.url, 'events', 'from=0');
-  await vi.waitFor(() => expect(reads.mock.calls.length).toBeGreaterThan(3));
+  await vi.waitFor(() => expect(reads.mock.calls.length).toBeGreaterThan(3), 10_000);
   await vi.waitFor(() => expect(slow.leader.pageMemory.usedBytes).toBe(0), 10_000);
   // What the system holds for the connection is no more than a part of the log.
   expect(reads.mock.calls.length).toBeLessThan(150);
@@ -271,7 +271,7 @@ test('a reader that is slow gets all of it, one piece after the other', async ()
   const query = `from=0&to=${slow.database.changelog.state.lastTick}`;
   await using feed = await FeedReader.openSlow(slow.url, 'ndjson', query);
   const waiting = vi.spyOn(slow.database.changelog, 'readPage');
-  await vi.waitFor(() => expect(waiting.mock.calls.length).toBeGreaterThan(2));
+  await vi.waitFor(() => expect(waiting.mock.calls.length).toBeGreaterThan(2), 10_000);
   expect(slow.leader.pageMemory.usedBytes).toBeLessThan(2_000_000);
   feed.go();
   expect(await feed.end()).toBe(true);
