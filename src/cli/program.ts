@@ -1,5 +1,6 @@
 import { Command, CommanderError, Help, Option } from 'commander';
 import { addApplierCommand } from './applier.ts';
+import { spellOutSwitches } from './bare-switches.ts';
 import { addDatabaseCommand } from './database.ts';
 import { describeError } from './describe-error.ts';
 import { addDumpCommand } from './dump.ts';
@@ -92,7 +93,7 @@ export async function runProgram(
     await askPasswords(command, verbIo);
   });
   try {
-    await program.parseAsync(argv, { from: 'user' });
+    await program.parseAsync(spellOutSwitches(argv, program), { from: 'user' });
     return exitCode;
   } catch (error) {
     return reportFailure(error, verbIo, signal);
