@@ -1,5 +1,7 @@
 import { Command, CommanderError, Help, Option } from 'commander';
+import { withoutPassword } from '../base/without-password.ts';
 import { addApplierCommand } from './applier.ts';
+import { spellOutSwitches } from './bare-switches.ts';
 import { addDatabaseCommand } from './database.ts';
 import { describeError } from './describe-error.ts';
 import { addDumpCommand } from './dump.ts';
@@ -92,7 +94,7 @@ export async function runProgram(
     await askPasswords(command, verbIo);
   });
   try {
-    await program.parseAsync(argv, { from: 'user' });
+    await program.parseAsync(spellOutSwitches(argv, program), { from: 'user' });
     return exitCode;
   } catch (error) {
     return reportFailure(error, verbIo, signal);
@@ -153,8 +155,21 @@ function newProgram(io: CliIo, version: string): Command {
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
-      outputError: (text, write) => write(text.replace(/^error: /, 'ticklog: ')),
+      outputError: (text, write) =>
+        write(withoutTypedPassword(text).replace(/^error: /, 'ticklog: ')),
     });
+}
+
+/** What commander repeats of a command line, which may be an endpoint with a password. */
+const REPEATED =
+  /((?:argument|value) ')([^]*?)(?=' is invalid)|(unknown (?:command|option) ')([^]*)(?=')/;
+
+function withoutTypedPassword(text: string): string {
+  return text.replace(
+    REPEATED,
+    (...[, before, value, unknown, word]: (string | undefined)[]) =>
+      `${before ?? unknown ?? ''}${withoutPassword(value ?? word ?? '')}`,
+  );
 }
 
 function reportFailure(error: unknown, io: CliIo, signal: AbortSignal): number {

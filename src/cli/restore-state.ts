@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { DumpedCollection } from './dump-directory-reader.ts';
 import { RESTORE_STATE_FILE, UNFINISHED } from './dump-layout.ts';
+import { UsageError } from './io.ts';
 import { StateFile } from './state-file.ts';
 import type { Transferred } from './transfer.ts';
 
@@ -15,10 +16,27 @@ export interface RestoredPart {
   readonly files: string;
 }
 
-interface StoredState {
-  readonly version: 1;
+/** Where a restore goes to. */
+export interface RestoreWhere {
   readonly endpoint: string;
   readonly database: string;
+}
+
+/** By what the outcome of a restore is decided, named as the flags: an interrupted one goes on only with the same. */
+export interface RestoreSettings {
+  readonly collection: readonly string[];
+  readonly includeSystemCollections: boolean;
+  readonly overwrite: boolean;
+  readonly createCollection: boolean;
+  readonly importData: boolean;
+  readonly recycleIds: boolean;
+  readonly force: boolean;
+}
+
+interface StoredState extends RestoreWhere {
+  /** 1 had no settings, and is not gone on with. */
+  readonly version: 2;
+  readonly settings: RestoreSettings;
   readonly parts: Readonly<Record<string, RestoredPart>>;
 }
 
@@ -30,42 +48,67 @@ const SAVE_EVERY_MS = 1000;
  * and an interrupted restore from it begins anew.
  */
 export class RestoreState {
+  readonly #directory: string;
   readonly #file: StateFile<StoredState>;
-  readonly #target: { readonly endpoint: string; readonly database: string };
+  readonly #target: RestoreWhere & { readonly settings: RestoreSettings };
   readonly #parts = new Map<string, RestoredPart>();
-  readonly #earlier: ReadonlyMap<string, RestoredPart>;
+  readonly #earlier: Map<string, RestoredPart>;
+  readonly #goesOn: boolean;
   #savedMs = performance.now();
   #isWritable = true;
 
   private constructor(
-    file: StateFile<StoredState>,
-    target: { endpoint: string; database: string },
+    directory: string,
+    target: RestoreWhere & { readonly settings: RestoreSettings },
     earlier: StoredState | undefined,
   ) {
-    this.#file = file;
+    this.#directory = directory;
+    this.#file = fileIn(directory);
     this.#target = target;
+    this.#goesOn = earlier !== undefined;
     this.#earlier = new Map(Object.entries(earlier?.parts ?? {}));
   }
 
-  /** @param goOn take up what an interrupted restore to the same database has noted */
+  /**
+   * Changes nothing on the disk.
+   * @param goOn take up what an interrupted restore to the same database has noted
+   * @throws UsageError naming the setting that is not as it was when that restore was begun
+   */
   static async open(
     directory: string,
-    target: { readonly endpoint: string; readonly database: string },
+    where: RestoreWhere,
+    settings: RestoreSettings,
     goOn: boolean,
   ): Promise<RestoreState> {
-    const path = join(directory, `${RESTORE_STATE_FILE}${UNFINISHED}`);
-    const file = new StateFile<StoredState>(path);
-    const found = goOn ? await file.read() : undefined;
-    const isSame =
-      found?.version === 1 &&
-      found.endpoint === target.endpoint &&
-      found.database === target.database;
-    return new RestoreState(file, target, isSame ? found : undefined);
+    const found = goOn ? await fileIn(directory).read() : undefined;
+    const earlier = isOf(where, found) ? found : undefined;
+    if (earlier) assertSame(directory, earlier.settings, settings);
+    return new RestoreState(directory, { ...where, settings }, earlier);
   }
 
   /** Whether there is anything to go on with. */
   get hasEarlier(): boolean {
     return this.#earlier.size > 0;
+  }
+
+  /**
+   * Replaces what another restore has noted, on the disk when it resolves; comes before anything is changed on the
+   * server. @throws Error when what another restore to the same database has noted can not be replaced
+   */
+  async begin(): Promise<void> {
+    await this.save();
+    if (this.#isWritable || this.#goesOn) return;
+    if (isOf(this.#target, await this.#file.read())) throw this.#staleError();
+  }
+
+  /**
+   * Forgets what was stored of a collection that is begun anew; on the disk when it resolves.
+   * @throws Error when it would still be noted as stored
+   */
+  async forget(collection: string): Promise<void> {
+    if (!this.#earlier.delete(collection)) return;
+    await this.save();
+    if (!this.#isWritable) throw this.#staleError();
   }
 
   /**
@@ -93,7 +136,7 @@ export class RestoreState {
     // What nobody has come to yet is as it was.
     const parts = Object.fromEntries([...this.#earlier, ...this.#parts]);
     try {
-      await this.#file.save({ version: 1, ...this.#target, parts });
+      await this.#file.save({ version: 2, ...this.#target, parts });
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : undefined;
       if (code !== 'EACCES' && code !== 'EROFS' && code !== 'EPERM') throw error;
@@ -104,6 +147,40 @@ export class RestoreState {
   /** It is complete. */
   async remove(): Promise<void> {
     if (this.#isWritable) await this.#file.remove();
+  }
+
+  #staleError(): Error {
+    return new Error(
+      `'${this.#directory}' can not be written to, and has the state of an interrupted restore that would be taken ` +
+        `for this one: remove '${basename(pathIn(this.#directory))}' from it`,
+    );
+  }
+}
+
+function pathIn(directory: string): string {
+  return join(directory, `${RESTORE_STATE_FILE}${UNFINISHED}`);
+}
+
+function fileIn(directory: string): StateFile<StoredState> {
+  return new StateFile(pathIn(directory));
+}
+
+function isOf({ endpoint, database }: RestoreWhere, found: StoredState | undefined): boolean {
+  return found?.version === 2 && found.endpoint === endpoint && found.database === database;
+}
+
+/** @throws UsageError naming the first that differs */
+function assertSame(directory: string, before: RestoreSettings, now: RestoreSettings): void {
+  for (const name of Object.keys(now) as (keyof RestoreSettings)[]) {
+    const was = JSON.stringify(before[name]);
+    if (was === JSON.stringify(now[name])) continue;
+    // What was stored without it is whole.
+    if (name === 'force' && !before.force) continue;
+    const flag = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new UsageError(
+      `the restore from '${directory}' was begun with another --${flag}: ${was}; go on with that, or begin anew ` +
+        'without --continue',
+    );
   }
 }
 

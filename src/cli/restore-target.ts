@@ -115,17 +115,26 @@ export class RestoreTarget {
     this.#assertDone(answer, 'restore-data');
   }
 
-  /** Creates the indexes of the collection; nothing is asked where it has none. */
+  /**
+   * Creates the indexes of the collection; nothing is asked where it has none. With `force` those that can be made
+   * are, and it rejects all the same when one can not: a server that is told to pass over it does not say so.
+   */
   async restoreIndexes(
     { structure, indexCount }: DumpedCollection,
     signal: AbortSignal,
   ): Promise<void> {
     if (indexCount === 0) return;
-    const answer = await this.#client.replication('PUT', 'restore-indexes', signal, {
-      query: this.#force(),
-      body: structure,
-    });
-    this.#assertDone(answer, 'restore-indexes');
+    const ask = async (query: { force?: boolean }): Promise<void> => {
+      const options = { query, body: structure };
+      const answer = await this.#client.replication('PUT', 'restore-indexes', signal, options);
+      this.#assertDone(answer, 'restore-indexes');
+    };
+    try {
+      await ask({});
+    } catch (error) {
+      if (this.#options.force && refusedAnswer(error)) await ask(this.#force());
+      throw error;
+    }
   }
 
   /** Ends the connections. */

@@ -26,7 +26,7 @@ import {
 import { inParallel } from './in-parallel.ts';
 import { type CliIo, ExitCode, note, printLines, printResult } from './io.ts';
 import { at } from './json.ts';
-import { filesOf, type RestoredPart, RestoreState } from './restore-state.ts';
+import { filesOf, type RestoredPart, type RestoreSettings, RestoreState } from './restore-state.ts';
 import { RestoreTarget } from './restore-target.ts';
 import type { Connection } from './server-client.ts';
 import { type CollectionTransfer, Transfer, countLines } from './transfer.ts';
@@ -134,6 +134,7 @@ export async function restoreVerb(
   const chosen = chooseCollections(dump, options, io);
   const { server } = options;
   const where = { endpoint: server.endpoint.text, database: server.database };
+  const state = await RestoreState.open(directory, where, settingsOf(options), options.continue);
   const target = new RestoreTarget(server, options);
   using transfer = new Transfer(io, { verb: 'restoring', progress: options.progress });
   try {
@@ -142,9 +143,9 @@ export async function restoreVerb(
       `connected to ${where.endpoint}, version ${version.text}, database ${where.database}` +
         (isNew ? ', which is new' : ''),
     );
-    const state = await RestoreState.open(directory, where, options.continue);
     if (!isNew && !state.hasEarlier) await confirmRestore(target, chosen, options, io, signal);
     const present = state.hasEarlier ? await target.collections(signal) : new Set<string>();
+    await state.begin();
     const parts = { options, target, transfer, state, present, useEnvelope: dump.useEnvelope };
     await restoreAll(parts, chosen, io, signal);
     const leader = await target.leader(signal);
@@ -156,6 +157,16 @@ export async function restoreVerb(
   } finally {
     await target.close();
   }
+}
+
+/** What an interrupted restore must have in common with one that goes on with it. */
+function settingsOf(options: RestoreOptions): RestoreSettings {
+  const { collection, includeSystemCollections, overwrite, createCollection } = options;
+  const { importData, recycleIds, force } = options;
+  return {
+    collection: [...new Set(collection)].sort(),
+    ...{ includeSystemCollections, overwrite, createCollection, importData, recycleIds, force },
+  };
 }
 
 /** What somebody has to know who restores to a follower. */
@@ -233,6 +244,7 @@ async function restoreCollection(
     const sent = await transfer.begin(name);
     const before = await state.earlier(collection, present);
     if (before) sent.resume(before.sum);
+    else await state.forget(name);
     const files = before?.files ?? (await filesOf(collection));
     if (before?.isDone !== true) {
       if (!before && options.createCollection) await target.restoreCollection(collection, signal);

@@ -1,4 +1,5 @@
 import { open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 
 /** What is written so that something interrupted can go on; whole after a crash at any moment. */
 export class StateFile<T> {
@@ -42,5 +43,12 @@ export class StateFile<T> {
       await handle.close();
     }
     await rename(next, this.#path);
+    // A name is on the disk only with its directory.
+    const directory = await open(dirname(this.#path), 'r');
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
   }
 }

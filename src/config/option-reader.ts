@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { withoutPassword } from '../base/without-password.ts';
 import { parseConfigFile, type FileEntry } from './config-file.ts';
 import { environmentName, OPTIONS, type Option } from './options.ts';
 
@@ -66,7 +67,7 @@ export class OptionReader {
     if (given === undefined) return undefined;
     const value = option.type.parse(given.text);
     if (value === undefined) {
-      const shown = JSON.stringify(given.text);
+      const shown = JSON.stringify(withoutPassword(given.text));
       const { allowed } = option.type;
       this.#problems.push(
         `${option.key}: ${shown} (${given.origin}) is refused; allowed: ${allowed}`,

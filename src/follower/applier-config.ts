@@ -1,10 +1,11 @@
+import { withoutPassword } from '../base/without-password.ts';
 import { type ApplierConfig, DEFAULT_APPLIER_CONFIG } from '../model/applier-config.ts';
 import { ServiceError } from '../model/errors.ts';
 import { metaKey } from '../storage/keys.ts';
 import { encodeRecord } from '../storage/record.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
-import { parseEndpoint, withoutPassword } from './endpoint.ts';
+import { parseEndpoint } from './endpoint.ts';
 import { ANY_LEADER, type LeaderAccess, assertAllowed } from './leader-access.ts';
 import { readSelection } from './leader-selection.ts';
 

@@ -27,8 +27,3 @@ export function parseEndpoint(text: string): Endpoint | undefined {
   const origin = `${secure ? 'https' : 'http'}://${host.toLowerCase()}:${number}`;
   return URL.canParse(origin) ? { text: text.trim(), origin } : undefined;
 }
-
-/** A text that should be an endpoint, to be shown: what may be a name and a password in it is left out. */
-export function withoutPassword(text: string): string {
-  return text.replace(/^([^@]*:\/\/)?[^]*@/, '$1...@');
-}

@@ -193,3 +193,19 @@ test('a command that is interrupted while it waits for the server says so and en
   });
   expect(result).toMatchObject({ code: 1, stderr: 'ticklog: interrupted\n' });
 });
+
+const SECRET = "tcp://u:s3c'@ret@h:1";
+
+test.each([
+  [['make-follower', SECRET], "value 'tcp://...@h:1' is invalid for argument 'LEADER'"],
+  [['sync', 'u:s3c@ret@h'], "value '...@h' is invalid for argument 'LEADER'"],
+  [['verify', '--repair', SECRET, SECRET], "value 'tcp://...@h:1' is invalid for argument 'A'"],
+  [['status', '--server.endpoint', SECRET], "argument 'tcp://...@h:1' is invalid"],
+  [['status', `--server.endpont=${SECRET}`], "unknown option '--server.endpont=tcp://...@h:1'"],
+  [[SECRET], "unknown command 'tcp://...@h:1'"],
+])('a password in an endpoint of %j is not shown', async (argv, shown) => {
+  const { code, stdout, stderr } = await runCli(argv);
+  expect(code).toBe(2);
+  expect(stderr).toContain(shown);
+  expect(stderr + stdout).not.toMatch(/s3c|ret@/);
+});

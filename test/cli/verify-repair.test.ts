@@ -40,6 +40,21 @@ describe('--repair', () => {
     expect(await readPerson(follower, 'k4')).toEqual(before);
   });
 
+  test.each(['--repair', '--include-system-collections'])(
+    '%s may stand before the servers, and takes none of them for its value',
+    async (flag) => {
+      await loadPeople(leader, 10);
+      await follower.sync(leader);
+      if (flag === '--repair') await remove(follower, 'k1');
+      const servers = [leader.endpoint, follower.endpoint];
+      const before = await runCli(['verify', flag, ...servers]);
+      expect(before, before.stderr).toMatchObject({ code: 0 });
+      expect(before.stdout.includes('mended 1 document on B')).toBe(flag === '--repair');
+      expect(await runCli(['verify', flag, 'true', ...servers])).toMatchObject({ code: 0 });
+      expect(await runCli(['verify', ...servers, flag])).toMatchObject({ code: 0 });
+    },
+  );
+
   test('keeps every digit of a number', async () => {
     const text = '{"_key":"big","n":12345678901234567890,"x":1.10}';
     await leader.api.insert('people', text);

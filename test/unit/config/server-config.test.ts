@@ -257,6 +257,19 @@ test('all problems are told together, each with key, value, origin and what is a
   );
 });
 
+test('a password in an endpoint that is refused is not shown, wherever it was given', () => {
+  const endpoint = 'tcp://u:s3c@ret@127.0.0.1:8529';
+  for (const given of [
+    { flags: { 'server.endpoint': endpoint } },
+    { env: { TICKLOG_SERVER_ENDPOINT: endpoint } },
+    { flags: { configuration: 'a' }, files: { a: `server.endpoint = ${endpoint}` } },
+  ]) {
+    const [problem = ''] = problemsOf(given);
+    expect(problem).toContain('server.endpoint: "tcp://...@127.0.0.1:8529" (');
+    expect(problem).not.toMatch(/s3c|ret@/);
+  }
+});
+
 test('the message of the error has every problem on a line of its own', () => {
   const error = new ConfigError(['first', 'second']);
   expect([error.name, error.message]).toEqual(['ConfigError', 'first\nsecond']);
