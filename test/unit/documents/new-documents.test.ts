@@ -65,10 +65,10 @@ class Documents {
     return Array.from({ length: count }, () => this.#one());
   }
 
-  /** A key there may be, or one that there is not. */
+  /** A key there may be, or one that there is not, below all those that are taken. */
   anyKey(): string {
     return this.#random.percent(80)
-      ? (this.#random.pick(this.keys) ?? 'none')
+      ? (this.#random.pick(this.keys) ?? 'a')
       : `a${this.#random.below(50)}`;
   }
 
