@@ -14,8 +14,8 @@ import { verifyAcknowledged, verifyCore } from '../support/verify-core.ts';
 /** The long form: npm run test:fault. */
 const ROUNDS = process.env['TICKLOG_LONG'] === '1' ? 120 : 8;
 const SEED = Number(process.env['TICKLOG_SEED'] ?? Date.now() % 1_000_000);
-/** When a point is not reached, it is killed all the same. */
-const GIVE_UP_MS = 4000;
+/** When a point is not reached, it is killed all the same; one takes a second or two, and more on a machine with other work. */
+const GIVE_UP_MS = 60_000;
 /** A directory lives through so many deaths. */
 const DEATHS = 10;
 
@@ -44,11 +44,10 @@ async function dieAt(
 ): Promise<{ acknowledged: Acknowledged[]; reached: boolean }> {
   const killPointFile = join(dir.path, 'kill-point');
   await writeFile(killPointFile, `${point} ${times}`);
-  const startMs = performance.now();
   const options = { afterMs: GIVE_UP_MS, killPointFile };
-  const { reports } = await runAndKill(program, [directory, mode, String(seed)], options);
+  const { reports, killedFromHere } = await runAndKill(program, [directory, mode, String(seed)], options);
   const acknowledged = reports.flatMap((each) => (each.kind === 'acknowledged' ? each.op : []));
-  return { acknowledged, reached: performance.now() - startMs < GIVE_UP_MS };
+  return { acknowledged, reached: !killedFromHere };
 }
 
 async function expectWhole(directory: string): Promise<void> {
@@ -58,7 +57,7 @@ async function expectWhole(directory: string): Promise<void> {
 
 test(
   `P1, P5: a server killed before or after a batch of any kind loses nothing that was answered (seed ${SEED})`,
-  { timeout: 60_000 + ROUNDS * 12_000 },
+  { timeout: 60_000 + ROUNDS * 20_000 },
   async () => {
     const random = new Random(SEED);
     let directory = '';
@@ -90,7 +89,7 @@ test(
 
 test(
   `a server killed while its log is cut off keeps what it has, and what it says of it (seed ${SEED})`,
-  { timeout: 60_000 + ROUNDS * 12_000 },
+  { timeout: 60_000 + ROUNDS * 20_000 },
   async () => {
     const random = new Random(SEED);
     const directory = join(dir.path, 'retention');

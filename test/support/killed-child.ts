@@ -8,6 +8,8 @@ import { CONTROL_VARIABLE } from './kill-points.ts';
 export interface KilledChild {
   /** Everything it said before. */
   readonly reports: readonly ChildReport[];
+  /** Whether it was killed from here, and not by itself at a point of its own. */
+  readonly killedFromHere: boolean;
 }
 
 /**
@@ -40,17 +42,25 @@ export async function runAndKill(
   const exited = new Promise<NodeJS.Signals | null>((resolve) =>
     child.once('exit', (_code, signal) => resolve(signal)),
   );
-  const kill = (): void => void child.kill('SIGKILL');
+  let timer: NodeJS.Timeout | undefined;
+  let killedFromHere = false;
+  const kill = (): void => {
+    // False when it is dead already.
+    killedFromHere = child.kill('SIGKILL');
+  };
   for await (const line of createInterface({ input: child.stdout })) {
     // The last line may be cut off by the kill.
     if (!line.endsWith('}')) continue;
     const report = JSON.parse(line) as ChildReport;
     reports.push(report);
-    if (report.kind === 'ready' && options.afterMs !== undefined) setTimeout(kill, options.afterMs);
+    if (report.kind === 'ready' && options.afterMs !== undefined) {
+      timer = setTimeout(kill, options.afterMs);
+    }
     if (reports.length === options.afterReports) kill();
     await options.onReport?.(reports.length);
   }
   const signal = await exited;
+  clearTimeout(timer);
   if (signal !== 'SIGKILL') throw new Error(`the child ended by itself: ${errors}`);
-  return { reports };
+  return { reports, killedFromHere };
 }
