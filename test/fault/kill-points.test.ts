@@ -45,7 +45,11 @@ async function dieAt(
   const killPointFile = join(dir.path, 'kill-point');
   await writeFile(killPointFile, `${point} ${times}`);
   const options = { afterMs: GIVE_UP_MS, killPointFile };
-  const { reports, killedFromHere } = await runAndKill(program, [directory, mode, String(seed)], options);
+  const { reports, killedFromHere } = await runAndKill(
+    program,
+    [directory, mode, String(seed)],
+    options,
+  );
   const acknowledged = reports.flatMap((each) => (each.kind === 'acknowledged' ? each.op : []));
   return { acknowledged, reached: !killedFromHere };
 }
