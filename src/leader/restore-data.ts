@@ -16,6 +16,8 @@ export interface RestoreDataSettings extends RestoreRules {
 const WHOLE_MAX_BYTES = 16 * 1024 * 1024;
 /** Size of the parts in which a larger one is written, in bytes of the body. */
 const GROUP_BYTES = 2 * 1024 * 1024;
+/** Parts that are on their way to the store while the next one is checked: one is written, one is put together. */
+const PARTS_UNDER_WAY = 2;
 /** What a line counts towards the size of a transaction besides its own length: what its log line has more. */
 const LINE_EXTRA_BYTES = 150;
 const NEWLINE = Buffer.from('\n');
@@ -96,8 +98,10 @@ class RestoreRun {
   #storedLines = 0;
   /** Set once it is known that the body is not written at once. */
   #inParts: boolean;
-  /** The part that is being written while the next one is checked. */
-  #writing: Promise<void> = Promise.resolve();
+  /** Parts under way, in their order. */
+  readonly #writing: Promise<void>[] = [];
+  /** Whether a part was refused; those behind it are not stored. */
+  #isRefused = false;
 
   constructor(
     deps: { store: Store; database: Database; collection: Collection },
@@ -141,12 +145,12 @@ class RestoreRun {
   async finish(): Promise<void> {
     if (this.#unfinished.bytes > 0) this.#check(this.#unfinished.take(NEWLINE));
     await this.#flush();
-    await this.#writing;
+    await Promise.all(this.#writing);
   }
 
   /** Resolves when nothing is being written any more, whether that went well or not. */
   async settled(): Promise<void> {
-    await Promise.allSettled([this.#writing]);
+    await Promise.allSettled(this.#writing);
   }
 
   /** The error of a restore, with what is stored nevertheless. */
@@ -167,7 +171,7 @@ class RestoreRun {
     this.#transactionBytes += lines.byteLength + lines.count * LINE_EXTRA_BYTES;
   }
 
-  /** Hands over everything, in parts if need be; returns when all but the last are written. */
+  /** Hands over everything, in parts if need be; returns when no more than the last ones are under way. */
   async #flush(): Promise<void> {
     const pieces = this.#pieces;
     this.#pieces = [];
@@ -177,21 +181,25 @@ class RestoreRun {
       for (let bytes = 0; count < pieces.length && (!this.#inParts || bytes < GROUP_BYTES);) {
         bytes += pieces[count++]?.byteLength ?? 0;
       }
-      await this.#writing;
+      if (this.#writing.length === PARTS_UNDER_WAY) await this.#writing.shift();
       this.#startWriting(pieces.splice(0, count));
     }
   }
 
   #startWriting(part: RestoreLines[]): void {
     const through = part.at(-1)?.through ?? 0;
-    this.#writing = this.#store
+    const writing = this.#store
       .commit((tx) => {
+        if (this.#isRefused) throw new Error('a part before this one was refused');
+        this.#isRefused = true;
         writeRestore(tx, this.#database, this.#collection, part);
+        this.#isRefused = false;
       })
       .then(() => {
         this.#storedLines = through;
       });
     // Whoever waits for it next sees the error; until then it is nobody's.
-    this.#writing.catch(() => undefined);
+    writing.catch(() => undefined);
+    this.#writing.push(writing);
   }
 }

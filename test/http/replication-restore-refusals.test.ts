@@ -202,6 +202,20 @@ describe('a body above the largest transaction', () => {
     expect(server.database.get('c').stats.count).toBe(COUNT);
   });
 
+  test('with a line that is refused when it is written keeps nothing of the parts behind it', async () => {
+    await openSmall();
+    const index = { id: '990014', type: 'hash', unique: true, sparse: true, fields: ['u'] };
+    await server.restore('restore-indexes', { parameters: { name: 'c' }, indexes: [index] });
+    const body = lines.map((line, i) => (i % 2500 === 0 ? lineOf1(`u${i}`, '5', { u: 1 }) : line));
+    const answer = await send(body.join('\n'));
+    expectError(answer, 500, 1210);
+    const message = String(answer.json['errorMessage']);
+    expect(message).toMatch(/^line 2501 of the body: unique.*; lines 1 to \d+ are stored/);
+    const through = Number(/1 to (\d+)/.exec(message)?.[1]);
+    expect(through).toBeLessThan(2500);
+    expect(server.database.get('c').stats.count).toBe(through);
+  });
+
   test('below the limit keeps nothing', async () => {
     const { message, stored } = await sendWithFault(4500);
     expect(message).toBe('line 4501 of the body: invalid JSON object');
