@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { GZIP_END } from './dump-layout.ts';
+import { countLines } from './transfer.ts';
 
 /** A longer line is taken for damage, or for a file that holds something else. */
 const LINE_MAX_BYTES = 128 * 1024 * 1024;
@@ -101,6 +102,58 @@ export async function* cutPieces(
   }
   const lines = gathered.takeRest();
   if (lines !== undefined) yield { lines, end: gathered.taken };
+}
+
+/** A piece, and those behind it that are sent with it in one body. To be gone through once. */
+export class PieceRun implements AsyncIterable<Buffer> {
+  readonly first: Buffer;
+  /** Whether the first piece is all there will be. */
+  readonly isSingle: boolean;
+  /** Of what has been gone through; of the first piece before that. */
+  bytes: number;
+  lines: number;
+  /** As `Piece.end`. */
+  end: number;
+  /** What kept it from getting the next piece. */
+  failure: { readonly error: unknown } | undefined;
+  readonly #others: AsyncIterator<Piece, undefined>;
+  readonly #maxBytes: number;
+
+  /** @param options.maxBytes with so many bytes or more no further piece is taken from `others` */
+  constructor(
+    { lines, end }: Piece,
+    others: AsyncIterator<Piece, undefined>,
+    { maxBytes }: { maxBytes: number },
+  ) {
+    this.first = lines;
+    this.isSingle = maxBytes === 0;
+    this.bytes = lines.length;
+    this.lines = countLines(lines);
+    this.end = end;
+    this.#others = others;
+    this.#maxBytes = maxBytes;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, void> {
+    yield this.first;
+    for (let piece; (piece = await this.#next()) !== undefined;) {
+      this.bytes += LINE_BREAK.length + piece.lines.length;
+      this.lines += countLines(piece.lines);
+      this.end = piece.end;
+      yield LINE_BREAK;
+      yield piece.lines;
+    }
+  }
+
+  async #next(): Promise<Piece | undefined> {
+    if (this.bytes >= this.#maxBytes) return undefined;
+    try {
+      return (await this.#others.next()).value;
+    } catch (error) {
+      this.failure = { error };
+      throw error;
+    }
+  }
 }
 
 /** A buffer of lines that ends, once it is full, in the middle of one. */

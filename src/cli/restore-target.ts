@@ -5,6 +5,7 @@ import { MarkerType } from '../model/marker.ts';
 import { ContentType } from '../protocol/headers.ts';
 import { createDatabase } from './database.ts';
 import type { DumpedCollection } from './dump-directory-reader.ts';
+import type { PieceRun } from './data-pieces.ts';
 import { at, listAt, textAt } from './json.ts';
 import { presentData } from './present-data.ts';
 import { type Connection, ServerClient, withServer } from './server-client.ts';
@@ -18,6 +19,11 @@ export interface RestoreTargetOptions {
 
 /** Before this version lines without an envelope are not understood. */
 const BARE_LINES_SINCE = [3, 8] as const;
+/**
+ * Of a request to a server of this kind, which stores its body in parts while the rest comes in. After each it is noted
+ * how far the restore has come.
+ */
+const REQUEST_BYTES = 24 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
 /** The requests of a restore (contract 4, 8.3). Methods reject as ServerClient does. */
@@ -26,6 +32,7 @@ export class RestoreTarget {
   readonly #client: ServerClient;
   readonly #options: RestoreTargetOptions;
   #takesBareLines = false;
+  #isTicklog = false;
 
   constructor(connection: Connection, options: RestoreTargetOptions) {
     this.#connection = connection;
@@ -55,8 +62,14 @@ export class RestoreTarget {
       );
       return ask();
     });
-    this.#takesBareLines = isAtLeast(version, ...BARE_LINES_SINCE);
+    this.#isTicklog = version.isTicklog;
+    this.#takesBareLines = version.isTicklog || isAtLeast(version, ...BARE_LINES_SINCE);
     return { version, isNew };
+  }
+
+  /** How many bytes of lines are best sent in one request; 0: one piece. */
+  get requestBytes(): number {
+    return this.#isTicklog ? REQUEST_BYTES : 0;
   }
 
   /** What would be replaced of the collections of these names, in words; see `presentData`. */
@@ -92,26 +105,37 @@ export class RestoreTarget {
   }
 
   /**
-   * Puts lines into the collection; pieces of one collection must come in their order.
+   * Puts lines into the collection; those of one collection must come in their order.
+   * @param run of several pieces only to servers of this kind: it is stored in parts
    * @param hasEnvelope false: each line is a document
    */
   async restoreData(
     { name, type }: DumpedCollection,
-    lines: Buffer,
+    run: PieceRun,
     hasEnvelope: boolean,
     signal: AbortSignal,
   ): Promise<void> {
     const isBare = !hasEnvelope && this.#takesBareLines;
-    const answer = await this.#client.replication('PUT', 'restore-data', signal, {
+    const isWrapped = !hasEnvelope && !isBare;
+    const lines = isWrapped ? putIntoEnvelopes(run.first, type) : run.first;
+    const options = {
       query: {
         collection: name,
         recycleIds: this.#options.recycleIds,
         ...this.#force(),
         ...(isBare ? { useEnvelope: false } : {}),
+        ...(run.isSingle ? {} : { inParts: true }),
       },
-      body: hasEnvelope || isBare ? lines : putIntoEnvelopes(lines, type),
+      body: run.isSingle ? lines : run,
       contentType: ContentType.dump,
-    });
+    };
+    let answer: unknown;
+    try {
+      answer = await this.#client.replication('PUT', 'restore-data', signal, options);
+    } catch (error) {
+      // The request fails of it, too, and says less.
+      throw run.failure === undefined ? error : run.failure.error;
+    }
     this.#assertDone(answer, 'restore-data');
   }
 

@@ -5,7 +5,7 @@ import { CollectionType } from '../model/collection.ts';
 import { isSystemName } from '../model/names.ts';
 import { dumpsToRead, forEachDump } from './all-databases.ts';
 import { addYesFlag, confirmReplacing, type YesFlags } from './confirm.ts';
-import { behind, cutPieces, type Piece, readDataFiles } from './data-pieces.ts';
+import { behind, cutPieces, type Piece, PieceRun, readDataFiles } from './data-pieces.ts';
 import { describeError } from './describe-error.ts';
 import {
   type DumpDirectory,
@@ -29,7 +29,7 @@ import { at } from './json.ts';
 import { filesOf, type RestoredPart, type RestoreSettings, RestoreState } from './restore-state.ts';
 import { RestoreTarget } from './restore-target.ts';
 import type { Connection } from './server-client.ts';
-import { type CollectionTransfer, Transfer, countLines } from './transfer.ts';
+import { type CollectionTransfer, Transfer } from './transfer.ts';
 
 export interface RestoreOptions extends TransferFlags, YesFlags {
   readonly server: Connection;
@@ -47,15 +47,15 @@ export interface RestoreOptions extends TransferFlags, YesFlags {
   readonly recycleIds: boolean;
   /** Refuse a dump that was not made of a database of this name. */
   readonly forceSameDatabase: boolean;
-  /** Bytes of lines in one request. */
-  readonly batchSize: number;
+  /** Bytes of lines in one request; what suits the server if it is not said. */
+  readonly batchSize?: number | undefined;
 }
 
 type RestoreFlags = Omit<RestoreOptions, 'server'> &
   ConnectionFlags & { readonly allDatabases: boolean };
 
-/** A piece is one transaction: servers take larger ones more slowly, and need more memory for them. */
-const BATCH_SIZE_BYTES = 2 * 1024 * 1024;
+/** To servers that store what comes in one request as one transaction: larger ones are taken more slowly. */
+const PIECE_BYTES = 2 * 1024 * 1024;
 
 export function addRestoreCommand(program: Command, { io, signal, done }: CliContext): void {
   const command = program
@@ -96,9 +96,8 @@ export function addRestoreCommand(program: Command, { io, signal, done }: CliCon
     )
     .option(
       '--batch-size <BYTES>',
-      'Bytes of lines sent at a time.',
+      'Bytes of lines sent at a time, as one transaction. Not said: 2m; servers of this kind are sent 24m, and store them in parts.',
       parseByteCount,
-      BATCH_SIZE_BYTES,
     );
   addYesFlag(addTransferFlags(command, 'restored')).action(async (flags: RestoreFlags) => {
     const server = { ...connectionOf(flags), connections: flags.threads };
@@ -276,21 +275,23 @@ async function sendData(
 ): Promise<void> {
   const { name } = collection;
   const start = before?.offset ?? 0;
-  await state.advance(name, { isDone: false, offset: start, sum: sent.sum, files });
+  const advance = (offset: number): Promise<void> =>
+    state.advance(name, { isDone: false, offset, sum: sent.sum, files });
+  await advance(start);
   const content = readDataFiles(collection.dataFiles, signal, (bytes) => sent.read(bytes));
+  const { batchSize = PIECE_BYTES } = options;
+  // A size that is asked for is that of a request.
+  const maxBytes = options.batchSize === undefined ? target.requestBytes : 0;
   // The next piece is read while one is sent, and no more.
-  const cut = cutPieces(behind(content, start), options.batchSize);
-  const pieces = Readable.from(cut, { highWaterMark: 1 });
+  const cut = Readable.from(cutPieces(behind(content, start), batchSize), { highWaterMark: 1 });
+  const pieces = cut[Symbol.asyncIterator]() as AsyncIterator<Piece, undefined>;
   let hasEnvelope = useEnvelope;
-  for await (const piece of pieces) {
-    const { lines, end } = piece as Piece;
-    hasEnvelope ??= !isDocument(firstLine(lines));
-    const stored = target.restoreData(collection, lines, hasEnvelope, signal);
-    // Counted while the server works on them.
-    const count = countLines(lines);
-    await stored;
-    sent.add(lines, count);
-    await state.advance(name, { isDone: false, offset: start + end, sum: sent.sum, files });
+  for (let piece; (piece = (await pieces.next()).value) !== undefined;) {
+    hasEnvelope ??= !isDocument(firstLine(piece.lines));
+    const run = new PieceRun(piece, pieces, { maxBytes });
+    await target.restoreData(collection, run, hasEnvelope, signal);
+    sent.addRequest(run);
+    await advance(start + run.end);
   }
 }
 

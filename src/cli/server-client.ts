@@ -29,12 +29,17 @@ export interface Connection {
 
 interface RequestOptions {
   readonly query?: QueryValues;
-  /** Text and bytes are sent as they are, anything else as JSON. */
-  readonly body?: object | string | Buffer;
+  /** Text and bytes are sent as they are, pieces as they come, anything else as JSON. */
+  readonly body?: object | string | Buffer | AsyncIterable<Buffer>;
   /** Of the body; JSON unless it says something else. */
   readonly contentType?: string;
   /** Added to the request timeout. */
   readonly extraMs?: number;
+}
+
+function contentOf(body: RequestOptions['body']): HttpRequest['body'] {
+  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) return body;
+  return Symbol.asyncIterator in body ? body : JSON.stringify(body);
 }
 
 const BODY_MAX_BYTES = 512 * 1024 * 1024;
@@ -114,8 +119,7 @@ export class ServerClient {
     signal: AbortSignal,
     { body, contentType, extraMs }: RequestOptions,
   ): Promise<HttpAnswer> {
-    const isPlain = body === undefined || typeof body === 'string' || Buffer.isBuffer(body);
-    const content = isPlain ? body : JSON.stringify(body);
+    const content = contentOf(body);
     const request = {
       ...{ method, path },
       ...(content === undefined ? {} : { body: content }),

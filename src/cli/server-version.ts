@@ -7,6 +7,8 @@ export interface Version {
   readonly text: string;
   readonly major: number;
   readonly minor: number;
+  /** Whether it is a server of this program, whatever version it claims to be compatible with. */
+  readonly isTicklog: boolean;
 }
 
 /**
@@ -20,7 +22,7 @@ export async function serverVersion(
   endpoint: string,
   signal: AbortSignal,
 ): Promise<Version> {
-  const answer = await client.get('/_api/version', signal);
+  const answer = await client.get('/_api/version', signal, { details: true });
   const text = textAt(answer, 'version') ?? '';
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(text) ?? [];
   if (textAt(answer, 'server') !== 'arango' || major === undefined || minor === undefined) {
@@ -29,7 +31,8 @@ export async function serverVersion(
       `what answers at ${endpoint} is no server of this kind`,
     );
   }
-  return { text, major: Number(major), minor: Number(minor) };
+  const isTicklog = textAt(answer, 'details', 'ticklog') !== undefined;
+  return { text, major: Number(major), minor: Number(minor), isTicklog };
 }
 
 /** Whether a version is at least `major.minor`. */

@@ -189,15 +189,17 @@ export class CollectionTransfer {
     return this.#readBytes ?? this.#sum.bytes;
   }
 
-  /**
-   * Adds a page or a piece; its last line need not end with a newline.
-   * @param count of its lines, where that is known
-   */
-  add(body: Buffer, count = countLines(body)): void {
+  /** Adds a page or a piece; its last line need not end with a newline. */
+  add(body: Buffer): void {
+    this.addRequest({ lines: countLines(body), bytes: body.length });
+  }
+
+  /** Adds what one request moved. */
+  addRequest(moved: Pick<Transferred, 'lines' | 'bytes'>): void {
     const { lines, bytes, requests } = this.#sum;
     this.#sum = {
-      lines: lines + count,
-      bytes: bytes + body.length,
+      lines: lines + moved.lines,
+      bytes: bytes + moved.bytes,
       requests: requests + 1,
     };
   }

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import { Readable } from 'node:stream';
 import { Pool, type Dispatcher } from 'undici';
 import { ServiceError } from '../model/errors.ts';
 import { readErrorBody } from '../protocol/error-body.ts';
@@ -18,7 +19,8 @@ export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Path and query. */
   readonly path: string;
-  readonly body?: string | Buffer;
+  /** Pieces are sent as they come, and no faster than the leader takes them. */
+  readonly body?: string | Buffer | AsyncIterable<Buffer>;
   /** Of the body; JSON unless it says something else. */
   readonly contentType?: string;
   /** Longest silence of the leader, in place of that of the client. */
@@ -146,7 +148,7 @@ export class LeaderHttp {
           method: request.method,
           path: request.path,
           headers: this.#headersOf(request),
-          body: request.body ?? null,
+          body: bodyOf(request.body),
           headersTimeout: timeoutMs,
           bodyTimeout: timeoutMs,
         },
@@ -205,6 +207,11 @@ export class LeaderHttp {
       { cause: error },
     );
   }
+}
+
+function bodyOf(body: HttpRequest['body']): NonNullable<Dispatcher.DispatchOptions['body']> | null {
+  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) return body ?? null;
+  return Readable.from(body, { objectMode: false });
 }
 
 /** Bytes that drip in one after another would keep a request alive for ever. */

@@ -81,6 +81,7 @@ async function restoreData(
     revisions: restoredRevisions(generation, query),
     strictTypes: generation === '1.4',
     announcedBytes: announcedBytes(ctx),
+    inParts: booleanParam(query, 'inParts', false),
   };
   const { data } = restore;
   const bytes = settings.announcedBytes ?? data.wholeMaxBytes;

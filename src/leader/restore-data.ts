@@ -10,6 +10,8 @@ import { writeRestore } from './restore-writer.ts';
 export interface RestoreDataSettings extends RestoreRules {
   /** How long the body says it is, in bytes. */
   readonly announcedBytes?: number | undefined;
+  /** Write it in parts, however short it is. */
+  readonly inParts: boolean;
 }
 
 /** A larger body is not written at once: that would take some 15 times its size in memory. */
@@ -119,7 +121,7 @@ class RestoreRun {
     this.#wholeMaxBytes = wholeMaxBytes;
     this.#transactionMaxBytes = transactionMaxBytes;
     this.#unfinished = new Unfinished({ maxBytes: transactionMaxBytes });
-    this.#inParts = (settings.announcedBytes ?? 0) > wholeMaxBytes;
+    this.#inParts = settings.inParts || (settings.announcedBytes ?? 0) > wholeMaxBytes;
   }
 
   async add(chunk: Buffer): Promise<void> {

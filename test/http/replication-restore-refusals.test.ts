@@ -216,6 +216,12 @@ describe('a body above the largest transaction', () => {
     expect(server.database.get('c').stats.count).toBe(through);
   });
 
+  test('a shorter one is, too, if it is asked for', async () => {
+    const { message, stored } = await sendWithFault(4500, '&inParts=true');
+    expect(message).toContain(`lines 1 to ${stored} are stored`);
+    expect(stored).toBeGreaterThan(500);
+  });
+
   test('below the limit keeps nothing', async () => {
     const { message, stored } = await sendWithFault(4500);
     expect(message).toBe('line 4501 of the body: invalid JSON object');
@@ -229,9 +235,12 @@ describe('a body above the largest transaction', () => {
     expect(await documents()).toEqual({});
   });
 
-  async function sendWithFault(at: number): Promise<{ message: string; stored: number }> {
+  async function sendWithFault(
+    at: number,
+    query = '',
+  ): Promise<{ message: string; stored: number }> {
     const body = [...lines.slice(0, at), 'foo', ...lines.slice(at)].join('\n');
-    const answer = await send(body);
+    const answer = await send(body, { query });
     expectError(answer, 500, 600);
     return {
       message: String(answer.json['errorMessage']),

@@ -120,7 +120,12 @@ describe('what is restored', () => {
     const taking = new Restore({ store, collections }, { transactionMaxBytes: 2 ** 20 });
     const { database } = follower;
     const described = { parameters: { name: 'c' }, indexes: [{ type: 'hash', fields: ['a'] }] };
-    const rules = { useEnvelope: true, revisions: 'kept', strictTypes: true } as const;
+    const rules = {
+      useEnvelope: true,
+      revisions: 'kept',
+      strictTypes: true,
+      inParts: false,
+    } as const;
     const attempts = [
       () => taking.collection(database, described, { overwrite: true, recycleIds: false }),
       () => taking.indexes(database, described, { force: true }),
