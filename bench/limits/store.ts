@@ -1,8 +1,8 @@
 /*
  * The limit of writing: LevelDB without the product. Blocks of 32 KiB of dump lines as values and one small
- * index record a document, in commits of 500 documents, with the settings the product opens its store with.
- * Arguments: directory, documents, seed, and how many of them are written elsewhere first for warming up. Prints
- * seconds and cpuSeconds of the writing alone as JSON.
+ * index record a document, in commits of 500 documents. Arguments: directory, documents, seed, how many of them
+ * are written elsewhere first for warming up, and `plain` for the settings classic-level has by itself or `tuned`
+ * for those the product opens its store with. Prints seconds and cpuSeconds of the writing alone as JSON.
  */
 import { join } from 'node:path';
 import { Level } from 'level';
@@ -21,8 +21,15 @@ interface PreparedBlock {
   readonly documents: number;
 }
 
-const [, , directory = '', documentsText = '', seedText = '', warmUpText = '0'] = process.argv;
+const [, , directory = '', documentsText = '', seedText = '', warmUpText = '0', settings] =
+  process.argv;
 const documents = Number(documentsText);
+const TUNED = {
+  writeBufferSize: 32 * 1024 * 1024,
+  cacheSize: 16 * 1024 * 1024,
+  maxFileSize: 8 * 1024 * 1024,
+  compression: false,
+};
 const source = new DocumentSource({ seed: Number(seedText) });
 const pool = prepareBlocks();
 
@@ -45,10 +52,7 @@ async function openStore(name: string): Promise<Level<Buffer, Buffer>> {
   const store = new Level<Buffer, Buffer>(join(directory, name), {
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
-    writeBufferSize: 32 * 1024 * 1024,
-    cacheSize: 16 * 1024 * 1024,
-    maxFileSize: 8 * 1024 * 1024,
-    compression: false,
+    ...(settings === 'tuned' ? TUNED : {}),
   });
   await store.open();
   return store;

@@ -48,15 +48,10 @@ server.listen(0, '127.0.0.1', () => {
   console.log(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`);
 });
 
-/** With the settings the product opens its store with. */
 async function openStore(where: string): Promise<Level<Buffer, Buffer>> {
   const store = new Level<Buffer, Buffer>(join(where, 'limit-write'), {
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
-    writeBufferSize: 32 * 1024 * 1024,
-    cacheSize: 16 * 1024 * 1024,
-    maxFileSize: 8 * 1024 * 1024,
-    compression: false,
   });
   await store.open();
   return store;

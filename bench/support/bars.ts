@@ -1,5 +1,5 @@
 import type { Result } from './report.ts';
-import type { WorkloadName } from './workload-names.ts';
+import { type WorkloadName, limitOf } from './workload-names.ts';
 
 /** Something that must hold in one run, and whether it did. */
 export interface Bar {
@@ -27,10 +27,14 @@ export function barsOf(results: readonly Result[]): readonly Bar[] {
   const find = (workload: WorkloadName, system?: string): Result | undefined =>
     results.find(({ median }) => median.workload === workload && median.system === system);
   const limits = OF_LIMIT.flatMap(([workload, { bar, goal }]) => {
-    const ofLimit = find(workload)?.ofLimit;
-    if (ofLimit === undefined) return [];
+    const result = find(workload);
+    if (result?.ofLimit === undefined) return [];
+    const { ofLimit } = result;
     const aim = goal === undefined ? '' : ` (goal ${goal})`;
-    const text = `${workload}: ${ofLimit.toFixed(2)} of the limit, at least ${bar}${aim}`;
+    const tuned = limitOf(workload) === 'limit-store' ? find('limit-store-tuned') : undefined;
+    const part = tuned && (result.perSecond / tuned.perSecond).toFixed(2);
+    const besides = part === undefined ? '' : `; ${part} of the store's own settings`;
+    const text = `${workload}: ${ofLimit.toFixed(2)} of the limit, at least ${bar}${aim}${besides}`;
     return [{ text, isMet: ofLimit >= bar }];
   });
   const ahead = AHEAD_OF_POSTGRES.flatMap((workload) => {

@@ -4,6 +4,7 @@ import { LineCounter } from './dump.ts';
 import { HttpClient } from './http-client.ts';
 import { type Measurement, measureMedian } from './measure.ts';
 import { WorkDirectory } from './work-directory.ts';
+import type { LimitName } from './workload-names.ts';
 import { runProgram } from './write-client.ts';
 
 export interface LimitInput {
@@ -16,14 +17,26 @@ export interface LimitInput {
 const STORE_PROGRAM = fileURLToPath(new URL('../limits/store.js', import.meta.url));
 const HTTP_PROGRAM = fileURLToPath(new URL('../limits/http.js', import.meta.url));
 
-/** Writes blocks and index records to LevelDB in a process of its own. */
-export async function measureStoreLimit(input: LimitInput): Promise<Measurement> {
+/** Writes blocks and index records to LevelDB, with the settings it has by itself, in a process of its own. */
+export function measureStoreLimit(input: LimitInput): Promise<Measurement> {
+  return measureStore('limit-store', input, 'plain');
+}
+
+/** The same with the settings of the product's store. */
+export function measureTunedStoreLimit(input: LimitInput): Promise<Measurement> {
+  return measureStore('limit-store-tuned', input, 'tuned');
+}
+
+async function measureStore(
+  workload: LimitName,
+  { documents, seed, warmUp = 0 }: LimitInput,
+  settings: 'plain' | 'tuned',
+): Promise<Measurement> {
   using directory = new WorkDirectory();
-  const { documents, seed, warmUp = 0 } = input;
-  const argv = [STORE_PROGRAM, directory.path, ...[documents, seed, warmUp].map(String)];
-  const { seconds, cpuSeconds } = (await runProgram('limit-store', argv)) as StoreReport;
+  const argv = [STORE_PROGRAM, directory.path, ...[documents, seed, warmUp].map(String), settings];
+  const { seconds, cpuSeconds } = (await runProgram(workload, argv)) as StoreReport;
   const leader = { cpuSeconds, peakRssAnonBytes: undefined };
-  return { workload: 'limit-store', documents, seconds, leader };
+  return { workload, documents, seconds, leader };
 }
 
 interface StoreReport {

@@ -1,6 +1,7 @@
 /** Everything that can be measured, in the order in which it is. */
 export const WORKLOADS = [
   'limit-store',
+  'limit-store-tuned',
   'limit-http',
   'limit-write',
   'limit-answer',
@@ -22,6 +23,7 @@ export type LimitName = Extract<WorkloadName, `limit-${string}`>;
 
 /** What a workload is compared with; undefined for limits, and where nothing of the kind can be compared. */
 const LIMITS: Readonly<Partial<Record<WorkloadName, LimitName>>> = {
+  'limit-store-tuned': 'limit-store',
   'limit-write': 'limit-answer',
   import: 'limit-store',
   dump: 'limit-http',
@@ -60,7 +62,9 @@ export function workloadsNamed(name: string): readonly WorkloadName[] | undefine
   return found === undefined ? CODES[name.toUpperCase()] : [found];
 }
 
-/** The workloads and the limits they are compared with. */
+/** The workloads and the limits they are compared with, of the store both. */
 export function withLimits(only: readonly WorkloadName[]): ReadonlySet<WorkloadName> {
-  return new Set([...only.flatMap((workload) => limitOf(workload) ?? []), ...only]);
+  const limits = new Set<WorkloadName>(only.flatMap((workload) => limitOf(workload) ?? []));
+  if (limits.has('limit-store')) limits.add('limit-store-tuned');
+  return new Set([...limits, ...only]);
 }

@@ -1,5 +1,5 @@
 import type { BenchOptions } from './bench-options.ts';
-import { measureHttpLimit, measureStoreLimit } from './limits.ts';
+import { measureHttpLimit, measureStoreLimit, measureTunedStoreLimit } from './limits.ts';
 import type { Measurement } from './measure.ts';
 import { REPLICATION_WORKLOADS, runReplication } from './replication.ts';
 import { measureRestore, measureRestorePieces } from './restore.ts';
@@ -10,6 +10,7 @@ type Alone = readonly [WorkloadName, (options: BenchOptions) => Promise<Measurem
 
 const LIMITS: readonly Alone[] = [
   ['limit-store', measureStoreLimit],
+  ['limit-store-tuned', measureTunedStoreLimit],
   ['limit-http', measureHttpLimit],
   ['limit-write', (options) => measureWriteLimit(options, true)],
   ['limit-answer', (options) => measureWriteLimit(options, false)],
