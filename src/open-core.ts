@@ -262,8 +262,7 @@ function replicationRouters(deps: {
       mendCommands(new Mending({ store })),
       verifyCommands(new Verification({ store, logger, leaderAccess })),
       syncCommands({
-        ...{ syncer, logger, leaderAccess },
-        serverId: store.server.serverId,
+        ...{ store, syncer, logger, leaderAccess },
         isApplierRunning: (database) => appliers.of(database).isRunning,
       }),
     ),

@@ -100,6 +100,10 @@ export interface LeaderSelection {
   readonly restrictCollections?: readonly string[] | undefined;
   /** Whether collections whose names begin with `_` are copied; true by default. */
   readonly includeSystem?: boolean | undefined;
+  /** How long the leader may stay silent, in seconds; before a page of a collection it is the last of these. */
+  readonly requestTimeout?: number | undefined;
+  readonly connectTimeout?: number | undefined;
+  readonly initialSyncMaxWaitTime?: number | undefined;
 }
 
 export interface SyncResult {
