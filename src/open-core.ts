@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { type Access, openAccess } from './access/access.ts';
@@ -85,8 +84,6 @@ export async function openCore(
   const { logger, version = 'unknown' } = deps;
   const clock = deps.clock ?? systemClock;
   const stopping = new AbortController();
-  // Every connection listens to it.
-  setMaxListeners(0, stopping.signal);
   const deadline = new AbortController();
   const store = await Store.open(
     { clock, logger },
@@ -262,8 +259,7 @@ function replicationRouters(deps: {
       mendCommands(new Mending({ store })),
       verifyCommands(new Verification({ store, logger, leaderAccess })),
       syncCommands({
-        ...{ syncer, logger, leaderAccess },
-        serverId: store.server.serverId,
+        ...{ store, syncer, logger, leaderAccess },
         isApplierRunning: (database) => appliers.of(database).isRunning,
       }),
     ),

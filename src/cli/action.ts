@@ -1,5 +1,5 @@
-import type { Command } from 'commander';
-import type { ReplicationCommand } from '../protocol/paths.ts';
+import type { Command, Option } from 'commander';
+import type { QueryValues, ReplicationCommand } from '../protocol/paths.ts';
 import {
   addConnectionFlags,
   type CliContext,
@@ -7,18 +7,31 @@ import {
   type ConnectionFlags,
   connectionOf,
 } from './flags.ts';
-import { ExitCode, printJson } from './io.ts';
+import { type CliIo, ExitCode, printLines, printResult } from './io.ts';
 import { type ServerClient, withServer } from './server-client.ts';
-import { type KnownSettings, parseSettings } from './settings.ts';
+import { type KnownSettings, parseSettings, settingText } from './settings.ts';
+import { alignedColumns } from './units.ts';
 
-/** One of the things a command can do with its server, such as `applier start`. */
-export interface Action<Flags extends object> {
+/** A server's answer as lines for people. */
+export type Screen = (answer: unknown, io: CliIo) => readonly string[];
+
+/** A verb with things that can be done, all of them about the database of one server. */
+export interface ActionVerb {
   readonly name: string;
   readonly description: string;
-  /** Adds what it takes besides the connection. */
-  readonly addFlags?: (command: Command) => Command;
-  /** Sends what the flags ask for; resolves with the server's answer, which is printed. */
-  readonly run: (client: ServerClient, flags: Flags, signal: AbortSignal) => Promise<unknown>;
+  readonly actions: readonly Action[];
+  readonly config: ConfigAction;
+}
+
+/** One of the things a verb can do with its server, such as `applier start`: a request. */
+export interface Action {
+  readonly name: string;
+  readonly description: string;
+  readonly method: 'GET' | 'PUT' | 'DELETE';
+  readonly command: ReplicationCommand;
+  readonly screen: Screen;
+  /** Sent in the query, under their own names. */
+  readonly flags?: readonly Option[];
 }
 
 /** The settings of something that has its own command in the replication interface. */
@@ -33,43 +46,64 @@ interface SetFlags {
   readonly set?: readonly string[];
 }
 
-/** Adds an action to its command. */
-export function addAction<Flags extends object>(
-  parent: Command,
-  { io, signal, done }: CliContext,
-  { name, description, addFlags, run }: Action<Flags>,
+/** Adds a verb with all that it can do. The answers are printed: for people, or with `-o json` as they are. */
+export function addActionVerb(
+  program: Command,
+  context: CliContext,
+  { name, description, actions, config }: ActionVerb,
 ): void {
-  const command = parent.command(name).description(description);
-  addFlags?.(command);
-  addConnectionFlags(command).action(async (flags: ConnectionFlags & Flags) => {
-    await withServer(connectionOf(flags), async (client) => {
-      await printJson(io, await run(client, flags, signal));
-    });
-    done(ExitCode.ok);
+  const verb = program.command(name).description(description);
+  for (const action of actions) addAction(verb, context, action);
+  addConfigAction(verb, context, config);
+}
+
+function addAction(parent: Command, context: CliContext, action: Action): void {
+  const { name, description, method, command, screen, flags = [] } = action;
+  const own = parent.command(name).description(description);
+  for (const flag of flags) own.addOption(flag);
+  run(own, context, screen, (client) => {
+    const given = own.opts<QueryValues>();
+    const names = flags.map((flag) => flag.attributeName());
+    const query = Object.fromEntries(names.map((each) => [each, given[each]]));
+    return client.replication(method, command, context.signal, { query });
   });
 }
 
 /** Adds `config`: shows the settings, after changing those that are given with `--set`. */
-export function addConfigAction(
+function addConfigAction(
   parent: Command,
   context: CliContext,
   { command, settings, complete }: ConfigAction,
 ): void {
-  addAction(parent, context, {
-    name: 'config',
-    description: 'Show the settings, after changing those that are given.',
-    addFlags: (each) =>
-      each.option(
-        '--set <KEY=VALUE>',
-        'Change a setting; may be given several times.',
-        collect,
-        [],
-      ),
-    run: async (client, { set = [] }: SetFlags, signal) => {
-      const changes = parseSettings(set, settings);
-      if (Object.keys(changes).length === 0) return client.replication('GET', command, signal);
-      const body = { ...(await complete?.(client, signal)), ...changes };
-      return client.replication('PUT', command, signal, { body });
-    },
+  const { signal } = context;
+  const own = parent
+    .command('config')
+    .description('Show the settings, after changing those that are given.')
+    .option('--set <KEY=VALUE>', 'Change a setting; may be given several times.', collect, []);
+  run(own, context, settingLines, async (client) => {
+    const changes = parseSettings(own.opts<SetFlags>().set ?? [], settings);
+    if (Object.keys(changes).length === 0) return client.replication('GET', command, signal);
+    const body = { ...(await complete?.(client, signal)), ...changes };
+    return client.replication('PUT', command, signal, { body });
   });
+}
+
+function run(
+  command: Command,
+  { io, done }: CliContext,
+  screen: Screen,
+  ask: (client: ServerClient) => Promise<unknown>,
+): void {
+  addConnectionFlags(command).action(async (flags: ConnectionFlags) => {
+    const answer = await withServer(connectionOf(flags), ask);
+    await printResult(io, answer);
+    await printLines(io, screen(answer, io));
+    done(ExitCode.ok);
+  });
+}
+
+/** A line a setting, as `--set` takes it. */
+function settingLines(settings: unknown): string[] {
+  const rows = Object.entries(settings ?? {}).map(([name, value]) => [name, settingText(value)]);
+  return alignedColumns([['SETTING', 'VALUE'], ...rows]);
 }

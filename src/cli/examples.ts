@@ -23,7 +23,10 @@ export const EXAMPLES: Readonly<
     [`applier start --from 4711 --server.endpoint ${F}`, 'after this tick'],
   ],
   'applier stop': [[`applier stop --server.endpoint ${F}`, 'until it is started again']],
-  'applier state': [[`applier state --server.endpoint ${F}`, 'what it does, as JSON']],
+  'applier state': [
+    [`applier state --server.endpoint ${F}`, 'what it does, and what is wrong'],
+    [`applier state -o json --server.endpoint ${F}`, 'for programs'],
+  ],
   'applier config': [
     [`applier config --server.endpoint ${F}`, 'show the settings'],
     [`applier config --set autoResync=true --server.endpoint ${F}`, 'change one'],
@@ -32,7 +35,10 @@ export const EXAMPLES: Readonly<
   logger: [['logger state', 'how far the log reaches, and who reads it']],
   'logger start': [['logger start', 'log changes from now on']],
   'logger stop': [['logger stop', 'log no more changes']],
-  'logger state': [['logger state --server.database shop', 'of another database']],
+  'logger state': [
+    ['logger state --server.database shop', 'of another database'],
+    ['logger state -o json', 'for programs'],
+  ],
   'logger config': [
     ['logger config', 'show the settings'],
     ['logger config --set maxEvents=2000000', 'keep more of the log'],

@@ -91,16 +91,11 @@ export async function printLines(io: CliIo, lines: readonly string[]): Promise<v
   await writeOut(io.stdout, lines.map((line) => `${line}\n`).join(''));
 }
 
-/** Writes a JSON value, for people and programs alike. @throws as `writeOut` */
-export function printJson(io: CliIo, value: unknown): Promise<void> {
-  return writeOut(io.stdout, `${JSON.stringify(value, null, 2)}\n`);
-}
-
 /** Writes the result where that is JSON; nothing where people read it as lines. @throws as `writeOut` */
 export async function printResult(io: CliIo, value: unknown): Promise<void> {
   if (!io.isJson) return;
   if (io.gather) io.gather(value);
-  else await printJson(io, value);
+  else await writeOut(io.stdout, `${JSON.stringify(value, null, 2)}\n`);
 }
 
 /** Says something that is not the result. */

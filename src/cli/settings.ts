@@ -33,6 +33,12 @@ export function parseSettings(
   return settings;
 }
 
+/** A value as `--set` takes it. */
+export function settingText(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return Array.isArray(value) ? value.join(',') : JSON.stringify(value);
+}
+
 function parseValue(text: string, example: SettingValue): SettingValue | undefined {
   switch (typeof example) {
     case 'string':

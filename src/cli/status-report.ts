@@ -40,8 +40,8 @@ export interface LogReport {
   /** Null where the server does not tell. */
   readonly events: number | null;
   readonly bytes: number | null;
-  /** Measured just now. */
-  readonly eventsPerSecond: number;
+  /** Measured just now; null where it was not. */
+  readonly eventsPerSecond: number | null;
   /** How long it takes at this rate until what is written now is the oldest event; null while nothing is written. */
   readonly reachesBackSeconds: number | null;
   /** Followers below this tick must copy anew; "0" for none. */
@@ -90,6 +90,12 @@ export interface ProblemReport {
   readonly cure: string | null;
 }
 
+/** What one logger-state tells. */
+export type LoggerReport = Pick<StatusReport, 'log' | 'clients' | 'problems'>;
+
+/** What one applier-state tells. */
+export type FollowerReport = Pick<StatusReport, 'applier' | 'sync' | 'problems'>;
+
 /** Requests for counts that are under way at a time. */
 const COUNTS_AT_A_TIME = 4;
 const EDGES = 3;
@@ -132,12 +138,12 @@ export async function readStatus(
   const rate =
     Math.max(0, measured.totalEvents - first.totalEvents) /
     Math.max(0.001, (measured.atMs - first.atMs) / 1000);
-  const clients = clientsOf(logger);
-  const leader = textAt(applier, 'endpoint');
+  const leading = loggerReport(logger, rate);
+  const following = followerReport(applier, applierConfig);
   const report: StatusReport = {
     endpoint: endpoint.text,
     database,
-    role: roleOf(leader !== undefined, clients.length > 0),
+    role: roleOf(following.applier !== null, leading.clients.length > 0),
     server: {
       id: textAt(logger, 'server', 'serverId') ?? 'unknown',
       version: textAt(logger, 'server', 'version') ?? 'unknown',
@@ -149,13 +155,36 @@ export async function readStatus(
       edgeCollections: collections.filter((each) => at(each, 'type') === EDGES).length,
       documents,
     },
-    log: logOf(logger, rate),
-    clients,
-    applier: leader === undefined ? null : applierOf(applier, applierConfig, leader),
-    sync: syncOf(applier),
-    problems: [...storageProblems(logger), ...applierProblems(applier)],
+    ...leading,
+    ...following,
+    problems: [...leading.problems, ...following.problems],
   };
   return { report, measured };
+}
+
+/**
+ * Reads a logger-state.
+ * @param eventsPerSecond null where it was not measured
+ */
+export function loggerReport(logger: unknown, eventsPerSecond: number | null): LoggerReport {
+  return {
+    log: logOf(logger, eventsPerSecond),
+    clients: clientsOf(logger),
+    problems: storageProblems(logger),
+  };
+}
+
+/**
+ * Reads an applier-state.
+ * @param config applier-config, which alone tells what is restricted
+ */
+export function followerReport(applier: unknown, config: unknown): FollowerReport {
+  const leader = textAt(applier, 'endpoint');
+  return {
+    applier: leader === undefined ? null : applierOf(applier, config, leader),
+    sync: syncOf(applier),
+    problems: applierProblems(applier),
+  };
 }
 
 function measure(logger: unknown): Measured {
@@ -186,9 +215,9 @@ function roleOf(isFollower: boolean, isLeader: boolean): StatusReport['role'] {
   return isLeader ? 'leader' : 'alone';
 }
 
-function logOf(logger: unknown, eventsPerSecond: number): LogReport {
+function logOf(logger: unknown, eventsPerSecond: number | null): LogReport {
   const events = numberAt(logger, 'state', 'heldEvents') ?? null;
-  const isWritten = events !== null && events > 0 && eventsPerSecond > 0;
+  const isMeasured = events !== null && eventsPerSecond !== null;
   return {
     running: at(logger, 'state', 'running') === true,
     firstTick: textAt(logger, 'state', 'firstTick') ?? '0',
@@ -196,7 +225,8 @@ function logOf(logger: unknown, eventsPerSecond: number): LogReport {
     events,
     bytes: numberAt(logger, 'state', 'heldBytes') ?? null,
     eventsPerSecond,
-    reachesBackSeconds: isWritten ? events / eventsPerSecond : null,
+    reachesBackSeconds:
+      isMeasured && events > 0 && eventsPerSecond > 0 ? events / eventsPerSecond : null,
     holeAt: textAt(logger, 'state', 'holeAt') ?? '0',
   };
 }

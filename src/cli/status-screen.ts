@@ -1,7 +1,14 @@
 import type { CliIo } from './io.ts';
 import { numberAt, textAt } from './json.ts';
 import { type Look, type Paint, paintFor } from './paint.ts';
-import type { ApplierReport, ClientReport, LogReport, StatusReport } from './status-report.ts';
+import type {
+  ApplierReport,
+  ClientReport,
+  FollowerReport,
+  LoggerReport,
+  LogReport,
+  StatusReport,
+} from './status-report.ts';
 import { syncLine } from './sync-figures.ts';
 import {
   alignedColumns,
@@ -34,19 +41,49 @@ const PHASE_WORDS: ReadonlyMap<string, string> = new Map([
  */
 export function statusScreen(report: StatusReport, io: CliIo, nowMs: number): string[] {
   const paint = paintFor(io);
-  const { applier, log, clients } = report;
   return [
     ...section(paint, 'Server', serverLines(report)),
     ...section(paint, 'Role', [roleLine(report)]),
     ...section(paint, 'Data', [dataLine(report)]),
+    ...logSections(report, paint, nowMs),
+    ...applierSection(report, paint, nowMs),
+    ...errorSection(report, paint),
+  ];
+}
+
+/** The part of the screen that is about the log. @param nowMs as for `statusScreen` */
+export function loggerScreen(report: LoggerReport, io: CliIo, nowMs: number): string[] {
+  const paint = paintFor(io);
+  return [...logSections(report, paint, nowMs), ...errorSection(report, paint)];
+}
+
+/** The part of the screen that is about following. @param nowMs as for `statusScreen` */
+export function followerScreen(report: FollowerReport, io: CliIo, nowMs: number): string[] {
+  const paint = paintFor(io);
+  const { applier } = report;
+  return [
+    ...section(paint, 'Leader', applier ? [leaderText(applier)] : []),
+    ...applierSection(report, paint, nowMs),
+    ...errorSection(report, paint),
+  ];
+}
+
+function logSections({ log, clients }: LoggerReport, paint: Paint, nowMs: number): string[] {
+  return [
     ...section(paint, 'Log', logLines(log, paint)),
     ...section(paint, 'Clients', clientLines(clients, paint, nowMs)),
-    ...section(paint, 'Applier', [
-      ...(applier ? applierLines(applier, paint, nowMs) : ['not set up: follows nobody']),
-      ...syncLines(report.sync),
-    ]),
-    ...section(paint, 'Errors', problemLines(report, paint)),
   ];
+}
+
+function applierSection({ applier, sync }: FollowerReport, paint: Paint, nowMs: number): string[] {
+  return section(paint, 'Applier', [
+    ...(applier ? applierLines(applier, paint, nowMs) : ['not set up: follows nobody']),
+    ...syncLines(sync),
+  ]);
+}
+
+function errorSection(report: Pick<StatusReport, 'problems'>, paint: Paint): string[] {
+  return section(paint, 'Errors', problemLines(report, paint));
 }
 
 /** The label stands before the first line only. */
@@ -66,10 +103,14 @@ function serverLines({ endpoint, database, server }: StatusReport): string[] {
 
 function roleLine({ applier, clients }: StatusReport): string {
   const roles = [
-    ...(applier ? [`follower of ${applier.leader}, database ${applier.database}`] : []),
+    ...(applier ? [`follower of ${leaderText(applier)}`] : []),
     ...(clients.length === 0 ? [] : [`leader of ${counted(clients.length, 'client')}`]),
   ];
   return roles.length === 0 ? 'on its own: follows nobody, followed by nobody' : roles.join('; ');
+}
+
+function leaderText({ leader, database }: ApplierReport): string {
+  return `${leader}, database ${database}`;
 }
 
 function dataLine({ data }: StatusReport): string {
@@ -89,16 +130,17 @@ function logLines(log: LogReport, paint: Paint): string[] {
   const range = firstTick === '0' ? `last tick ${lastTick}` : `ticks ${firstTick} to ${lastTick}`;
   return [
     `${state}; ${range}${size}`,
-    reachLine(log),
+    ...reachLines(log),
     ...(holeAt === '0' ? [] : [`followers whose position is below tick ${holeAt} must copy anew`]),
   ];
 }
 
-function reachLine({ eventsPerSecond, reachesBackSeconds }: LogReport): string {
-  if (eventsPerSecond === 0) return 'nothing is being written at the moment';
+function reachLines({ eventsPerSecond, reachesBackSeconds }: LogReport): string[] {
+  if (eventsPerSecond === null) return [];
+  if (eventsPerSecond === 0) return ['nothing is being written at the moment'];
   const written = `${rateText(eventsPerSecond)} written`;
-  if (reachesBackSeconds === null) return written;
-  return `${written}: at this rate it reaches back ${durationText(reachesBackSeconds)}`;
+  if (reachesBackSeconds === null) return [written];
+  return [`${written}: at this rate it reaches back ${durationText(reachesBackSeconds)}`];
 }
 
 function clientLines(clients: readonly ClientReport[], paint: Paint, nowMs: number): string[] {
@@ -190,7 +232,7 @@ function syncLines(sync: unknown): string[] {
   return [`a sync is under way${since === undefined ? '' : ` since ${since}`}: ${message}`];
 }
 
-function problemLines({ problems }: StatusReport, paint: Paint): string[] {
+function problemLines({ problems }: Pick<StatusReport, 'problems'>, paint: Paint): string[] {
   if (problems.length === 0) return ['none'];
   return problems.flatMap(({ what, message, errorNum, since, cure }) => {
     const details = [

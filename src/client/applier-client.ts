@@ -112,6 +112,7 @@ function followerStatus(scope: Scope, status: FollowerStatus): FollowerStatus {
 
 function applierStatus(scope: Scope, status: ApplierStatus): ApplierStatus {
   const { state } = status;
+  const { lastIgnoredError: ignored } = state;
   const tick = (name: keyof typeof state & `${string}Tick`): Tick | null =>
     scope.tickOrNull(state[name], name);
   return {
@@ -122,6 +123,13 @@ function applierStatus(scope: Scope, status: ApplierStatus): ApplierStatus {
       lastProcessedContinuousTick: tick('lastProcessedContinuousTick'),
       lastAvailableContinuousTick: tick('lastAvailableContinuousTick'),
       safeResumeTick: tick('safeResumeTick'),
+      ...(ignored && {
+        lastIgnoredError: { ...ignored, tick: scope.tick(ignored.tick, 'lastIgnoredError') },
+      }),
+      openTransactions: state.openTransactions.map((open) => ({
+        ...open,
+        startTick: scope.tick(open.startTick, 'startTick'),
+      })),
     },
   };
 }

@@ -34,6 +34,14 @@ export class LoggerClient {
     return {
       ...status,
       state: logState(this.#scope, status.state),
+      server: {
+        ...status.server,
+        incarnations: status.server.incarnations.map((run) => ({
+          ...run,
+          firstTick: this.#scope.tick(run.firstTick, 'firstTick'),
+          foundTick: this.#scope.tick(run.foundTick, 'foundTick'),
+        })),
+      },
       clients: status.clients.map((client) => ({
         ...client,
         lastServedTick: this.#scope.tick(client.lastServedTick, 'lastServedTick'),
@@ -108,6 +116,7 @@ function logState(scope: Scope, state: LogState): LogState {
   return {
     ...state,
     lastLogTick: scope.tick(state.lastLogTick, 'lastLogTick'),
+    lastUncommittedLogTick: scope.tick(state.lastUncommittedLogTick, 'lastUncommittedLogTick'),
     firstTick: scope.tick(state.firstTick, 'firstTick'),
     holeAt: scope.tick(state.holeAt, 'holeAt'),
   };

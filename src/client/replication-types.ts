@@ -9,12 +9,17 @@ export interface LogState {
   readonly running: boolean;
   /** Of the newest event; 0 when there never was one. */
   readonly lastLogTick: Tick;
+  /** The same: nothing is shown before it is committed. */
+  readonly lastUncommittedLogTick: Tick;
   /** Of the oldest event held; 0 for none. */
   readonly firstTick: Tick;
   /** Who has a position below this tick has missed something for good. */
   readonly holeAt: Tick;
   /** Events logged since the server started. */
   readonly totalEvents: number;
+  /** Events that the log holds at the moment, and the bytes of their lines. */
+  readonly heldEvents: number;
+  readonly heldBytes: number;
   readonly time: string;
   /** What is wrong with the store of the server; absent while nothing is. */
   readonly storage?: {
@@ -26,7 +31,18 @@ export interface LogState {
 /** The log, its server, and who follows. */
 export interface LoggerStatus {
   readonly state: LogState;
-  readonly server: { readonly version: string; readonly serverId: string };
+  readonly server: {
+    readonly version: string;
+    readonly serverId: string;
+    /** The runs of the server, oldest first. */
+    readonly incarnations: readonly {
+      readonly id: string;
+      /** No tick of this run is smaller. */
+      readonly firstTick: Tick;
+      /** Last tick of all runs before that this run found. */
+      readonly foundTick: Tick;
+    }[];
+  };
   readonly clients: readonly {
     readonly serverId: string;
     /** Last tick of the last answer, 0 when that was empty. */
@@ -84,6 +100,10 @@ export interface LeaderSelection {
   readonly restrictCollections?: readonly string[] | undefined;
   /** Whether collections whose names begin with `_` are copied; true by default. */
   readonly includeSystem?: boolean | undefined;
+  /** How long the leader may stay silent, in seconds; before a page of a collection it is the last of these. */
+  readonly requestTimeout?: number | undefined;
+  readonly connectTimeout?: number | undefined;
+  readonly initialSyncMaxWaitTime?: number | undefined;
 }
 
 export interface SyncResult {
@@ -125,6 +145,18 @@ export interface ApplierState {
   readonly totalEvents: number;
   readonly totalOperationsExcluded: number;
   readonly totalResyncs: number;
+  /** Seconds spent in asking the leader for log and in applying it: in all, and a page. */
+  readonly totalFetchTime: number;
+  readonly averageFetchTime: number;
+  readonly totalApplyTime: number;
+  readonly averageApplyTime: number;
+  /** Events that could not be applied and were passed over, as `ignoreErrors` allows. */
+  readonly totalIgnoredErrors: number;
+  readonly lastIgnoredError?: {
+    readonly tick: Tick;
+    readonly errorNum: number;
+    readonly errorMessage: string;
+  };
   /** Number 0 where there was none. */
   readonly lastError: {
     readonly errorNum: number;
@@ -146,6 +178,15 @@ export interface ApplierState {
     /** Until the end of the leader's log; null where it gets no nearer, or nobody knows. */
     readonly secondsLeft: number | null;
   };
+  /** Transactions of the leader whose end was not seen yet, or that are being applied in several batches. */
+  readonly openTransactions: readonly {
+    readonly tid: string;
+    readonly startTick: Tick;
+    /** What waits for the end. */
+    readonly stagedLines: number;
+    readonly stagedBytes: number;
+    readonly appliedLines: number;
+  }[];
   readonly time: string;
 }
 

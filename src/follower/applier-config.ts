@@ -126,18 +126,17 @@ export function applierConfigToWire(
 }
 
 /**
- * The settings of a follower to be made (contract 3.8): what the body names, defaults for all else,
- * and that it starts with the server.
+ * The settings that a request for a copy says (contract 3.7, 3.8): what the body names, defaults for all else.
  *
  * @throws ServiceError httpBadParameter (400/400) without an endpoint, or for a restriction that is only
  *   half given; invalidApplierConfiguration (1410) as `mergeApplierConfig`
  */
-export function followerConfig(
+export function leaderConfig(
   body: Readonly<Record<string, unknown>>,
   ownDatabase: string,
   leaderAccess?: LeaderAccess,
 ): ApplierConfig {
-  const named = { ...body, ...readSelection(body), autoStart: true };
+  const named = { ...body, ...readSelection(body), database: body['database'] || ownDatabase };
   return mergeApplierConfig(DEFAULT_APPLIER_CONFIG, named, ownDatabase, leaderAccess);
 }
 

@@ -9,20 +9,33 @@ import {
 } from './checkpoint.ts';
 import { dropAllStaged } from './staging.ts';
 
-/** Figures of what was applied, since the applier was made. */
-export interface AppliedFigures {
-  /** Lines. */
-  readonly events: number;
-  /** Lines passed over because their collection is not followed. */
+/** What became of lines about documents. */
+export interface AppliedLines {
+  /** Passed over because their collection is not followed. */
   readonly excluded: number;
+  /** Documents put in, or in the place of others. */
+  readonly documents: number;
+  readonly removals: number;
 }
+
+/** Figures of what was applied, since the applier was made. */
+export interface AppliedFigures extends AppliedLines {
+  /** Lines of all kinds. */
+  readonly events: number;
+}
+
+export const NOTHING_APPLIED: AppliedFigures = {
+  events: 0,
+  excluded: 0,
+  documents: 0,
+  removals: 0,
+};
 
 /** The position as one batch will leave it, while the batch is being put together. */
 export class Draft {
   readonly open: Map<string, OpenTransaction>;
   incarnation: string | undefined;
-  events: number;
-  excluded: number;
+  readonly #figures: { -readonly [K in keyof AppliedFigures]: AppliedFigures[K] };
   #processedTick: Tick;
   #appliedTick: Tick;
   #replay: Replay | undefined;
@@ -37,8 +50,19 @@ export class Draft {
     this.#replay = checkpoint.replay;
     this.#known = checkpoint.known;
     this.open = new Map(checkpoint.open.map((each) => [each.tid, each]));
-    this.events = figures.events;
-    this.excluded = figures.excluded;
+    this.#figures = { ...figures };
+  }
+
+  /** With what this batch adds. */
+  get figures(): AppliedFigures {
+    return { ...this.#figures };
+  }
+
+  /** Counts what became of lines about documents. */
+  count({ excluded = 0, documents = 0, removals = 0 }: Partial<AppliedLines>): void {
+    this.#figures.excluded += excluded;
+    this.#figures.documents += documents;
+    this.#figures.removals += removals;
   }
 
   /** Newest tick read. */
@@ -60,13 +84,13 @@ export class Draft {
   /** Notes a line of a transaction that is not at its end. */
   processed(tick: Tick): void {
     this.passed(tick);
-    this.events++;
+    this.#figures.events++;
   }
 
   /** Notes a number of lines, the last of which has this tick. */
   processedRun(tick: Tick, count: number): void {
     this.passed(tick);
-    this.events += count;
+    this.#figures.events += count;
   }
 
   /** Notes that after what was processed so far the data is consistent. */

@@ -13,7 +13,7 @@ import { LeaderClient } from './leader-client.ts';
 const NEVER_MS = 1_000_000_000;
 
 /** What it takes to talk to a leader on behalf of a database. */
-interface LeaderDeps {
+export interface LeaderDeps {
   readonly store: Store;
   readonly database: Database;
   readonly logger: Logger;
@@ -69,11 +69,12 @@ export function configuredCopy(
 
 /**
  * Makes that copy; settings and position are stored in the batch that shows it.
+ * @param requestId of the request that somebody asked with, for the log
  * @throws ServiceError as InitialSyncer.run
  */
 export async function copyConfigured(
   deps: LeaderDeps & { readonly initialSyncer: InitialSyncer },
-  config: ApplierConfig,
+  { config, requestId }: { config: ApplierConfig; requestId?: string | undefined },
   signal: AbortSignal,
 ): Promise<SyncResult> {
   const { database, initialSyncer } = deps;
@@ -84,7 +85,7 @@ export async function copyConfigured(
       request.onSwitch(tx, position);
       writeApplierConfig(tx, database.number, config);
     };
-    return await initialSyncer.run(database, { ...request, onSwitch }, signal);
+    return await initialSyncer.run(database, { ...request, onSwitch, requestId }, signal);
   } finally {
     await client.close();
   }

@@ -102,6 +102,8 @@ export class ApplierProgress {
     const { tailing, pageSeconds } = this.#totals;
     tailing.bytes += page.bytes;
     tailing.events += page.events;
+    tailing.documents += page.documents;
+    tailing.removals += page.removals;
     pageSeconds.add(page.ms / 1000);
     this.rates.applied(page);
   }

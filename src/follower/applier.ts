@@ -4,13 +4,13 @@ import type { Collections } from '../documents/collections.ts';
 import type { Database } from '../documents/database.ts';
 import { type ApplierConfig, DEFAULT_APPLIER_CONFIG } from '../model/applier-config.ts';
 import { ServiceError } from '../model/errors.ts';
-import { MAX_TICK, type Tick } from '../model/tick.ts';
+import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import {
   type ConfigShape,
   applierConfigToWire,
   deleteApplierConfig,
-  followerConfig,
+  leaderConfig,
   loadApplierConfig,
   mergeApplierConfig,
   writeApplierConfig,
@@ -173,15 +173,18 @@ export class Applier {
    * until the copy is complete; settings and position are stored with it. Without the copy
    * the applier is left without settings; what was copied is gone on with by the next attempt.
    *
-   * @param body the settings
-   * @throws ServiceError as `followerConfig`, which changes nothing; as InitialSyncer.run; applierStopped
+   * @param body the settings; it starts with the server whatever they say
+   * @param options.requestId of the request that somebody asked with, for the log
+   * @throws ServiceError as `leaderConfig`, which changes nothing; as InitialSyncer.run; applierStopped
    *   (1412) when it was stopped, or somebody began anew
    */
   async follow(
     body: Readonly<Record<string, unknown>>,
     signal: AbortSignal,
+    { requestId }: { requestId?: string | undefined } = {},
   ): Promise<{ state: ApplierStateDocument; copied: SyncResult }> {
-    const config = followerConfig(body, this.#database.name, this.#deps.leaderAccess);
+    const named = leaderConfig(body, this.#database.name, this.#deps.leaderAccess);
+    const config = { ...named, autoStart: true };
     const setup = Symbol('setup');
     await this.#inTurn(async () => {
       await this.#halt();
@@ -191,12 +194,13 @@ export class Applier {
       this.#setup = setup;
     });
     try {
-      const deps = { ...this.#deps, database: this.#database, logger: this.#logger };
-      const copied = await copyConfigured(deps, config, signal);
+      const logger = requestId === undefined ? this.#logger : this.#logger.child({ requestId });
+      const deps = { ...this.#deps, database: this.#database, logger };
+      const copied = await copyConfigured(deps, { config, requestId }, signal);
       return await this.#inTurn(() => {
         this.#config = loadApplierConfig(this.#deps.store, this.#database.number);
         if (this.#setup !== setup) throw new ServiceError('applierStopped');
-        this.#begin(copied.barrierId);
+        this.#begin(copied.barrierId, logger);
         return Promise.resolve({ state: this.state(), copied });
       });
     } catch (error) {
@@ -265,15 +269,6 @@ export class Applier {
 
   /** Forgets the position for one that is given; whose it is shows when the leader is asked. */
   async #moveTo(tick: Tick): Promise<void> {
-    if (tick === 0n) {
-      throw new ServiceError(
-        'badParameter',
-        "'from' must be a tick above 0; leave it out to go on from the stored position",
-      );
-    }
-    if (tick >= MAX_TICK) {
-      throw new ServiceError('badParameter', `tick ${tick} is above the largest one, 2^63`);
-    }
     const { store } = this.#deps;
     await store.commit((tx) => {
       this.#database.assertAlive();
@@ -303,7 +298,8 @@ export class Applier {
     this.#figures = NO_FIGURES;
   }
 
-  #begin(barrierId?: string): void {
+  /** @param logger of whoever asked for it */
+  #begin(barrierId?: string, logger = this.#logger): void {
     const { restrictType, restrictCollections, includeSystem, allowWrites } = this.#config;
     const restriction = new Restriction(restrictType, restrictCollections, includeSystem);
     const run = new ApplierRun(
@@ -326,7 +322,7 @@ export class Applier {
     if (!allowWrites) this.#database.writeGuard = (name) => restriction.accepts(name);
     this.#current = run;
     this.#run = { abort, ended: this.#work(run, abort.signal) };
-    this.#logger.info({ endpoint: this.#config.endpoint }, 'applier started');
+    logger.info({ endpoint: this.#config.endpoint }, 'applier started');
   }
 
   async #halt(): Promise<void> {

@@ -1,5 +1,5 @@
 import { ServiceError, isServiceError } from '../model/errors.ts';
-import type { Tick } from '../model/tick.ts';
+import { MAX_TICK, type Tick } from '../model/tick.ts';
 import { metaKey } from '../storage/keys.ts';
 import { encodeRecord } from '../storage/record.ts';
 import type { Store } from '../storage/store.ts';
@@ -89,13 +89,25 @@ export function checkpointAt(point: StartingPoint, nowMs: number): Checkpoint {
   };
 }
 
-/** Puts a position that somebody gives in the place of the stored one. Whose it is shows when the leader is asked. */
+/**
+ * Puts a position that somebody gives in the place of the stored one. Whose it is shows when the leader is asked.
+ * @throws ServiceError badParameter (10) for tick 0, and for one above 2^63
+ */
 export function giveCheckpoint(
   tx: WriteTx,
   store: Store,
   databaseNumber: number,
   tick: Tick,
 ): void {
+  if (tick === 0n) {
+    throw new ServiceError(
+      'badParameter',
+      "'from' must be a tick above 0; leave it out to go on from the stored position",
+    );
+  }
+  if (tick >= MAX_TICK) {
+    throw new ServiceError('badParameter', `tick ${tick} is above the largest one, 2^63`);
+  }
   const given = checkpointAt({ leaderId: UNKNOWN_LEADER, tick }, tx.timeMs);
   const known = knownLog(store, databaseNumber);
   const isBack = known !== undefined && known.tick > tick;

@@ -263,7 +263,12 @@ export class CopySeeds {
   ): Promise<{ readonly tick: Tick; readonly begun?: BegunCopy }> {
     const { client, onDocuments, onSeed } = this.#deps;
     const { name } = wanted.parameters;
-    const list = await LeaderKeyList.open(client, request, keysPerChunk, signal);
+    const list = await LeaderKeyList.open(
+      { client, figures: this.#deps.figures.keys },
+      request,
+      keysPerChunk,
+      signal,
+    );
     try {
       const tick = request.to ?? BigInt(list.id);
       const copy = await copyDifferences(
@@ -277,7 +282,6 @@ export class CopySeeds {
           },
           onDocuments: (documents, bytes) => {
             this.#deps.figures.keys.documents += documents;
-            this.#deps.figures.keys.bytes += bytes;
             onDocuments(`fetched what differs of collection '${name}'`, documents, bytes);
           },
         },

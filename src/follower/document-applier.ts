@@ -12,6 +12,7 @@ import type { PlainLines } from '../protocol/plain-lines.ts';
 import type { Pointer } from '../storage/pointer.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import { NumericRevisions } from '../model/numeric-revisions.ts';
+import type { AppliedLines } from './applier-draft.ts';
 import { isFollowed } from './followed-collection.ts';
 import type { LeaderCollections } from './leader-collections.ts';
 import type { PageLines } from './page-lines.ts';
@@ -58,7 +59,7 @@ export class DocumentApplier {
   readonly #knownTick: Tick;
   readonly #revisions = new NumericRevisions();
   #writes: DocumentTx | undefined;
-  #excluded = 0;
+  readonly #counts = { excluded: 0, documents: 0, removals: 0 };
   #spoiled = false;
   /** Neighbouring lines mostly belong to one collection. */
   #lastCid = '';
@@ -78,9 +79,9 @@ export class DocumentApplier {
     this.#knownTick = options.knownTick;
   }
 
-  /** Lines passed over because their collection is not followed. */
-  get excluded(): number {
-    return this.#excluded;
+  /** What became of the lines so far. */
+  get counts(): AppliedLines {
+    return this.#counts;
   }
 
   /**
@@ -112,8 +113,13 @@ export class DocumentApplier {
       const collection = this.#collection(lines);
       if (!collection) return;
       this.#noteRevision(lines.rev);
-      if (lines.type === MarkerType.remove) this.#remove(collection, lines);
-      else this.#upsert(collection, lines, body);
+      if (lines.type === MarkerType.remove) {
+        this.#remove(collection, lines);
+        this.#counts.removals++;
+      } else {
+        this.#upsert(collection, lines, body);
+        this.#counts.documents++;
+      }
     } catch (error) {
       throw error instanceof ServiceError ? offending(error, body, lines) : error;
     }
@@ -134,6 +140,8 @@ export class DocumentApplier {
     if (run.upsertType !== undefined && run.upsertType !== wanted) return run.count;
     this.#documents.writeRun(collection, run);
     this.#revisions.addNumber(run.largestRevision);
+    this.#counts.removals += run.removals;
+    this.#counts.documents += run.count - run.removals;
     return 0;
   }
 
@@ -170,8 +178,9 @@ export class DocumentApplier {
     const found = this.#find(cid, cname);
     if (found) return lines.tick > this.#copiedUpTo ? found : undefined;
     const named = { cid, name: cname };
-    if (!isFollowed(this.#restriction, named, this.#theirs.find(cid, cname))) this.#excluded++;
-    else if (!this.#theirs.isOutdated(named, lines.tick)) throw this.#theirs.missing(named);
+    if (!isFollowed(this.#restriction, named, this.#theirs.find(cid, cname))) {
+      this.#counts.excluded++;
+    } else if (!this.#theirs.isOutdated(named, lines.tick)) throw this.#theirs.missing(named);
     return undefined;
   }
 

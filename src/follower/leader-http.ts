@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import { Readable } from 'node:stream';
 import { Pool, type Dispatcher } from 'undici';
 import { ServiceError } from '../model/errors.ts';
-import { readErrorBody } from '../protocol/error-body.ts';
+import { readErrorBody, remoteErrorText } from '../protocol/error-body.ts';
 import { Header } from '../protocol/headers.ts';
 import { DamagedBody, RefusedAnswer } from './classify.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -104,9 +104,11 @@ export class LeaderHttp {
     if (answer.status >= 200 && answer.status < 300) return answer;
     const text = answer.statusText || (STATUS_CODES[answer.status] ?? '');
     const remote = readErrorBody(answer.body.toString('utf8'));
+    // Pages for people, which something in between may have sent, are not repeated.
+    const said = remote === undefined ? '' : `: ${remoteErrorText(remote)}`;
     throw new ServiceError(
       'leaderError',
-      `got invalid response from master at ${this.#endpoint}: HTTP ${answer.status}: ${text}`,
+      `got invalid response from master at ${this.#endpoint}: HTTP ${answer.status}: ${text}${said}`,
       { cause: new RefusedAnswer(answer.status, remote) },
     );
   }

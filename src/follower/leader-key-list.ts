@@ -3,6 +3,7 @@ import type { Tick } from '../model/tick.ts';
 import { parseJson, splitArray } from '../protocol/json-text.ts';
 import type { LeaderClient } from './leader-client.ts';
 import type { HttpAnswer } from './leader-http.ts';
+import type { ReplicationFigures } from './replication-figures.ts';
 
 /** A stretch of a list of keys. */
 export interface LeaderKeyChunk {
@@ -21,6 +22,15 @@ export interface KeyListRequest {
   readonly batchId?: string | undefined;
 }
 
+/** What a list is asked for; as the figures call it. */
+type Asked = 'chunks' | 'keys' | 'docs';
+
+interface KeyListDeps {
+  readonly client: LeaderClient;
+  /** Gets what all lists cost. */
+  readonly figures: ReplicationFigures['keys'];
+}
+
 /** A list that nobody uses ends after 300 seconds. */
 const TOUCH_AFTER_MS = 60_000;
 
@@ -32,14 +42,16 @@ export class LeaderKeyList {
   readonly id: string;
   readonly count: number;
   readonly #client: LeaderClient;
+  readonly #figures: KeyListDeps['figures'];
   readonly #chunkSize: number;
   #usedAtMs = performance.now();
 
   private constructor(
-    deps: { client: LeaderClient },
+    deps: KeyListDeps,
     options: { readonly id: string; readonly count: number; readonly chunkSize: number },
   ) {
     this.#client = deps.client;
+    this.#figures = deps.figures;
     this.id = options.id;
     this.count = options.count;
     this.#chunkSize = options.chunkSize;
@@ -47,25 +59,27 @@ export class LeaderKeyList {
 
   /** @param chunkSizeOf how many keys a chunk of a list of so many is to have, at least 100 */
   static async open(
-    client: LeaderClient,
+    deps: KeyListDeps,
     { collection, to, batchId }: KeyListRequest,
     chunkSizeOf: (count: number) => number,
     signal: AbortSignal,
   ): Promise<LeaderKeyList> {
+    const { client } = deps;
     const answer = await client.keyList('POST', { query: { collection, to, batchId } }, signal);
     const value = jsonOf(client, answer);
     const { id, count } = (value ?? {}) as { readonly id?: unknown; readonly count?: unknown };
     if (typeof id !== 'string' || typeof count !== 'number' || !(count >= 0)) {
       throw invalid(client, 'a list of keys has no id or no count');
     }
-    return new LeaderKeyList({ client }, { id, count, chunkSize: chunkSizeOf(count) });
+    return new LeaderKeyList(deps, { id, count, chunkSize: chunkSizeOf(count) });
   }
 
   /** All chunks, in the byte order of keys. */
   async chunks(signal: AbortSignal): Promise<readonly LeaderKeyChunk[]> {
     const { id } = this;
     const query = { chunkSize: this.#chunkSize };
-    const list = this.#list(await this.#client.keyList('GET', { id, query }, signal));
+    const asked = this.#counted('chunks', this.#client.keyList('GET', { id, query }, signal));
+    const list = this.#list(await asked);
     return list.map((each) => {
       const { low, high, hash } = (each ?? {}) as Partial<Record<keyof LeaderKeyChunk, unknown>>;
       if (typeof low === 'string' && typeof high === 'string' && typeof hash === 'string') {
@@ -118,7 +132,7 @@ export class LeaderKeyList {
   }
 
   #put(
-    type: 'keys' | 'docs',
+    type: Exclude<Asked, 'chunks'>,
     chunk: number,
     body: readonly number[] | undefined,
     signal: AbortSignal,
@@ -127,7 +141,20 @@ export class LeaderKeyList {
     this.#usedAtMs = performance.now();
     const query = { type, chunk, chunkSize: this.#chunkSize };
     const text = body === undefined ? '' : JSON.stringify(body);
-    return this.#client.keyList('PUT', { id, query, body: text }, signal);
+    return this.#counted(type, this.#client.keyList('PUT', { id, query, body: text }, signal));
+  }
+
+  async #counted(what: Asked, answer: Promise<HttpAnswer>): Promise<HttpAnswer> {
+    const figures = this.#figures[what];
+    figures.requests++;
+    const beganMs = performance.now();
+    try {
+      const { body } = await answer;
+      this.#figures.bytes += body.length;
+    } finally {
+      figures.requestMs += performance.now() - beganMs;
+    }
+    return answer;
   }
 
   #list(answer: HttpAnswer): readonly unknown[] {

@@ -9,7 +9,7 @@ import { MarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
-import { type AppliedFigures, Draft } from './applier-draft.ts';
+import { type AppliedFigures, Draft, NOTHING_APPLIED } from './applier-draft.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { DdlApplier } from './ddl-applier.ts';
 import { DocumentApplier, offending } from './document-applier.ts';
@@ -91,7 +91,7 @@ export class PageApplier {
     this.#ahead = checkpoint;
     this.#committed = checkpoint;
     this.#incarnation = checkpoint.incarnation;
-    this.#figures = { events: 0, excluded: 0 };
+    this.#figures = NOTHING_APPLIED;
   }
 
   /** The position as stored. */
@@ -101,6 +101,16 @@ export class PageApplier {
 
   get figures(): AppliedFigures {
     return this.#figures;
+  }
+
+  /** What was applied besides what was passed over, since the figures were these. */
+  appliedSince(before: AppliedFigures): Omit<AppliedFigures, 'excluded'> {
+    const { events, documents, removals } = this.#figures;
+    return {
+      events: events - before.events,
+      documents: documents - before.documents,
+      removals: removals - before.removals,
+    };
   }
 
   /** Events that failed and were passed over. */
@@ -223,7 +233,7 @@ export class PageApplier {
     const plan = this.#ddl.plan(line);
     const draft = this.#draft();
     draft.applied(tick);
-    if (plan === 'excluded') draft.excluded++;
+    if (plan === 'excluded') draft.count({ excluded: 1 });
     if (plan === 'done' || plan === 'excluded') {
       // The next batch stores it.
       this.#advance(draft);
@@ -277,7 +287,7 @@ export class PageApplier {
     }
     documents.endGroup();
     documents.finish(tick);
-    draft.excluded += documents.excluded;
+    draft.count(documents.counts);
     if (appliedChunks < open.chunks) {
       draft.open.set(tid, { ...open, appliedChunks, appliedLines });
       return;
@@ -342,7 +352,7 @@ export class PageApplier {
 
   #advance(draft: Draft): void {
     this.#ahead = draft.checkpoint(this.#ahead.updatedMs);
-    this.#figures = { events: draft.events, excluded: draft.excluded };
+    this.#figures = draft.figures;
   }
 
   /**

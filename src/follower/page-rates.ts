@@ -5,6 +5,9 @@ import type { Tick } from '../model/tick.ts';
 /** What a page of the leader's log came to. */
 export interface AppliedPage {
   readonly events: number;
+  /** Of these, documents put in or replaced, and removed. */
+  readonly documents: number;
+  readonly removals: number;
   readonly bytes: number;
   /** Position before and after it. */
   readonly from: Tick;

@@ -164,7 +164,7 @@ export class PageStep {
     const end = this.#lines();
     this.#staging.flush();
     this.#documents.finish(draft.processedTick);
-    draft.excluded += this.#documents.excluded;
+    draft.count(this.#documents.counts);
     return end;
   }
 

@@ -274,7 +274,7 @@ export class TailingSyncer {
     const beganMs = performance.now();
     await applier.apply({ ...page, scannedTo }, signal);
     const ms = performance.now() - beganMs;
-    const done = { events: applier.figures.events - figures.events, bytes: page.body.length };
+    const done = { ...applier.appliedSince(figures), bytes: page.body.length };
     this.#deps.progress.page({ ...done, ms, from: checkpoint.processedTick, to: scannedTo });
     if (!this.#options.config.verbose) return;
     this.#deps.logger.info({ ...done, to: scannedTo.toString(), ms }, 'page applied');

@@ -102,6 +102,19 @@ function sendPieces(ctx: Exchange, pieces: readonly Buffer[]): void {
   res.end();
 }
 
+/** What a stop ends, by its signal, which one listener hears for however many connections. */
+const endedByStop = new WeakMap<AbortSignal, Set<AbortController>>();
+
+function endedBy(stop: AbortSignal): Set<AbortController> {
+  const known = endedByStop.get(stop);
+  if (known) return known;
+  const controllers = new Set<AbortController>();
+  endedByStop.set(stop, controllers);
+  const end = (): void => controllers.forEach((each) => each.abort());
+  stop.addEventListener('abort', end, { once: true });
+  return controllers;
+}
+
 /** Made once a connection: a signal for each request is what a server with little to do would mostly make. */
 const signals = new WeakMap<Socket, AbortSignal>();
 
@@ -115,12 +128,11 @@ function connectionSignal({ req, state }: Exchange): AbortSignal {
   // Requests that were sent together listen to it together.
   setMaxListeners(0, signal);
   const stop = state.limits.signal;
-  const abort = (): void => controller.abort();
-  if (stop.aborted || socket.destroyed) abort();
-  stop.addEventListener('abort', abort);
+  const ended = endedBy(stop).add(controller);
+  if (stop.aborted || socket.destroyed) controller.abort();
   socket.once('close', () => {
-    stop.removeEventListener('abort', abort);
-    abort();
+    ended.delete(controller);
+    controller.abort();
   });
   signals.set(socket, signal);
   return signal;

@@ -3,6 +3,7 @@ import { reportOf } from './detached-request.ts';
 import { answerJson } from './replication-answer.ts';
 import { readReplicationBody } from './replication-body.ts';
 import type { ReplicationCommands, ReplicationRequest } from './replication-dispatch.ts';
+import { givenRequestId } from './request-id.ts';
 import { asSyncFailure, syncResultBody } from './replication-sync.ts';
 
 /** The command that makes a follower, under its names of 2.7 and of 3.8 (contract 3.8). */
@@ -26,7 +27,9 @@ async function makeFollower(
   const report = reportOf(ctx.req);
   if (report) report.progress = () => applier.state().state.sync;
   try {
-    const { state, copied } = await applier.follow(body, ctx.state.limits.signal);
+    const { state, copied } = await applier.follow(body, ctx.state.limits.signal, {
+      requestId: givenRequestId(ctx.headers),
+    });
     // Addition: what was copied, as `sync` answers it.
     answerJson(ctx, { ...state, copied: syncResultBody(copied) });
   } catch (error) {

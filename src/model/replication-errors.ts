@@ -24,7 +24,8 @@ export const REPLICATION_ERRORS = {
     errorNum: 1402,
     httpStatus: 500,
     message: 'master error',
-    cause: 'The leader answered with a status that is no success; the message has it.',
+    cause:
+      'The leader answered with a status that is no success; the message has it, and what the leader says.',
     cure: 'Look at the log of the leader. Check the database name and the user.',
   },
   leaderIncompatible: {

@@ -16,6 +16,9 @@ export interface RemoteError {
   readonly errorMessage: string;
 }
 
+/** Of what a server says this much is repeated. */
+const TEXT_MAX = 200;
+
 /** The body of the answer to a request that failed. Additional fields cannot hide the four. */
 export function errorBody(error: ServiceError): ErrorBody {
   return {
@@ -44,4 +47,11 @@ export function readErrorBody(text: string): RemoteError | undefined {
   const { error, errorNum, errorMessage } = body as Record<string, unknown>;
   if (error !== true || typeof errorNum !== 'number') return undefined;
   return { errorNum, errorMessage: typeof errorMessage === 'string' ? errorMessage : '' };
+}
+
+/** What another server has said, fit for a line of a log: short, and without anything that is no character. */
+export function remoteErrorText({ errorNum, errorMessage }: RemoteError): string {
+  const text = errorMessage.replace(/[\p{C}\p{Z}]+/gu, ' ').trim();
+  const shown = text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}...` : text;
+  return `${shown} (error ${errorNum})`.trimStart();
 }

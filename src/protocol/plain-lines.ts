@@ -63,6 +63,8 @@ export class PlainLines {
   tickDigits = 0;
   /** Type of the upserts; undefined when there are only removals. */
   upsertType: number | undefined;
+  /** How many of the lines are removals. */
+  removals = 0;
   /** Transaction of all lines, empty outside of one. */
   tid = '';
   /** Id and name of the collection of all lines; empty in journals. */
@@ -120,6 +122,7 @@ export class PlainLines {
     this.start = start;
     this.count = 0;
     this.upsertType = undefined;
+    this.removals = 0;
     this.#hasOldRevisions = false;
     this.ascending = true;
     this.tickDigits = this.#digitsAt(start + HEAD.length);
@@ -185,8 +188,10 @@ export class PlainLines {
     this.revEnds[i] = revEnd;
     this.tails[i] = tail;
     this.ends[i] = end;
-    if (type === MarkerType.remove) this.ascending = false;
-    else this.upsertType = type;
+    if (type === MarkerType.remove) {
+      this.ascending = false;
+      this.removals++;
+    } else this.upsertType = type;
     if (tail > revEnd + 1) this.#hasOldRevisions = true;
     this.ascending &&= i === 0 || this.#isAbove(i);
     this.count = i + 1;

@@ -208,7 +208,7 @@ test('the commands of the built program reach a server', async () => {
   const endpoint = await server.endpoint();
   await using state = TicklogProcess.start(['logger', 'state', '--server.endpoint', endpoint]);
   expect(await state.ended()).toBe(0);
-  expect(JSON.parse(state.stdout)).toMatchObject({ state: { running: true } });
+  expect(state.stdout).toMatch(/^Log {6}running; /);
 });
 
 test('following ends quietly with SIGINT, having printed what was logged', async () => {

@@ -166,8 +166,9 @@ describe('a follower', () => {
     const leading = await runCli(['status', '--server.endpoint', leader.endpoint]);
     expect(leading.stdout).toContain('leader of 1 client\n');
 
-    const stopped = await runCli(['applier', 'stop', ...at]);
+    const stopped = await runCli(['applier', 'stop', '-o', 'json', ...at]);
     expect(JSON.parse(stopped.stdout)).toMatchObject({ state: { running: false } });
+    expect((await runCli(['applier', 'state', ...at])).stdout).toContain('Applier  STOPPED since ');
     expect((await runCli(['status', ...at])).stdout).toContain('Applier  STOPPED since ');
   });
 

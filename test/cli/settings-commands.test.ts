@@ -32,12 +32,92 @@ test.each([
   ['applier stop', 'PUT applier-stop'],
   ['applier state', 'GET applier-state'],
   ['applier forget', 'DELETE applier-state'],
-])('%s is one %s, whose answer is printed as JSON', async (verb, what) => {
-  const { code, stdout, stderr, requests } = await run(verb.split(' '));
+])('%s is one %s, whose answer -o json prints as it is', async (verb, what) => {
+  const { code, stdout, stderr, requests } = await run([...verb.split(' '), '-o', 'json']);
   expect(code).toBe(0);
   expect(stderr).toBe('');
   expect(JSON.parse(stdout)).toEqual({ did: what });
   expect(requests).toEqual([{ what, query: '', body: '' }]);
+});
+
+/** What a verb prints for people when it is answered so. */
+async function printed(argv: readonly string[], what: string, body: object): Promise<string> {
+  const [method = '', name = ''] = what.split(' ');
+  const { code, stdout, stderr, requests } = await run(argv, {
+    [`${method} ${command(name)}`]: () => ({ body }),
+  });
+  expect({ code, stderr, requests: requests.length }).toEqual({ code: 0, stderr: '', requests: 1 });
+  return stdout;
+}
+
+test.each([
+  [true, 'the logger runs: changes are logged\n'],
+  [false, 'the logger is STOPPED: changes are not logged\n'],
+])('logger start and stop say in words whether it runs: %s', async (running, words) => {
+  expect(await printed(['logger', 'start'], 'PUT logger-start', { running })).toBe(words);
+  expect(await printed(['logger', 'stop'], 'PUT logger-stop', { running })).toBe(words);
+});
+
+test('logger state is the part of the status screen about the log, without rates', async () => {
+  const state = {
+    ...{ running: true, lastLogTick: '1700', firstTick: '1000', holeAt: '900', totalEvents: 44 },
+    ...{ heldEvents: 30, heldBytes: 2048 },
+  };
+  const clients = [{ serverId: '23', lastServedTick: '1690', from: '5', time: 'T1' }];
+  expect(await printed(['logger', 'state'], 'GET logger-state', { state, clients })).toBe(`\
+Log      running; ticks 1000 to 1700, 30 events, 2.00 KiB
+         followers whose position is below tick 900 must copy anew
+Clients  SERVER ID  TICK    BEHIND  LOG KEPT  LAST SEEN
+         23         1690  10 ticks         -  T1
+Errors   none
+`);
+});
+
+describe.each([
+  [['applier', 'start'], 'PUT applier-start'],
+  [['applier', 'stop'], 'PUT applier-stop'],
+  [['applier', 'state'], 'GET applier-state'],
+  [['applier', 'forget'], 'DELETE applier-state'],
+])('%j prints the part of the status screen about following', (argv, what) => {
+  test('with the leader, the position and what is wrong', async () => {
+    const state = {
+      ...{ running: false, phase: 'failed', since: 'T0', ticksBehind: null },
+      ...{ lastAppliedContinuousTick: '700', lastAvailableContinuousTick: '800' },
+      whyStopped: { errorNum: 1414, errorMessage: 'the place is gone' },
+      lastError: { errorNum: 1414, errorMessage: 'the place is gone', time: 'T0' },
+    };
+    const answer = { state, endpoint: 'tcp://10.1.2.3:8529', database: 'shop' };
+    const screen = await printed(argv, what, answer);
+    expect(screen).toMatch(/^Leader {3}tcp:\/\/10\.1\.2\.3:8529, database shop\n/);
+    expect(screen).toContain('\nApplier  STOPPED by an error since T0');
+    expect(screen).toContain("applied up to tick 700; the leader's log was at 800 when");
+    expect(screen).toContain('\nErrors   stopped: the place is gone (error 1414, T0)\n');
+    expect(screen).toContain('\n           what to do: ');
+  });
+
+  test('without a leader', async () => {
+    const state = { running: false, phase: 'stopped', lastError: { errorNum: 0 } };
+    expect(await printed(argv, what, { state })).toBe(
+      'Applier  not set up: follows nobody\nErrors   none\n',
+    );
+  });
+});
+
+test('config prints each setting as --set takes it', async () => {
+  const config = { endpoint: 'tcp://a:1', chunkSize: 0, autoStart: true, username: '' };
+  const lists = { restrictCollections: ['a', 'b'] };
+  expect(await printed(['applier', 'config'], 'GET applier-config', { ...config, ...lists }))
+    .toBe(`\
+SETTING              VALUE
+endpoint             tcp://a:1
+chunkSize            0
+autoStart            true
+username
+restrictCollections  a,b
+`);
+  expect(await printed(['logger', 'config'], 'GET logger-config', { maxEvents: 5000 })).toBe(
+    'SETTING    VALUE\nmaxEvents  5000\n',
+  );
 });
 
 test('applier start --from hands over a tick beyond 2^53 unchanged', async () => {

@@ -114,6 +114,9 @@ describe('/_admin/metrics', () => {
       expect(valueOf(samples, 'ticklog_applier_lag_seconds', SYSTEM)).toBe(0);
       expect(valueOf(samples, 'ticklog_applier_lag_ticks', SYSTEM)).toBe(0);
       expect(valueOf(samples, 'arangodb_replication_tailing_markers_total')).toBe(1);
+      expect(valueOf(samples, 'arangodb_replication_tailing_documents_total')).toBe(1);
+      expect(valueOf(samples, 'arangodb_replication_tailing_removals_total')).toBe(0);
+      expect(valueOf(samples, 'arangodb_replication_initial_sync_bytes_received_total')).toBe(0);
       expect(valueOf(samples, 'arangodb_replication_dump_documents_total')).toBe(1);
       for (const name of ['dump_bytes_received', 'tailing_bytes_received', 'tailing_requests']) {
         expect(valueOf(samples, `arangodb_replication_${name}_total`)).toBeGreaterThan(0);
@@ -124,6 +127,33 @@ describe('/_admin/metrics', () => {
       expect(valueOf(samples, 'ticklog_store_writes_refused')).toBe(0);
       expect(valueOf(samples, 'ticklog_store_damage_total')).toBe(0);
     }, 20_000);
+  });
+
+  test('of a follower that is mended show what the comparison of keys has cost', async () => {
+    await using source = await openServer();
+    await using other = await openServer();
+    await using client = connect(source.url);
+    await using copying = connect(other.url);
+    const copy = copying.use();
+    const ships = await client.use().createCollection('ships');
+    await ships.insertMany([{ _key: 'a' }, { _key: 'b' }, { _key: 'c' }]);
+    await copy.makeFollower({ endpoint: source.url });
+    await ships.remove('b');
+    await vi.waitFor(async () => expect(await copy.collection('ships').count()).toBe(2), 10_000);
+    await copy.applier.stop();
+    await ships.insertMany([{ _key: 'd' }, { _key: 'e' }]);
+    const body = JSON.stringify({ endpoint: source.url, incremental: true });
+    await request(other, '/_api/replication/sync', { method: 'PUT', body });
+    const samples = await samplesOf(other);
+    const value = (name: string): number => valueOf(samples, `arangodb_replication_${name}_total`);
+    expect(value('tailing_removals')).toBe(1);
+    expect(value('initial_sync_keys_requests')).toBe(1);
+    expect(value('initial_sync_docs_requests')).toBe(1);
+    expect(value('initial_sync_docs_requested')).toBe(2);
+    expect(value('initial_sync_bytes_received')).toBeGreaterThan(100);
+    for (const what of ['chunks', 'keys', 'docs']) {
+      expect(value(`initial_${what}_requests_time`)).toBeGreaterThan(0);
+    }
   });
 
   test('count requests by route, however different their paths are', async () => {

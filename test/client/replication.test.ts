@@ -1,15 +1,20 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, expectTypeOf, test } from 'vitest';
 import {
+  type ApplierState,
   type Client,
   CollectionType,
   connect,
   type DatabaseClient,
   type DumpEntry,
+  type LoggerStatus,
+  type LogState,
   MarkerType,
   type OpenServer,
   openServer,
 } from '../../src/index.ts';
+import type * as leader from '../../src/leader/logger.ts';
 import '../support/check-client-answers.ts';
+import { command, startScriptedServer } from '../support/scripted-server.ts';
 
 let server: OpenServer;
 let client: Client;
@@ -219,6 +224,69 @@ test('the logger tells the stretches of its log, and what a part of it cuts off'
   )[0]!;
   const cut = await db.logger.openTransactions({ from, to: begun.tick });
   expect(cut).toMatchObject({ ids: [begun.tid], resumeAfter: BigInt(begun.tid) - 1n });
+});
+
+describe('a state has a type for all that the server answers:', () => {
+  test('of the logger', async () => {
+    expectTypeOf<keyof LogState>().toEqualTypeOf<keyof leader.LoggerState>();
+    expectTypeOf<keyof LoggerStatus>().toEqualTypeOf<keyof leader.LoggerStatus>();
+    expectTypeOf<keyof LoggerStatus['server']>().toEqualTypeOf<
+      keyof leader.LoggerStatus['server']
+    >();
+    expectTypeOf<keyof LoggerStatus['clients'][0]>().toEqualTypeOf<
+      keyof leader.LoggerStatus['clients'][0]
+    >();
+    const boats = await db.createCollection('boats');
+    await boats.insert({ _key: 'argo' });
+    const { state, server: answering } = await db.logger.state();
+    expect(state.heldEvents).toBe(3);
+    expect(state.heldBytes).toBeGreaterThan(100);
+    expect(state.lastUncommittedLogTick).toBe(state.lastLogTick);
+    const [run, ...later] = answering.incarnations;
+    expect([run?.foundTick, later]).toEqual([0n, []]);
+    expect(run?.firstTick).toBeLessThanOrEqual(state.firstTick);
+  });
+
+  /** The members that there always are, and those that come and go. */
+  const MEMBERS = Object.keys({
+    ...{ running: 1, phase: 1, since: 1, time: 1, progress: 1, lastError: 1, openTransactions: 1 },
+    ...{ lastAppliedContinuousTick: 1, lastProcessedContinuousTick: 1, safeResumeTick: 1 },
+    ...{ lastAvailableContinuousTick: 1, totalRequests: 1, totalFailedConnects: 1, totalEvents: 1 },
+    ...{ totalOperationsExcluded: 1, totalResyncs: 1, totalIgnoredErrors: 1, lastIgnoredError: 1 },
+    ...{ totalFetchTime: 1, averageFetchTime: 1, totalApplyTime: 1, averageApplyTime: 1 },
+    ...{ whyStopped: 1, whyWaiting: 1, ticksBehind: 1, secondsBehind: 1, sync: 1, following: 1 },
+  } satisfies Record<keyof ApplierState, 1>);
+
+  test('of an applier', async () => {
+    const boats = await db.createCollection('boats');
+    await boats.insert({ _key: 'argo' });
+    await using other = await openServer();
+    await using follower = connect(other.url);
+    const { applier } = follower.use();
+    expect(Object.keys((await applier.state()).state)).not.toContain('following');
+    await follower.use().makeFollower({ endpoint: server.url });
+    const { state } = await applier.state();
+    expect(Object.keys(state)).toContain('following');
+    expect(Object.keys(state).filter((name) => !MEMBERS.includes(name))).toEqual([]);
+    expect(state).toMatchObject({ totalIgnoredErrors: 0, openTransactions: [] });
+    await applier.stop();
+  });
+
+  test('with ticks that no number can hold', async () => {
+    const { state } = await db.applier.state();
+    const [tick, startTick] = ['9007199254740993', '9007199254740995'];
+    const open = { tid: '7', startTick, stagedLines: 2, stagedBytes: 90, appliedLines: 0 };
+    const lastIgnoredError = { tick, errorNum: 1203, errorMessage: 'no such collection' };
+    const body = { state: { ...state, lastIgnoredError, openTransactions: [open] }, server: {} };
+    await using scripted = await startScriptedServer({
+      [`GET ${command('applier-state')}`]: () => ({ body }),
+    });
+    await using other = connect(scripted.endpoint);
+    expect((await other.use().applier.state()).state).toMatchObject({
+      lastIgnoredError: { ...lastIgnoredError, tick: 9007199254740993n },
+      openTransactions: [{ ...open, startTick: 9007199254740995n }],
+    });
+  });
 });
 
 test('collections are loaded, unloaded and rotated', async () => {

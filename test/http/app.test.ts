@@ -8,28 +8,8 @@ import { readBody } from '../../src/http/body.ts';
 import { sendEmpty, sendResult } from '../../src/http/respond.ts';
 import { ServiceError } from '../../src/model/errors.ts';
 import { type TestServer, openTestServer } from '../support/http-server.ts';
+import { recordingLogger } from '../support/recording-logger.ts';
 import { expectError } from './expect-error.ts';
-
-interface LoggedLine {
-  readonly level: string;
-  readonly context: Record<string, unknown>;
-  readonly message: string;
-}
-
-function recordingLogger(): { logger: Logger; lines: LoggedLine[] } {
-  const lines: LoggedLine[] = [];
-  const at = (level: string) => (context: object, message: string) => {
-    lines.push({ level, context: context as Record<string, unknown>, message });
-  };
-  const logger: Logger = {
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    child: () => logger,
-  };
-  return { logger, lines };
-}
 
 /** A server with routes that misbehave. */
 async function openOddServer(logger?: Logger): Promise<TestServer> {

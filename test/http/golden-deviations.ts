@@ -248,10 +248,10 @@ export const DEVIATIONS: readonly Deviation[] = [
     why: '5.2: a start from a given tick forgets the position, and a state shows none of before it',
   },
   {
-    files: /^applier\/(?:config-put|start|state)-malformed-endpoint/,
+    files: /^(?:sync\/|applier\/(?:config-put|start|state)-)malformed-endpoint/,
     ...{ status: 400, errorNum: 1410 },
     lacks: /Tick$/,
-    why: '0: an endpoint that is none is refused where it is set',
+    why: '0: an endpoint that is none is refused where it is said',
   },
   {
     files: /^applier\/state-leader-gone-no-retries/,

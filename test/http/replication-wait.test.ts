@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { request } from 'undici';
 import type { Collection } from '../../src/documents/collection.ts';
@@ -150,6 +151,17 @@ describe('logger-follow with wait', () => {
     await vi.waitFor(() => expect(waiting).toHaveBeenCalled(), 10_000);
     server.abort();
     expect((await held).status).toBe(204);
+  });
+
+  test('the end of the server ends that of many clients, which one listener waits for', async () => {
+    const waiting = vi.spyOn(server.database.changelog, 'waitAbove');
+    const before = getEventListeners(server.signal, 'abort').length;
+    const held = Array.from({ length: 20 }, () => server.get('logger-follow?wait=60'));
+    await vi.waitFor(() => expect(waiting).toHaveBeenCalledTimes(20), 10_000);
+    expect(getEventListeners(server.signal, 'abort').length).toBeLessThanOrEqual(before + 1);
+    server.abort();
+    const statuses = (await Promise.all(held)).map(({ status }) => status);
+    expect(statuses).toEqual(held.map(() => 204));
   });
 
   test('a client that goes away ends it', async () => {

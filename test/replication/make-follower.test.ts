@@ -10,6 +10,7 @@ import {
   page,
   refusal,
 } from '../support/leader-script.ts';
+import { recordingLogger } from '../support/recording-logger.ts';
 import { contentOf } from '../support/sync-follower.ts';
 
 const OPTIONS = { fetchRetries: 0 };
@@ -124,6 +125,24 @@ describe.each(['make-follower', 'make-slave'])('PUT %s', (command) => {
     });
     expect(answer.json).toEqual(error(404, 1228));
   });
+});
+
+test('what it logs has the id of the request', async () => {
+  await using leader = await openLeader();
+  const { logger, lines } = recordingLogger();
+  const { send } = await openHttpFollower(OPTIONS, logger);
+  const headers = { 'x-request-id': 'mine-1' };
+  await send('PUT', 'make-follower', { endpoint: endpointOf(leader) }, headers);
+  await send('PUT', 'applier-stop');
+  const end = lines.findIndex(({ message }) => message === 'applier started');
+  const copying = lines.slice(0, end + 1);
+  expect(copying.filter(({ context }) => context['requestId'] !== 'mine-1')).toEqual([]);
+  const told = copying.filter(({ level }) => level !== 'debug').map(({ message }) => message);
+  expect(told).toEqual(['sync begins', 'sync finished', 'applier started']);
+  // What it does from then on is nobody's request.
+  const later = lines.slice(end + 1);
+  expect(later.at(-1)?.message).toBe('applier stopped');
+  expect(later.filter(({ context }) => context['requestId'] !== undefined)).toEqual([]);
 });
 
 describe('a copy that fails', () => {

@@ -209,7 +209,7 @@ function openServer(): Promise<TestServer> {
           syncCommands({
             syncer,
             logger: silentLogger,
-            serverId: parts.store.server.serverId,
+            store: parts.store,
             isApplierRunning: (database) => appliers.of(database).isRunning,
           }),
         ),

@@ -93,7 +93,9 @@ describe.skipIf(!OLD)('the answers of a real 1.4.3 leader', () => {
     });
     await expect(follower.sync()).rejects.toMatchObject({
       errorNum: 1402,
-      message: `got invalid response from master at ${script.endpoint}: HTTP 404: Not Found`,
+      message:
+        `got invalid response from master at ${script.endpoint}: HTTP 404: Not Found: ` +
+        'database not found (error 1228)',
     });
   });
 });

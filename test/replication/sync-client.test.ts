@@ -324,7 +324,8 @@ describe('failures', () => {
     const error = await failure(leader.client.state(live));
     expect(error.errorNum).toBe(1402);
     expect(error.message).toBe(
-      `got invalid response from master at ${leader.script.endpoint}: HTTP ${status}: ${text}`,
+      `got invalid response from master at ${leader.script.endpoint}: HTTP ${status}: ${text}: ` +
+        'database not found (error 1228)',
     );
     expect(refusedAnswer(error)).toMatchObject({
       status,

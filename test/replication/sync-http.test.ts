@@ -12,6 +12,7 @@ import {
   json,
   loggerState,
   page,
+  refusal,
 } from '../support/leader-script.ts';
 
 const SYNC = '/_api/replication/sync';
@@ -22,11 +23,10 @@ function openFollower(running: { applier: boolean } = { applier: false }): Promi
     routers: (parts) => {
       const copies = new CollectionCopies(parts);
       const syncer = new InitialSyncer({ ...parts, copies });
-      const { serverId } = parts.store.server;
       const isApplierRunning = (): boolean => running.applier;
       return [
         replicationDispatch(
-          syncCommands({ syncer, logger: silentLogger, serverId, isApplierRunning }),
+          syncCommands({ ...parts, syncer, logger: silentLogger, isApplierRunning }),
         ),
       ];
     },
@@ -168,25 +168,56 @@ describe('PUT sync', () => {
     });
   });
 
-  it('an endpoint that is none is 500/4', async () => {
+  it.each([
+    [{ endpoint: 'foo' }, "'foo' is not an endpoint such as tcp://127.0.0.1:8529"],
+    [{ endpoint: 'tcp://h:99999' }, "'tcp://h:99999' is not an endpoint such as"],
+    [{ endpoint: 'tcp://u:secret@h:1' }, "'tcp://...@h:1' is not an endpoint such as"],
+    [{ endpoint: 'tcp://127.0.0.1:1', requestTimeout: -1 }, 'requestTimeout must not be negative'],
+    [{ endpoint: 'tcp://127.0.0.1:1', connectTimeout: 1e7 }, 'connectTimeout must not be above'],
+  ])('%j is 400/1410, as for make-follower', async (body, message) => {
     await using server = await openFollower();
-    expect((await server.request('PUT', SYNC, { body: { endpoint: 'foo' } })).json).toEqual({
-      error: true,
-      errorMessage: 'invalid endpoint',
-      code: 500,
-      errorNum: 4,
-    });
+    const { status, json } = await server.request('PUT', SYNC, { body });
+    expect([status, json['errorNum']]).toEqual([400, 1410]);
+    expect(json['errorMessage']).toContain(message);
+  });
+
+  it.each([
+    ['requestTimeout', 'GET logger-state'],
+    ['initialSyncMaxWaitTime', 'GET dump'],
+  ])('gives up a leader that is silent for longer than %s', async (setting, silent) => {
+    await using leader = await openLeader();
+    leader.always(silent, { ...page([]), delayMs: 60_000 });
+    await using server = await openFollower();
+    const body = { endpoint: leader.endpoint, [setting]: 0.2 };
+    const answer = await server.request('PUT', SYNC, { body });
+    expect([answer.status, answer.json['errorNum']]).toEqual([500, 1400]);
+    expect(answer.json['errorMessage']).toContain(
+      `could not connect to master at ${leader.endpoint}`,
+    );
   });
 
   it('a database that the leader does not have is 500/1402', async () => {
     await using leader = await openLeader();
     await using server = await openFollower();
-    leader.next('GET logger-state', { status: 404 });
+    leader.next('GET logger-state', refusal(404, 1228, 'database not found'));
     const answer = await server.request('PUT', SYNC, { body: { endpoint: leader.endpoint } });
     expect(answer.json).toEqual({
       error: true,
-      errorMessage: `got invalid response from master at ${leader.endpoint}: HTTP 404: Not Found`,
+      errorMessage:
+        `got invalid response from master at ${leader.endpoint}: HTTP 404: Not Found: ` +
+        'database not found (error 1228)',
       code: 500,
+      errorNum: 1402,
+    });
+  });
+
+  it('a page for people in place of an answer is 500/1402, and not repeated', async () => {
+    await using leader = await openLeader();
+    await using server = await openFollower();
+    leader.next('GET logger-state', { status: 403, body: '<h1>Log in first</h1>' });
+    const answer = await server.request('PUT', SYNC, { body: { endpoint: leader.endpoint } });
+    expect(answer.json).toMatchObject({
+      errorMessage: `got invalid response from master at ${leader.endpoint}: HTTP 403: Forbidden`,
       errorNum: 1402,
     });
   });

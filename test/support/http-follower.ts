@@ -1,3 +1,4 @@
+import { type Logger, silentLogger } from '../../src/base/logger.ts';
 import { onTestFinished } from 'vitest';
 import { CollectionCopies } from '../../src/documents/collection-copy.ts';
 import { Appliers } from '../../src/follower/appliers.ts';
@@ -34,9 +35,13 @@ const POLL_MS = 10;
 const TRIES_MAX = 1500;
 
 /** Opens a follower, which is closed when the test is over. */
-export async function openHttpFollower(options: InitialSyncerOptions = {}): Promise<HttpFollower> {
+export async function openHttpFollower(
+  options: InitialSyncerOptions = {},
+  logger: Logger = silentLogger,
+): Promise<HttpFollower> {
   let appliers: Appliers | undefined;
   const server = await openTestServer({
+    logger,
     routers: (parts) => {
       const copies = new CollectionCopies(parts);
       const syncer = new InitialSyncer({ ...parts, copies }, options);
@@ -48,7 +53,7 @@ export async function openHttpFollower(options: InitialSyncerOptions = {}): Prom
       const sync = syncCommands({
         syncer,
         logger: parts.logger,
-        serverId: parts.store.server.serverId,
+        store: parts.store,
         isApplierRunning: (database) => made.of(database).isRunning,
       });
       return [replicationDispatch(applierCommands(made), makeFollowerCommands(made), sync)];

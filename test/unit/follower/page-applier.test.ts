@@ -100,7 +100,9 @@ describe.each([
       ],
       { verified },
     );
-    expect(follower.applier.figures).toEqual({ events: 4, excluded: 3 });
+    expect(follower.applier.figures).toEqual({
+      ...{ events: 4, excluded: 3, documents: 1, removals: 0 },
+    });
     expect(follower.core.system.byName('_users')).toBeUndefined();
     expect(follower.applier.checkpoint.processedTick).toBe(1004n);
   });

@@ -43,8 +43,11 @@ class Model {
   readonly documents = new Map<string, number>();
   entries = 0;
   dead = 0;
+  /** Lines that were applied. */
+  readonly lines = { documents: 0, removals: 0 };
 
   apply({ key, value }: Change): void {
+    this.lines[value === undefined ? 'removals' : 'documents']++;
     const name = `k${key}`;
     const isOld = this.documents.has(name);
     if (value === undefined && !isOld) return;
@@ -86,6 +89,7 @@ test('lines in runs and lines one by one, of transactions that fail and those th
       }
       await apply();
       expect(await follower.content()).toEqual(Object.fromEntries(model.documents));
+      expect(follower.applier.figures).toMatchObject(model.lines);
       const { count, entries, dead } = follower.c.stats;
       expect({ count, entries, dead }).toEqual({
         count: model.documents.size,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ServiceError } from '../../../src/model/errors.ts';
-import { errorBody, readErrorBody } from '../../../src/protocol/error-body.ts';
+import { errorBody, readErrorBody, remoteErrorText } from '../../../src/protocol/error-body.ts';
 
 test('the body carries number, status and text, and what the error adds', () => {
   const error = new ServiceError('conflict', 'precondition failed', {
@@ -34,3 +34,12 @@ test.each(['', '<html>', 'null', '{}', '[]', '{"error":false,"errorNum":1}', '{"
     expect(readErrorBody(text)).toBeUndefined();
   },
 );
+
+test.each([
+  ['database not found', 'database not found (error 1228)'],
+  ['', '(error 1228)'],
+  [' no\r\nstart\u001b[31m \u2028\ud800tick\u0000', 'no start [31m tick (error 1228)'],
+  ['x'.repeat(1000), `${'x'.repeat(200)}... (error 1228)`],
+])('what another server says is one short line: %j', (errorMessage, line) => {
+  expect(remoteErrorText({ errorNum: 1228, errorMessage })).toBe(line);
+});
