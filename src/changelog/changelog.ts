@@ -269,11 +269,13 @@ export class Changelog {
   async readPage(range: LogPageRange): Promise<Page> {
     const { lastTick, removedTick } = this.state;
     const bounded: PageRange = {
-      ...range,
       space: Space.changelog,
       number: this.#number,
       from: range.from > removedTick ? range.from : removedTick,
       to: range.to < lastTick ? range.to : lastTick,
+      limitBytes: range.limitBytes,
+      maxBytes: range.maxBytes,
+      accept: range.accept,
     };
     if (bounded.from < bounded.to) {
       const page = (await this.#tip.page(bounded)) ?? (await this.#readStore(bounded));
@@ -294,7 +296,8 @@ export class Changelog {
     const { lastTick, removedTick } = this.state;
     const number = this.#number;
     const found = await readLastEntry(this.#store.level, {
-      ...{ space: Space.changelog, number },
+      space: Space.changelog,
+      number,
       to: to < lastTick ? to : lastTick,
     });
     return found && found.tick > removedTick ? found : undefined;

@@ -172,5 +172,5 @@ async function inside(
   const written = await transaction.write(collection, (writes) =>
     operation({ writes, collection }),
   );
-  return { ...written, synced: false };
+  return { synced: false, ...written };
 }

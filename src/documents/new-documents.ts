@@ -34,7 +34,9 @@ export function writeNew(
     {
       type: collection.type === CollectionType.edge ? MarkerType.edge : MarkerType.document,
       logFields: collectionFields(cid, name),
-      ...{ firstTick, collection: number, transaction: 0n },
+      firstTick,
+      collection: number,
+      transaction: 0n,
     },
   );
   appender.append(rows);

@@ -66,7 +66,7 @@ export interface LeaderPage {
   /** Tick of the last line, 0 without one. */
   readonly lastIncluded: Tick;
   /** The run of a ticklog leader that wrote the page. */
-  readonly incarnation?: string;
+  readonly incarnation?: string | undefined;
   /** A ticklog leader's checksum was there and right: the lines may be cut instead of parsed. */
   readonly verified: boolean;
 }
@@ -74,7 +74,7 @@ export interface LeaderPage {
 /** A page of the log (contract 2.6). */
 export interface LogPage extends LeaderPage {
   /** Last tick looked at, also when its line was left out. */
-  readonly lastScanned?: Tick;
+  readonly lastScanned?: Tick | undefined;
   /** Newest tick of the log. */
   readonly lastTick: Tick;
   /** Whether the logger runs, if the leader says. */
@@ -82,13 +82,13 @@ export interface LogPage extends LeaderPage {
   /** Whether the log reaches back to `from` without a gap, if the leader says. */
   readonly fromPresent: boolean | undefined;
   /** Commit time of the newest entry on the leader's clock, ms since 1970. */
-  readonly committedAtMs?: number;
+  readonly committedAtMs?: number | undefined;
 }
 
 /** A page of a collection (contract 3.4). */
 export interface DumpPage extends LeaderPage {
   /** From this tick on the removals in the dump are complete; only ticklog leaders tell. */
-  readonly deletionsSince?: Tick;
+  readonly deletionsSince?: Tick | undefined;
 }
 
 export interface FollowRequest {
@@ -98,11 +98,11 @@ export interface FollowRequest {
   readonly chunkSizeBytes: number;
   /** How long the leader may hold the request while there is nothing newer. */
   readonly waitSeconds: number;
-  readonly includeSystem?: boolean;
+  readonly includeSystem?: boolean | undefined;
   /** The barrier to be moved to `from` and prolonged (contract 2.10). */
   readonly barrierId?: string | undefined;
   /** How this leader is to be asked; a plain GET without it. */
-  readonly form?: FollowForm;
+  readonly form?: FollowForm | undefined;
 }
 
 export interface DumpRequest {
@@ -190,8 +190,9 @@ export class LeaderClient {
         : { method: 'PUT', path, body: JSON.stringify(body), extraMs },
       signal,
     );
-    const asked = { kind: 'log', includeSystem: request.includeSystem ?? true } as const;
-    return this.#checked(() => readLogPage(answer, this.#asked({ ...asked, from: request.from })));
+    const { from, includeSystem = true } = request;
+    const asked = this.#asked({ kind: 'log', includeSystem, from });
+    return this.#checked(() => readLogPage(answer, asked));
   }
 
   /** A page of a collection (contract 3.4). */

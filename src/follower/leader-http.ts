@@ -188,8 +188,11 @@ export class LeaderHttp {
     });
   }
 
-  #headersOf({ body, contentType = 'application/json' }: HttpRequest): Record<string, string> {
-    return { ...this.#headers, ...(body === undefined ? {} : { 'content-type': contentType }) };
+  #headersOf({
+    body,
+    contentType = 'application/json',
+  }: HttpRequest): Readonly<Record<string, string>> {
+    return body === undefined ? this.#headers : { 'content-type': contentType, ...this.#headers };
   }
 
   #failure(error: Error): ServiceError {

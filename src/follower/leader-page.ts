@@ -22,12 +22,12 @@ export function readLogPage(answer: HttpAnswer, request: PageRequest): LogPage {
   const fromPresent = textHeader(answer, Header.fromPresent);
   const committedAtMs = Number(textHeader(answer, Header.committedAt) ?? 0);
   return {
-    ...readPage(answer),
-    ...(scanned === undefined ? {} : { lastScanned: headerTick(Header.lastScanned, scanned) }),
+    lastScanned: scanned === undefined ? undefined : headerTick(Header.lastScanned, scanned),
     lastTick: headerTick(Header.lastTick, requiredHeader(answer, Header.lastTick)),
     active: active === undefined ? undefined : active === 'true',
     fromPresent: fromPresent === undefined ? undefined : fromPresent === 'true',
-    ...(committedAtMs > 0 ? { committedAtMs } : {}),
+    committedAtMs: committedAtMs > 0 ? committedAtMs : undefined,
+    ...readPage(answer),
   };
 }
 
@@ -36,8 +36,8 @@ export function readDumpPage(answer: HttpAnswer, request: PageRequest): DumpPage
   assertSealed(answer, request);
   const since = textHeader(answer, Header.deletionsSince);
   return {
+    deletionsSince: since === undefined ? undefined : headerTick(Header.deletionsSince, since),
     ...readPage(answer),
-    ...(since === undefined ? {} : { deletionsSince: headerTick(Header.deletionsSince, since) }),
   };
 }
 
@@ -80,12 +80,11 @@ function readPage(answer: HttpAnswer): LeaderPage {
     checkMore || textHeader(answer, Header.lastIncluded) !== undefined
       ? headerTick(Header.lastIncluded, requiredHeader(answer, Header.lastIncluded))
       : 0n;
-  const incarnation = textHeader(answer, Header.incarnation);
   return {
     body: answer.body,
     checkMore,
     lastIncluded: included,
-    ...(incarnation === undefined ? {} : { incarnation }),
+    incarnation: textHeader(answer, Header.incarnation),
     verified: isVerified(answer),
   };
 }

@@ -230,16 +230,16 @@ export class TailingSyncer {
         `fetching master log from offset ${from}`,
         () => {
           beganMs = performance.now();
-          const request = { from, chunkSizeBytes, waitSeconds: holdMs / 1000, barrierId };
-          const form = this.#form();
-          return this.#deps.client.follow(
-            {
-              ...request,
-              ...(includeSystem ? {} : { includeSystem: false }),
-              ...(form ? { form } : {}),
-            },
-            signal,
-          );
+          const request = {
+            from,
+            chunkSizeBytes,
+            waitSeconds: holdMs / 1000,
+            // The default need not be said.
+            includeSystem: includeSystem ? undefined : false,
+            barrierId,
+            form: this.#form(),
+          };
+          return this.#deps.client.follow(request, signal);
         },
         signal,
         () => (holdMs = this.#holdMs()),
@@ -272,12 +272,12 @@ export class TailingSyncer {
   ): Promise<void> {
     const { figures, checkpoint } = applier;
     const beganMs = performance.now();
-    await applier.apply({ ...page, scannedTo }, signal);
+    await applier.apply({ scannedTo, ...page }, signal);
     const ms = performance.now() - beganMs;
-    const done = { ...applier.appliedSince(figures), bytes: page.body.length };
-    this.#deps.progress.page({ ...done, ms, from: checkpoint.processedTick, to: scannedTo });
+    const done = { bytes: page.body.length, ms, ...applier.appliedSince(figures) };
+    this.#deps.progress.page({ from: checkpoint.processedTick, to: scannedTo, ...done });
     if (!this.#options.config.verbose) return;
-    this.#deps.logger.info({ ...done, to: scannedTo.toString(), ms }, 'page applied');
+    this.#deps.logger.info({ to: scannedTo.toString(), ...done }, 'page applied');
   }
 
   /** How long the leader may hold the next request; not before it is known where its log ends. */

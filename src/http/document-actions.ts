@@ -104,7 +104,7 @@ export class DocumentActions {
       collection,
       pathParam(ctx, 'key'),
       body,
-      { ...params, transaction, rev: rev ?? revisionInBody(ctx.query, body) },
+      { transaction, rev: rev ?? revisionInBody(ctx.query, body), ...params },
     );
     const status = writeStatus(result, 201);
     sendWritten(ctx, collection, result, { status, silent: params.silent, withOldRev: true });
@@ -122,7 +122,7 @@ export class DocumentActions {
       collection,
       pathParam(ctx, 'key'),
       body,
-      { ...params, transaction, rev: rev ?? revisionInBody(ctx.query, body) },
+      { transaction, rev: rev ?? revisionInBody(ctx.query, body), ...params },
     );
     const status = writeStatus(result, 201);
     sendWritten(ctx, collection, result, { status, silent: params.silent, withOldRev: true });
@@ -138,7 +138,7 @@ export class DocumentActions {
       ctx.state.database,
       collection,
       pathParam(ctx, 'key'),
-      { ...params, transaction, rev },
+      { transaction, rev, ...params },
     );
     const status = writeStatus(result, 200);
     sendWritten(ctx, collection, result, { status, silent: params.silent, withOldRev: false });

@@ -40,8 +40,10 @@ export async function answerLog(
   const { database } = ctx.state;
   const isPut = ctx.method === 'PUT';
   const openTids = isPut ? await readOpenTransactions(ctx) : [];
+  const { from, to } = tickRangeParams(query);
   const wanted = {
-    ...tickRangeParams(query),
+    from,
+    to,
     chunkSize: options.chunkSize,
     waitMs: secondsParam(query, 'wait', WAIT_MAX_SECONDS),
     includeSystem: booleanParam(query, 'includeSystem', true),
@@ -55,15 +57,15 @@ export async function answerLog(
   if (barrier !== undefined) leader.barriers.noteFollow(database, barrier, wanted.from);
   const page = await whileConnected(ctx, (signal) => leader.follow.read(database, wanted, signal));
   const { active, committedAtMs } = page;
-  const headers = {
+  const headers: Record<string, string> = {
     [Header.lastTick]: page.lastTick.toString(),
-    // `wal/tail` has none.
-    ...(options.shape === 'wal' ? {} : { [Header.active]: String(active) }),
     [Header.fromPresent]: String(page.fromPresent),
     [Header.lastScanned]: page.lastScanned.toString(),
-    ...(committedAtMs > 0 ? { [Header.committedAt]: String(committedAtMs) } : {}),
   };
-  const { from, to, includeSystem, collection = '' } = wanted;
+  // `wal/tail` has none.
+  if (options.shape !== 'wal') headers[Header.active] = String(active);
+  if (committedAtMs > 0) headers[Header.committedAt] = String(committedAtMs);
+  const { includeSystem, collection = '' } = wanted;
   const request = {
     kind: 'log',
     database: database.name,

@@ -69,13 +69,13 @@ export function answerPage(
   if (res.closed) page.release();
   else res.once('close', page.release);
   const isEmpty = page.body.length === 0;
-  const said = {
-    ...headers,
+  const said: Record<string, string> = {
     [Header.checkMore]: String(page.checkMore),
     [Header.lastIncluded]: page.lastIncluded.toString(),
     [Header.incarnation]: page.incarnation,
-    ...(isEmpty ? {} : { [Header.crc32]: String(page.body.crc32) }),
+    ...headers,
   };
+  if (!isEmpty) said[Header.crc32] = String(page.body.crc32);
   for (const [name, value] of Object.entries(said)) ctx.set(name, value);
   ctx.set(Header.seal, pageSeal(request, said));
   if (isEmpty) {

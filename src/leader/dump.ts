@@ -69,11 +69,11 @@ export class CollectionDump {
     const end = (): Tick => (to < this.#store.lastCommitted ? to : this.#store.lastCommitted);
     const read = (after: Tick, limits: PageLimits): Promise<Page> =>
       readPage(this.#store.level, {
-        ...limits,
         space: Space.journal,
         number,
         from: after,
         to: end(),
+        ...limits,
       });
     const row = `${number} ${to} ${chunkSize} ${factor}`;
     const wanted = { row, from, chunkSize, factor, end, read };

@@ -115,7 +115,7 @@ export class LogFollow {
     request: Omit<FollowRequest, 'from'>,
   ): (from: Tick, signal: AbortSignal) => Promise<FollowPage> {
     const accept = acceptOf(database, request);
-    return (from, signal) => this.#read(database, { ...request, from }, accept, signal);
+    return (from, signal) => this.#read(database, { from, ...request }, accept, signal);
   }
 
   async #read(
@@ -135,7 +135,7 @@ export class LogFollow {
         signal,
         (limits) => {
           newest = changelog.state.lastTick;
-          return changelog.readPage({ ...limits, ...accept, from: position, to: request.to });
+          return changelog.readPage({ from: position, to: request.to, ...limits, ...accept });
         },
         factor,
       );
@@ -162,8 +162,9 @@ export class LogFollow {
   /** Who waits has all up to where he asks from; what he was served is told by the answer. */
   #noteWaiting(database: Database, { serverId, from }: FollowRequest): void {
     if (serverId === 0n) return;
-    const client = { serverId: serverId.toString(), lastServedTick: 0n, from };
-    this.#clients.note(database, { ...client, timeMs: this.#clock.nowMs() }, true);
+    const timeMs = this.#clock.nowMs();
+    const client = { serverId: serverId.toString(), lastServedTick: 0n, from, timeMs };
+    this.#clients.note(database, client, true);
   }
 
   #printed(

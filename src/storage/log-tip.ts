@@ -186,7 +186,7 @@ export class LogTip {
     this.#onRead();
     const { to } = wanted;
     const enough = this.#enough(wanted);
-    const range = { ...this.#log, from: this.#to, expectedBytes: enough };
+    const range = { from: this.#to, expectedBytes: enough, ...this.#log };
     let bytes = 0;
     for await (const block of readBlocks(this.#level, range)) {
       if (this.#closed) return;

@@ -15,9 +15,9 @@ export interface PageRange {
   /** The page ends after the line with which it grows larger than this (contract 2.6). */
   readonly limitBytes: number;
   /** A line that would take the page above this is left for the next one, unless it is the first. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /** Which entries to include; all when absent. */
-  readonly accept?: (block: Block, i: number) => boolean;
+  readonly accept?: ((block: Block, i: number) => boolean) | undefined;
 }
 
 export interface Page {
@@ -48,8 +48,8 @@ export async function readPage(level: Level, range: PageRange): Promise<Page> {
   const page = new PageBuilder(range);
   let blocks = 0;
   for await (const block of readBlocks(level, {
-    ...range,
     expectedBytes: range.limitBytes + NEXT_BLOCK_BYTES,
+    ...range,
   })) {
     if (!page.add(block)) break;
     if (++blocks >= SCAN_BLOCKS_MAX) {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { type ScriptAnswer, json, loggerState } from '../support/leader-script.ts';
 import { documentsOf } from '../support/sync-follower.ts';
 import {
@@ -139,6 +139,8 @@ describe('a leader of 2.7 to 3.3', () => {
     await scene.start(100n);
     const open = await follower.until(({ openTransactions }) => openTransactions.length === 1);
     expect(open).toMatchObject({ lastAppliedContinuousTick: '100', safeResumeTick: '80' });
+    // The answer that is held must have been taken; else the next run gets it.
+    await vi.waitFor(() => expect(script.seen(PUT_FOLLOW)).toHaveLength(2), 20_000);
     await follower.restart();
     script
       .next(
