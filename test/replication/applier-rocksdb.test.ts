@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   LeaderScript,
   type ScriptAnswer,
@@ -122,6 +122,8 @@ describe('a leader from 3.4 on', () => {
       await scene.start(100n);
       const position = tickOf(lines[count - 1] ?? '');
       await follower.until(({ lastProcessedContinuousTick: tick }) => tick === String(position));
+      // The answer that is held must have been taken; else the next run gets it.
+      await vi.waitFor(() => expect(script.seen(TAIL)).toHaveLength(2), 20_000);
       await follower.restart();
       // As the leader does: what is behind the tick that it is asked from.
       script.next(TAIL, ({ query }) => {
