@@ -61,7 +61,10 @@ function callerOf(ctx: Context, database: Database): { user: string | null; mayW
 
 function logOf({ changelog }: Database): object {
   const { events, bytes, firstTick, lastTick } = changelog.state;
-  return { events, bytes, firstTick: firstTick.toString(), lastTick: lastTick.toString() };
+  return {
+    ...{ events, bytes, firstTick: firstTick.toString(), lastTick: lastTick.toString() },
+    completeFrom: changelog.completeFrom.toString(),
+  };
 }
 
 function collectionOf({ cid, name, type, isSystem, stats, indexDefinitions }: Collection): object {

@@ -96,7 +96,7 @@ class Page {
     ]);
     const [history] = await Promise.all([
       get<History>(database, `/_admin/history?since=${this.#plots.newest}`),
-      this.#entries.update(database, BigInt(overview.log.firstTick), BigInt(overview.log.lastTick)),
+      this.#entries.update(database, overview.log),
       isFirst || document.activeElement !== this.#databases ? this.#listDatabases(database) : null,
     ]);
     // Somebody may have chosen another one meanwhile.

@@ -135,6 +135,7 @@ export interface Overview {
     readonly bytes: number;
     readonly firstTick: string;
     readonly lastTick: string;
+    readonly completeFrom: string;
   };
   readonly collections: readonly CollectionStatus[];
 }
@@ -168,10 +169,12 @@ export interface Snapshot {
 export interface LogLine {
   readonly tick: string;
   readonly type: number;
-  readonly tid?: string;
   readonly cname?: string;
   readonly key?: string;
+  /** Of a write over a document, or of a removal. */
   readonly oldRev?: string;
+  /** Of an index that is dropped. */
+  readonly id?: string;
   readonly collection?: { readonly name?: string };
   readonly index?: { readonly type?: string; readonly fields?: readonly string[] };
   readonly collections?: readonly { readonly name: string; readonly operations: number }[];

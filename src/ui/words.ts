@@ -167,14 +167,15 @@ const ENTRY_WORDS: Readonly<Record<number, string>> = {
 export function entryWords({ type, oldRev }: LogLine): string {
   const words = ENTRY_WORDS[type] ?? `entry of type ${type}`;
   if (type !== 2300 && type !== 2301) return words;
-  return `${words} ${oldRev === undefined ? 'added' : 'changed'}`;
+  return `${words} ${oldRev === undefined ? 'inserted' : 'updated'}`;
 }
 
 /** What it happened to. */
 export function entrySubject(line: LogLine): string {
-  const { cname = '', key, collection, index, collections } = line;
+  const { cname = '', key, collection, index, collections, id } = line;
   if (key !== undefined) return `${cname}/${key}`;
   if (index?.fields) return `${cname} (${index.type ?? ''} on ${index.fields.join(', ')})`;
+  if (line.type === 2101 && id !== undefined) return `${cname} (index ${id})`;
   if (line.type === 2002) return `${cname} to ${collection?.name ?? ''}`;
   if (collections) {
     return collections.map((each) => `${each.name} (${number(each.operations)})`).join(', ');

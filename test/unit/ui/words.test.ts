@@ -122,9 +122,10 @@ describe('words for lags, places and entries', () => {
   });
 
   test.each<[Partial<LogLine> & { type: number }, string, string]>([
-    [{ type: 2300, cname: 'c', key: 'k' }, 'document added', 'c/k'],
-    [{ type: 2301, cname: 'c', key: 'k', oldRev: '1' }, 'edge changed', 'c/k'],
+    [{ type: 2300, cname: 'c', key: 'k' }, 'document inserted', 'c/k'],
+    [{ type: 2301, cname: 'c', key: 'k', oldRev: '1' }, 'edge updated', 'c/k'],
     [{ type: 2302, cname: 'c', key: 'k', oldRev: '1' }, 'removed', 'c/k'],
+    [{ type: 2101, cname: 'c', id: '12' }, 'index dropped', 'c (index 12)'],
     [{ type: 2002, cname: 'c', collection: { name: 'd' } }, 'collection renamed', 'c to d'],
     [
       { type: 2100, cname: 'c', index: { type: 'hash', fields: ['a', 'b'] } },
