@@ -80,6 +80,7 @@ export type {
   LoggerStatus,
   LogState,
   OpenTransactions,
+  PastError,
   SyncResult,
   TickRange,
 } from './client/replication-types.ts';

@@ -1,8 +1,8 @@
 import { Refused } from './api.ts';
 import { byId, make, setList, setText } from './dom.ts';
+import { indented } from './format.ts';
 import { HEARTBEAT_SECONDS, readLog, readPage } from './log-feed.ts';
 import type { Entry } from './log-lines.ts';
-import { indented } from './state-panels.ts';
 import type { Overview } from './types.ts';
 import { entrySubject, entryWords } from './words.ts';
 

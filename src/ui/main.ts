@@ -4,6 +4,7 @@ import { CollectionsPanel } from './collections-panel.ts';
 import { wireDialogs } from './dialogs.ts';
 import { byId, make, setShown, setText } from './dom.ts';
 import { EntriesPanel } from './entries-panel.ts';
+import { showErrors } from './errors-panel.ts';
 import { clock } from './format.ts';
 import { showLogin, wireLogin } from './login.ts';
 import { Plots } from './plots.ts';
@@ -117,6 +118,7 @@ class Page {
     this.#showTrouble('');
     showState(snapshot);
     showSync(applier);
+    showErrors(applier);
     this.#collections.show(overview.collections);
     this.#actions.show(snapshot);
     this.#plots.add(history, applier.endpoint !== undefined);

@@ -35,6 +35,14 @@ export interface ErrorWords {
   readonly errorMessage: string;
 }
 
+/** An error, or the same one several times in a row. */
+export interface PastError extends ErrorWords {
+  readonly time: string;
+  readonly tick?: string;
+  readonly count?: number;
+  readonly firstTime?: string;
+}
+
 export type Phase =
   'stopped' | 'starting' | 'syncing' | 'tailing' | 'backoff' | 'stopping' | 'failed';
 
@@ -87,11 +95,7 @@ export interface ApplierStatus {
     readonly totalResyncs: number;
     readonly totalIgnoredErrors: number;
     readonly lastIgnoredError?: ErrorWords & { readonly tick: string };
-    readonly lastError: {
-      readonly errorNum: number;
-      readonly errorMessage?: string;
-      readonly time?: string;
-    };
+    readonly lastErrors: readonly PastError[];
     readonly whyStopped?: ErrorWords;
     readonly whyWaiting?: ErrorWords;
     readonly ticksBehind?: number | null;

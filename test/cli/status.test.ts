@@ -233,6 +233,18 @@ test.each([
   expect(text).not.toContain('last error');
 });
 
+test('the three errors before the one that is shown are told, too', async () => {
+  const tooLarge = { errorNum: 1201, errorMessage: 'too large', time: 'T9' };
+  const lastErrors = ['T8', 'T6', 'T5', 'T4'].map((time, i) => ({
+    ...{ time, errorNum: 1400, errorMessage: 'no response', count: 12 - i },
+  }));
+  const state = { running: false, whyStopped: tooLarge, lastErrors: [tooLarge, ...lastErrors] };
+  const text = await status({ applier: { state, endpoint: 'tcp://10.1.2.3:8529' } });
+  expect(text).toContain('Errors   stopped: too large (error 1201)\n');
+  expect(text).toContain('         earlier: no response, 12 times (error 1400, T8)\n');
+  expect(text.match(/earlier: .*/g)).toHaveLength(3);
+});
+
 test('a logger that is stopped, and a log that lost its beginning, stand out', async () => {
   const text = await status({ logger: { running: false, firstTick: '0', holeAt: '77' } });
   expect(text).toContain('Log      STOPPED, changes are not logged; last tick 92233720368547');

@@ -214,6 +214,8 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
       .waitFor();
     await page.getByText('The entry that it is about').first().click();
     await page.locator('#failure-entry-text').getByText('"cname": "invoices"').waitFor();
+    // The one above all needs no second place.
+    expect(await page.locator('#errors-rows').isVisible()).toBe(false);
     await browser.picture(page, 'stopped-by-an-error');
     await changed(page, APPLIER_STATE, (body) => {
       const state = body['state'] as Json & {

@@ -35,7 +35,7 @@ function applierOf(phase: Phase, state: Partial<ApplierStatus['state']> = {}): A
       lastProcessedContinuousTick: null,
       lastAvailableContinuousTick: null,
       progress: { time: TIME, failedConnects: 0 },
-      ...{ totalEvents: 0, totalResyncs: 0, totalIgnoredErrors: 0, lastError: { errorNum: 0 } },
+      ...{ totalEvents: 0, totalResyncs: 0, totalIgnoredErrors: 0, lastErrors: [] },
       ...state,
     },
     endpoint: 'tcp://10.0.0.7:8529',
