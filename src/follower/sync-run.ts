@@ -279,7 +279,7 @@ export class SyncRun {
         recheckLeader: (inner) => this.#leader.recheck(plan, inner),
         missed: (cid, inner) => this.#leader.missed(plan, { traits, lease, cid }, inner),
         discard: (copy) => this.#discardOne(copy),
-        onIndexes: (cid) => gauge.begin(cid, 'indexing'),
+        onIndexes: (copy) => gauge.indexes(copy),
         onPage: (message, page) => this.#count(message, page),
       },
       { ...this.#options, ...start },

@@ -31,6 +31,9 @@ export function overviewRoutes(
       ...callerOf(ctx, database),
       log: logOf(database),
       collections: database.collections.map(collectionOf),
+      works: database.collections.flatMap(({ cid, name, works }) =>
+        works.numbers.map((work) => ({ collection: { id: cid, name }, ...work })),
+      ),
     });
   });
   return router;

@@ -11,6 +11,7 @@ import { Plots } from './plots.ts';
 import { clearSession, session } from './session.ts';
 import { showState } from './state-panels.ts';
 import { showSync } from './sync-panel.ts';
+import { showWorks } from './works-panel.ts';
 import type { ApplierStatus, History, LoggerStatus, Overview, Snapshot } from './types.ts';
 
 const PAUSE_MS = 1500;
@@ -119,6 +120,7 @@ class Page {
     showState(snapshot);
     showSync(applier);
     showErrors(applier);
+    showWorks(overview.works);
     this.#collections.show(overview.collections);
     this.#actions.show(snapshot);
     this.#plots.add(history, applier.endpoint !== undefined);

@@ -70,7 +70,10 @@ function copyRow({ name }: CopyProgress): HTMLElement {
 function updateCopyRow(row: HTMLElement, copy: CopyProgress): void {
   const [, status, meter, documents, size] = row.children;
   if (!status || !meter || !documents || !size) return;
-  setText(status, STATUS_WORDS[copy.status]);
+  const { indexing } = copy;
+  const percent = indexing ? share(indexing.documentsDone, indexing.documentsExpected) : undefined;
+  const indexed = percent === undefined ? '' : `, ${Math.floor(percent * 100)} %`;
+  setText(status, `${STATUS_WORDS[copy.status]}${indexed}`);
   setText(documents, doneOf(copy.documentsDone, copy.documentsExpected, number));
   setText(size, doneOf(copy.bytesDone, copy.bytesExpected, bytes));
   const bar = meter.firstElementChild;
@@ -79,6 +82,7 @@ function updateCopyRow(row: HTMLElement, copy: CopyProgress): void {
 
 function copyShare(copy: CopyProgress): number | undefined {
   if (copy.status === 'done' || copy.status === 'kept') return 1;
+  if (copy.indexing) return share(copy.indexing.documentsDone, copy.indexing.documentsExpected);
   if (copy.status === 'waiting' && copy.documentsDone === 0) return 0;
   return (
     share(copy.bytesDone, copy.bytesExpected) ?? share(copy.documentsDone, copy.documentsExpected)

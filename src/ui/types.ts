@@ -56,6 +56,31 @@ export interface CopyProgress {
   readonly documentsExpected: number | null;
   readonly bytesDone: number;
   readonly bytesExpected: number | null;
+  readonly indexing?: { readonly documentsDone: number; readonly documentsExpected: number };
+}
+
+/** What goes over a whole collection, and how far it is. */
+export interface WorkProgress {
+  readonly kind: 'checksum' | 'index';
+  readonly collection: { readonly id: string; readonly name: string };
+  readonly index?: { readonly type: string; readonly fields?: readonly unknown[] };
+  readonly documentsDone: number;
+  readonly documentsExpected: number;
+}
+
+export interface VerifyProgress {
+  readonly collectionsDone: number;
+  readonly collectionsExpected: number;
+  readonly collection: {
+    readonly name: string;
+    readonly side: 'leader' | 'here';
+    readonly documentsDone: number | null;
+    readonly documentsExpected: number | null;
+  } | null;
+}
+
+export interface JobProgress {
+  readonly verify: VerifyProgress | null;
 }
 
 export interface SyncProgress {
@@ -142,6 +167,7 @@ export interface Overview {
     readonly completeFrom: string;
   };
   readonly collections: readonly CollectionStatus[];
+  readonly works: readonly WorkProgress[];
 }
 
 export type SeriesName =

@@ -1,5 +1,13 @@
 import { clock, counted, duration, number, secondsBetween } from './format.ts';
-import type { ApplierStatus, ClientStatus, LogLine, LoggerStatus, SyncProgress } from './types.ts';
+import type {
+  ApplierStatus,
+  ClientStatus,
+  LogLine,
+  LoggerStatus,
+  SyncProgress,
+  VerifyProgress,
+  WorkProgress,
+} from './types.ts';
 
 /** How good or bad a state is. */
 export type Tone = 'ok' | 'busy' | 'warn' | 'bad' | 'idle';
@@ -104,6 +112,27 @@ const SYNC_STEPS: Readonly<Record<SyncProgress['phase'], string>> = {
 
 function syncWords(sync: SyncProgress | undefined): string {
   return sync ? SYNC_STEPS[sync.phase] : SYNC_STEPS.copying;
+}
+
+/** How far a comparison is: the collection in work, where it is read, and how many are done. */
+export function verifyWords(verify: VerifyProgress): string {
+  const { collection, collectionsDone, collectionsExpected } = verify;
+  if (collectionsExpected === 0) return '';
+  const all = `${number(collectionsDone)} of ${counted(collectionsExpected, 'collection')} compared`;
+  if (!collection) return `${all}.`;
+  const { name, side, documentsDone, documentsExpected } = collection;
+  const where = side === 'leader' ? 'on the leader' : 'here';
+  if (documentsDone === null || documentsExpected === null)
+    return `${name} is read ${where}; ${all}.`;
+  const documents = `${number(documentsDone)} of ${counted(documentsExpected, 'document')}`;
+  return `${name}: ${documents} read ${where}; ${all}.`;
+}
+
+/** What goes over a collection. */
+export function workWords({ kind, collection: { name }, index }: WorkProgress): string {
+  if (kind === 'checksum') return `Checksum of ${name}`;
+  const fields = index?.fields ? ` on ${index.fields.map(String).join(', ')}` : '';
+  return `Index of ${name}${index ? ` (${index.type}${fields})` : ''}`;
 }
 
 /** Since when something is as it is: the time, and for how long that is now, by the server's clock. */

@@ -8,6 +8,8 @@ import {
   lagWords,
   positionOf,
   splitMessage,
+  verifyWords,
+  workWords,
 } from '../../../src/ui/words.ts';
 
 const TIME = '2024-05-14T09:00:00Z';
@@ -110,6 +112,29 @@ describe('words for lags, places and entries', () => {
     expect(lag(7, null)).toBe('7 ticks');
     expect(lag(null, null)).toBe('unknown while the leader does not answer');
     expect(lagWords(ALONE.state)).toBe('not following');
+  });
+
+  test('tell how far a comparison is, as far as that is known', () => {
+    const verify = { collectionsDone: 1, collectionsExpected: 4, collection: null };
+    expect(verifyWords({ ...verify, collectionsExpected: 0 })).toBe('');
+    expect(verifyWords(verify)).toBe('1 of 4 collections compared.');
+    const people = { name: 'people', documentsDone: null, documentsExpected: null };
+    expect(verifyWords({ ...verify, collection: { ...people, side: 'leader' } })).toBe(
+      'people is read on the leader; 1 of 4 collections compared.',
+    );
+    const read = { ...people, documentsDone: 12_000, documentsExpected: 50_000 };
+    expect(verifyWords({ ...verify, collection: { ...read, side: 'here' } })).toBe(
+      'people: 12,000 of 50,000 documents read here; 1 of 4 collections compared.',
+    );
+  });
+
+  test('name what goes over a collection', () => {
+    const work = { collection: { id: '7', name: 'c' }, documentsDone: 1, documentsExpected: 2 };
+    expect(workWords({ ...work, kind: 'checksum' })).toBe('Checksum of c');
+    expect(workWords({ ...work, kind: 'index' })).toBe('Index of c');
+    const index = { type: 'hash', fields: ['a', 'b'] };
+    expect(workWords({ ...work, kind: 'index', index })).toBe('Index of c (hash on a, b)');
+    expect(workWords({ ...work, kind: 'index', index: { type: 'cap' } })).toBe('Index of c (cap)');
   });
 
   test('tell the position of a client exactly, however large ticks are', () => {
