@@ -247,7 +247,7 @@ export class CollectionCopier {
     const { logger } = this.#deps;
     const { cid, name, type } = copy;
     this.#say(
-      `fetching master collection dump for collection '${name}', id ${cid}, type ${type}, batch ${batch}`,
+      `fetching leader collection dump for collection '${name}', id ${cid}, type ${type}, batch ${batch}`,
     );
     const backoff = new Backoff(BACKOFF);
     for (let attempt = 1; ; attempt++) {

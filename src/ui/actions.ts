@@ -3,7 +3,7 @@ import { askForLeader, confirmed } from './dialogs.ts';
 import { byId, setRows, setShown, setText } from './dom.ts';
 import { counted, number } from './format.ts';
 import type { JobProgress, Snapshot } from './types.ts';
-import { verifyWords } from './words.ts';
+import { splitMessage, verifyWords } from './words.ts';
 
 /** What the buttons need to know. */
 export interface ActionsDeps {
@@ -116,7 +116,7 @@ export class Actions {
       if (error instanceof LoginNeeded) this.#deps.onLoginNeeded(error);
       else if (error instanceof Refused) {
         const cure = await cureOf(error.errorNum);
-        say('bad', `${error.message}${cure === '' ? '' : ` – ${cure}`}`);
+        say('bad', `${splitMessage(error.message).text}${cure === '' ? '' : ` – ${cure}`}`);
       } else say('bad', error instanceof Error ? error.message : String(error));
     } finally {
       this.#isBusy = false;

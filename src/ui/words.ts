@@ -160,11 +160,14 @@ export function positionOf({ lastServedTick, from }: ClientStatus): bigint {
 
 const ENTRY_MARK = ', offending marker: ';
 
-/** A message and the entry that it is about, which appliers put behind it. */
+/** What errors have called a leader since the first servers, and programs may look for. */
+const OLD_WORD = /\bmaster (?=at |version |error|incompatible|change)/g;
+
+/** A message in words of today, and the entry that it is about, which appliers put behind it. */
 export function splitMessage(message: string): { text: string; entry: string | undefined } {
   const at = message.indexOf(ENTRY_MARK);
-  if (at < 0) return { text: message, entry: undefined };
-  return { text: message.slice(0, at), entry: message.slice(at + ENTRY_MARK.length) };
+  const text = (at < 0 ? message : message.slice(0, at)).replaceAll(OLD_WORD, 'leader ');
+  return { text, entry: at < 0 ? undefined : message.slice(at + ENTRY_MARK.length) };
 }
 
 function withoutEntry(message: string): string {

@@ -118,7 +118,7 @@ test('a follower shows leader, position and lag in ticks and seconds', async () 
         lastAppliedContinuousTick: '9223372036854775700',
         lastAvailableContinuousTick: '9223372036854775800',
         secondsBehind: 1.25,
-        progress: { message: 'fetching master log from offset 7' },
+        progress: { message: 'fetching leader log from offset 7' },
         lastError: { errorNum: 0 },
       },
       endpoint: 'tcp://10.1.2.3:8529',

@@ -100,6 +100,10 @@ describe('the headline', () => {
     expect(words.more).toBe('unique constraint violated');
     expect(splitMessage(why.errorMessage)).toEqual({ text: words.more, entry: '{}' });
     expect(splitMessage('no marker')).toEqual({ text: 'no marker', entry: undefined });
+    expect(splitMessage('could not connect to master at tcp://a:1: no').text).toBe(
+      'could not connect to leader at tcp://a:1: no',
+    );
+    expect(splitMessage("collection 'master' is not here").text).toContain("'master'");
   });
 });
 
