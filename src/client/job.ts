@@ -1,6 +1,6 @@
 import { sleep } from '../base/sleep.ts';
-import type { VerifyNumbers } from '../follower/verify-gauge.ts';
-import type { SyncNumbers } from '../follower/sync-gauge.ts';
+import type { VerifyNumbers } from '../model/verify-numbers.ts';
+import type { SyncNumbers } from '../model/sync-numbers.ts';
 import type { WorkNumbers } from '../model/work-numbers.ts';
 import { Header } from '../protocol/headers.ts';
 import type { RequestOptions, Scope, ScopedCall } from './scope.ts';

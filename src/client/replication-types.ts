@@ -1,4 +1,4 @@
-import type { SyncNumbers } from '../follower/sync-gauge.ts';
+import type { SyncNumbers } from '../model/sync-numbers.ts';
 import type { ApplierConfig } from '../model/applier-config.ts';
 import type { IndexDefinition } from '../model/collection.ts';
 import type { Tick } from '../model/tick.ts';

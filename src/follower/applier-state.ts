@@ -1,4 +1,5 @@
 import type { ApplierConfig } from '../model/applier-config.ts';
+import type { SyncNumbers } from '../model/sync-numbers.ts';
 import type { Tick } from '../model/tick.ts';
 import { wireTime } from '../protocol/wire-time.ts';
 import { type ApplierMachine, isRunning, reasonOf } from './applier-machine.ts';
@@ -7,7 +8,6 @@ import type { ApplierRunFigures } from './applier-run.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { ErrorHistory, NotedError, RepeatedError } from './error-history.ts';
 import type { SyncView } from './initial-syncer.ts';
-import type { SyncNumbers } from './sync-gauge.ts';
 
 /** All that the state of an applier is made of. */
 export interface ApplierView {

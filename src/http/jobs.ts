@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
-import type { SyncNumbers } from '../follower/sync-gauge.ts';
-import type { VerifyNumbers } from '../follower/verify-gauge.ts';
+import type { SyncNumbers } from '../model/sync-numbers.ts';
+import type { VerifyNumbers } from '../model/verify-numbers.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { WorkNumbers } from '../model/work-numbers.ts';
 

@@ -1,3 +1,7 @@
+import type { SyncNumbers } from '../model/sync-numbers.ts';
+import type { VerifyNumbers } from '../model/verify-numbers.ts';
+import type { WorkNumbers } from '../model/work-numbers.ts';
+
 /** What the server answers, as far as the page looks at it; api-spec/openapi.yaml has the whole. */
 
 export interface ClientStatus {
@@ -46,61 +50,13 @@ export interface PastError extends ErrorWords {
 export type Phase =
   'stopped' | 'starting' | 'syncing' | 'tailing' | 'backoff' | 'stopping' | 'failed';
 
-export type CopyStatus = 'waiting' | 'comparing' | 'copying' | 'indexing' | 'done' | 'kept';
-
-export interface CopyProgress {
-  readonly id: string;
-  readonly name: string;
-  readonly status: CopyStatus;
-  readonly documentsDone: number;
-  readonly documentsExpected: number | null;
-  readonly bytesDone: number;
-  readonly bytesExpected: number | null;
-  readonly indexing?: { readonly documentsDone: number; readonly documentsExpected: number };
-}
-
-/** What goes over a whole collection, and how far it is. */
-export interface WorkProgress {
-  readonly kind: 'checksum' | 'index';
+/** What goes over a whole collection, and which one. */
+export interface WorkProgress extends WorkNumbers {
   readonly collection: { readonly id: string; readonly name: string };
-  readonly index?: { readonly type: string; readonly fields?: readonly unknown[] };
-  readonly documentsDone: number;
-  readonly documentsExpected: number;
-}
-
-export interface VerifyProgress {
-  readonly collectionsDone: number;
-  readonly collectionsExpected: number;
-  readonly collection: {
-    readonly name: string;
-    readonly side: 'leader' | 'here';
-    readonly documentsDone: number | null;
-    readonly documentsExpected: number | null;
-  } | null;
 }
 
 export interface JobProgress {
-  readonly verify: VerifyProgress | null;
-}
-
-export interface SyncProgress {
-  readonly phase: 'preparing' | 'comparing' | 'copying' | 'indexing' | 'switching';
-  readonly collectionsDone: number;
-  readonly collectionsExpected: number;
-  readonly documentsDone: number;
-  readonly documentsExpected: number | null;
-  readonly bytesDone: number;
-  readonly bytesExpected: number | null;
-  readonly documentsPerSecond: number;
-  readonly bytesPerSecond: number;
-  readonly secondsRunning: number;
-  readonly secondsLeft: number | null;
-  readonly resumedFrom: {
-    readonly collections: number;
-    readonly documents: number;
-    readonly bytes: number;
-  } | null;
-  readonly collections: readonly CopyProgress[];
+  readonly verify: VerifyNumbers | null;
 }
 
 export interface ApplierStatus {
@@ -126,7 +82,7 @@ export interface ApplierStatus {
     readonly ticksBehind?: number | null;
     readonly secondsBehind?: number | null;
     readonly time: string;
-    readonly sync?: SyncProgress;
+    readonly sync?: SyncNumbers;
     readonly following?: {
       readonly eventsPerSecond: number;
       readonly bytesPerSecond: number;

@@ -1,13 +1,7 @@
+import type { SyncNumbers } from '../model/sync-numbers.ts';
+import type { VerifyNumbers } from '../model/verify-numbers.ts';
 import { clock, counted, duration, number, secondsBetween } from './format.ts';
-import type {
-  ApplierStatus,
-  ClientStatus,
-  LogLine,
-  LoggerStatus,
-  SyncProgress,
-  VerifyProgress,
-  WorkProgress,
-} from './types.ts';
+import type { ApplierStatus, ClientStatus, LogLine, LoggerStatus, WorkProgress } from './types.ts';
 
 /** How good or bad a state is. */
 export type Tone = 'ok' | 'busy' | 'warn' | 'bad' | 'idle';
@@ -102,7 +96,7 @@ function followingWords(state: ApplierStatus['state'], endpoint: string): Words 
   };
 }
 
-const SYNC_STEPS: Readonly<Record<SyncProgress['phase'], string>> = {
+const SYNC_STEPS: Readonly<Record<SyncNumbers['phase'], string>> = {
   preparing: 'Finding out what there is to copy.',
   comparing: 'Comparing what is here with what the leader has.',
   copying: 'What is here stays readable until the copy is complete.',
@@ -110,12 +104,12 @@ const SYNC_STEPS: Readonly<Record<SyncProgress['phase'], string>> = {
   switching: 'Putting the copy in place.',
 };
 
-function syncWords(sync: SyncProgress | undefined): string {
+function syncWords(sync: SyncNumbers | undefined): string {
   return sync ? SYNC_STEPS[sync.phase] : SYNC_STEPS.copying;
 }
 
 /** How far a comparison is: the collection in work, where it is read, and how many are done. */
-export function verifyWords(verify: VerifyProgress): string {
+export function verifyWords(verify: VerifyNumbers): string {
   const { collection, collectionsDone, collectionsExpected } = verify;
   if (collectionsExpected === 0) return '';
   const all = `${number(collectionsDone)} of ${counted(collectionsExpected, 'collection')} compared`;

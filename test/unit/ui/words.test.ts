@@ -119,7 +119,10 @@ describe('words for lags, places and entries', () => {
   });
 
   test('tell how far a comparison is, as far as that is known', () => {
-    const verify = { collectionsDone: 1, collectionsExpected: 4, collection: null };
+    const verify = {
+      ...{ collectionsDone: 1, collectionsExpected: 4, collection: null },
+      ...{ documentsDone: 0, documentsExpected: 50_000 },
+    };
     expect(verifyWords({ ...verify, collectionsExpected: 0 })).toBe('');
     expect(verifyWords(verify)).toBe('1 of 4 collections compared.');
     const people = { name: 'people', documentsDone: null, documentsExpected: null };
@@ -136,9 +139,10 @@ describe('words for lags, places and entries', () => {
     const work = { collection: { id: '7', name: 'c' }, documentsDone: 1, documentsExpected: 2 };
     expect(workWords({ ...work, kind: 'checksum' })).toBe('Checksum of c');
     expect(workWords({ ...work, kind: 'index' })).toBe('Index of c');
-    const index = { type: 'hash', fields: ['a', 'b'] };
+    const index = { id: '9', type: 'hash', unique: false, fields: ['a', 'b'] };
+    const cap = { id: '9', type: 'cap', unique: false };
     expect(workWords({ ...work, kind: 'index', index })).toBe('Index of c (hash on a, b)');
-    expect(workWords({ ...work, kind: 'index', index: { type: 'cap' } })).toBe('Index of c (cap)');
+    expect(workWords({ ...work, kind: 'index', index: cap })).toBe('Index of c (cap)');
   });
 
   test('tell the position of a client exactly, however large ticks are', () => {
