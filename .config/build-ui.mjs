@@ -1,7 +1,7 @@
 // Builds the status page into DIR/ui: node .config/build-ui.mjs DIR
 // DIR holds the compiled server already; the texts of its errors are taken from there.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
@@ -17,13 +17,20 @@ const VENDOR = [
   ['node_modules/uplot/dist/uPlot.min.css', 'uplot.css'],
 ];
 
-/** @param {string} directory */
+/**
+ * The page takes types from the server, but no code: what is compiled besides src/ui is left behind.
+ * @param {string} directory
+ */
 function compile(directory) {
+  const compiled = join(directory, 'compiled');
   const tsc = ['node_modules/typescript/bin/tsc', '-p', '.config/tsconfig.ui.json'];
-  const { status } = spawnSync(process.execPath, [...tsc, '--outDir', directory], {
+  const { status } = spawnSync(process.execPath, [...tsc, '--outDir', compiled], {
     stdio: 'inherit',
   });
   if (status !== 0) throw new Error('the status page could not be compiled');
+  for (const name of readdirSync(join(compiled, 'ui')))
+    copyFileSync(join(compiled, 'ui', name), join(directory, name));
+  rmSync(compiled, { recursive: true });
 }
 
 /**

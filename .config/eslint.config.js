@@ -17,8 +17,8 @@ const ALLOWED_IMPORTS = {
   client: ['base', 'model', 'protocol', 'follower'],
   cli: ['base', 'model', 'protocol', 'follower'],
   config: ['base', 'model'],
-  // Runs in browsers, and finds there nothing but itself.
-  ui: [],
+  // Runs in browsers, and finds there nothing but itself: it takes types only.
+  ui: ['model'],
 };
 
 /**
@@ -142,6 +142,24 @@ export default defineConfig(
     }),
   },
   Object.entries(ALLOWED_IMPORTS).map(([folder, allowed]) => importRules(folder, allowed)),
+  {
+    name: 'ticklog/types-for-ui',
+    files: ['src/ui/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              regex: '^\\.\\./',
+              allowTypeImports: true,
+              message: 'The page takes types of the server, but no code: browsers get src/ui only.',
+            },
+          ],
+        },
+      ],
+    },
+  },
   {
     name: 'ticklog/tests',
     files: ['test/**/*.ts'],

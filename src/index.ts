@@ -80,6 +80,7 @@ export type {
   LoggerStatus,
   LogState,
   OpenTransactions,
+  PastError,
   SyncResult,
   TickRange,
 } from './client/replication-types.ts';
@@ -98,7 +99,9 @@ export type {
   TransactionOptions,
 } from './client/transaction.ts';
 export { ConfigError } from './config/server-config.ts';
-export type { SyncNumbers } from './follower/sync-gauge.ts';
+export type { SyncNumbers } from './model/sync-numbers.ts';
+export type { VerifyNumbers } from './model/verify-numbers.ts';
+export type { WorkNumbers } from './model/work-numbers.ts';
 export type { TlsTrust } from './follower/leader-tls.ts';
 export { CollectionType, type IndexDefinition, type KeyOptions } from './model/collection.ts';
 export { ServiceError } from './model/errors.ts';

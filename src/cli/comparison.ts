@@ -1,10 +1,12 @@
+import { watched } from '../base/watch.ts';
 import { refusedAnswer } from '../follower/classify.ts';
 import type { LeaderCollection } from '../follower/leader-answers.ts';
 import type { CollectionParameters, IndexDefinition } from '../model/collection.ts';
+import type { Tick } from '../model/tick.ts';
 import { canonicalObject } from '../protocol/canonical-json.ts';
 import { type KeyDifference, findKeyDifferences } from './key-differences.ts';
 import { type StateDifference, findStateDifferences } from './state-search.ts';
-import type { VerifySide } from './verify-side.ts';
+import type { DumpedPage, VerifySide } from './verify-side.ts';
 import { counted } from './words.ts';
 
 /** The two servers. */
@@ -40,6 +42,16 @@ export interface CollectionResult {
   readonly keys: readonly string[] | 'unknown';
 }
 
+/** How much of a collection has been read. */
+export interface ReadAmount {
+  /** On both servers. */
+  readonly documentsDone: number;
+  /** Of dumps, where those are compared. */
+  readonly bytesDone: number;
+}
+
+/** Between two looks at how far the servers are. */
+const LOOK_MS = 700;
 /** Keys of one server held in memory during the search. */
 const KEYS_MAX = 200_000;
 /** Keys that are named. */
@@ -53,11 +65,13 @@ const DEFAULT_KEY_OPTIONS = { type: 'traditional', allowUserKeys: true };
 /**
  * Compares a collection: parameters, indexes, the count, and then all that is in it, by checksum
  * where both servers compute the same one, else key by key.
+ * @param onRead told now and then how much is read
  */
 export async function compareCollection(
   sides: Sides,
   pair: CollectionPair,
   signal: AbortSignal,
+  onRead: (amount: ReadAmount) => void = () => undefined,
 ): Promise<CollectionResult> {
   const { name } = pair;
   if (!pair.a || !pair.b) {
@@ -69,7 +83,7 @@ export async function compareCollection(
   }
   const structure = structureDifferences(pair.a, pair.b);
   try {
-    const found = await compareContents(sides, name, signal);
+    const found = await compareContents(sides, name, signal, onRead);
     const { type } = pair.a.parameters;
     const isOneType = type === pair.b.parameters.type;
     const differences = [...structure, ...found.differences];
@@ -89,10 +103,11 @@ export async function differingKeys(
   sides: Sides,
   collection: Pick<CollectionResult, 'name' | 'count'>,
   signal: AbortSignal,
+  onRead: (amount: ReadAmount) => void = () => undefined,
 ): Promise<string[]> {
   const found =
     (sides.checksums ? await bySums(sides, collection.name, signal) : undefined) ??
-    (await byDumps(sides, collection, signal));
+    (await byDumps(sides, collection, signal, onRead));
   const named = found.map(({ key, kind, revisions }) => {
     const which = revisions ? `: ${revisions.a} on A, ${revisions.b} on B` : '';
     return `key ${key}: ${kind}${which}`;
@@ -135,12 +150,21 @@ async function byDumps(
   { a, b }: Sides,
   { name, count }: Pick<CollectionResult, 'name' | 'count'>,
   signal: AbortSignal,
+  onRead: (amount: ReadAmount) => void,
 ): Promise<KeyDifference[]> {
+  let bytesDone = 0;
+  const readOf = async function* (side: VerifySide, to: Tick): AsyncGenerator<DumpedPage> {
+    for await (const page of side.dump(name, to, signal)) {
+      bytesDone += page.body.length;
+      onRead({ documentsDone: 0, bytesDone });
+      yield page;
+    }
+  };
   return a.withDumps(signal, (toA) =>
     b.withDumps(signal, (toB) =>
       findKeyDifferences(
-        () => a.dump(name, toA, signal),
-        () => b.dump(name, toB, signal),
+        () => readOf(a, toA),
+        () => readOf(b, toB),
         { documents: count, keysMax: KEYS_MAX, differencesMax: DIFFERENCES_MAX },
       ),
     ),
@@ -151,6 +175,7 @@ async function compareContents(
   sides: Sides,
   name: string,
   signal: AbortSignal,
+  onRead: (amount: ReadAmount) => void,
 ): Promise<Omit<CollectionResult, 'name' | 'type'>> {
   const { a, b } = sides;
   const [count, countB] = await Promise.all([a.count(name, signal), b.count(name, signal)]);
@@ -159,12 +184,33 @@ async function compareContents(
     return { count, differences, keys: 'unknown' };
   }
   if (!sides.checksums) {
-    const keys = await differingKeys(sides, { name, count }, signal);
+    const keys = await differingKeys(sides, { name, count }, signal, onRead);
     return { count, differences: keys.length === 0 ? [] : ['documents differ'], keys };
   }
-  const [sumA, sumB] = await Promise.all([a.checksum(name, signal), b.checksum(name, signal)]);
+  const [sumA, sumB] = await bothChecksums(sides, { name, count }, signal, onRead);
   if (sumA === sumB) return { count, differences: [], keys: [] };
   return { count, differences: [`the checksum is ${sumA} on A, ${sumB} on B`], keys: 'unknown' };
+}
+
+async function bothChecksums(
+  { a, b }: Sides,
+  { name, count }: Pick<CollectionResult, 'name' | 'count'>,
+  signal: AbortSignal,
+  onRead: (amount: ReadAmount) => void,
+): Promise<readonly string[]> {
+  const read = [0, 0];
+  const sums = [a, b].map(async (side, i) => {
+    const sum = await watched(side.checksum(name, signal), {
+      everyMs: LOOK_MS,
+      look: async (inner) => {
+        read[i] = (await side.summed(name, inner)) ?? 0;
+        onRead({ documentsDone: Math.min(...read), bytesDone: 0 });
+      },
+    });
+    read[i] = count;
+    return sum;
+  });
+  return await Promise.all(sums);
 }
 
 function structureDifferences(a: LeaderCollection, b: LeaderCollection): string[] {

@@ -83,7 +83,8 @@ export interface ApplierReport {
 
 /** Something that is wrong, or was. */
 export interface ProblemReport {
-  readonly what: 'writes refused' | 'damage' | 'stopped' | 'waiting' | 'last error' | 'passed over';
+  readonly what:
+    'writes refused' | 'damage' | 'stopped' | 'waiting' | 'last error' | 'earlier' | 'passed over';
   readonly message: string;
   readonly errorNum: number | null;
   readonly since: string | null;
@@ -99,6 +100,8 @@ export type FollowerReport = Pick<StatusReport, 'applier' | 'sync' | 'problems'>
 /** Requests for counts that are under way at a time. */
 const COUNTS_AT_A_TIME = 4;
 const EDGES = 3;
+/** Errors that are over. */
+const EARLIER_SHOWN = 3;
 /** Shortest time over which the rate of writing is measured. */
 const MEASURE_MS = 500;
 
@@ -349,12 +352,31 @@ function applierProblems(applier: unknown): ProblemReport[] {
     problems.push({ ...problem(what, textAt(reason, 'errorMessage'), errorNum), since });
     break;
   }
+  problems.push(...earlierProblems(applier, problems[0]));
   const ignored = at(applier, 'state', 'lastIgnoredError');
   if (ignored === undefined) return problems;
   const count = numberAt(applier, 'state', 'totalIgnoredErrors') ?? 1;
   const tick = textAt(ignored, 'tick') ?? '?';
   const words = `${count} in all, the last at tick ${tick}: ${textAt(ignored, 'errorMessage') ?? ''}`;
   return [...problems, problem('passed over', words, numberAt(ignored, 'errorNum'))];
+}
+
+/** The last errors besides the one that is shown as that anyway. */
+function earlierProblems(applier: unknown, shown: ProblemReport | undefined): ProblemReport[] {
+  const errors = listAt(applier, 'state', 'lastErrors');
+  const isShown = shown !== undefined && numberAt(errors[0], 'errorNum') === shown.errorNum;
+  const earlier = isShown ? errors.slice(1) : errors;
+  return earlier.slice(0, EARLIER_SHOWN).map((error) => {
+    const count = numberAt(error, 'count') ?? 1;
+    const times = count === 1 ? '' : `, ${counted(count, 'time')}`;
+    return {
+      what: 'earlier',
+      message: `${textAt(error, 'errorMessage') ?? ''}${times}`,
+      errorNum: numberAt(error, 'errorNum') ?? null,
+      since: textAt(error, 'time') ?? null,
+      cure: null,
+    };
+  });
 }
 
 function problem(

@@ -240,13 +240,20 @@ function problemLines({ problems }: Pick<StatusReport, 'problems'>, paint: Paint
       ...(since ? [since] : []),
     ];
     const shown = details.length === 0 ? '' : ` (${details.join(', ')})`;
-    const look: Look = what === 'last error' || what === 'passed over' ? 'yellow' : 'red';
+    const look = PROBLEM_LOOKS.get(what) ?? 'red';
     return [
       `${paint(look, PROBLEM_WORDS.get(what) ?? what)}: ${message}${shown}`,
       ...(cure === null ? [] : [`  what to do: ${cure}`]),
     ];
   });
 }
+
+/** Of what does not stop anything now. */
+const PROBLEM_LOOKS: ReadonlyMap<string, Look> = new Map([
+  ['last error', 'yellow'],
+  ['passed over', 'yellow'],
+  ['earlier', 'dim'],
+]);
 
 /** What nobody is to overlook. */
 const PROBLEM_WORDS: ReadonlyMap<string, string> = new Map([

@@ -1,4 +1,4 @@
-import { listAt, numberAt, textAt } from './json.ts';
+import { at, listAt, numberAt, textAt } from './json.ts';
 import type { CollectionProgress, ProgressFigures } from './progress.ts';
 import { progressLine } from './progress-text.ts';
 
@@ -18,7 +18,7 @@ export function syncFigures(sync: unknown): ProgressFigures | undefined {
     resumedBytes: resumed === 0 ? undefined : resumed,
     inWork: listAt(sync, 'collections')
       .filter((each) => WORKING.has(textAt(each, 'status') ?? ''))
-      .map((each) => ({ name: textAt(each, 'name') ?? '?', ...amountOf(each) })),
+      .map(inWork),
   };
 }
 
@@ -29,6 +29,14 @@ export function syncLine(sync: unknown): string | undefined {
 }
 
 const WORKING: ReadonlySet<string> = new Set(['comparing', 'copying', 'indexing']);
+
+/** While indexes are made the documents in them count: all of its own are there. */
+function inWork(each: unknown): CollectionProgress {
+  const name = textAt(each, 'name') ?? '?';
+  const indexing = at(each, 'indexing');
+  if (indexing === undefined) return { name, ...amountOf(each) };
+  return { ...amountOf(indexing), name: `${name}, indexes` };
+}
 
 function amountOf(value: unknown): Omit<CollectionProgress, 'name'> {
   return {

@@ -6,7 +6,7 @@ import { silentLogger } from '../base/logger.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import { ContentType } from '../protocol/headers.ts';
-import { at, numberAt } from './json.ts';
+import { at, listAt, numberAt, textAt } from './json.ts';
 import { KeyStates } from './key-states.ts';
 import { type Connection, ServerClient } from './server-client.ts';
 
@@ -76,6 +76,13 @@ export class VerifySide {
     throw this.#invalid('the answer has no checksum');
   }
 
+  /** How many documents have taken part in the checksum that is computed now; undefined while there is none. */
+  async summed(collection: string, signal: AbortSignal): Promise<number | undefined> {
+    const works = listAt(await this.#collection(collection, 'works', signal), 'works');
+    const work = works.findLast((each) => textAt(each, 'kind') === 'checksum');
+    return numberAt(work, 'documentsDone');
+  }
+
   /**
    * Runs `use` with the tick up to which all of its dumps show one and the same state, and a lease
    * that keeps the server from compacting that away.
@@ -141,7 +148,7 @@ export class VerifySide {
 
   #collection(
     name: string,
-    part: 'count' | 'checksum',
+    part: 'count' | 'checksum' | 'works',
     signal: AbortSignal,
     query: Readonly<Record<string, boolean>> = {},
   ): Promise<unknown> {

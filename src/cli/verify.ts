@@ -7,6 +7,7 @@ import {
   type CollectionResult,
   compareCollection,
   differingKeys,
+  type ReadAmount,
   type Sides,
 } from './comparison.ts';
 import {
@@ -167,21 +168,21 @@ async function compareShown(
 function figuresOf(
   pairs: readonly CollectionPair[],
   results: readonly CollectionResult[],
+  read: ReadAmount = { documentsDone: 0, bytesDone: 0 },
 ): ProgressFigures {
-  const countOf = ({ a, b }: CollectionPair): number => (a ?? b)?.count ?? 0;
+  // Only ticklog servers say it of all at once.
+  const countOf = ({ a, b }: CollectionPair): number | undefined => (a ?? b)?.count;
   const sum = (some: readonly CollectionPair[]): number =>
-    some.reduce((total, each) => total + countOf(each), 0);
+    some.reduce((total, each) => total + (countOf(each) ?? 0), 0);
   const now = pairs[results.length];
   return {
     phase: 'comparing',
     collectionsDone: results.length,
     collectionsExpected: pairs.length,
-    documentsDone: sum(pairs.slice(0, results.length)),
-    documentsExpected: sum(pairs),
-    bytesDone: 0,
-    inWork: now
-      ? [{ name: now.name, documentsDone: 0, documentsExpected: countOf(now), bytesDone: 0 }]
-      : [],
+    documentsDone: sum(pairs.slice(0, results.length)) + read.documentsDone,
+    documentsExpected: pairs.every((each) => countOf(each) !== undefined) ? sum(pairs) : undefined,
+    bytesDone: read.bytesDone,
+    inWork: now ? [{ name: now.name, ...read, documentsExpected: countOf(now) }] : [],
   };
 }
 
@@ -200,7 +201,9 @@ async function compareUntilEqual(
     const pairs = await pairsOf(sides, options, signal);
     for (const pair of pairs) {
       show(figuresOf(pairs, results));
-      const result = await compareCollection(sides, pair, signal);
+      const result = await compareCollection(sides, pair, signal, (read) =>
+        show(figuresOf(pairs, results, read)),
+      );
       results.push(result);
       if (result.differences.length > 0) areEqual = false;
       if (!areEqual && !isLast) break;

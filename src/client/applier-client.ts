@@ -126,6 +126,10 @@ function applierStatus(scope: Scope, status: ApplierStatus): ApplierStatus {
       ...(ignored && {
         lastIgnoredError: { ...ignored, tick: scope.tick(ignored.tick, 'lastIgnoredError') },
       }),
+      lastErrors: state.lastErrors.map(({ tick: about, ...error }) => ({
+        ...error,
+        ...(about === undefined ? {} : { tick: scope.tick(about, 'lastErrors') }),
+      })),
       openTransactions: state.openTransactions.map((open) => ({
         ...open,
         startTick: scope.tick(open.startTick, 'startTick'),

@@ -1,5 +1,7 @@
 import { sleep } from '../base/sleep.ts';
-import type { SyncNumbers } from '../follower/sync-gauge.ts';
+import type { VerifyNumbers } from '../model/verify-numbers.ts';
+import type { SyncNumbers } from '../model/sync-numbers.ts';
+import type { WorkNumbers } from '../model/work-numbers.ts';
 import { Header } from '../protocol/headers.ts';
 import type { RequestOptions, Scope, ScopedCall } from './scope.ts';
 import type { HttpAnswer } from './server-http.ts';
@@ -20,6 +22,10 @@ export interface JobProgress {
   readonly secondsRunning: number;
   /** Of `sync` and `makeFollower`, while they copy. */
   readonly sync: SyncNumbers | null;
+  /** Of `verify`. */
+  readonly verify: VerifyNumbers | null;
+  /** What goes over the collection, where an index or a checksum was asked for. */
+  readonly works: readonly WorkNumbers[];
 }
 
 /**

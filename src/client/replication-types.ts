@@ -1,4 +1,4 @@
-import type { SyncNumbers } from '../follower/sync-gauge.ts';
+import type { SyncNumbers } from '../model/sync-numbers.ts';
 import type { ApplierConfig } from '../model/applier-config.ts';
 import type { IndexDefinition } from '../model/collection.ts';
 import type { Tick } from '../model/tick.ts';
@@ -121,6 +121,18 @@ export type ApplierSettings = Partial<Omit<ApplierConfig, 'password' | 'jwt'>>;
 /** Settings to be changed. */
 export type ApplierChanges = { readonly [K in keyof ApplierConfig]?: ApplierConfig[K] | undefined };
 
+/** An error of an applier, or the same one several times in a row. */
+export interface PastError {
+  readonly time: string;
+  readonly errorNum: number;
+  readonly errorMessage: string;
+  /** Of the entry that it is about, where it is about one. */
+  readonly tick?: Tick;
+  /** Where it is more than one. */
+  readonly count?: number;
+  readonly firstTime?: string;
+}
+
 export interface ApplierState {
   readonly running: boolean;
   readonly phase:
@@ -166,6 +178,8 @@ export interface ApplierState {
   readonly whyStopped?: { readonly errorNum: number; readonly errorMessage: string };
   /** In `backoff` only. */
   readonly whyWaiting?: { readonly errorNum: number; readonly errorMessage: string };
+  /** Of all runs since the server was started, the newest first; 20 at most. */
+  readonly lastErrors: readonly PastError[];
   /** While it runs; null when unknown. */
   readonly ticksBehind?: number | null;
   readonly secondsBehind?: number | null;

@@ -57,11 +57,17 @@ export class Checksums {
     try {
       const view = await CollectionView.open(this.#store, collection);
       try {
+        using work = collection.works.begin({
+          kind: 'checksum',
+          documentsExpected: view.stats.count,
+        });
         const sums = new DocumentSums();
         const steps = new Steps(signal);
         // Without data the pointers say it all, and they are much smaller.
-        if (parts.withData) await this.#sumDocuments(view, parts, sums, steps);
-        else await this.#sumPointers(view, parts, sums, steps);
+        const groups = parts.withData
+          ? this.#sumDocuments(view, parts, sums, steps)
+          : this.#sumPointers(view, parts, sums, steps);
+        for await (const documents of groups) work.add(documents);
         const { lastTick } = view.stats;
         return { checksum: sums.value(0), revision: lastTick.toString(), count: sums.count(0) };
       } finally {
@@ -72,30 +78,33 @@ export class Checksums {
     }
   }
 
-  async #sumPointers(
+  /** Yields how many documents were added, again and again. */
+  async *#sumPointers(
     view: CollectionView,
     parts: ChecksumParts,
     sums: DocumentSums,
     steps: Steps,
-  ): Promise<void> {
+  ): AsyncGenerator<number, void, void> {
     for await (const documents of view.pointers()) {
       for (const { key, pointer } of documents) {
         sums.add(0, key, parts.withRevisions ? pointer.rev : '', '');
         if (steps.isDue) await steps.rest();
       }
+      yield documents.length;
     }
   }
 
-  async #sumDocuments(
+  async *#sumDocuments(
     view: CollectionView,
     parts: ChecksumParts,
     sums: DocumentSums,
     steps: Steps,
-  ): Promise<void> {
+  ): AsyncGenerator<number, void, void> {
     for await (const documents of liveDocuments(this.#store, view, steps)) {
       for (const { key, rev, data } of documents) {
         sums.add(0, key, parts.withRevisions ? rev : '', data);
       }
+      yield documents.length;
     }
   }
 }

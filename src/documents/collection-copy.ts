@@ -118,10 +118,12 @@ export class CollectionCopies {
       },
       { exclusive: true },
     );
-    for (const { number, definition } of copy.record.indexes) {
-      const index = fillableIndex(number, definition);
-      if (index) await fillIndex(this.#store, copy, index, signal);
-    }
+    const indexes = copy.record.indexes.flatMap(
+      ({ number, definition }) => fillableIndex(number, definition) ?? [],
+    );
+    // Those of all indexes count, one after the other.
+    using work = copy.works.begin({ kind: 'index', documentsExpected: count * indexes.length });
+    for (const index of indexes) await fillIndex(this.#store, copy, index, { work, signal });
     await this.#store.commit((tx) => {
       for (const cap of copy.caps) cap.complete(tx);
       also(tx);

@@ -16,7 +16,7 @@ import {
 import type { Collection } from './collection.ts';
 import type { Database } from './database.ts';
 import { newIndexDefinition, sameIndex } from './index-definition.ts';
-import { fillIndex, fillableIndex } from './index-builder.ts';
+import { type FillableIndex, fillIndex, fillableIndex } from './index-builder.ts';
 
 /** What came of asking for an index: a number to build it under, or the equal one that was there before. */
 type Reservation =
@@ -175,7 +175,7 @@ export class CollectionIndexes {
   ): Promise<void> {
     try {
       const index = fillableIndex(number, definition);
-      if (index) await fillIndex(this.#store, collection, index, this.#signal(context));
+      if (index) await this.#fill(collection, index, definition, this.#signal(context));
       await changeCatalogue(this.#store, database, context, (tx) => {
         assertChangeable(database, collection, context);
         const { record } = collection;
@@ -202,8 +202,22 @@ export class CollectionIndexes {
       return found;
     });
     if (progress === 'complete') return;
-    await fillIndex(this.#store, collection, cap, this.#abort.signal);
+    await this.#fill(collection, cap, undefined, this.#abort.signal);
     await this.#store.commit((tx) => cap.complete(tx));
+  }
+
+  async #fill(
+    collection: Collection,
+    index: FillableIndex,
+    definition: IndexDefinition | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    using work = collection.works.begin({
+      kind: 'index',
+      ...(definition ? { index: definition } : {}),
+      documentsExpected: collection.stats.count,
+    });
+    await fillIndex(this.#store, collection, index, { work, signal });
   }
 
   #signal({ signal }: ChangeContext): AbortSignal {

@@ -9,6 +9,7 @@ import type { WriteTx } from '../storage/write-tx.ts';
 import { type CollectionStats, encodeStats, statsKey } from './collection-stats.ts';
 import { CapList } from './cap-list.ts';
 import { KeyFrontier } from './key-frontier.ts';
+import { CollectionWorks } from './collection-works.ts';
 import { OpenViews } from './open-views.ts';
 import { SecondaryIndex } from './secondary-index.ts';
 
@@ -67,6 +68,8 @@ export class Collection {
   readonly primaryPrefix: string;
   /** Those that are open. Whoever replaces or removes a pointer must ask them to keep it. */
   readonly views = new OpenViews();
+  /** What goes over all of it at the moment. */
+  readonly works = new CollectionWorks();
   #frontier: KeyFrontier;
   #record: CollectionRecord;
   readonly #stats: StoredState<CollectionStats>;

@@ -7,6 +7,7 @@ import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
 import { CapList } from './cap-list.ts';
+import type { Work } from './collection-works.ts';
 import { type IndexedDocument, SecondaryIndex } from './secondary-index.ts';
 import { dataOfLine } from './stored-document.ts';
 
@@ -41,43 +42,50 @@ export function fillableIndex(
  * already keep the index up to date while this runs, so only entries that are still live when
  * their step runs are added.
  *
+ * @param work is told of the documents that are added
  * @throws ServiceError uniqueConstraintViolated; the caller takes the index away.
  */
 export async function fillIndex(
   store: Store,
   collection: Collection,
   index: FillableIndex,
-  signal?: AbortSignal,
+  { work, signal }: { readonly work: Work; readonly signal: AbortSignal },
 ): Promise<void> {
   const { number } = collection;
   const range = { space: Space.journal, number, from: 0n, to: store.lastCommitted } as const;
   for await (const block of readBlocksInPieces(store.level, range)) {
     for (let i = 0; i < block.count; i += ENTRIES_PER_STEP) {
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
       const end = Math.min(block.count, i + ENTRIES_PER_STEP);
-      await store.commit((tx) => {
+      const added = await store.commit((tx) => {
         collection.assertAlive();
-        for (let entry = i; entry < end; entry++) indexEntry(tx, collection, index, block, entry);
+        let count = 0;
+        for (let entry = i; entry < end; entry++)
+          if (indexEntry(tx, collection, index, block, entry)) count++;
+        return count;
       });
+      work.add(added);
     }
   }
 }
 
+/** Returns whether it is that of a document as it is now. */
 function indexEntry(
   tx: WriteTx,
   collection: Collection,
   index: FillableIndex,
   block: Block,
   i: number,
-): void {
+): boolean {
   const line = block.lineText(i);
-  if (!line.includes(',"data":')) return;
+  if (!line.includes(',"data":')) return false;
   const data = dataOfLine(line);
   const document = JSON.parse(data) as IndexedDocument;
   const key = document['_key'];
-  if (typeof key !== 'string') return;
+  if (typeof key !== 'string') return false;
   const tick = block.tick(i);
   const pointer = tx.pointer(collection.primaryPrefix + key);
-  if (pointer?.tick !== tick) return;
+  if (pointer?.tick !== tick) return false;
   index.fill(tx, { tick, key, bytes: Buffer.byteLength(data), document });
+  return true;
 }

@@ -1,17 +1,13 @@
 import type { ApplierConfig } from '../model/applier-config.ts';
+import type { SyncNumbers } from '../model/sync-numbers.ts';
 import type { Tick } from '../model/tick.ts';
 import { wireTime } from '../protocol/wire-time.ts';
-import { type ApplierMachine, type Reason, isRunning, reasonOf } from './applier-machine.ts';
+import { type ApplierMachine, isRunning, reasonOf } from './applier-machine.ts';
 import type { ApplierProgress } from './applier-progress.ts';
 import type { ApplierRunFigures } from './applier-run.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import type { ErrorHistory, NotedError, RepeatedError } from './error-history.ts';
 import type { SyncView } from './initial-syncer.ts';
-import type { SyncNumbers } from './sync-gauge.ts';
-
-/** The last thing that went wrong, with its time in ms since 1970. */
-export interface LastError extends Reason {
-  readonly atMs: number;
-}
 
 /** All that the state of an applier is made of. */
 export interface ApplierView {
@@ -23,7 +19,7 @@ export interface ApplierView {
   /** Newest tick looked at, where that is beyond the position: the line that stopped the applier. */
   readonly failedTick: Tick | undefined;
   readonly figures: ApplierRunFigures;
-  readonly lastError: LastError | undefined;
+  readonly errors: Pick<ErrorHistory, 'last' | 'all'>;
   readonly nowMs: number;
   readonly server: { readonly version: string; readonly serverId: string };
 }
@@ -42,7 +38,7 @@ export interface ApplierStateDocument {
 /**
  * Prints the state: the members of 1.4 in its order, then what 2.4 and later have, then our own:
  * `phase` and `since`, `whyStopped`, how far behind the leader it is, what failed and was passed
- * over, and the transactions that are open, among them one that is being applied in several batches.
+ * over, the last errors, and the transactions that are open, among them one that is being applied in several batches.
  */
 export function applierStateDocument(view: ApplierView): ApplierStateDocument {
   const { machine, config, progress, checkpoint, nowMs } = view;
@@ -61,7 +57,7 @@ export function applierStateDocument(view: ApplierView): ApplierStateDocument {
       totalRequests: progress.totalRequests,
       totalFailedConnects: progress.totalFailedConnects,
       totalEvents: view.figures.events,
-      lastError: errorDocument(view.lastError),
+      lastError: errorDocument(view.errors.last),
       time: wireTime(nowMs),
       safeResumeTick: tickText(safeResumeTick(checkpoint)),
       totalOperationsExcluded: view.figures.excluded,
@@ -71,6 +67,7 @@ export function applierStateDocument(view: ApplierView): ApplierStateDocument {
       phase: machine.phase,
       since: wireTime(machine.sinceMs),
       ...whyDocument(machine),
+      lastErrors: view.errors.all.map(repeatedDocument),
       ...(running ? behind(view) : {}),
       ...(running && machine.phase !== 'syncing' ? { following: following(view) } : {}),
       openTransactions: openDocuments(checkpoint),
@@ -184,7 +181,16 @@ function openDocuments(checkpoint: Checkpoint | undefined): Record<string, unkno
   }));
 }
 
-function errorDocument(error: LastError | undefined): Record<string, unknown> {
+function repeatedDocument({ atMs, firstAtMs, count, tick, ...why }: RepeatedError): object {
+  return {
+    time: wireTime(atMs),
+    ...{ errorNum: why.errorNum, errorMessage: why.message },
+    ...(tick === undefined ? {} : { tick: tick.toString() }),
+    ...(count === 1 ? {} : { count, firstTime: wireTime(firstAtMs) }),
+  };
+}
+
+function errorDocument(error: NotedError | undefined): Record<string, unknown> {
   if (error === undefined) return { errorNum: 0 };
   return { time: wireTime(error.atMs), errorMessage: error.message, errorNum: error.errorNum };
 }

@@ -20,7 +20,6 @@ import { copyConfigured } from './applier-leader.ts';
 import {
   type ApplierEvent,
   type ApplierMachine,
-  type Reason,
   initialMachine,
   isRunning,
   machineAt,
@@ -28,14 +27,10 @@ import {
 } from './applier-machine.ts';
 import { ApplierProgress } from './applier-progress.ts';
 import { ApplierRun, reasonFor } from './applier-run.ts';
-import {
-  type ApplierStateDocument,
-  type LastError,
-  applierStateDocument,
-  withSync,
-} from './applier-state.ts';
+import { type ApplierStateDocument, applierStateDocument, withSync } from './applier-state.ts';
 import { NO_FIGURES, addFigures } from './applier-totals.ts';
 import { type Checkpoint, deleteCheckpoint, giveCheckpoint, knownPosition } from './checkpoint.ts';
+import { ErrorHistory } from './error-history.ts';
 import { errorFields } from './failure-log.ts';
 import type { InitialSyncer, SyncResult } from './initial-syncer.ts';
 import type { LeaderAccess } from './leader-access.ts';
@@ -78,7 +73,7 @@ export class Applier {
   #machine: ApplierMachine;
   #config: ApplierConfig;
   #progress: ApplierProgress;
-  #lastError: LastError | undefined;
+  readonly #errors: ErrorHistory;
   /** Of all runs that have ended. */
   #figures = NO_FIGURES;
   #failedTick: Tick | undefined;
@@ -96,8 +91,9 @@ export class Applier {
     this.#ending = new EndingRecord({ store: deps.store, database });
     const { ending } = this.#ending;
     this.#machine = machineAt(ending, deps.clock.nowMs());
-    this.#lastError = ending && { ...ending.why, atMs: ending.atMs };
     this.#failedTick = ending?.failedTick;
+    this.#errors = new ErrorHistory(deps);
+    if (ending) this.#errors.note(ending.why, ending.failedTick, ending.atMs);
     this.#config = loadApplierConfig(deps.store, database.number);
     this.#progress = new ApplierProgress(deps, 'applier created');
   }
@@ -152,7 +148,7 @@ export class Applier {
       if (this.isRunning) return this.state();
       if (this.#config.endpoint === undefined) {
         const error = new ServiceError('invalidApplierConfiguration');
-        this.#noteError({ errorNum: error.errorNum, message: 'no endpoint configured' });
+        this.#errors.note({ errorNum: error.errorNum, message: 'no endpoint configured' });
         throw error;
       }
       this.#assertNoSync();
@@ -204,7 +200,7 @@ export class Applier {
         return Promise.resolve({ state: this.state(), copied });
       });
     } catch (error) {
-      if (this.#setup === setup) this.#noteError(reasonFor(error));
+      if (this.#setup === setup) this.#errors.note(reasonFor(error));
       throw error;
     } finally {
       if (this.#setup === setup) this.#setup = undefined;
@@ -261,7 +257,7 @@ export class Applier {
       checkpoint: current?.checkpoint ?? this.#storedCheckpoint(),
       failedTick: this.#failedTick,
       figures: addFigures(this.#figures, current?.figures),
-      lastError: this.#lastError,
+      errors: this.#errors,
       nowMs: this.#deps.clock.nowMs(),
       server: { version: this.#options.version, serverId: this.#deps.store.server.serverId },
     });
@@ -293,7 +289,7 @@ export class Applier {
     this.#config = DEFAULT_APPLIER_CONFIG;
     this.#machine = initialMachine(clock.nowMs());
     this.#progress = new ApplierProgress(this.#deps);
-    this.#lastError = undefined;
+    this.#errors.clear();
     this.#failedTick = undefined;
     this.#figures = NO_FIGURES;
   }
@@ -310,14 +306,15 @@ export class Applier {
         progress: this.#progress,
         onEvent: (event) => {
           this.#event(event);
-          if (event.type === 'resync') this.#noteError(event.why);
+          if (event.type === 'resync') this.#errors.note(event.why);
+          if (event.type === 'lost') this.#errors.lost(event.why);
         },
       },
       { ...this.#options, config: this.#config, restriction, barrierId },
     );
     const abort = new AbortController();
     this.#event({ type: 'start' });
-    this.#lastError = undefined;
+    this.#errors.begin();
     this.#failedTick = undefined;
     if (!allowWrites) this.#database.writeGuard = (name) => restriction.accepts(name);
     this.#current = run;
@@ -347,12 +344,12 @@ export class Applier {
       await Promise.resolve();
       await run.run(signal);
       const stopped = new ServiceError('applierStopped');
-      this.#noteError(reasonFor(stopped));
+      this.#errors.note(reasonFor(stopped));
       this.#event({ type: 'ended', why: reasonFor(stopped) });
       this.#logger.info({}, 'applier stopped');
     } catch (error) {
       this.#deps.store.health.note(error);
-      this.#noteError(reasonFor(error));
+      this.#errors.note(reasonFor(error), run.failedTick);
       this.#event({ type: 'broke', why: reasonFor(error) });
       const tick = run.failedTick?.toString();
       this.#logger.error({ ...errorFields(error), tick }, 'applier stopped by an error');
@@ -381,10 +378,6 @@ export class Applier {
 
   #event(event: ApplierEvent): void {
     this.#machine = next(this.#machine, event, this.#deps.clock.nowMs());
-  }
-
-  #noteError(reason: Reason): void {
-    this.#lastError = { ...reason, atMs: this.#deps.clock.nowMs() };
   }
 
   /** Runs one method after another. */

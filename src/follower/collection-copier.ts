@@ -40,7 +40,7 @@ export interface CollectionCopierDeps {
   /** Gets what pages cost and bring. */
   readonly figures: ReplicationFigures;
   /** Told before indexes are made. */
-  readonly onIndexes: (cid: string) => void;
+  readonly onIndexes: (copy: Collection) => void;
   readonly onPage: (
     message: string,
     page: { documents: number; removals: number; bytes: number },
@@ -139,7 +139,7 @@ export class CollectionCopier {
     }
     // What is gone stays for the log to drop; of half a collection no index can be asked for.
     const indexes = outcome === 'gone' ? [] : planned.indexes;
-    this.#deps.onIndexes(cid);
+    this.#deps.onIndexes(copy);
     this.#say(`creating indexes for collection '${name}', id ${cid}`);
     const position = progress.position(copy)?.position ?? 0n;
     await copies.complete(
@@ -247,7 +247,7 @@ export class CollectionCopier {
     const { logger } = this.#deps;
     const { cid, name, type } = copy;
     this.#say(
-      `fetching master collection dump for collection '${name}', id ${cid}, type ${type}, batch ${batch}`,
+      `fetching leader collection dump for collection '${name}', id ${cid}, type ${type}, batch ${batch}`,
     );
     const backoff = new Backoff(BACKOFF);
     for (let attempt = 1; ; attempt++) {

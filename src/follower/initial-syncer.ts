@@ -5,6 +5,7 @@ import type { Catalogue } from '../documents/catalogue.ts';
 import type { CollectionCopies } from '../documents/collection-copy.ts';
 import type { Database } from '../documents/database.ts';
 import { ServiceError } from '../model/errors.ts';
+import type { SyncNumbers } from '../model/sync-numbers.ts';
 import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
@@ -15,7 +16,7 @@ import { ReplicationFigures } from './replication-figures.ts';
 import { Restriction, type RestrictType } from './restriction.ts';
 import { discardCopies } from './sync-discard.ts';
 import { NO_FIGURES, type SyncFigures } from './sync-figures.ts';
-import { SyncGauge, type SyncNumbers } from './sync-gauge.ts';
+import { SyncGauge } from './sync-gauge.ts';
 import { SyncProgress } from './sync-progress.ts';
 import { SyncRun } from './sync-run.ts';
 

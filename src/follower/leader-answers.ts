@@ -5,6 +5,7 @@ import {
   parametersFromWire,
 } from '../model/collection.ts';
 import { parseTick, type Tick, tickFromWire } from '../model/tick.ts';
+import type { ReadNumbers } from './verify-gauge.ts';
 
 /** One run of a ticklog leader; see the storage's record of the same name. */
 export interface LeaderIncarnation {
@@ -131,6 +132,18 @@ export function readChecksum(answer: unknown): string {
     throw new BadAnswer('checksum is no number');
   }
   return text;
+}
+
+/** Of what goes over a collection, the newest checksum. @throws BadAnswer */
+export function readChecksumWork(answer: unknown): ReadNumbers | undefined {
+  const { works } = objectOf(answer, 'the answer');
+  if (!Array.isArray(works)) throw new BadAnswer('works is no list');
+  const work = works
+    .map((each) => objectOf(each, 'an entry of works'))
+    .findLast(({ kind }) => kind === 'checksum');
+  const { documentsDone, documentsExpected } = work ?? {};
+  if (typeof documentsDone !== 'number' || typeof documentsExpected !== 'number') return undefined;
+  return { documentsDone, documentsExpected };
 }
 
 /** The answer to the opening of a batch (contract 3.3). @throws BadAnswer when there is no id in it. */

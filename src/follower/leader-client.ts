@@ -1,5 +1,4 @@
-import type { Logger } from '../base/logger.ts';
-import { silentLogger } from '../base/logger.ts';
+import { type Logger, silentLogger } from '../base/logger.ts';
 import { ServiceError } from '../model/errors.ts';
 import { MAX_WIRE_TICK, type Tick } from '../model/tick.ts';
 import { Header } from '../protocol/headers.ts';
@@ -23,6 +22,7 @@ import {
   type OpenOnLeader,
   readBatch,
   readChecksum,
+  readChecksumWork,
   readId,
   readInventory,
   readLeaderState,
@@ -31,6 +31,7 @@ import {
 import { type HttpAnswer, type HttpRequest, LeaderHttp } from './leader-http.ts';
 import { isVerified, readDumpPage, readLogPage, requiredHeader } from './leader-page.ts';
 import type { TlsTrust } from './leader-tls.ts';
+import type { ReadNumbers } from './verify-gauge.ts';
 
 export interface LeaderClientOptions {
   /** `tcp://`, `http://`, `ssl://` or `https://`, host and port. */
@@ -198,7 +199,6 @@ export class LeaderClient {
   /** A page of a collection (contract 3.4). */
   async dump(request: DumpRequest, signal: AbortSignal): Promise<DumpPage> {
     const { collection, from, to, chunkSizeBytes, flush, ...form } = request;
-    const { dumpTimeoutMs } = this.#options;
     const answer = await this.#get(
       'dump',
       {
@@ -211,10 +211,7 @@ export class LeaderClient {
         flushWait: flush === true ? FLUSH_WAIT_SECONDS : undefined,
       },
       signal,
-      {
-        extraMs: flush === true ? FLUSH_WAIT_SECONDS * 1000 : 0,
-        ...(dumpTimeoutMs === undefined ? {} : { timeoutMs: dumpTimeoutMs }),
-      },
+      { extraMs: flush === true ? FLUSH_WAIT_SECONDS * 1000 : 0, ...this.#patience },
     );
     const asked = { kind: 'dump', includeSystem: true, collection, from } as const;
     return this.#checked(() =>
@@ -276,15 +273,13 @@ export class LeaderClient {
 
   /** What the documents of a collection and their revisions come to; servers of one kind have one way to sum them. */
   async checksum(collection: string, signal: AbortSignal): Promise<string> {
-    const name = encodeURIComponent(collection);
-    const query = { withRevisions: true, withData: true };
-    const path = databasePath(this.#database, `/_api/collection/${name}/checksum`, query);
-    const { dumpTimeoutMs: timeoutMs } = this.#options;
-    const answer = await this.#send(
-      { method: 'GET', path, ...(timeoutMs === undefined ? {} : { timeoutMs }) },
-      signal,
-    );
-    return this.#read(answer, readChecksum);
+    const part = 'checksum?withRevisions=true&withData=true';
+    return this.#read(await this.#ofCollection(collection, part, signal), readChecksum);
+  }
+
+  /** How far a ticklog leader is with a checksum of a collection; undefined while it makes none. */
+  async checksumRead(collection: string, signal: AbortSignal): Promise<ReadNumbers | undefined> {
+    return this.#read(await this.#ofCollection(collection, 'works', signal), readChecksumWork);
   }
 
   /** A request about lists of keys, or one of them (contract 3.5); see `LeaderKeyList`. */
@@ -293,19 +288,30 @@ export class LeaderClient {
     { id, query, body }: { id?: string; query: QueryValues; body?: string },
     signal: AbortSignal,
   ): Promise<HttpAnswer> {
-    const { dumpTimeoutMs: timeoutMs } = this.#options;
     const values = { ...query, ...this.#own() };
     const path =
       id === undefined
         ? replicationPath(this.#database, 'keys', values)
         : replicationItemPath(this.#database, 'keys', id, values);
     const request = { method, path, ...(body === undefined ? {} : { body }) };
-    return this.#send({ ...request, ...(timeoutMs === undefined ? {} : { timeoutMs }) }, signal);
+    return this.#send({ ...request, ...this.#patience }, signal);
   }
 
   /** Ends the connections; requests under way fail with noResponse. */
   close(): Promise<void> {
     return this.#http.close();
+  }
+
+  #ofCollection(collection: string, part: string, signal: AbortSignal): Promise<HttpAnswer> {
+    const name = encodeURIComponent(collection);
+    const path = databasePath(this.#database, `/_api/collection/${name}/${part}`);
+    return this.#send({ method: 'GET', path, ...this.#patience }, signal);
+  }
+
+  /** For what has the leader read a whole collection. */
+  get #patience(): Pick<HttpRequest, 'timeoutMs'> {
+    const { dumpTimeoutMs: timeoutMs } = this.#options;
+    return timeoutMs === undefined ? {} : { timeoutMs };
   }
 
   /** As the leader understands it. */
@@ -341,10 +347,8 @@ export class LeaderClient {
       id === undefined
         ? replicationPath(this.#database, command, this.#own())
         : replicationItemPath(this.#database, command, id, this.#own());
-    return this.#send(
-      { method, path, ...(body === undefined ? {} : { body: JSON.stringify(body) }) },
-      signal,
-    );
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+    return this.#send({ method, path, ...sent }, signal);
   }
 
   #send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {

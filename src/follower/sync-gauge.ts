@@ -1,50 +1,15 @@
 import type { Clock } from '../base/clock.ts';
 import { Rate } from '../base/rate.ts';
+import type { CollectionWorks } from '../documents/collection-works.ts';
 import type { Collection } from '../documents/collection.ts';
+import type {
+  CopyNumbers,
+  CopyStatus,
+  Measured,
+  SyncNumbers,
+  SyncPhase,
+} from '../model/sync-numbers.ts';
 import type { PlannedCollection } from './sync-progress.ts';
-
-export type SyncPhase = 'preparing' | 'comparing' | 'copying' | 'indexing' | 'switching';
-
-type CopyStatus = 'waiting' | 'comparing' | 'copying' | 'indexing' | 'done' | 'kept';
-
-/** How much of a collection, or of all, is there. Expected is null where the leader does not tell. */
-interface Measured {
-  readonly documentsDone: number;
-  readonly documentsExpected: number | null;
-  /** Of dump lines. */
-  readonly bytesDone: number;
-  readonly bytesExpected: number | null;
-}
-
-interface CollectionName {
-  /** On the leader. */
-  readonly id: string;
-  readonly name: string;
-}
-
-/** A sync in numbers, as `applier-state` and jobs show it (addition to contract 5.4). */
-export interface SyncNumbers extends Measured {
-  readonly phase: SyncPhase;
-  /** The one in work. */
-  readonly collection: CollectionName | null;
-  readonly collectionsDone: number;
-  /** 0 before it is known. */
-  readonly collectionsExpected: number;
-  /** From the leader, over the last seconds; as `bytesPerSecond`. */
-  readonly documentsPerSecond: number;
-  readonly bytesPerSecond: number;
-  readonly secondsRunning: number;
-  /** null where it cannot be known. */
-  readonly secondsLeft: number | null;
-  /** What an earlier sync that was not finished had copied; null when this one began anew. */
-  readonly resumedFrom: {
-    readonly collections: number;
-    readonly documents: number;
-    readonly bytes: number;
-  } | null;
-  /** In the order of copying: those around the one in work, where there are very many. */
-  readonly collections: readonly (CollectionName & Measured & { readonly status: CopyStatus })[];
-}
 
 interface Row {
   readonly id: string;
@@ -54,6 +19,8 @@ interface Row {
   readonly documentsExpected: number | undefined;
   bytes: number;
   readonly bytesExpected: number | undefined;
+  /** Of the copy, whose indexes are made. */
+  works?: CollectionWorks;
 }
 
 const SHOWN = 100;
@@ -110,11 +77,15 @@ export class SyncGauge {
     this.#resumed.bytes += row.bytes;
   }
 
-  /** A collection begins to be compared or copied, or its indexes to be made. */
-  begin(cid: string, phase: 'comparing' | 'copying' | 'indexing'): void {
-    this.#phase = phase;
-    this.#current = this.#rows.get(cid);
-    if (this.#current) this.#current.status = phase;
+  /** A collection begins to be compared or copied. */
+  begin(cid: string, phase: 'comparing' | 'copying'): void {
+    this.#enter(cid, phase);
+  }
+
+  /** The indexes of a copy begin to be made. */
+  indexes({ cid, works }: Pick<Collection, 'cid' | 'works'>): void {
+    this.#enter(cid, 'indexing');
+    if (this.#current) this.#current.works = works;
   }
 
   /** What came for the collection in work. */
@@ -147,6 +118,12 @@ export class SyncGauge {
     this.#current = undefined;
   }
 
+  #enter(cid: string, phase: 'comparing' | 'copying' | 'indexing'): void {
+    this.#phase = phase;
+    this.#current = this.#rows.get(cid);
+    if (this.#current) this.#current.status = phase;
+  }
+
   get numbers(): SyncNumbers {
     const rows = [...this.#rows.values()];
     const current = this.#current;
@@ -162,10 +139,13 @@ export class SyncGauge {
       documentsPerSecond: rounded(this.#documents.perSecond),
       bytesPerSecond: rounded(bytesPerSecond),
       secondsRunning: rounded(Math.max(0, this.#clock.nowMs() - this.#beganMs) / 1000),
-      secondsLeft: secondsLeft(rest, bytesPerSecond),
+      // How long indexes take nobody knows.
+      secondsLeft:
+        rest === 0 && this.#phase === 'indexing' ? null : secondsLeft(rest, bytesPerSecond),
       resumedFrom: this.#resumed && { ...this.#resumed },
       collections: around(rows, current).map((row) => {
-        return { id: row.id, name: row.name, status: row.status, ...measured(row) };
+        const { id, name, status } = row;
+        return { id, name, status, ...measured(row), ...indexingOf(row) };
       }),
     };
   }
@@ -178,6 +158,13 @@ function measured({ documents, documentsExpected, bytes, bytesExpected }: Row): 
     bytesDone: Math.min(bytes, bytesExpected ?? Infinity),
     bytesExpected: bytesExpected ?? null,
   };
+}
+
+function indexingOf({ status, works }: Row): Pick<CopyNumbers, 'indexing'> {
+  const work = status === 'indexing' ? works?.numbers.at(-1) : undefined;
+  if (!work) return {};
+  const { documentsDone, documentsExpected } = work;
+  return { indexing: { documentsDone, documentsExpected } };
 }
 
 function totalOf(rows: readonly Measured[]): Measured {

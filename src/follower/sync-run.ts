@@ -98,7 +98,7 @@ export class SyncRun {
 
   /** @throws as InitialSyncer.run */
   async run(signal: AbortSignal): Promise<SyncResult> {
-    this.#say('fetching master state');
+    this.#say('fetching leader state');
     const state = await this.#leader.state(signal);
     const { barrierTtlSeconds: ttlSeconds, fetchRetries, keepBarrier } = this.#options;
     const tick = neededFrom(state, this.#progress.plan());
@@ -124,7 +124,7 @@ export class SyncRun {
   #snapshotLost(error: unknown): Promise<void> {
     this.#deps.logger.warn(
       errorFields(error),
-      'the snapshot of the master is lost, and what was copied of it',
+      'the snapshot of the leader is lost, and what was copied of it',
     );
     return this.#discardAll();
   }
@@ -168,7 +168,7 @@ export class SyncRun {
     lease: BatchLease,
     signal: AbortSignal,
   ): Promise<LeaderInventory> {
-    this.#say(`fetching master inventory from ${this.#deps.client.endpoint}`);
+    this.#say(`fetching leader inventory from ${this.#deps.client.endpoint}`);
     return this.#leader.inventory(state, lease, signal);
   }
 
@@ -215,7 +215,7 @@ export class SyncRun {
     }
     if (plan.leaderWasStopped) {
       this.#say(
-        `the logger of the master is stopped: copying up to tick ${plan.tick}; ` +
+        `the logger of the leader is stopped: copying up to tick ${plan.tick}; ` +
           'what changes there until it is started will not be seen here',
       );
     }
@@ -279,7 +279,7 @@ export class SyncRun {
         recheckLeader: (inner) => this.#leader.recheck(plan, inner),
         missed: (cid, inner) => this.#leader.missed(plan, { traits, lease, cid }, inner),
         discard: (copy) => this.#discardOne(copy),
-        onIndexes: (cid) => gauge.begin(cid, 'indexing'),
+        onIndexes: (copy) => gauge.indexes(copy),
         onPage: (message, page) => this.#count(message, page),
       },
       { ...this.#options, ...start },

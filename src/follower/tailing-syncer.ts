@@ -145,7 +145,7 @@ export class TailingSyncer {
   async #contact(signal: AbortSignal): Promise<LeaderState> {
     const { client } = this.#deps;
     const state = await this.#attempts.run(
-      'fetching master state information',
+      'fetching leader state information',
       () => client.state(signal),
       signal,
     );
@@ -163,7 +163,7 @@ export class TailingSyncer {
     }
     const openTransactions: StartingDeps['openTransactions'] = (at) =>
       this.#attempts.run(
-        'fetching open transactions of the master',
+        'fetching open transactions of the leader',
         () => client.openTransactions(at, signal),
         signal,
       );
@@ -227,7 +227,7 @@ export class TailingSyncer {
       let beganMs = 0;
       let holdMs = 0;
       const page = await this.#attempts.run(
-        `fetching master log from offset ${from}`,
+        `fetching leader log from offset ${from}`,
         () => {
           beganMs = performance.now();
           const request = {
@@ -353,7 +353,7 @@ export class TailingSyncer {
     if (holdsHistory(state.incarnations ?? [], incarnation, tick)) return;
     throw new ServiceError(
       'leaderChanged',
-      `the master at ${endpoint} was put back to an older state: it no longer has the history ` +
+      `the leader at ${endpoint} was put back to an older state: it no longer has the history ` +
         `that was followed up to tick ${tick}; sync anew`,
     );
   }

@@ -1,5 +1,6 @@
 import type { Logger } from '../base/logger.ts';
 import { sleep } from '../base/sleep.ts';
+import { watched } from '../base/watch.ts';
 import { Checksums } from '../documents/checksum.ts';
 import type { Database } from '../documents/database.ts';
 import { ServiceError, isServiceError } from '../model/errors.ts';
@@ -11,6 +12,7 @@ import type { LeaderAccess } from './leader-access.ts';
 import { ACCEPTED_VERSIONS, checkLeader } from './leader-check.ts';
 import type { LeaderClient } from './leader-client.ts';
 import { Restriction } from './restriction.ts';
+import type { ReadNumbers, VerifyGauge } from './verify-gauge.ts';
 
 /** What the comparison of a collection came to. */
 export interface VerifiedCollection {
@@ -34,6 +36,8 @@ type Compared = Pick<VerifiedCollection, 'result' | 'count'>;
 
 /** Between two comparisons of a collection that differs. */
 const PAUSE_MS = 300;
+/** Between two looks at how far the leader is. */
+const LOOK_MS = 700;
 const COLLECTION_NOT_FOUND = 1203;
 
 /**
@@ -61,12 +65,13 @@ export class Verification {
   /**
    * @param waitMs how long collections that differ are compared again: what is written to the leader takes a moment to
    *   arrive here. It is one time for all of them.
+   * @param gauge measures it
    * @throws ServiceError invalidApplierConfiguration (1410) where none is set; 1403 for a leader that is no ticklog,
    *   whose checksums are others; 1400, 1401, 1402, 1405 about the leader; the reason of `signal`
    */
   async run(
     database: Database,
-    { waitMs }: { readonly waitMs: number },
+    { waitMs, gauge }: { readonly waitMs: number; readonly gauge: VerifyGauge },
     signal: AbortSignal,
   ): Promise<VerifyResult> {
     const config = loadApplierConfig(this.#deps.store, database.number);
@@ -82,7 +87,7 @@ export class Verification {
       const { restrictType, restrictCollections, includeSystem } = config;
       const restriction = new Restriction(restrictType, restrictCollections, includeSystem);
       const untilMs = performance.now() + waitMs;
-      return await this.#compare({ database, client, restriction, untilMs }, signal);
+      return await this.#compare({ database, client, restriction, untilMs, gauge }, signal);
     } finally {
       await client.close();
     }
@@ -106,21 +111,30 @@ export class Verification {
       readonly client: LeaderClient;
       readonly restriction: Restriction;
       readonly untilMs: number;
+      readonly gauge: VerifyGauge;
     },
     signal: AbortSignal,
   ): Promise<VerifyResult> {
-    const { database, client, restriction } = task;
+    const { database, client, restriction, gauge } = task;
     const { collections: listed } = await client.inventory({ includeSystem: true }, signal);
     const onLeader = new Map(listed.map((each) => [each.parameters.name, each.count ?? null]));
     const here = database.collections.map(({ name }) => name);
     const names = [...new Set([...onLeader.keys(), ...here])].filter((name) =>
       restriction.accepts(name),
     );
-    const collections: VerifiedCollection[] = [];
-    for (const name of names.sort()) {
+    const planned = names.sort().map((name) => {
       const leaderCount = onLeader.get(name);
-      const compared = await this.#collection({ ...task, name, leaderCount }, signal);
-      collections.push(compared);
+      return {
+        name,
+        leaderCount,
+        documents: database.byName(name)?.stats.count ?? leaderCount ?? 0,
+      };
+    });
+    gauge.plan(planned);
+    const collections: VerifiedCollection[] = [];
+    for (const { name, leaderCount } of planned) {
+      collections.push(await this.#collection({ ...task, name, leaderCount }, signal));
+      gauge.done();
     }
     return { equal: collections.every(({ result }) => result === 'equal'), collections };
   }
@@ -133,10 +147,11 @@ export class Verification {
       /** Undefined where the leader has none of the name. */
       readonly leaderCount: number | null | undefined;
       readonly untilMs: number;
+      readonly gauge: VerifyGauge;
     },
     signal: AbortSignal,
   ): Promise<VerifiedCollection> {
-    const { database, client, name, leaderCount, untilMs } = task;
+    const { database, name, leaderCount, untilMs } = task;
     for (;;) {
       signal.throwIfAborted();
       const own = database.byName(name);
@@ -146,7 +161,7 @@ export class Verification {
           ? { ...known, result: 'only here' }
           : own === undefined
             ? { ...known, result: 'only on the leader' }
-            : await this.#compareOnce(database, client, name, signal);
+            : await this.#compareOnce(task, signal);
       if (result === 'equal') return { name, result, count, leaderCount: count };
       if (result === 'only here' || performance.now() >= untilMs) {
         return { name, result, count, leaderCount: leaderCount ?? null };
@@ -156,25 +171,47 @@ export class Verification {
   }
 
   async #compareOnce(
-    database: Database,
-    client: LeaderClient,
-    name: string,
+    task: {
+      readonly database: Database;
+      readonly client: LeaderClient;
+      readonly name: string;
+      readonly gauge: VerifyGauge;
+    },
     signal: AbortSignal,
   ): Promise<Compared> {
+    const { database, name, gauge } = task;
     let there: string;
     try {
-      there = await client.checksum(name, signal);
+      there = await this.#sumOnLeader(task, signal);
     } catch (error) {
       if (refusedAnswer(error)?.remote?.errorNum !== COLLECTION_NOT_FOUND) throw error;
       return { result: 'only here', count: database.byName(name)?.stats.count ?? null };
     }
     try {
       const parts = { withRevisions: true, withData: true };
-      const { checksum, count } = await this.#checksums.of(database.get(name), parts, signal);
+      const collection = database.get(name);
+      gauge.begin(name, 'here', () =>
+        collection.works.numbers.findLast(({ kind }) => kind === 'checksum'),
+      );
+      const { checksum, count } = await this.#checksums.of(collection, parts, signal);
       return { result: String(checksum) === there ? 'equal' : 'different', count };
     } catch (error) {
       if (!isServiceError(error, 'collectionNotFound')) throw error;
       return { result: 'only on the leader', count: null };
     }
+  }
+  /** The checksum there, which takes a while: the leader is asked how far it is, too. */
+  async #sumOnLeader(
+    { client, name, gauge }: { client: LeaderClient; name: string; gauge: VerifyGauge },
+    signal: AbortSignal,
+  ): Promise<string> {
+    let read: ReadNumbers | undefined;
+    gauge.begin(name, 'leader', () => read);
+    return await watched(client.checksum(name, signal), {
+      everyMs: LOOK_MS,
+      look: async (inner) => {
+        read = await client.checksumRead(name, inner);
+      },
+    });
   }
 }

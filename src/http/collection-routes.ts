@@ -18,6 +18,7 @@ import {
 } from './collection-answers.ts';
 import { newCollectionOf, propertiesOf } from './collection-requests.ts';
 import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
+import { reportWorks } from './detached-request.ts';
 import { generationOf } from './generation.ts';
 import { sendResult } from './respond.ts';
 import { assertOutsideTransaction, transactionOf } from './transaction-header.ts';
@@ -107,6 +108,11 @@ function readActions(deps: CollectionRoutesDeps): ReadonlyMap<string, Action> {
         sendResult(ctx, 200, countAnswer(collection, count));
       },
     ],
+    [
+      'works',
+      (ctx, collection) =>
+        sendResult(ctx, 200, { ...baseAnswer(collection), works: collection.works.numbers }),
+    ],
     ['figures', (ctx, collection) => sendResult(ctx, 200, figuresAnswer(collection))],
     [
       'revision',
@@ -116,6 +122,7 @@ function readActions(deps: CollectionRoutesDeps): ReadonlyMap<string, Action> {
     [
       'checksum',
       async (ctx, collection) => {
+        reportWorks(ctx, collection);
         const { checksum, revision } = await deps.checksums.of(
           collection,
           {

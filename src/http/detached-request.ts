@@ -1,6 +1,7 @@
 import { IncomingMessage, type RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import type { Collection } from '../documents/collection.ts';
 import type { JobReport, StoredAnswer } from './jobs.ts';
 
 /** What a request says. */
@@ -20,6 +21,12 @@ const reports = new WeakMap<IncomingMessage, JobReport>();
 /** Where a request that nobody waits for says how far it is; undefined for all others. */
 export function reportOf(request: IncomingMessage): JobReport | undefined {
   return reports.get(request);
+}
+
+/** Has such a request say how far it is by what goes over a collection. */
+export function reportWorks({ req }: { req: IncomingMessage }, { works }: Collection): void {
+  const report = reportOf(req);
+  if (report) report.progress = () => ({ works: works.numbers });
 }
 
 const HEAD_END = '\r\n\r\n';

@@ -7,6 +7,7 @@ import { textParam } from '../protocol/params.ts';
 import { readJsonObject } from './body.ts';
 import { type ApiRouter, type Context, apiRouter, pathParam } from './context.ts';
 import { isBuiltIn, shownIndex, shownIndexes, wantedIndex } from './index-requests.ts';
+import { reportWorks } from './detached-request.ts';
 import { generationOf } from './generation.ts';
 import { sendResult } from './respond.ts';
 import { assertOutsideTransaction } from './transaction-header.ts';
@@ -26,6 +27,7 @@ export function indexRoutes(deps: { readonly collections: Collections }): ApiRou
     const collection = collectionOfQuery(ctx);
     const wanted = wantedIndex(await readJsonObject(ctx));
     const { database } = ctx.state;
+    reportWorks(ctx, collection);
     const { definition, isNew } = await conflictAsBadRequest(
       ctx,
       deps.collections.createIndex(database, collection, wanted),

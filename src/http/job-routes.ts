@@ -43,7 +43,8 @@ export function jobRoutes(deps: { readonly jobs: Jobs }): ApiRouter {
     const { startedMs, runningMs, progress, ...said } = jobs.view(id, ownerOf(ctx));
     const startedAt = wireTime(startedMs);
     const secondsRunning = Math.round(runningMs / 100) / 10;
-    sendResult(ctx, 200, { id, ...said, startedAt, secondsRunning, sync: progress ?? null });
+    const { sync = null, verify = null, works = [] } = progress ?? {};
+    sendResult(ctx, 200, { id, ...said, startedAt, secondsRunning, sync, verify, works });
   });
 
   router.put('/:job', (ctx) => {

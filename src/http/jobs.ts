@@ -1,6 +1,9 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
+import type { SyncNumbers } from '../model/sync-numbers.ts';
+import type { VerifyNumbers } from '../model/verify-numbers.ts';
 import { ServiceError } from '../model/errors.ts';
+import type { WorkNumbers } from '../model/work-numbers.ts';
 
 /** An answer as it was before it could be sent. */
 export interface StoredAnswer {
@@ -19,7 +22,15 @@ export interface JobRequest {
 /** Where a request that nobody waits for says how far it is. */
 export interface JobReport {
   /** Asked while the request runs, by whoever looks at the job. */
-  progress?: (() => object | undefined) | undefined;
+  progress?: (() => JobNumbers) | undefined;
+}
+
+/** How far a request is, by what it does. */
+export interface JobNumbers {
+  readonly sync?: SyncNumbers | undefined;
+  readonly verify?: VerifyNumbers | undefined;
+  /** What goes over the collection that the request is about. */
+  readonly works?: readonly WorkNumbers[] | undefined;
 }
 
 /** A job as somebody sees who looks. */
@@ -29,7 +40,7 @@ export interface JobView extends JobRequest {
   /** How long it has run, or ran. */
   readonly runningMs: number;
   /** What the request says of itself; undefined when it says nothing, or is done. */
-  readonly progress: object | undefined;
+  readonly progress: JobNumbers | undefined;
 }
 
 /** What a job is at: its answer is undefined while it runs. */

@@ -31,6 +31,9 @@ export function overviewRoutes(
       ...callerOf(ctx, database),
       log: logOf(database),
       collections: database.collections.map(collectionOf),
+      works: database.collections.flatMap(({ cid, name, works }) =>
+        works.numbers.map((work) => ({ collection: { id: cid, name }, ...work })),
+      ),
     });
   });
   return router;
@@ -61,7 +64,10 @@ function callerOf(ctx: Context, database: Database): { user: string | null; mayW
 
 function logOf({ changelog }: Database): object {
   const { events, bytes, firstTick, lastTick } = changelog.state;
-  return { events, bytes, firstTick: firstTick.toString(), lastTick: lastTick.toString() };
+  return {
+    ...{ events, bytes, firstTick: firstTick.toString(), lastTick: lastTick.toString() },
+    completeFrom: changelog.completeFrom.toString(),
+  };
 }
 
 function collectionOf({ cid, name, type, isSystem, stats, indexDefinitions }: Collection): object {

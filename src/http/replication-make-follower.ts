@@ -25,7 +25,7 @@ async function makeFollower(
   const body = await readReplicationBody(ctx);
   const applier = appliers.of(database);
   const report = reportOf(ctx.req);
-  if (report) report.progress = () => applier.state().state.sync;
+  if (report) report.progress = () => ({ sync: applier.state().state.sync });
   try {
     const { state, copied } = await applier.follow(body, ctx.state.limits.signal, {
       requestId: givenRequestId(ctx.headers),

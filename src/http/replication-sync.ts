@@ -42,7 +42,7 @@ async function sync(deps: SyncCommandsDeps, { ctx, database }: ReplicationReques
     const differencesBy = config.incremental ? 'keys' : undefined;
     const chosen = { client, restrictType, restrictCollections, includeSystem };
     const report = reportOf(ctx.req);
-    if (report) report.progress = () => deps.syncer.view(database)?.numbers;
+    if (report) report.progress = () => ({ sync: deps.syncer.view(database)?.numbers });
     const result = await deps.syncer.run(
       database,
       { ...chosen, keepBarrier, verbose, differencesBy, requestId: givenRequestId(ctx.headers) },

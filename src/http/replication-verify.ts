@@ -1,4 +1,6 @@
+import { VerifyGauge } from '../follower/verify-gauge.ts';
 import type { Verification } from '../follower/verification.ts';
+import { reportOf } from './detached-request.ts';
 import { answerJson } from './replication-answer.ts';
 import { readReplicationBody } from './replication-body.ts';
 import type { ReplicationCommands } from './replication-dispatch.ts';
@@ -22,7 +24,10 @@ export function verifyCommands(verification: Verification): ReplicationCommands 
           const seconds = isTime ? Math.min(wait, WAIT_MAX_SECONDS) : WAIT_SECONDS;
           const { deadline } = ctx.state.limits;
           try {
-            const task = { waitMs: seconds * 1000 };
+            const gauge = new VerifyGauge();
+            const report = reportOf(ctx.req);
+            if (report) report.progress = () => ({ verify: gauge.numbers });
+            const task = { waitMs: seconds * 1000, gauge };
             answerJson(ctx, await verification.run(database, task, deadline));
           } catch (error) {
             throw asSyncFailure(error);

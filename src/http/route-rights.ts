@@ -54,7 +54,7 @@ const RIGHTS: ReadonlyMap<string, RouteRight> = new Map([
     'ANY /_api/replication{/*path}',
     ...['PUT /_admin/wal/flush', 'GET /_api/database', 'GET /_api/database/current'],
     ...['GET /_api/collection', 'GET /_api/collection/:name'],
-    ...['properties', 'count', 'figures', 'revision', 'checksum'].map(
+    ...['properties', 'count', 'figures', 'revision', 'checksum', 'works'].map(
       (action) => `GET /_api/collection/:name/${action}`,
     ),
     ...['load', 'unload'].map((action) => `PUT /_api/collection/:name/${action}`),

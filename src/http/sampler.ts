@@ -54,41 +54,50 @@ export interface SamplerOptions {
   readonly intervalMs?: number;
   /** Samples kept of each database. */
   readonly capacity?: number;
+  /** Databases of which samples are kept. */
+  readonly databasesMax?: number;
 }
 
 const INTERVAL_MS = 3000;
 /** A quarter of an hour. */
 const CAPACITY = 300;
+/** With eleven KB each. */
+const DATABASES_MAX = 1000;
+/** Databases that are sampled in one turn; the turns of a round are spread over the interval. */
+const TURN = 25;
 /** A follower that has not asked for so long is away, and says nothing about how things go. */
 const AWAY_MS = 60_000;
 
-/** The last minutes of each database as numbers at a fixed interval, for plots; in memory only. */
+/**
+ * The last minutes of each database as numbers at a fixed interval, for plots; in memory only. Where there are more
+ * databases than that memory is given for, those somebody looks at take the places of others.
+ */
 export class Sampler {
   readonly #deps: SamplerDeps;
   readonly intervalMs: number;
   readonly capacity: number;
-  /** Goes with the database. */
-  readonly #sampled = new WeakMap<Database, Sampled>();
+  readonly #databasesMax: number;
+  /** What was looked at last comes last. */
+  readonly #sampled = new Map<Database, Sampled | undefined>();
   #timer: NodeJS.Timeout | undefined;
+  /** What is left of the present round, and the time between two turns of it. */
+  #left: Database[] = [];
+  #turnMs = 0;
 
   constructor(deps: SamplerDeps, options: SamplerOptions = {}) {
     this.#deps = deps;
     this.intervalMs = options.intervalMs ?? INTERVAL_MS;
     this.capacity = options.capacity ?? CAPACITY;
+    this.#databasesMax = options.databasesMax ?? DATABASES_MAX;
   }
 
   start(): void {
-    this.#timer ??= setInterval(() => this.sample(), this.intervalMs).unref();
+    this.#timer ??= setTimeout(() => this.#turn(), this.intervalMs).unref();
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#timer = undefined;
-  }
-
-  /** Takes a sample of each database, as the timer does. */
-  sample(): void {
-    for (const database of this.#deps.catalogue.databases) this.#sample(database);
   }
 
   /** The samples of a database, the oldest first; those after `sinceMs` (ms since 1970) only. */
@@ -96,8 +105,49 @@ export class Sampler {
     database: Database,
     sinceMs = 0,
   ): { times: number[]; series: Readonly<Record<SeriesName, (number | null)[]>> } {
-    const ring = this.#sampled.get(database)?.ring;
+    const known = this.#sampled.get(database);
+    this.#lookedAt(database, known);
+    const ring = known?.ring;
     return (ring ?? new SampleRing(SERIES, 0)).after(sinceMs);
+  }
+
+  /** Samples some databases, and comes again: after all of them, when the interval is over, from the beginning. */
+  #turn(): void {
+    if (this.#left.length === 0) {
+      this.#left = this.#chosen();
+      this.#turnMs = this.intervalMs / Math.max(1, Math.ceil(this.#left.length / TURN));
+    }
+    for (const each of this.#left.splice(0, TURN)) this.#trySample(each);
+    this.#timer = setTimeout(() => this.#turn(), this.#turnMs).unref();
+  }
+
+  /** Those that have a place, and as many others as there are places left. */
+  #chosen(): Database[] {
+    for (const database of this.#sampled.keys()) {
+      if (database.dropped) this.#sampled.delete(database);
+    }
+    for (const database of this.#deps.catalogue.databases) {
+      if (this.#sampled.size >= this.#databasesMax) break;
+      if (!this.#sampled.has(database)) this.#sampled.set(database, undefined);
+    }
+    return [...this.#sampled.keys()];
+  }
+
+  #lookedAt(database: Database, known: Sampled | undefined): void {
+    this.#sampled.delete(database);
+    const [oldest] = this.#sampled.keys();
+    if (oldest && this.#sampled.size >= this.#databasesMax) this.#sampled.delete(oldest);
+    this.#sampled.set(database, known);
+  }
+
+  #trySample(database: Database): void {
+    // It may have been dropped, or have given up its place, since the round began.
+    if (database.dropped || !this.#sampled.has(database)) return;
+    try {
+      this.#sample(database);
+    } catch {
+      // Plots are no place to tell that something is damaged; whoever reads it is told.
+    }
   }
 
   #sample(database: Database): void {

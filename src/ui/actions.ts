@@ -2,7 +2,8 @@ import { LoginNeeded, Refused, cureOf, get, put, send } from './api.ts';
 import { askForLeader, confirmed } from './dialogs.ts';
 import { byId, setRows, setShown, setText } from './dom.ts';
 import { counted, number } from './format.ts';
-import type { Snapshot } from './types.ts';
+import type { JobProgress, Snapshot } from './types.ts';
+import { splitMessage, verifyWords } from './words.ts';
 
 /** What the buttons need to know. */
 export interface ActionsDeps {
@@ -115,7 +116,7 @@ export class Actions {
       if (error instanceof LoginNeeded) this.#deps.onLoginNeeded(error);
       else if (error instanceof Refused) {
         const cure = await cureOf(error.errorNum);
-        say('bad', `${error.message}${cure === '' ? '' : ` – ${cure}`}`);
+        say('bad', `${splitMessage(error.message).text}${cure === '' ? '' : ` – ${cure}`}`);
       } else say('bad', error instanceof Error ? error.message : String(error));
     } finally {
       this.#isBusy = false;
@@ -183,6 +184,7 @@ export class Actions {
     say('busy', DOING[verb]);
     this.#deps.refresh();
     for (;;) {
+      if (verb === 'verify') await this.#showVerifying(job);
       const response = await this.#answerOf(job);
       if (response && response.status !== 204) {
         sessionStorage.removeItem(JOB);
@@ -190,6 +192,16 @@ export class Actions {
         return;
       }
       await new Promise((resolve) => setTimeout(resolve, JOB_PAUSE_MS));
+    }
+  }
+
+  /** Says how far a comparison is, where that can be asked. */
+  async #showVerifying({ id, database }: Job): Promise<void> {
+    try {
+      const { verify } = await get<JobProgress>(database, `/_api/job/${id}/progress`);
+      if (verify) say('busy', `${DOING.verify} ${verifyWords(verify)}`);
+    } catch {
+      // Whoever asks for the answer next is told what is wrong.
     }
   }
 

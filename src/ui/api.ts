@@ -28,14 +28,17 @@ const BASE =
 /** An answer may be this late before the server counts as gone. */
 const TIMEOUT_MS = 20_000;
 
-/** Sends a request about a database and resolves with the answer, if it is a good one. */
+/**
+ * Sends a request about a database and resolves with the answer, if it is a good one.
+ * @param options.signal ends the answer as well; without one that is given up when it takes too long
+ */
 export async function send(
   method: string,
   database: string,
   path: string,
-  options: { body?: unknown; headers?: Record<string, string>; timeoutMs?: number } = {},
+  options: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {},
 ): Promise<Response> {
-  const { body, headers = {}, timeoutMs = TIMEOUT_MS } = options;
+  const { body, headers = {}, signal = AbortSignal.timeout(TIMEOUT_MS) } = options;
   const { token, isByBrowser } = session();
   const response = await fetch(`${BASE}/_db/${encodeURIComponent(database)}${path}`, {
     method,
@@ -47,7 +50,7 @@ export async function send(
       ...(token === undefined ? {} : { authorization: `bearer ${token}` }),
       ...headers,
     },
-    signal: AbortSignal.timeout(timeoutMs),
+    signal,
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   if (response.ok) return response;

@@ -71,3 +71,12 @@ export function share(done: number, expected: number | null): number | undefined
   if (expected === null) return undefined;
   return expected === 0 ? 1 : Math.min(1, done / expected);
 }
+
+/** JSON with a member a line; what was cut off, or is none, as it is. */
+export function indented(json: string): string {
+  try {
+    return JSON.stringify(JSON.parse(json), null, 2);
+  } catch {
+    return json;
+  }
+}

@@ -4,12 +4,14 @@ import { CollectionsPanel } from './collections-panel.ts';
 import { wireDialogs } from './dialogs.ts';
 import { byId, make, setShown, setText } from './dom.ts';
 import { EntriesPanel } from './entries-panel.ts';
+import { showErrors } from './errors-panel.ts';
 import { clock } from './format.ts';
 import { showLogin, wireLogin } from './login.ts';
 import { Plots } from './plots.ts';
 import { clearSession, session } from './session.ts';
 import { showState } from './state-panels.ts';
 import { showSync } from './sync-panel.ts';
+import { showWorks } from './works-panel.ts';
 import type { ApplierStatus, History, LoggerStatus, Overview, Snapshot } from './types.ts';
 
 const PAUSE_MS = 1500;
@@ -96,7 +98,7 @@ class Page {
     ]);
     const [history] = await Promise.all([
       get<History>(database, `/_admin/history?since=${this.#plots.newest}`),
-      this.#entries.update(database, BigInt(overview.log.firstTick), BigInt(overview.log.lastTick)),
+      this.#entries.update(database, overview.log),
       isFirst || document.activeElement !== this.#databases ? this.#listDatabases(database) : null,
     ]);
     // Somebody may have chosen another one meanwhile.
@@ -117,6 +119,8 @@ class Page {
     this.#showTrouble('');
     showState(snapshot);
     showSync(applier);
+    showErrors(applier);
+    showWorks(overview.works);
     this.#collections.show(overview.collections);
     this.#actions.show(snapshot);
     this.#plots.add(history, applier.endpoint !== undefined);

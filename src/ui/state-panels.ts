@@ -1,7 +1,6 @@
-import { cureOf } from './api.ts';
 import { byId, make, setFacts, setList, setRows, setShown, setText } from './dom.ts';
-import { bytes, clock, counted, duration, number } from './format.ts';
-import type { ApplierStatus, ClientStatus, ErrorWords, Phase, Snapshot } from './types.ts';
+import { bytes, counted, duration, number } from './format.ts';
+import type { ApplierStatus, ClientStatus, Phase, Snapshot } from './types.ts';
 import {
   type Tone,
   type Words,
@@ -10,7 +9,6 @@ import {
   lagWords,
   positionOf,
   sinceWords,
-  splitMessage,
 } from './words.ts';
 
 /** Shows what the whole comes to, and logger and applier with all there is to say of them. */
@@ -67,8 +65,6 @@ function showApplier(applier: ApplierStatus): void {
     ['Copied anew', state.totalResyncs === 0 ? '' : counted(state.totalResyncs, 'time')],
     ['Doing', isOn ? (state.progress.message ?? '') : ''],
   ]);
-  showFailure(applier);
-  showIgnored(applier);
 }
 
 /** What the applier does, in a word. */
@@ -81,55 +77,6 @@ const PHASE_WORDS: Readonly<Record<Phase, string>> = {
   stopping: 'stopping',
   failed: 'stopped by an error',
 };
-
-/** An error of earlier is shown as such: what stopped an applier by somebody's wish is none. */
-function showFailure({ state }: ApplierStatus): void {
-  const { phase, lastError, whyStopped, whyWaiting } = state;
-  const stopped = phase === 'failed' ? whyStopped : undefined;
-  const waiting = phase === 'backoff' ? whyWaiting : undefined;
-  const isByWish = lastError.errorNum === 0 || lastError.errorNum === STOPPED_BY_WISH;
-  const earlier: ErrorWords | undefined = isByWish
-    ? undefined
-    : { errorNum: lastError.errorNum, errorMessage: lastError.errorMessage ?? '' };
-  const shown = stopped ?? waiting ?? earlier;
-  setShown(byId('failure'), shown !== undefined);
-  if (!shown) return;
-  const title = stopped ? 'Why it stopped' : waiting ? 'Why it waits' : 'Last error';
-  const at = lastError.time === undefined ? '' : `, ${clock(lastError.time)}`;
-  setText(byId('failure-title'), `${title} (error ${shown.errorNum}${at})`);
-  byId('failure').classList.toggle('mild', stopped === undefined);
-  showMessage('failure', shown.errorMessage);
-  void cureOf(shown.errorNum).then((cure) => setText(byId('failure-cure'), cure));
-}
-
-/** The number of "applier was stopped". */
-const STOPPED_BY_WISH = 1412;
-
-function showIgnored({ state }: ApplierStatus): void {
-  const { totalIgnoredErrors: total, lastIgnoredError: last } = state;
-  setShown(byId('ignored'), total > 0 && last !== undefined);
-  if (!last) return;
-  const words = `${counted(total, 'error')} passed over, the last at tick ${last.tick}`;
-  setText(byId('ignored-title'), `${words} (error ${last.errorNum})`);
-  showMessage('ignored', last.errorMessage);
-}
-
-/** A message, and behind it what is to be opened to be read: the entry that it is about. */
-function showMessage(place: 'failure' | 'ignored', message: string): void {
-  const { text, entry } = splitMessage(message);
-  setText(byId(`${place}-text`), text);
-  setShown(byId(`${place}-entry`), entry !== undefined);
-  setText(byId(`${place}-entry-text`), entry === undefined ? '' : indented(entry));
-}
-
-/** JSON with a member a line; what was cut off, or is none, as it is. */
-export function indented(json: string): string {
-  try {
-    return JSON.stringify(JSON.parse(json), null, 2);
-  } catch {
-    return json;
-  }
-}
 
 function showLogger({ logger, overview }: Snapshot): void {
   const { state } = logger;

@@ -1,8 +1,9 @@
+import type { CopyNumbers, SyncNumbers } from '../model/sync-numbers.ts';
 import { byId, make, setFacts, setList, setShown, setText } from './dom.ts';
 import { bytes, counted, duration, number, rounded, share } from './format.ts';
-import type { ApplierStatus, CopyProgress, SyncProgress } from './types.ts';
+import type { ApplierStatus } from './types.ts';
 
-const STATUS_WORDS: Readonly<Record<CopyProgress['status'], string>> = {
+const STATUS_WORDS: Readonly<Record<CopyNumbers['status'], string>> = {
   waiting: 'waiting',
   comparing: 'being compared',
   copying: 'being copied',
@@ -24,7 +25,7 @@ export function showSync({ state }: ApplierStatus): void {
   });
 }
 
-function showWhole(sync: SyncProgress): void {
+function showWhole(sync: SyncNumbers): void {
   const { secondsLeft, resumedFrom } = sync;
   setText(byId('sync-left'), secondsLeft === null ? '' : `about ${duration(secondsLeft)} left`);
   showShare(byId('sync-bar', HTMLProgressElement), wholeShare(sync));
@@ -43,7 +44,7 @@ function showWhole(sync: SyncProgress): void {
 }
 
 /** By bytes where they are known, then by documents, then by collections. */
-function wholeShare(sync: SyncProgress): number | undefined {
+function wholeShare(sync: SyncNumbers): number | undefined {
   const byCollections =
     sync.collectionsExpected === 0 ? undefined : sync.collectionsDone / sync.collectionsExpected;
   return (
@@ -57,7 +58,7 @@ function doneOf(done: number, expected: number | null, show: (value: number) => 
   return expected === null ? show(done) : `${show(done)} of ${show(expected)}`;
 }
 
-function copyRow({ name }: CopyProgress): HTMLElement {
+function copyRow({ name }: CopyNumbers): HTMLElement {
   const head = make('th', '', name);
   head.scope = 'row';
   const bar = make('progress', '');
@@ -67,18 +68,22 @@ function copyRow({ name }: CopyProgress): HTMLElement {
   return make('tr', '', head, ...cells);
 }
 
-function updateCopyRow(row: HTMLElement, copy: CopyProgress): void {
+function updateCopyRow(row: HTMLElement, copy: CopyNumbers): void {
   const [, status, meter, documents, size] = row.children;
   if (!status || !meter || !documents || !size) return;
-  setText(status, STATUS_WORDS[copy.status]);
+  const { indexing } = copy;
+  const percent = indexing ? share(indexing.documentsDone, indexing.documentsExpected) : undefined;
+  const indexed = percent === undefined ? '' : `, ${Math.floor(percent * 100)} %`;
+  setText(status, `${STATUS_WORDS[copy.status]}${indexed}`);
   setText(documents, doneOf(copy.documentsDone, copy.documentsExpected, number));
   setText(size, doneOf(copy.bytesDone, copy.bytesExpected, bytes));
   const bar = meter.firstElementChild;
   if (bar instanceof HTMLProgressElement) showShare(bar, copyShare(copy));
 }
 
-function copyShare(copy: CopyProgress): number | undefined {
+function copyShare(copy: CopyNumbers): number | undefined {
   if (copy.status === 'done' || copy.status === 'kept') return 1;
+  if (copy.indexing) return share(copy.indexing.documentsDone, copy.indexing.documentsExpected);
   if (copy.status === 'waiting' && copy.documentsDone === 0) return 0;
   return (
     share(copy.bytesDone, copy.bytesExpected) ?? share(copy.documentsDone, copy.documentsExpected)

@@ -1,3 +1,7 @@
+import type { SyncNumbers } from '../model/sync-numbers.ts';
+import type { VerifyNumbers } from '../model/verify-numbers.ts';
+import type { WorkNumbers } from '../model/work-numbers.ts';
+
 /** What the server answers, as far as the page looks at it; api-spec/openapi.yaml has the whole. */
 
 export interface ClientStatus {
@@ -35,39 +39,24 @@ export interface ErrorWords {
   readonly errorMessage: string;
 }
 
+/** An error, or the same one several times in a row. */
+export interface PastError extends ErrorWords {
+  readonly time: string;
+  readonly tick?: string;
+  readonly count?: number;
+  readonly firstTime?: string;
+}
+
 export type Phase =
   'stopped' | 'starting' | 'syncing' | 'tailing' | 'backoff' | 'stopping' | 'failed';
 
-export type CopyStatus = 'waiting' | 'comparing' | 'copying' | 'indexing' | 'done' | 'kept';
-
-export interface CopyProgress {
-  readonly id: string;
-  readonly name: string;
-  readonly status: CopyStatus;
-  readonly documentsDone: number;
-  readonly documentsExpected: number | null;
-  readonly bytesDone: number;
-  readonly bytesExpected: number | null;
+/** What goes over a whole collection, and which one. */
+export interface WorkProgress extends WorkNumbers {
+  readonly collection: { readonly id: string; readonly name: string };
 }
 
-export interface SyncProgress {
-  readonly phase: 'preparing' | 'comparing' | 'copying' | 'indexing' | 'switching';
-  readonly collectionsDone: number;
-  readonly collectionsExpected: number;
-  readonly documentsDone: number;
-  readonly documentsExpected: number | null;
-  readonly bytesDone: number;
-  readonly bytesExpected: number | null;
-  readonly documentsPerSecond: number;
-  readonly bytesPerSecond: number;
-  readonly secondsRunning: number;
-  readonly secondsLeft: number | null;
-  readonly resumedFrom: {
-    readonly collections: number;
-    readonly documents: number;
-    readonly bytes: number;
-  } | null;
-  readonly collections: readonly CopyProgress[];
+export interface JobProgress {
+  readonly verify: VerifyNumbers | null;
 }
 
 export interface ApplierStatus {
@@ -87,17 +76,13 @@ export interface ApplierStatus {
     readonly totalResyncs: number;
     readonly totalIgnoredErrors: number;
     readonly lastIgnoredError?: ErrorWords & { readonly tick: string };
-    readonly lastError: {
-      readonly errorNum: number;
-      readonly errorMessage?: string;
-      readonly time?: string;
-    };
+    readonly lastErrors: readonly PastError[];
     readonly whyStopped?: ErrorWords;
     readonly whyWaiting?: ErrorWords;
     readonly ticksBehind?: number | null;
     readonly secondsBehind?: number | null;
     readonly time: string;
-    readonly sync?: SyncProgress;
+    readonly sync?: SyncNumbers;
     readonly following?: {
       readonly eventsPerSecond: number;
       readonly bytesPerSecond: number;
@@ -135,8 +120,10 @@ export interface Overview {
     readonly bytes: number;
     readonly firstTick: string;
     readonly lastTick: string;
+    readonly completeFrom: string;
   };
   readonly collections: readonly CollectionStatus[];
+  readonly works: readonly WorkProgress[];
 }
 
 export type SeriesName =
@@ -168,10 +155,12 @@ export interface Snapshot {
 export interface LogLine {
   readonly tick: string;
   readonly type: number;
-  readonly tid?: string;
   readonly cname?: string;
   readonly key?: string;
+  /** Of a write over a document, or of a removal. */
   readonly oldRev?: string;
+  /** Of an index that is dropped. */
+  readonly id?: string;
   readonly collection?: { readonly name?: string };
   readonly index?: { readonly type?: string; readonly fields?: readonly string[] };
   readonly collections?: readonly { readonly name: string; readonly operations: number }[];

@@ -1,5 +1,7 @@
+import type { SyncNumbers } from '../model/sync-numbers.ts';
+import type { VerifyNumbers } from '../model/verify-numbers.ts';
 import { clock, counted, duration, number, secondsBetween } from './format.ts';
-import type { ApplierStatus, ClientStatus, LogLine, LoggerStatus, SyncProgress } from './types.ts';
+import type { ApplierStatus, ClientStatus, LogLine, LoggerStatus, WorkProgress } from './types.ts';
 
 /** How good or bad a state is. */
 export type Tone = 'ok' | 'busy' | 'warn' | 'bad' | 'idle';
@@ -94,7 +96,7 @@ function followingWords(state: ApplierStatus['state'], endpoint: string): Words 
   };
 }
 
-const SYNC_STEPS: Readonly<Record<SyncProgress['phase'], string>> = {
+const SYNC_STEPS: Readonly<Record<SyncNumbers['phase'], string>> = {
   preparing: 'Finding out what there is to copy.',
   comparing: 'Comparing what is here with what the leader has.',
   copying: 'What is here stays readable until the copy is complete.',
@@ -102,8 +104,29 @@ const SYNC_STEPS: Readonly<Record<SyncProgress['phase'], string>> = {
   switching: 'Putting the copy in place.',
 };
 
-function syncWords(sync: SyncProgress | undefined): string {
+function syncWords(sync: SyncNumbers | undefined): string {
   return sync ? SYNC_STEPS[sync.phase] : SYNC_STEPS.copying;
+}
+
+/** How far a comparison is: the collection in work, where it is read, and how many are done. */
+export function verifyWords(verify: VerifyNumbers): string {
+  const { collection, collectionsDone, collectionsExpected } = verify;
+  if (collectionsExpected === 0) return '';
+  const all = `${number(collectionsDone)} of ${counted(collectionsExpected, 'collection')} compared`;
+  if (!collection) return `${all}.`;
+  const { name, side, documentsDone, documentsExpected } = collection;
+  const where = side === 'leader' ? 'on the leader' : 'here';
+  if (documentsDone === null || documentsExpected === null)
+    return `${name} is read ${where}; ${all}.`;
+  const documents = `${number(documentsDone)} of ${counted(documentsExpected, 'document')}`;
+  return `${name}: ${documents} read ${where}; ${all}.`;
+}
+
+/** What goes over a collection. */
+export function workWords({ kind, collection: { name }, index }: WorkProgress): string {
+  if (kind === 'checksum') return `Checksum of ${name}`;
+  const fields = index?.fields ? ` on ${index.fields.map(String).join(', ')}` : '';
+  return `Index of ${name}${index ? ` (${index.type}${fields})` : ''}`;
 }
 
 /** Since when something is as it is: the time, and for how long that is now, by the server's clock. */
@@ -131,11 +154,14 @@ export function positionOf({ lastServedTick, from }: ClientStatus): bigint {
 
 const ENTRY_MARK = ', offending marker: ';
 
-/** A message and the entry that it is about, which appliers put behind it. */
+/** What errors have called a leader since the first servers, and programs may look for. */
+const OLD_WORD = /\bmaster (?=at |version |error|incompatible|change)/g;
+
+/** A message in words of today, and the entry that it is about, which appliers put behind it. */
 export function splitMessage(message: string): { text: string; entry: string | undefined } {
   const at = message.indexOf(ENTRY_MARK);
-  if (at < 0) return { text: message, entry: undefined };
-  return { text: message.slice(0, at), entry: message.slice(at + ENTRY_MARK.length) };
+  const text = (at < 0 ? message : message.slice(0, at)).replaceAll(OLD_WORD, 'leader ');
+  return { text, entry: at < 0 ? undefined : message.slice(at + ENTRY_MARK.length) };
 }
 
 function withoutEntry(message: string): string {
@@ -167,14 +193,15 @@ const ENTRY_WORDS: Readonly<Record<number, string>> = {
 export function entryWords({ type, oldRev }: LogLine): string {
   const words = ENTRY_WORDS[type] ?? `entry of type ${type}`;
   if (type !== 2300 && type !== 2301) return words;
-  return `${words} ${oldRev === undefined ? 'added' : 'changed'}`;
+  return `${words} ${oldRev === undefined ? 'inserted' : 'updated'}`;
 }
 
 /** What it happened to. */
 export function entrySubject(line: LogLine): string {
-  const { cname = '', key, collection, index, collections } = line;
+  const { cname = '', key, collection, index, collections, id } = line;
   if (key !== undefined) return `${cname}/${key}`;
   if (index?.fields) return `${cname} (${index.type ?? ''} on ${index.fields.join(', ')})`;
+  if (line.type === 2101 && id !== undefined) return `${cname} (index ${id})`;
   if (line.type === 2002) return `${cname} to ${collection?.name ?? ''}`;
   if (collections) {
     return collections.map((each) => `${each.name} (${number(each.operations)})`).join(', ');

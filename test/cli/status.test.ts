@@ -118,7 +118,7 @@ test('a follower shows leader, position and lag in ticks and seconds', async () 
         lastAppliedContinuousTick: '9223372036854775700',
         lastAvailableContinuousTick: '9223372036854775800',
         secondsBehind: 1.25,
-        progress: { message: 'fetching master log from offset 7' },
+        progress: { message: 'fetching leader log from offset 7' },
         lastError: { errorNum: 0 },
       },
       endpoint: 'tcp://10.1.2.3:8529',
@@ -231,6 +231,18 @@ test.each([
   expect(text).toContain(`Errors   ${words}`);
   expect(text).toContain('         because: no response\n');
   expect(text).not.toContain('last error');
+});
+
+test('the three errors before the one that is shown are told, too', async () => {
+  const tooLarge = { errorNum: 1201, errorMessage: 'too large', time: 'T9' };
+  const lastErrors = ['T8', 'T6', 'T5', 'T4'].map((time, i) => ({
+    ...{ time, errorNum: 1400, errorMessage: 'no response', count: 12 - i },
+  }));
+  const state = { running: false, whyStopped: tooLarge, lastErrors: [tooLarge, ...lastErrors] };
+  const text = await status({ applier: { state, endpoint: 'tcp://10.1.2.3:8529' } });
+  expect(text).toContain('Errors   stopped: too large (error 1201)\n');
+  expect(text).toContain('         earlier: no response, 12 times (error 1400, T8)\n');
+  expect(text.match(/earlier: .*/g)).toHaveLength(3);
 });
 
 test('a logger that is stopped, and a log that lost its beginning, stand out', async () => {

@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest';
-import { runCli } from '../support/cli-run.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { deferred } from '../../src/base/deferred.ts';
+import { CollectingStream, runCli } from '../support/cli-run.ts';
 import {
   command,
   refusal,
@@ -36,10 +37,13 @@ function scriptOf({ collections, isTicklog = false, serverId = '17' }: Scene): S
     }),
     [`GET ${command('inventory')}`]: () => ({
       body: {
-        collections: Object.entries(collections).map(([name, { parameters, indexes = [] }], i) => ({
-          parameters: { name, type: 2, cid: `${100 + i}`, ...parameters },
-          indexes,
-        })),
+        collections: Object.entries(collections).map(
+          ([name, { parameters, indexes = [], count }], i) => ({
+            parameters: { name, type: 2, cid: `${100 + i}`, ...parameters },
+            indexes,
+            ...(isTicklog && count !== undefined ? { ticklog: { count } } : {}),
+          }),
+        ),
         state: { running: true, lastLogTick: '900' },
         tick: '901',
       },
@@ -244,4 +248,29 @@ test('--database and --include-system-collections reach both servers', async () 
     const inventory = server.requests.find(({ path }) => path.endsWith('/inventory'));
     expect(inventory?.query.get('includeSystem')).toBe('false');
   }
+});
+
+test('how many documents of a large collection are compared is shown while both sum them up', async () => {
+  const gate = deferred<undefined>();
+  const scene = { isTicklog: true, collections: { c: { lines: [], count: 400 } } };
+  const path = '/_db/_system/_api/collection/c';
+  const summing = (documentsDone: number): Script => ({
+    [`GET ${path}/checksum`]: async () => {
+      await gate.promise;
+      return { body: { checksum: 5 } };
+    },
+    [`GET ${path}/works`]: () => ({
+      body: { works: [{ kind: 'checksum', documentsDone, documentsExpected: 400 }] },
+    }),
+  });
+  await using a = await startScriptedServer({ ...scriptOf(scene), ...summing(300) });
+  await using b = await startScriptedServer({
+    ...{ ...scriptOf({ ...scene, serverId: '18' }), ...summing(200) },
+  });
+  const stderr = new CollectingStream();
+  const running = runCli(['verify', a.endpoint, b.endpoint], { isErrTty: true, stderr });
+  // The one that is slower counts.
+  await vi.waitFor(() => expect(stderr.text).toContain('200 of 400 documents'), 10_000);
+  gate.resolve(undefined);
+  expect(await running).toMatchObject({ code: 0 });
 });

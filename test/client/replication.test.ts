@@ -254,7 +254,15 @@ describe('a state has a type for all that the server answers:', () => {
     ...{ lastAvailableContinuousTick: 1, totalRequests: 1, totalFailedConnects: 1, totalEvents: 1 },
     ...{ totalOperationsExcluded: 1, totalResyncs: 1, totalIgnoredErrors: 1, lastIgnoredError: 1 },
     ...{ totalFetchTime: 1, averageFetchTime: 1, totalApplyTime: 1, averageApplyTime: 1 },
-    ...{ whyStopped: 1, whyWaiting: 1, ticksBehind: 1, secondsBehind: 1, sync: 1, following: 1 },
+    ...{
+      lastErrors: 1,
+      whyStopped: 1,
+      whyWaiting: 1,
+      ticksBehind: 1,
+      secondsBehind: 1,
+      sync: 1,
+      following: 1,
+    },
   } satisfies Record<keyof ApplierState, 1>);
 
   test('of an applier', async () => {
@@ -277,13 +285,16 @@ describe('a state has a type for all that the server answers:', () => {
     const [tick, startTick] = ['9007199254740993', '9007199254740995'];
     const open = { tid: '7', startTick, stagedLines: 2, stagedBytes: 90, appliedLines: 0 };
     const lastIgnoredError = { tick, errorNum: 1203, errorMessage: 'no such collection' };
-    const body = { state: { ...state, lastIgnoredError, openTransactions: [open] }, server: {} };
+    const lastErrors = [lastIgnoredError, { errorNum: 1400, errorMessage: 'no response' }];
+    const told = { lastIgnoredError, lastErrors, openTransactions: [open] };
+    const body = { state: { ...state, ...told }, server: {} };
     await using scripted = await startScriptedServer({
       [`GET ${command('applier-state')}`]: () => ({ body }),
     });
     await using other = connect(scripted.endpoint);
     expect((await other.use().applier.state()).state).toMatchObject({
       lastIgnoredError: { ...lastIgnoredError, tick: 9007199254740993n },
+      lastErrors: [{ tick: 9007199254740993n }, { errorNum: 1400 }],
       openTransactions: [{ ...open, startTick: 9007199254740995n }],
     });
   });

@@ -1,6 +1,13 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
+import type { Database } from '../../src/documents/database.ts';
+import type { Appliers } from '../../src/follower/appliers.ts';
+import type { InitialSyncer } from '../../src/follower/initial-syncer.ts';
 import { SampleRing } from '../../src/http/sample-ring.ts';
+import { Sampler } from '../../src/http/sampler.ts';
+import type { LeaderLogger } from '../../src/leader/logger.ts';
 import { RunningServers } from '../support/running-servers.ts';
+import { TestCore } from '../support/store.ts';
 import { sleep } from '../../src/base/sleep.ts';
 
 describe('a ring of samples', () => {
@@ -58,5 +65,58 @@ describe('the history of a database', () => {
     expect(series['followerTicksBehind']).toEqual(times.map(() => null));
     const elsewhere = await history('/_db/other/_admin/history');
     expect(elsewhere.series['loggedEvents']!.every((each) => each === 0)).toBe(true);
+  });
+});
+
+describe('a server of many databases', () => {
+  const clock = systemClock;
+
+  async function openMany(): Promise<TestCore> {
+    const core = await TestCore.open({ clock });
+    for (let i = 0; i < 60; i++) await core.databases.create(`d${i}`);
+    return core;
+  }
+
+  function samplerOf(core: TestCore, databasesMax: number): Sampler {
+    const state = { state: { totalEvents: 0 } };
+    const deps = {
+      ...{ catalogue: core.catalogue, clock },
+      appliers: { of: () => ({ state: () => state }) } as unknown as Appliers,
+      syncer: { view: () => undefined } as unknown as InitialSyncer,
+      logger: { followers: () => [] } as unknown as LeaderLogger,
+    };
+    return new Sampler(deps, { intervalMs: 30, databasesMax });
+  }
+
+  const count = (sampler: Sampler, database: Database): number =>
+    sampler.history(database).times.length;
+
+  test('has samples of all of them, taken some at a time', async () => {
+    await using core = await openMany();
+    const sampler = samplerOf(core, 100);
+    sampler.start();
+    await vi.waitFor(() => {
+      const counts = core.catalogue.databases.map((each) => count(sampler, each));
+      expect(Math.min(...counts)).toBeGreaterThan(1);
+    }, 10_000);
+    sampler.stop();
+  });
+
+  test('keeps those of as many as there is memory for: first of those that are looked at', async () => {
+    await using core = await openMany();
+    const sampler = samplerOf(core, 3);
+    const [a, b] = ['d50', 'd51'].map((name) => core.catalogue.get(name));
+    sampler.start();
+    await vi.waitFor(() => {
+      expect(count(sampler, a!)).toBeGreaterThan(1);
+      expect(count(sampler, b!)).toBeGreaterThan(1);
+    }, 10_000);
+    await core.databases.drop('d51');
+    const before = count(sampler, a!);
+    await vi.waitFor(() => expect(count(sampler, a!)).toBeGreaterThan(before), 10_000);
+    sampler.stop();
+    const others = core.catalogue.databases.filter((each) => each !== a);
+    const sampled = others.filter((each) => count(sampler, each) > 0);
+    expect(sampled.length).toBeLessThan(3);
   });
 });

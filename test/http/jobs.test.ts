@@ -76,7 +76,7 @@ describe('requests that nobody waits for', () => {
     const id = await start('PUT', '/_api/replication/wait');
     const running = await server.request('GET', `/_api/job/${id}/progress`);
     expect(running.json).toEqual({
-      ...{ error: false, code: 200, id, done: false, sync: null },
+      ...{ error: false, code: 200, id, done: false, sync: null, verify: null, works: [] },
       ...{ method: 'PUT', path: '/_api/replication/wait' },
       startedAt: expect.stringMatching(/^20.*Z$/) as string,
       secondsRunning: expect.any(Number) as number,

@@ -157,15 +157,21 @@ describe('start and stop', () => {
     for (let i = 0; i < 2; i++) {
       await follower.restart();
       expect(told(follower.state)).toEqual(told(failed));
+      expect(follower.state.lastErrors).toEqual(failed.lastErrors);
     }
+    const { lastErrors } = failed;
+    expect(lastErrors).toMatchObject([{ errorNum: 1203, tick: pair.lastTick().toString() }]);
     await follower.applier.start();
     await follower.applier.stop();
+    // What was wrong before stays to be read.
+    expect(follower.state.lastErrors).toMatchObject([{ errorNum: 1203 }]);
     await follower.restart();
     expect(follower.state).toMatchObject({ phase: 'stopped', whyStopped: { errorNum: 1412 } });
     await follower.applier.forget();
     await follower.restart();
     expect(follower.state).not.toHaveProperty('whyStopped');
     expect(follower.state.lastError).toEqual({ errorNum: 0 });
+    expect(follower.state.lastErrors).toEqual([]);
   });
 
   test('a run that was not ended in good order does not leave the reason of the one before', async () => {
@@ -229,6 +235,10 @@ describe('a leader that cannot be followed', () => {
     });
     const state = await follower.until(({ totalFailedConnects }) => totalFailedConnects > 20);
     expect(state.running).toBe(true);
+    const [lost, ...others] = state.lastErrors;
+    expect(others).toEqual([]);
+    expect(lost).toMatchObject({ errorNum: 1400 });
+    expect(lost?.count).toBeGreaterThan(20);
     await follower.applier.stop();
     expect(follower.state.phase).toBe('stopped');
   });

@@ -93,7 +93,7 @@ describe('a follower', () => {
     const settled = await pair.follower.until(({ secondsBehind }) => secondsBehind === 0);
     expect(settled).toMatchObject({ ticksBehind: 0, phase: 'tailing', lastError: { errorNum: 0 } });
     expect(settled.lastAvailableContinuousTick).toBe(pair.lastTick().toString());
-    expect(settled.progress.message).toMatch(/^fetching master log from offset [0-9]+$/);
+    expect(settled.progress.message).toMatch(/^fetching leader log from offset [0-9]+$/);
   });
 
   test.each([

@@ -254,7 +254,7 @@ describe('a sync that somebody asked for', () => {
       phase: 'syncing',
       progress: {
         message:
-          "sync: fetching master collection dump for collection 'nine', id 9, type 2, batch 1 " +
+          "sync: fetching leader collection dump for collection 'nine', id 9, type 2, batch 1 " +
           '(0 of 1 collections done, 0 documents copied)',
       },
     });

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { startLogger } from '../../src/documents/databases.ts';
-import type { SyncNumbers } from '../../src/follower/sync-gauge.ts';
+import type { SyncNumbers } from '../../src/model/sync-numbers.ts';
 import { openHttpFollower } from '../support/http-follower.ts';
 import { type LeaderServer, openLeaderServer } from '../support/leader-server.ts';
 import { LeaderScript, json, loggerState, page } from '../support/leader-script.ts';

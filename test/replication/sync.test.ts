@@ -274,7 +274,7 @@ describe('a sync', () => {
     const expected = leader.store.lastCommitted;
     const result = await follower.sync();
     expect(result).toMatchObject({ leaderWasStopped: true, lastLogTick: expected });
-    expect(follower.messages.join('\n')).toContain('the logger of the master is stopped');
+    expect(follower.messages.join('\n')).toContain('the logger of the leader is stopped');
     expect(follower.database.get('orders').stats.count).toBe(20);
   });
 

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { deferred } from '../../src/base/deferred.ts';
 import { LeaderClient } from '../../src/follower/leader-client.ts';
 import { RunningServers, type StartedServer } from '../support/running-servers.ts';
 
@@ -68,6 +69,54 @@ describe('verify over HTTP', () => {
       count: 501,
       leaderCount: 501,
     });
+  });
+
+  test('says meanwhile how many documents are read, and on which side', async () => {
+    const { leader, follower } = await pair();
+    const { endpoint } = leader;
+    await follower.send('PUT', '/_api/replication/make-follower', { endpoint });
+    expect(await leader.send('GET', '/_api/collection/people/works')).toMatchObject({ works: [] });
+    const gate = deferred<undefined>();
+    const checksum = vi.spyOn(LeaderClient.prototype, 'checksum');
+    const method = Object.getOwnPropertyDescriptor(LeaderClient.prototype, 'checksumRead');
+    const real = method?.value as LeaderClient['checksumRead'];
+    const read = vi.spyOn(LeaderClient.prototype, 'checksumRead');
+    checksum.mockImplementationOnce(async () => {
+      await gate.promise;
+      return '1';
+    });
+    read.mockImplementation(async function (this: LeaderClient, name, signal) {
+      // It makes none, and says so.
+      expect(await real.call(this, name, signal)).toBeUndefined();
+      return { documentsDone: 400, documentsExpected: 500 };
+    });
+    const accepted = await fetch(`${follower.url}${VERIFY}`, {
+      ...{ method: 'PUT', body: '{"wait":20}' },
+      headers: { 'x-arango-async': 'store' },
+    });
+    const id = accepted.headers.get('x-arango-async-id') ?? '';
+    const progress = (): Promise<unknown> => follower.send('GET', `/_api/job/${id}/progress`);
+    await vi.waitFor(async () => {
+      expect(await progress()).toMatchObject({
+        sync: null,
+        verify: {
+          ...{ collectionsDone: 0, collectionsExpected: 2 },
+          ...{ documentsDone: 0, documentsExpected: 500 },
+          collection: {
+            name: 'people',
+            side: 'leader',
+            documentsDone: 400,
+            documentsExpected: 500,
+          },
+        },
+      });
+    }, 10_000);
+    checksum.mockRestore();
+    gate.resolve(undefined);
+    await vi.waitFor(async () => {
+      expect(await progress()).toMatchObject({ done: true, verify: null });
+    }, 20_000);
+    expect(await follower.send('PUT', `/_api/job/${id}`)).toMatchObject({ equal: true });
   });
 
   test('finds what differs although counts and revisions are the same, and what only one has', async () => {

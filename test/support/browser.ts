@@ -64,7 +64,12 @@ export class TestBrowser implements AsyncDisposable {
       const isOwn = hostname === '127.0.0.1' || protocol === 'data:';
       if (!isOwn) faults.push(`a request to ${origin}`);
     });
-    return { page, faults, [Symbol.asyncDispose]: () => context.close() };
+    const close = async (): Promise<void> => {
+      // A request may be on its way through a route of the test in this moment.
+      await page.unrouteAll({ behavior: 'ignoreErrors' });
+      await context.close();
+    };
+    return { page, faults, [Symbol.asyncDispose]: close };
   }
 
   /** Takes a picture of the whole page, or of what is in the window. */

@@ -19,6 +19,8 @@ export interface CliRunOptions {
   readonly answer?: (question: string, isHidden: boolean) => string | undefined;
   /** In place of the stream that collects the output. */
   readonly stdout?: Writable;
+  /** In place of the one that the result is made of, for those who look at it meanwhile. */
+  readonly stderr?: CollectingStream;
 }
 
 /** A stream that keeps what is written to it. */
@@ -41,7 +43,7 @@ export async function runCli(
   options: CliRunOptions = {},
 ): Promise<CliResult> {
   const stdout = new CollectingStream();
-  const stderr = new CollectingStream();
+  const { stderr = new CollectingStream() } = options;
   const { isErrTty = false, answer } = options;
   const code = await runProgram(
     argv,

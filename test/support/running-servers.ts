@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { silentLogger } from '../../src/base/logger.ts';
 import { readConfig } from '../../src/config/server-config.ts';
 import { type RunningServer, startServer } from '../../src/server.ts';
+import { readVersion } from '../../src/version.ts';
 import { checkAnswer } from './api-check.ts';
 import { makeTempDir, type TempDir } from './temp-dir.ts';
 
@@ -41,7 +42,7 @@ export class RunningServers implements AsyncDisposable {
       env: {},
       readFile: () => '',
     });
-    const server = await startServer({ logger: silentLogger }, config);
+    const server = await startServer({ logger: silentLogger, version: readVersion() }, config);
     this.#servers.push(server);
     const { url } = server;
     return {

@@ -165,6 +165,7 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
         bytesExpected: of * 131,
       },
     });
+    const indexing = { documentsDone: 231_000, documentsExpected: 680_000 };
     const sync = {
       phase: 'copying',
       collection: { id: '6', name: 'orders' },
@@ -175,7 +176,7 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
       ...{ secondsRunning: 15.1, secondsLeft: 23.4 },
       resumedFrom: { collections: 1, documents: 40_000, bytes: 5_240_000 },
       collections: [
-        part('customers', 'done', 340_000, 340_000),
+        { ...part('customers', 'indexing', 340_000, 340_000), indexing },
         part('orders', 'copying', 572_000, 1_400_000),
         part('parts', 'waiting', 0, 599_800),
         part('suppliedBy', 'waiting', 0, 200),
@@ -189,6 +190,7 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
     await openPage(page, follower);
     await headline(page).getByText('Copying from the leader').waitFor();
     await page.locator('#sync-left').getByText('about 23 s left').waitFor();
+    await page.locator('#sync-rows tr').first().getByText('being indexed, 33 %').waitFor();
     const row = page.locator('#sync-rows tr').nth(1);
     expect(await row.innerText()).toMatch(/orders\s+being copied\s+572,000 of 1,400,000/);
     expect(await row.locator('progress').getAttribute('value')).toMatch(/^0\.40/);
@@ -214,6 +216,8 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
       .waitFor();
     await page.getByText('The entry that it is about').first().click();
     await page.locator('#failure-entry-text').getByText('"cname": "invoices"').waitFor();
+    // The one above all needs no second place.
+    expect(await page.locator('#errors-rows').isVisible()).toBe(false);
     await browser.picture(page, 'stopped-by-an-error');
     await changed(page, APPLIER_STATE, (body) => {
       const state = body['state'] as Json & {

@@ -8,6 +8,8 @@ import {
   lagWords,
   positionOf,
   splitMessage,
+  verifyWords,
+  workWords,
 } from '../../../src/ui/words.ts';
 
 const TIME = '2024-05-14T09:00:00Z';
@@ -35,7 +37,7 @@ function applierOf(phase: Phase, state: Partial<ApplierStatus['state']> = {}): A
       lastProcessedContinuousTick: null,
       lastAvailableContinuousTick: null,
       progress: { time: TIME, failedConnects: 0 },
-      ...{ totalEvents: 0, totalResyncs: 0, totalIgnoredErrors: 0, lastError: { errorNum: 0 } },
+      ...{ totalEvents: 0, totalResyncs: 0, totalIgnoredErrors: 0, lastErrors: [] },
       ...state,
     },
     endpoint: 'tcp://10.0.0.7:8529',
@@ -98,6 +100,10 @@ describe('the headline', () => {
     expect(words.more).toBe('unique constraint violated');
     expect(splitMessage(why.errorMessage)).toEqual({ text: words.more, entry: '{}' });
     expect(splitMessage('no marker')).toEqual({ text: 'no marker', entry: undefined });
+    expect(splitMessage('could not connect to master at tcp://a:1: no').text).toBe(
+      'could not connect to leader at tcp://a:1: no',
+    );
+    expect(splitMessage("collection 'master' is not here").text).toContain("'master'");
   });
 });
 
@@ -112,6 +118,33 @@ describe('words for lags, places and entries', () => {
     expect(lagWords(ALONE.state)).toBe('not following');
   });
 
+  test('tell how far a comparison is, as far as that is known', () => {
+    const verify = {
+      ...{ collectionsDone: 1, collectionsExpected: 4, collection: null },
+      ...{ documentsDone: 0, documentsExpected: 50_000 },
+    };
+    expect(verifyWords({ ...verify, collectionsExpected: 0 })).toBe('');
+    expect(verifyWords(verify)).toBe('1 of 4 collections compared.');
+    const people = { name: 'people', documentsDone: null, documentsExpected: null };
+    expect(verifyWords({ ...verify, collection: { ...people, side: 'leader' } })).toBe(
+      'people is read on the leader; 1 of 4 collections compared.',
+    );
+    const read = { ...people, documentsDone: 12_000, documentsExpected: 50_000 };
+    expect(verifyWords({ ...verify, collection: { ...read, side: 'here' } })).toBe(
+      'people: 12,000 of 50,000 documents read here; 1 of 4 collections compared.',
+    );
+  });
+
+  test('name what goes over a collection', () => {
+    const work = { collection: { id: '7', name: 'c' }, documentsDone: 1, documentsExpected: 2 };
+    expect(workWords({ ...work, kind: 'checksum' })).toBe('Checksum of c');
+    expect(workWords({ ...work, kind: 'index' })).toBe('Index of c');
+    const index = { id: '9', type: 'hash', unique: false, fields: ['a', 'b'] };
+    const cap = { id: '9', type: 'cap', unique: false };
+    expect(workWords({ ...work, kind: 'index', index })).toBe('Index of c (hash on a, b)');
+    expect(workWords({ ...work, kind: 'index', index: cap })).toBe('Index of c (cap)');
+  });
+
   test('tell the position of a client exactly, however large ticks are', () => {
     const [client] = loggerOf({}, [1]).clients;
     const from = '9223372036854775001';
@@ -122,9 +155,10 @@ describe('words for lags, places and entries', () => {
   });
 
   test.each<[Partial<LogLine> & { type: number }, string, string]>([
-    [{ type: 2300, cname: 'c', key: 'k' }, 'document added', 'c/k'],
-    [{ type: 2301, cname: 'c', key: 'k', oldRev: '1' }, 'edge changed', 'c/k'],
+    [{ type: 2300, cname: 'c', key: 'k' }, 'document inserted', 'c/k'],
+    [{ type: 2301, cname: 'c', key: 'k', oldRev: '1' }, 'edge updated', 'c/k'],
     [{ type: 2302, cname: 'c', key: 'k', oldRev: '1' }, 'removed', 'c/k'],
+    [{ type: 2101, cname: 'c', id: '12' }, 'index dropped', 'c (index 12)'],
     [{ type: 2002, cname: 'c', collection: { name: 'd' } }, 'collection renamed', 'c to d'],
     [
       { type: 2100, cname: 'c', index: { type: 'hash', fields: ['a', 'b'] } },

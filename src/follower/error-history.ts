@@ -1,0 +1,77 @@
+import type { Clock } from '../base/clock.ts';
+import { ERRORS } from '../model/errors.ts';
+import type { Tick } from '../model/tick.ts';
+import type { Reason } from './applier-machine.ts';
+
+/** Something that went wrong, with its time in ms since 1970. */
+export interface NotedError extends Reason {
+  readonly atMs: number;
+  /** Tick of the entry that it is about; undefined where it is about none. */
+  readonly tick: Tick | undefined;
+}
+
+/** The same thing so often in a row. */
+export interface RepeatedError extends NotedError {
+  /** When it went wrong for the first time. */
+  readonly firstAtMs: number;
+  readonly count: number;
+}
+
+const KEPT = 20;
+
+/** What went wrong with an applier, in memory: the last error of its run, and the last ones of all runs. */
+export class ErrorHistory {
+  readonly #clock: Clock;
+  #last: NotedError | undefined;
+  #all: readonly RepeatedError[] = [];
+
+  constructor(deps: { clock: Clock }) {
+    this.#clock = deps.clock;
+  }
+
+  /** Of the present run, or of the one that has ended; also that somebody stopped it. */
+  get last(): NotedError | undefined {
+    return this.#last;
+  }
+
+  /** The newest first; what repeats itself takes the room of one. */
+  get all(): readonly RepeatedError[] {
+    return this.#all;
+  }
+
+  /** Something ended a run, kept it from beginning, or had it begin anew. */
+  note(why: Reason, tick?: Tick, atMs = this.#clock.nowMs()): void {
+    this.#last = { ...why, atMs, tick };
+    if (why.errorNum !== ERRORS.applierStopped.errorNum) this.#add(this.#last);
+  }
+
+  /** The leader was lost, and is tried again: nothing has ended. */
+  lost(why: Reason): void {
+    this.#add({ ...why, atMs: this.#clock.nowMs(), tick: undefined });
+  }
+
+  /** A run begins. */
+  begin(): void {
+    this.#last = undefined;
+  }
+
+  clear(): void {
+    this.#last = undefined;
+    this.#all = [];
+  }
+
+  #add(error: NotedError): void {
+    const [newest] = this.#all;
+    if (newest && isSame(newest, error)) {
+      const { firstAtMs, count } = newest;
+      this.#all = [{ ...error, firstAtMs, count: count + 1 }, ...this.#all.slice(1)];
+      return;
+    }
+    const first = { ...error, firstAtMs: error.atMs, count: 1 };
+    this.#all = [first, ...this.#all].slice(0, KEPT);
+  }
+}
+
+function isSame(a: NotedError, b: NotedError): boolean {
+  return a.errorNum === b.errorNum && a.message === b.message && a.tick === b.tick;
+}

@@ -1,0 +1,87 @@
+import { cureOf } from './api.ts';
+import { byId, make, setList, setShown, setText } from './dom.ts';
+import { clock, counted, indented, number } from './format.ts';
+import type { ApplierStatus, PastError } from './types.ts';
+import { splitMessage } from './words.ts';
+
+type Applier = ApplierStatus['state'];
+
+/** What is wrong with following, and what was before: the last errors, the newest first. */
+export function showErrors({ state }: ApplierStatus): void {
+  const hasFailure = showFailure(state);
+  const hasIgnored = showIgnored(state);
+  // The one that stopped it stands above the list.
+  const errors = state.phase === 'failed' ? state.lastErrors.slice(1) : state.lastErrors;
+  setShown(byId('errors'), hasFailure || hasIgnored || errors.length > 0);
+  setShown(byId('errors-box'), errors.length > 0);
+  setText(byId('errors-note'), errors.length < 2 ? '' : `${number(errors.length)}, newest first`);
+  setList(byId('errors-rows'), errors, {
+    // What is counted on stays the same one, also when somebody has opened it.
+    keyOf: ({ errorNum, tick = '', time, firstTime = time }) => `${errorNum}:${tick}:${firstTime}`,
+    create: errorRow,
+    update: updateErrorRow,
+  });
+}
+
+function errorRow(error: PastError): HTMLElement {
+  const { text, entry } = splitMessage(error.errorMessage);
+  const subject = make('span', 'subject', text);
+  const summary = make('summary', '', make('span', ''), make('span', ''), subject);
+  const cure = make('p', 'cure');
+  const row = make('details', '', summary, make('p', 'quiet'), cure);
+  void cureOf(error.errorNum).then((words) => setText(cure, words));
+  if (entry !== undefined) {
+    const shown = make('pre', '', indented(entry));
+    shown.tabIndex = 0;
+    row.append(shown);
+  }
+  updateErrorRow(row, error);
+  return row;
+}
+
+function updateErrorRow(row: HTMLElement, error: PastError): void {
+  const { time, firstTime, errorNum, count = 1, tick } = error;
+  const [summary, more] = row.children;
+  const [when, what] = summary?.children ?? [];
+  if (!when || !what || !more) return;
+  setText(when, clock(time));
+  setText(what, `error ${errorNum}${count === 1 ? '' : ` × ${number(count)}`}`);
+  const facts = [
+    ...(tick === undefined ? [] : [`At tick ${tick}.`]),
+    ...(firstTime === undefined
+      ? []
+      : [`${number(count)} times, from ${clock(firstTime)} to ${clock(time)}.`]),
+  ];
+  setText(more, facts.join(' '));
+}
+
+/** Why the applier does not follow, unless somebody wants it so. What is over is among the last errors. */
+function showFailure({ phase, since, whyStopped, whyWaiting }: Applier): boolean {
+  const isStopped = phase === 'failed';
+  const shown = isStopped ? whyStopped : phase === 'backoff' ? whyWaiting : undefined;
+  setShown(byId('failure'), shown !== undefined);
+  if (!shown) return false;
+  const title = isStopped ? 'Why it stopped' : 'Why it waits';
+  setText(byId('failure-title'), `${title} (error ${shown.errorNum}, ${clock(since)})`);
+  byId('failure').classList.toggle('mild', !isStopped);
+  showMessage('failure', shown.errorMessage);
+  void cureOf(shown.errorNum).then((cure) => setText(byId('failure-cure'), cure));
+  return true;
+}
+
+function showIgnored({ totalIgnoredErrors: total, lastIgnoredError: last }: Applier): boolean {
+  setShown(byId('ignored'), last !== undefined);
+  if (!last) return false;
+  const words = `${counted(total, 'error')} passed over, the last at tick ${last.tick}`;
+  setText(byId('ignored-title'), `${words} (error ${last.errorNum})`);
+  showMessage('ignored', last.errorMessage);
+  return true;
+}
+
+/** A message, and behind it what is to be opened to be read: the entry that it is about. */
+function showMessage(place: 'failure' | 'ignored', message: string): void {
+  const { text, entry } = splitMessage(message);
+  setText(byId(`${place}-text`), text);
+  setShown(byId(`${place}-entry`), entry !== undefined);
+  setText(byId(`${place}-entry-text`), entry === undefined ? '' : indented(entry));
+}
