@@ -238,4 +238,5 @@ test('--version and --help work without a server', async () => {
   await using help = TicklogProcess.start(['help', 'serve']);
   expect(await help.ended()).toBe(0);
   expect(help.stdout).toContain('--logger.auto-start <BOOL>');
+  expect(help.stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
 });
