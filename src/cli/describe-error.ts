@@ -51,7 +51,10 @@ export function describeStartError(error: unknown): string[] {
   const [message = ''] = describeError(error);
   const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
   if (syscall === 'listen') {
-    return [message, 'Stop what listens there, or choose another port with --server.endpoint.'];
+    return [
+      message,
+      'Stop what listens there, or choose another address or port with --server.endpoint.',
+    ];
   }
   if (!DIRECTORY_CODES.has(code)) return [message];
   return [
