@@ -33,17 +33,20 @@ export interface DirectoryReport {
  * Checks a data directory that no server has open: every byte of its files against their checksums; then that
  * journals, pointers, indexes, caps, figures, logs, positions and the commit chain say the same. Nothing is
  * changed.
+ * @param say told at each step what is being read
  * @throws ServiceError storeLocked while a server has it open, notFound when there is no store
  */
 export async function checkDirectory(
   directory: string,
   signal: AbortSignal,
+  say: (step: string) => void = () => undefined,
 ): Promise<DirectoryReport> {
   const store = join(directory, 'store');
   await expectStore(directory, store);
   const lock = await StoreLock.take(store);
   try {
-    return await checkStore({ directory, store }, signal);
+    const findings = new Findings({ maxKept: FINDINGS_KEPT });
+    return await checkStore({ directory, store }, { findings, signal, say });
   } finally {
     await lock?.release();
   }
@@ -54,13 +57,20 @@ interface Directories {
   readonly store: string;
 }
 
-async function checkStore(directories: Directories, signal: AbortSignal): Promise<DirectoryReport> {
-  const findings = new Findings({ maxKept: FINDINGS_KEPT });
-  const files = await checkStoreFiles(directories.store, findings, signal);
+/** What all parts of a check are given. */
+interface Checking {
+  readonly findings: Findings;
+  readonly signal: AbortSignal;
+  readonly say: (step: string) => void;
+}
+
+async function checkStore(directories: Directories, checking: Checking): Promise<DirectoryReport> {
+  const { findings, signal, say } = checking;
+  const files = await checkStoreFiles(directories.store, findings, signal, (table, of) => {
+    say(`reading table ${table} of ${of}`);
+  });
   const contents =
-    files && findings.count === 0
-      ? await checkContents(directories, files, findings, signal)
-      : undefined;
+    files && findings.count === 0 ? await checkContents(directories, files, checking) : undefined;
   const nothing = { databases: 0, collections: 0, documents: 0, events: 0 };
   return {
     findings: findings.kept,
@@ -89,9 +99,10 @@ type Contents = Pick<DirectoryReport, 'databases' | 'collections' | 'documents' 
 async function checkContents(
   { directory, store }: Directories,
   { manifest }: CheckedFiles,
-  findings: Findings,
-  signal: AbortSignal,
+  checking: Checking,
 ): Promise<Contents> {
+  const { findings, say } = checking;
+  say('comparing commits and the catalogue');
   await using reader = await StoreReader.open(store, manifest);
   await checkCommits(directory, reader, findings);
   const catalogue = await checkCatalogue(reader, findings);
@@ -100,19 +111,19 @@ async function checkContents(
   return {
     databases: databases.length,
     collections: collections.filter(({ record }) => !record.hidden).length,
-    documents: await checkCollections(reader, catalogue, findings, signal),
-    events: await checkDatabases(reader, catalogue, findings, signal),
+    documents: await checkCollections(reader, catalogue, checking),
+    events: await checkDatabases(reader, catalogue, checking),
   };
 }
 
 async function checkCollections(
   reader: StoreReader,
   { collections }: StoredCatalogue,
-  findings: Findings,
-  signal: AbortSignal,
+  { findings, signal, say }: Checking,
 ): Promise<number> {
   let documents = 0;
-  for (const collection of collections) {
+  for (const [i, collection] of collections.entries()) {
+    say(`comparing collection ${i + 1} of ${collections.length}`);
     const count = await checkCollection(reader, collection, findings, signal);
     if (!collection.record.hidden) documents += count;
   }
@@ -122,11 +133,11 @@ async function checkCollections(
 async function checkDatabases(
   reader: StoreReader,
   { databases }: StoredCatalogue,
-  findings: Findings,
-  signal: AbortSignal,
+  { findings, signal, say }: Checking,
 ): Promise<number> {
   let events = 0;
-  for (const database of databases) {
+  for (const [i, database] of databases.entries()) {
+    say(`comparing the log of database ${i + 1} of ${databases.length}`);
     events += await checkChangelog(reader, database, findings, signal);
     await checkPosition(reader, database, findings);
   }

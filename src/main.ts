@@ -40,7 +40,8 @@ function addServeCommand(program: Command, { io, done }: CliContext): void {
     .addHelpText(
       'after',
       '\nEach option but --configuration and --new-server-id can also stand in the file\n' +
-        'that --configuration names, or in the environment: TICKLOG_SERVER_ENDPOINT. TICKLOG_ROOT_PASSWORD is there only.',
+        'that --configuration names, or in the environment: --server.endpoint is\n' +
+        'TICKLOG_SERVER_ENDPOINT there. TICKLOG_ROOT_PASSWORD is in the environment only.',
     )
     .allowUnknownOption()
     .allowExcessArguments();

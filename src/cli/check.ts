@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { CliContext } from './flags.ts';
 import { type CliIo, ExitCode, printLines, printResult } from './io.ts';
+import { ProgressDisplay } from './progress.ts';
 import { counted } from './words.ts';
 
 /** What there is to say of a data directory; see `checkDirectory`, which makes it. */
@@ -16,8 +17,12 @@ export interface CheckReport {
   readonly events: number;
 }
 
-/** Checks a data directory. */
-export type CheckDirectory = (directory: string, signal: AbortSignal) => Promise<CheckReport>;
+/** Checks a data directory, and says what is being read. */
+export type CheckDirectory = (
+  directory: string,
+  signal: AbortSignal,
+  say: (step: string) => void,
+) => Promise<CheckReport>;
 
 const MIB = 1024 * 1024;
 
@@ -34,8 +39,17 @@ export function addCheckCommand(
         'indexes, counts, logs and positions fit each other. Changes nothing. Ends with 3 when it is damaged.',
     )
     .argument('<DIR>', 'The directory, as serve has it in --database.directory.')
-    .action(async (directory: string) => {
-      done(await checkVerb(await check(directory, signal), directory, io));
+    .option('--no-progress', 'Do not show how far it has come.')
+    .action(async (directory: string, { progress }: { readonly progress: boolean }) => {
+      let step: string | undefined;
+      const display = ProgressDisplay.start(io, progress, () => step);
+      let report: CheckReport;
+      try {
+        report = await check(directory, signal, (each) => (step = each));
+      } finally {
+        display?.[Symbol.dispose]();
+      }
+      done(await checkVerb(report, directory, io));
     });
 }
 

@@ -1,41 +1,87 @@
-import { refusedAnswer } from '../follower/classify.ts';
+import { STATUS_CODES } from 'node:http';
+import { type RefusedAnswer, refusedAnswer } from '../follower/classify.ts';
 import type { ErrorEntry } from '../model/error-entry.ts';
 import { ERRORS, isServiceError, type ServiceError } from '../model/errors.ts';
 import { REPLICATION_ERRORS } from '../model/replication-errors.ts';
+import { describeUnreachable } from './unreachable.ts';
+
+const UNAUTHORIZED = 401;
+const DATABASE_CURE =
+  'ticklog database list shows those that are there, ticklog database create makes one; restore does it with --create-database.';
+
+/** The failure of a part of what a verb does, which is told with the name of the part. */
+export class PartFailure extends Error {
+  override readonly name = 'PartFailure';
+}
 
 /**
  * What to tell a user of a failure: the first line says what it is, the second, if there is one,
  * what to do about it.
  */
 export function describeError(error: unknown): string[] {
-  if (!isServiceError(error)) return [error instanceof Error ? error.message : String(error)];
-  if (error.kind === 'noResponse') return [unreachable(error)];
-  const refused = refusedAnswer(error);
-  if (refused?.remote) {
-    const { errorNum, errorMessage } = refused.remote;
-    // Which of the servers it is about can not be seen from the command line of verify.
-    const where = errorNum === ERRORS.databaseNotFound.errorNum ? `${endpointIn(error)}: ` : '';
-    return [`${where}${errorMessage} (error ${errorNum})`, ...cureOf(errorNum)];
+  if (error instanceof PartFailure) {
+    const [message = '', ...more] = describeError(error.cause);
+    return [`${error.message}: ${message}`, ...more];
   }
+  if (!isServiceError(error)) return [error instanceof Error ? error.message : String(error)];
+  const endpoint = endpointIn(error);
+  if (error.kind === 'noResponse') return describeUnreachable(endpoint, error.cause ?? error);
+  const refused = refusedAnswer(error);
+  if (refused?.status === UNAUTHORIZED) return describeStranger(endpoint);
+  if (refused) return describeRefusal(endpoint, refused);
   return [`${error.message} (error ${error.errorNum})`];
 }
 
+const DIRECTORY_CODES: ReadonlySet<unknown> = new Set([
+  'EACCES',
+  'EEXIST',
+  'ENOTDIR',
+  'EPERM',
+  'EROFS',
+]);
+
 /** As `describeError`, for failures of a server that does not start. */
 export function describeStartError(error: unknown): string[] {
-  if (isServiceError(error)) return [error.message, ERRORS[error.kind].cure];
-  const [message = ''] = describeError(error);
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'EADDRINUSE') {
-    return [message, 'Stop what listens there, or choose another port with --server.endpoint.'];
+  if (isServiceError(error)) {
+    // What is wrong with a setting is in the message alone.
+    return error.kind === 'badParameter'
+      ? [error.message]
+      : [error.message, ERRORS[error.kind].cure];
   }
-  return [message];
+  const [message = ''] = describeError(error);
+  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
+  if (syscall === 'listen') {
+    return [
+      message,
+      'Stop what listens there, or choose another address or port with --server.endpoint.',
+    ];
+  }
+  if (!DIRECTORY_CODES.has(code)) return [message];
+  return [
+    message,
+    'Name a directory that this user may write, or make, with --database.directory.',
+  ];
 }
 
-/** The follower's message names the leader; here it is any server. */
-function unreachable(error: ServiceError): string {
-  const { cause } = error;
-  const reason = cause instanceof Error ? reasonOf(cause) : error.message;
-  return `no answer from ${endpointIn(error)}: ${reason}`;
+function describeStranger(endpoint: string): string[] {
+  return [
+    `${endpoint} does not know who asks: there is no active user of this name and password`,
+    'Say who you are with --server.username NAME and --server.password-file FILE.',
+  ];
+}
+
+function describeRefusal(endpoint: string, { status, remote }: RefusedAnswer): string[] {
+  if (remote === undefined) {
+    const text = STATUS_CODES[status] ?? '';
+    return [`${endpoint} answers HTTP ${status} ${text}, and not as a server of this kind does`];
+  }
+  const { errorNum, errorMessage } = remote;
+  const text = `${errorMessage} (error ${errorNum})`;
+  // Which of the servers it is about can not be seen from the command line of verify.
+  if (errorNum === ERRORS.databaseNotFound.errorNum) {
+    return [`${endpoint}: ${text}`, DATABASE_CURE];
+  }
+  return [text, ...cureOf(errorNum)];
 }
 
 /** Messages of LeaderHttp name whom they are about. */
@@ -43,15 +89,12 @@ function endpointIn({ message }: ServiceError): string {
   return /at (\S+): /.exec(message)?.[1] ?? 'the server';
 }
 
-function reasonOf(cause: Error): string {
-  if (cause.message !== '') return cause.message;
-  // When several addresses of a name were tried.
-  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.name;
-}
-
-/** Only of the failures of replication, whose numbers say enough to know a cure. */
+/** Only of failures whose numbers say enough to know a cure: those of replication, and names. */
 function cureOf(errorNum: number): string[] {
-  const entries: readonly ErrorEntry[] = Object.values(REPLICATION_ERRORS);
+  const entries: readonly ErrorEntry[] = [
+    ...Object.values(REPLICATION_ERRORS),
+    ERRORS.databaseNameInvalid,
+  ];
   const entry = entries.find((each) => each.errorNum === errorNum);
   return entry ? [entry.cure] : [];
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { classify } from '../follower/classify.ts';
 import { parseTick, type Tick } from '../model/tick.ts';
 import { dumpsToWrite, forEachDump } from './all-databases.ts';
-import { describeError } from './describe-error.ts';
+import { describeError, PartFailure } from './describe-error.ts';
 import type { DumpBatch } from './dump-batch.ts';
 import { dumpData, type DumpParts, type DumpRange } from './dump-collection.ts';
 import { DumpDirectoryWriter, isWholeDump } from './dump-directory-writer.ts';
@@ -243,7 +243,8 @@ async function runDump(dump: Dump, io: CliIo, signal: AbortSignal): Promise<void
     await batch.close(signal);
   } catch (error) {
     // What can be gone on with is: then its moment is needed.
-    const isPassing = signal.aborted || classify(error, signal) === 'retry';
+    const cause: unknown = error instanceof PartFailure ? error.cause : error;
+    const isPassing = signal.aborted || classify(cause, signal) === 'retry';
     await (isPassing ? batch.leave() : batch.abandon());
     dump.transfer[Symbol.dispose]();
     note(
@@ -283,8 +284,10 @@ async function dumpAll(dump: Dump, signal: AbortSignal): Promise<void> {
       await dumpCollection(dump, collection, range, either);
     } catch (error) {
       if (either.aborted) throw error;
-      transfer.fail(collection.name, describeError(error).join(' '));
-      if (!options.force || batch.lost.aborted) throw error;
+      if (batch.lost.aborted) throw error;
+      const { name } = collection;
+      if (!options.force) throw new PartFailure(`dumping '${name}' failed`, { cause: error });
+      transfer.fail(name, describeError(error).join(' '));
     }
   });
   if (transfer.collections === 0 && chosen.length > 0) {

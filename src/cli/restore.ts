@@ -6,7 +6,7 @@ import { isSystemName } from '../model/names.ts';
 import { dumpsToRead, forEachDump } from './all-databases.ts';
 import { addYesFlag, confirmReplacing, type YesFlags } from './confirm.ts';
 import { behind, cutPieces, type Piece, PieceRun, readDataFiles } from './data-pieces.ts';
-import { describeError } from './describe-error.ts';
+import { describeError, PartFailure } from './describe-error.ts';
 import {
   type DumpDirectory,
   type DumpedCollection,
@@ -255,8 +255,8 @@ async function restoreCollection(
     await transfer.end('restored', name, sent);
   } catch (error) {
     if (signal.aborted) throw error;
+    if (!options.force) throw new PartFailure(`restoring '${name}' failed`, { cause: error });
     transfer.fail(name, describeError(error).join(' '));
-    if (!options.force) throw error;
   }
 }
 

@@ -16,7 +16,7 @@ export interface FollowOptions extends RequestOptions {
    * still holds.
    */
   readonly from?: Tick | 'now' | undefined;
-  /** Name or id of the only collection whose events are wanted; frames of transactions come, too. */
+  /** Name or id of the only collection whose events are wanted, with the frames of the transactions that it is in. */
   readonly collection?: string | undefined;
   /** Whether events of collections whose names begin with `_` are wanted; true by default. */
   readonly includeSystem?: boolean | undefined;

@@ -92,7 +92,7 @@ export class Catalogue {
   /** @throws ServiceError databaseNotFound */
   get(name: string): Database {
     const database = this.#databases.get(name);
-    if (!database) throw new ServiceError('databaseNotFound');
+    if (!database) throw new ServiceError('databaseNotFound', `database '${name}' not found`);
     return database;
   }
 

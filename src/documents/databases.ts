@@ -59,7 +59,9 @@ export class Databases {
   /** Drops a database with all it holds. @throws ServiceError databaseNotFound, forbidden for `_system` */
   async drop(name: string): Promise<void> {
     const database = this.#catalogue.get(name);
-    if (database.isSystem) throw new ServiceError('forbidden');
+    if (database.isSystem) {
+      throw new ServiceError('forbidden', `database '${name}' cannot be dropped`);
+    }
     await this.#store.commit(
       (tx) => {
         database.assertAlive();

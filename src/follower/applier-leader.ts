@@ -7,6 +7,7 @@ import { checkpointAt, writeCheckpoint } from './checkpoint.ts';
 import { parseEndpoint } from './endpoint.ts';
 import type { InitialSyncer, SyncRequest, SyncResult } from './initial-syncer.ts';
 import { ANY_LEADER, type LeaderAccess, assertAllowed } from './leader-access.ts';
+import { ACCEPTED_VERSIONS, checkLeader } from './leader-check.ts';
 import { LeaderClient } from './leader-client.ts';
 
 /** A time-out that is none. */
@@ -65,6 +66,27 @@ export function configuredCopy(
       writeCheckpoint(tx, database.number, checkpointAt(position, tx.timeMs));
     },
   };
+}
+
+/**
+ * Asks the leader of a configuration who it is: whether it can be followed is then known before anything is given up.
+ * @throws ServiceError as the client, and what `checkLeader` refuses
+ */
+export async function askConfigured(
+  deps: LeaderDeps,
+  config: ApplierConfig,
+  signal: AbortSignal,
+): Promise<void> {
+  const client = configuredClient(deps, config);
+  try {
+    checkLeader(await client.state(signal), {
+      ownServerId: deps.store.server.serverId,
+      acceptedVersions: ACCEPTED_VERSIONS,
+      endpoint: client.endpoint,
+    });
+  } finally {
+    await client.close();
+  }
 }
 
 /**

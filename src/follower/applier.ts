@@ -16,7 +16,7 @@ import {
   writeApplierConfig,
 } from './applier-config.ts';
 import { EndingRecord } from './applier-ending.ts';
-import { copyConfigured } from './applier-leader.ts';
+import { askConfigured, copyConfigured } from './applier-leader.ts';
 import {
   type ApplierEvent,
   type ApplierMachine,
@@ -164,15 +164,14 @@ export class Applier {
   }
 
   /**
-   * Makes this database a follower (contract 3.8): forgets what the applier was set to and where it was,
-   * copies everything, and follows from there on, also after a restart. The old data stays readable
-   * until the copy is complete; settings and position are stored with it. Without the copy
-   * the applier is left without settings; what was copied is gone on with by the next attempt.
+   * Makes this database a follower (contract 3.8): forgets what the applier was set to and where it was, copies
+   * everything, and follows from there on, also after a restart. The old data stays readable until the copy is complete;
+   * settings and position are stored with it. Without it there are no settings; the next attempt goes on with the copy.
    *
    * @param body the settings; it starts with the server whatever they say
    * @param options.requestId of the request that somebody asked with, for the log
-   * @throws ServiceError as `leaderConfig`, which changes nothing; as InitialSyncer.run; applierStopped
-   *   (1412) when it was stopped, or somebody began anew
+   * @throws ServiceError as `leaderConfig`, and as `askConfigured` where there is a leader to lose, which
+   *   change nothing; as InitialSyncer.run; applierStopped (1412) when it was stopped, or somebody began anew
    */
   async follow(
     body: Readonly<Record<string, unknown>>,
@@ -181,6 +180,9 @@ export class Applier {
   ): Promise<{ state: ApplierStateDocument; copied: SyncResult }> {
     const named = leaderConfig(body, this.#database.name, this.#deps.leaderAccess);
     const config = { ...named, autoStart: true };
+    const logger = requestId === undefined ? this.#logger : this.#logger.child({ requestId });
+    const deps = { ...this.#deps, database: this.#database, logger };
+    if (this.#config.endpoint !== undefined) await askConfigured(deps, config, signal);
     const setup = Symbol('setup');
     await this.#inTurn(async () => {
       await this.#halt();
@@ -190,8 +192,6 @@ export class Applier {
       this.#setup = setup;
     });
     try {
-      const logger = requestId === undefined ? this.#logger : this.#logger.child({ requestId });
-      const deps = { ...this.#deps, database: this.#database, logger };
       const copied = await copyConfigured(deps, { config, requestId }, signal);
       return await this.#inTurn(() => {
         this.#config = loadApplierConfig(this.#deps.store, this.#database.number);

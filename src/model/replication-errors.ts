@@ -10,8 +10,9 @@ export const REPLICATION_ERRORS = {
       'The leader could not be reached. Normal while it restarts: the applier tries again, and gives ' +
       'up after maxConnectRetries attempts.',
     cure:
-      'Check the endpoint, that the leader runs, and the network between. If the applier has given ' +
-      'up: ticklog applier start.',
+      'Check the endpoint (ssl:// for a leader with TLS), that the leader runs, and the network between. An ' +
+      'authority that is not known here is named with --replication.ssl-cafile when this server is started. ' +
+      'If the applier has given up: ticklog applier start.',
   },
   invalidResponse: {
     errorNum: 1401,

@@ -23,12 +23,14 @@ export interface CheckedFiles {
 /**
  * Reads every byte of the files that make up the store, and compares them with their checksums, and with one
  * another. Changes nothing; nobody may write meanwhile.
+ * @param onTable told before each table which one it is, from 1 on, and of how many
  * @returns undefined when there is no store, or so little of it is whole that its contents cannot be read
  */
 export async function checkStoreFiles(
   storeDirectory: string,
   findings: Findings,
   signal: AbortSignal,
+  onTable: (table: number, of: number) => void = () => undefined,
 ): Promise<CheckedFiles | undefined> {
   const note = (place: string, error: unknown): void => {
     if (error instanceof FileDamage) findings.add(place, error.message);
@@ -47,8 +49,10 @@ export async function checkStoreFiles(
     note('store', error);
   }
   let bytes = 0;
-  for (const table of manifest?.tables ?? []) {
+  const tables = manifest?.tables ?? [];
+  for (const [i, table] of tables.entries()) {
     signal.throwIfAborted();
+    onTable(i + 1, tables.length);
     try {
       await withTable(storeDirectory, table, (file) => checkTable(file, table));
     } catch (error) {
@@ -56,7 +60,7 @@ export async function checkStoreFiles(
     }
     bytes += table.size;
   }
-  return manifest && { manifest, tables: manifest.tables.length, bytes };
+  return manifest && { manifest, tables: tables.length, bytes };
 }
 
 async function checkTable(file: TableFile, { smallest, largest }: LiveTable): Promise<void> {

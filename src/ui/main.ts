@@ -35,10 +35,15 @@ class Page {
   #lastSeenMs = 0;
   #wake: () => void = () => undefined;
   #hasResumed = false;
+  /** Nothing is asked that would be refused again. */
+  #needsLogin = false;
 
   constructor() {
     wireDialogs();
-    wireLogin(() => this.#refresh());
+    wireLogin(() => {
+      this.#needsLogin = false;
+      this.#refresh();
+    });
     this.#databases.addEventListener('change', () => this.#choose(this.#databases.value));
     addEventListener('hashchange', () => this.#choose(decodeURIComponent(location.hash.slice(1))));
     byId('log-out').addEventListener('click', () => {
@@ -48,10 +53,10 @@ class Page {
     document.addEventListener('visibilitychange', () => this.#refresh());
   }
 
-  /** Never ends; a page that nobody sees asks for nothing. */
+  /** Never ends; a page that nobody sees asks for nothing, nor one that waits for a login. */
   async run(): Promise<never> {
     for (;;) {
-      if (!document.hidden) {
+      if (!document.hidden && !this.#needsLogin) {
         const database = this.#database;
         try {
           await this.#update(database);
@@ -149,6 +154,7 @@ class Page {
   #failed(error: unknown): void {
     if (error instanceof LoginNeeded) {
       this.#hasResumed = false;
+      this.#needsLogin = true;
       this.#showTrouble('');
       showLogin();
       return;

@@ -21,6 +21,8 @@ interface Plan {
 }
 
 const HEIGHT = 170;
+const AXIS_MIN = 74;
+const AXIS_GAP = 10;
 const EXPONENTS = Array.from({ length: 15 }, (_, i) => i);
 const TENS = EXPONENTS.flatMap((i) => [1, 2, 5].map((each) => each * 10 ** (i - 1)));
 const TWOS = EXPONENTS.flatMap((i) => [1, 2, 4, 8].map((each) => each * 16 ** i));
@@ -187,9 +189,10 @@ class Plot {
     const { lines, show, steps } = this.plan;
     const style = getComputedStyle(document.documentElement);
     const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
+    const font = `12px ${style.fontFamily}`;
     const axis: uPlot.Axis = {
       stroke: colour('quiet'),
-      font: `12px ${style.fontFamily}`,
+      font,
       grid: { stroke: colour('grid'), width: 1 },
       ticks: { show: false },
     };
@@ -214,7 +217,8 @@ class Plot {
         },
         {
           ...axis,
-          size: 74,
+          // There are none yet when it is asked first.
+          size: ({ ctx }, labels: readonly string[] | null) => widthOf(ctx, font, labels ?? []),
           space: 28,
           incrs: [...steps],
           values: (_, splits) => splits.map((each) => show(each)),
@@ -234,4 +238,13 @@ class Plot {
       ],
     };
   }
+}
+
+/** What labels take beside a plot, in pixels; no less than most of them need, so that plots stand below one another. */
+function widthOf(ctx: CanvasRenderingContext2D, font: string, labels: readonly string[]): number {
+  ctx.save();
+  ctx.font = font;
+  const widths = labels.map((each) => ctx.measureText(each).width);
+  ctx.restore();
+  return Math.max(AXIS_MIN, Math.ceil(Math.max(0, ...widths)) + AXIS_GAP);
 }

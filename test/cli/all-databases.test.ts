@@ -50,7 +50,7 @@ test('a database that is missing is a failure, unless it is to be created', asyn
   await dump();
   const failed = await restore('--all-databases', 'true');
   expect(failed).toMatchObject({ code: 1 });
-  expect(failed.stderr).toMatch(/database 'crew': .*database not found/);
+  expect(failed.stderr).toMatch(/database 'crew': .*database 'crew' not found/);
   const forced = await restore('--all-databases', 'true', '--force', 'true');
   expect(forced.code).toBe(1);
   expect(forced.stderr).toMatch(/database 'shop'/);

@@ -1,6 +1,10 @@
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { Command } from 'commander';
+import { expect, test, vi } from 'vitest';
+import { checkDirectory } from '../../src/check-directory.ts';
+import { addCheckCommand } from '../../src/cli/check.ts';
+import { CollectingStream } from '../support/cli-run.ts';
 import { compactAll } from '../support/filled-store.ts';
 import { openCore } from '../support/store.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
@@ -31,6 +35,40 @@ test('check ends with 0 for a directory that is whole, and says what is in it', 
     code: 0,
     stdout: expect.stringMatching(/^whole: .*1 database, 1 collection, 10 documents, /) as string,
   });
+});
+
+test('a check says what it is reading, from the first table to the last log', async () => {
+  await using dir = await makeTempDir();
+  await makeStore(dir.path);
+  const steps: string[] = [];
+  const { signal } = new AbortController();
+  const { tables } = await checkDirectory(dir.path, signal, (step) => void steps.push(step));
+  expect(steps.filter((step) => step.startsWith('reading table'))).toEqual(
+    Array.from({ length: tables }, (_, i) => `reading table ${i + 1} of ${tables}`),
+  );
+  expect(steps.slice(tables)).toEqual([
+    'comparing commits and the catalogue',
+    'comparing collection 1 of 1',
+    'comparing the log of database 1 of 1',
+  ]);
+});
+
+test('what a check is reading is seen on a terminal while it does', async () => {
+  const stderr = Object.assign(new CollectingStream(), { isTTY: true, columns: 200 });
+  const streams = { stdout: new CollectingStream(), stderr };
+  const io = { ...streams, isTty: false, isErrTty: true, useColor: false, isJson: false };
+  const { signal } = new AbortController();
+  const program = new Command();
+  const found = { findings: [], findingsCount: 0, isComplete: true, tables: 9, bytes: 0 };
+  const nothing = { databases: 1, collections: 0, documents: 0, events: 0 };
+  addCheckCommand(program, { io, signal, done: () => undefined }, async (_dir, _signal, say) => {
+    say('reading table 2 of 9');
+    const seen = (): void => expect(stderr.text).toContain('reading table 2 of 9');
+    await vi.waitFor(seen, { timeout: 20_000 });
+    return { ...found, ...nothing };
+  });
+  await program.parseAsync(['check', 'somewhere'], { from: 'user' });
+  expect(streams.stdout.text).toMatch(/^whole: somewhere: /);
 });
 
 test('check ends with 3 for one that is damaged, and names what and where', async () => {

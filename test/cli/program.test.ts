@@ -1,9 +1,28 @@
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:https';
 import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { runCli } from '../support/cli-run.ts';
 import { command, refusal, startScriptedServer } from '../support/scripted-server.ts';
 
 const STATE = command('logger-state');
+
+interface TlsServer extends AsyncDisposable {
+  readonly host: string;
+}
+
+/** Speaks TLS with a certificate of an authority that this machine does not know. */
+async function startTlsServer(): Promise<TlsServer> {
+  const pem = readFileSync(new URL('../support/certificates/server.pem', import.meta.url));
+  const server = createServer({ key: pem, cert: pem }).on('tlsClientError', () => undefined);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    host: `127.0.0.1:${port}`,
+    [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
 
 test('help names every command and ends with 0', async () => {
   const { code, stdout } = await runCli(['--help']);
@@ -101,12 +120,14 @@ test('an error of the server is told with its number, and what to do about it', 
   expect(result.stderr).toMatch(/^ticklog: no start tick \(error 1413\)\n {2}Sync first/);
 });
 
-test('a database that does not exist is told in one line, with the server', async () => {
+test('a database that does not exist is told with the server, and where to look', async () => {
   await using server = await startScriptedServer({
     [`GET ${STATE}`]: () => refusal(404, 1228, 'database not found'),
   });
   const result = await runCli(['logger', 'state', '--server.endpoint', server.endpoint]);
-  expect(result.stderr).toBe(`ticklog: ${server.endpoint}: database not found (error 1228)\n`);
+  const [message, cure] = result.stderr.split('\n');
+  expect(message).toBe(`ticklog: ${server.endpoint}: database not found (error 1228)`);
+  expect(cure).toContain('ticklog database list');
 });
 
 test('a server that can not be reached is named', async () => {
@@ -115,7 +136,51 @@ test('a server that can not be reached is named', async () => {
   ]);
   expect(code).toBe(1);
   expect(stderr).toBe(
-    'ticklog: no answer from tcp://127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1\n',
+    'ticklog: no answer from tcp://127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1\n' +
+      '  Nothing listens there: start the server (ticklog serve), or correct the endpoint.\n',
+  );
+});
+
+test.each(['ssl', 'https'])('a server without TLS is told from one with it: %s', async (scheme) => {
+  await using server = await startScriptedServer({});
+  const endpoint = server.endpoint.replace('tcp', scheme);
+  const { code, stderr } = await runCli(['logger', 'state', '--server.endpoint', endpoint]);
+  expect(code).toBe(1);
+  const [message, cure, ...more] = stderr.split('\n');
+  expect(message).toBe(`ticklog: no answer from ${endpoint}: its answer is no TLS`);
+  expect(cure).toContain('begins with tcp://');
+  expect(more).toEqual(['']);
+});
+
+test('a server with TLS that is spoken to without is told, and one that nobody vouches for', async () => {
+  await using server = await startTlsServer();
+  const plain = await runCli(['logger', 'state', '--server.endpoint', `tcp://${server.host}`]);
+  expect(plain.code).toBe(1);
+  expect(plain.stderr).toMatch(/^ticklog: no answer from tcp:.*\n.*begins with ssl:\/\//);
+  const unknown = await runCli(['logger', 'state', '--server.endpoint', `ssl://${server.host}`]);
+  expect(unknown.code).toBe(1);
+  expect(unknown.stderr).toMatch(/^ticklog: no answer from ssl:.*\n.*--ssl\.cafile/);
+});
+
+test('who is not known to the server is told how to say who he is', async () => {
+  await using server = await startScriptedServer({ [`GET ${STATE}`]: () => ({ status: 401 }) });
+  const { code, stderr } = await runCli(['logger', 'state', '--server.endpoint', server.endpoint]);
+  expect(code).toBe(1);
+  const [message, cure] = stderr.split('\n');
+  expect(message).toBe(
+    `ticklog: ${server.endpoint} does not know who asks: there is no active user of this name and password`,
+  );
+  expect(cure).toContain('--server.username');
+});
+
+test('something else that answers in place of a server is told', async () => {
+  await using server = await startScriptedServer({
+    [`GET ${STATE}`]: () => ({ status: 404, body: '<html>nothing here</html>' }),
+  });
+  const { code, stderr } = await runCli(['logger', 'state', '--server.endpoint', server.endpoint]);
+  expect(code).toBe(1);
+  expect(stderr).toBe(
+    `ticklog: ${server.endpoint} answers HTTP 404 Not Found, and not as a server of this kind does\n`,
   );
 });
 

@@ -270,10 +270,11 @@ describe('what goes wrong', () => {
     );
   });
 
-  test('the first failure is the end, and is told with its collection', async () => {
+  test('the first failure is the end, and is told once, with its collection', async () => {
     const { code, stderr } = await restore(['--threads', '1']);
     expect(code).toBe(1);
     expect(stderr).toContain("restoring 'a' failed: line 1: no JSON (error 600)");
+    expect(stderr.match(/no JSON/g)).toHaveLength(1);
     expect(asked()).toEqual(['restore-collection a', 'restore-data a']);
   });
 

@@ -106,6 +106,14 @@ test('a second server on a data directory is refused, with 1 and what to do', as
   expect(await fetchVersion(endpoint)).toMatchObject({ server: 'arango' });
 });
 
+test('a file in place of the data directory is refused, with 1 and what to do', async () => {
+  await using dir = await makeTempDir();
+  await writeFile(join(dir.path, 'data'), 'a file');
+  await using server = serve(dir);
+  expect(await server.ended()).toBe(1);
+  expect(server.stderr).toMatch(/^ticklog: .*data.*\n {2}.*--database\.directory\.\n$/);
+});
+
 test('a port that is taken is refused, with 1 and what to do', async () => {
   await using dir = await makeTempDir();
   await using first = serve(dir);
@@ -230,4 +238,5 @@ test('--version and --help work without a server', async () => {
   await using help = TicklogProcess.start(['help', 'serve']);
   expect(await help.ended()).toBe(0);
   expect(help.stdout).toContain('--logger.auto-start <BOOL>');
+  expect(help.stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
 });

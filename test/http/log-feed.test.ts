@@ -95,6 +95,30 @@ describe.each(['events', 'ndjson'] as const)('the feed as %s', (format) => {
     ]);
   });
 
+  test('of one collection has the transactions that it is in, and no others', async () => {
+    const others = await server.collections.create(server.database, { name: 'others' });
+    await using feed = await open(format, `from=${lastTick()}&collection=boats`);
+    for (const written of [['others'], ['others', 'boats']]) {
+      const { json } = await server.request('POST', '/_api/transaction/begin', {
+        body: { collections: { write: written } },
+      });
+      const { id } = json['result'] as { id: string };
+      const headers = { 'x-arango-trx-id': id };
+      for (const name of written) {
+        const body = { _key: id };
+        await server.request('POST', `/_api/document/${name}`, { body, headers });
+      }
+      await server.request('PUT', `/_api/transaction/${id}`);
+    }
+    await insert('x', others);
+    await insert('argo');
+    const lines = await feed.take(4);
+    expect(lines.map(({ cname, operation }) => [cname, operation])).toEqual([
+      ...[[undefined, 'beginTransaction'] as const, ['boats', 'insert'] as const],
+      ...[[undefined, 'commitTransaction'] as const, ['boats', 'insert'] as const],
+    ]);
+  });
+
   test('without system collections leaves theirs out, also of those that come later', async () => {
     const from = lastTick();
     await using feed = await open(format, `from=${from}&includeSystem=false`);

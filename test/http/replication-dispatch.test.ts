@@ -150,10 +150,10 @@ describe('the path below /_api/replication', () => {
     expectError(await server.put('applier-state'), NOT_SUPPORTED);
   });
 
-  test('an unknown database is 404/1228', async () => {
+  test('an unknown database is 404/1228, with its name', async () => {
     expectError(await server.call('GET', '/_db/nosuchdb/_api/replication/logger-follow'), {
       error: true,
-      errorMessage: 'database not found',
+      errorMessage: "database 'nosuchdb' not found",
       code: 404,
       errorNum: 1228,
     } as { code: number });

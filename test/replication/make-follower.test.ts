@@ -184,6 +184,28 @@ describe('a copy that fails', () => {
     expect(answer).toEqual(error(500, errorNum));
   });
 
+  test.each([
+    [
+      'a leader that does not answer to the end',
+      () => ({ ...json({ cut: 'off' }), cut: true }),
+      1400,
+    ],
+    ['the server itself', (serverId: string) => loggerState({ serverId }), 1405],
+    ['a server that asks for a password', () => ({ status: 401 }), 1402],
+  ])('for %s leaves a follower following whom it follows', async (_what, answer, errorNum) => {
+    await using leader = await openLeader();
+    await using script = await openScript();
+    const { send, server } = await openHttpFollower(OPTIONS);
+    const kept = { endpoint: endpointOf(leader), chunkSize: 5000 };
+    await send('PUT', 'make-follower', kept);
+    script.always('GET logger-state', answer(server.store.server.serverId));
+    const failed = await send('PUT', 'make-follower', { endpoint: script.endpoint });
+    expect(failed.json).toEqual(error(500, errorNum));
+    expect((await send('GET', 'applier-config')).json).toMatchObject({ ...kept, autoStart: true });
+    const { json: now } = await send('GET', 'applier-state');
+    expect(now).toMatchObject({ state: { running: true, lastError: { errorNum: 0 } } });
+  });
+
   test('goes on where it was when it is tried again', async () => {
     await using leader = await openLeader();
     const { send, server } = await openHttpFollower(OPTIONS);

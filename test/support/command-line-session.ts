@@ -65,6 +65,18 @@ export class CommandLineSession implements AsyncDisposable {
     return { code: job.child.exitCode, output: job.output };
   }
 
+  /**
+   * Carries out `name=value`; later commands find the variable. What goes wrong on the way to the value is not
+   * seen here but there, for a value that is empty is refused.
+   * @throws Error when the value is empty, or takes more than a minute
+   */
+  async assign(command: string): Promise<void> {
+    const [name = ''] = command.split('=', 1);
+    const { output } = await this.run(`${command}; printf %s "$${name}"`);
+    if (output === '') throw new Error(`${command} has no value`);
+    this.#env[name] = output;
+  }
+
   /** Starts `... &`, a server, and waits until it listens. @throws Error when it does not */
   async startServer(command: string): Promise<void> {
     const job = await this.#start(`exec ${command.replace(/\s*&$/, '')}`);

@@ -63,6 +63,20 @@ describe.skipIf(chromiumPath === undefined)(
       expect([...faults, ...basic.faults]).toEqual([]);
     });
 
+    test('asks for nothing while it waits for a log-in', async () => {
+      await using tab = await browser.tab();
+      const { page } = tab;
+      await page.clock.install();
+      await openPage(page, guarded);
+      await page.getByRole('button', { name: 'Log in' }).waitFor();
+      const asked: string[] = [];
+      page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+      await page.clock.runFor(10_000);
+      // What was asked before this is known when this is.
+      await page.evaluate(() => fetch('/_admin/ui/').then((answer) => answer.text()));
+      expect(asked).toEqual(['/_admin/ui/']);
+    });
+
     test('lets who may only look press nothing', async () => {
       const authorization = `Basic ${btoa(`root:${PASSWORD}`)}`;
       const send = (method: string, path: string, body: unknown): Promise<Response> =>

@@ -1,0 +1,57 @@
+/** What to do when a server gives no answer, by the code of the failure. */
+const CURES: readonly { readonly codes: readonly string[]; readonly cure: string }[] = [
+  {
+    codes: ['ECONNREFUSED'],
+    cure: 'Nothing listens there: start the server (ticklog serve), or correct the endpoint.',
+  },
+  {
+    codes: ['ENOTFOUND', 'EAI_AGAIN'],
+    cure: 'Correct the name of the host, or see that this machine can look it up.',
+  },
+  {
+    codes: ['UND_ERR_CONNECT_TIMEOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT'],
+    cure: 'Check the host, the port, and the network between.',
+  },
+  {
+    codes: ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'],
+    cure: 'What answers there speaks no TLS: if it is the right port, its endpoint begins with tcp://.',
+  },
+  {
+    codes: [
+      ...['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN'],
+      ...['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'],
+    ],
+    cure: 'Name the file of those who vouch for its certificate with --ssl.cafile.',
+  },
+  {
+    codes: ['ERR_TLS_CERT_ALTNAME_INVALID'],
+    cure: 'Use a name that is in its certificate.',
+  },
+];
+/** Of the texts that are for those who build TLS, and not for those who use it. */
+const PLAIN_REASONS: Readonly<Record<string, string>> = {
+  ERR_SSL_WRONG_VERSION_NUMBER: 'its answer is no TLS',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'its answer is no TLS',
+};
+
+/** What to tell of a connection that came to nothing: a line that says what it is and, if it is known, one that says what to do. */
+export function describeUnreachable(endpoint: string, cause: unknown): string[] {
+  if (!(cause instanceof Error)) return [`no answer from ${endpoint}`];
+  const code = codeOf(cause);
+  const reason = PLAIN_REASONS[code] ?? (cause.message || code || cause.name);
+  const cure =
+    CURES.find(({ codes }) => codes.includes(code))?.cure ?? cureOfClosing(endpoint, code);
+  return [`no answer from ${endpoint}: ${reason}`, ...(cure === undefined ? [] : [cure])];
+}
+
+/** A server with TLS closes connections of those who speak plainly. */
+function cureOfClosing(endpoint: string, code: string): string | undefined {
+  const isClosed = code === 'UND_ERR_SOCKET' || code === 'ECONNRESET';
+  if (!isClosed || !/^(?:tcp|http):/.test(endpoint)) return undefined;
+  return 'If it is a server with TLS, its endpoint begins with ssl://.';
+}
+
+/** Empty when there is none. When several addresses of a name were tried, that of the whole. */
+function codeOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
