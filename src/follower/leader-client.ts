@@ -185,10 +185,9 @@ export class LeaderClient {
     const query = this.#followQuery(request);
     const { path, body } = followTarget(this.#database, request.form, query);
     const extraMs = waitSeconds * 1000;
+    const put = { method: 'PUT', path, body: JSON.stringify(body), extraMs } as const;
     const answer = await this.#send(
-      body === undefined
-        ? { method: 'GET', path, extraMs }
-        : { method: 'PUT', path, body: JSON.stringify(body), extraMs },
+      body === undefined ? { method: 'GET', path, extraMs } : put,
       signal,
     );
     const { from, includeSystem = true } = request;
