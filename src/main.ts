@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { type Command, Option } from 'commander';
+import { letHeapGrow } from './base/heap-growth.ts';
 import { checkDirectory } from './check-directory.ts';
 import { addCheckCommand } from './cli/check.ts';
 import { describeStartError } from './cli/describe-error.ts';
@@ -80,6 +81,7 @@ async function serve(flags: ServeFlags, rest: readonly string[], io: CliIo): Pro
   }
   // What the server writes is for its owner alone: documents, hashes of passwords, passwords of leaders.
   process.umask(PRIVATE_UMASK);
+  letHeapGrow();
   // The other commands start in less than half the time without what a server is made of.
   const [{ startServer }, { newServerLogger }] = await Promise.all([
     import('./server.ts'),
