@@ -145,7 +145,7 @@ export async function dumpVerb(
     checkVersion(version, options.server);
     const { endpoint, database } = options.server;
     await transfer.say(
-      `connected to ${endpoint.text}, version ${version.text}, database ${database}`,
+      `connected to ${endpoint.text}, ${version.title}, database ${database}`,
     );
     if (isAtLeast(version, 2, 2)) await source.flush(signal);
     const begun = await beginDump({ options, source, writer, transfer, earlier }, signal);

@@ -139,7 +139,7 @@ export async function restoreVerb(
   try {
     const { version, isNew } = await target.connect(options.createDatabase, signal);
     await transfer.say(
-      `connected to ${where.endpoint}, version ${version.text}, database ${where.database}` +
+      `connected to ${where.endpoint}, ${version.title}, database ${where.database}` +
         (isNew ? ', which is new' : ''),
     );
     if (!isNew && !state.hasEarlier) await confirmRestore(target, chosen, options, io, signal);

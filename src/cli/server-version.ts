@@ -5,6 +5,8 @@ import type { ServerClient } from './server-client.ts';
 /** The version a server claims. */
 export interface Version {
   readonly text: string;
+  /** What the server is, see `versionTitle`. */
+  readonly title: string;
   readonly major: number;
   readonly minor: number;
   /** Whether it is a server of this program, whatever version it claims to be compatible with. */
@@ -31,8 +33,19 @@ export async function serverVersion(
       `what answers at ${endpoint} is no server of this kind`,
     );
   }
-  const isTicklog = textAt(answer, 'details', 'ticklog') !== undefined;
-  return { text, major: Number(major), minor: Number(minor), isTicklog };
+  const ticklog = textAt(answer, 'details', 'ticklog');
+  return {
+    text,
+    title: versionTitle(text, ticklog),
+    major: Number(major),
+    minor: Number(minor),
+    isTicklog: ticklog !== undefined,
+  };
+}
+
+/** What a server is, in words: `version 3.4.5`, or `ticklog 1.2.3 (speaks 1.4.3)`. */
+export function versionTitle(version: string, ticklog: string | undefined): string {
+  return ticklog === undefined ? `version ${version}` : `ticklog ${ticklog} (speaks ${version})`;
 }
 
 /** Whether a version is at least `major.minor`. */

@@ -1,3 +1,4 @@
+import { versionTitle } from './server-version.ts';
 import type { CliIo } from './io.ts';
 import { numberAt, textAt } from './json.ts';
 import { type Look, type Paint, paintFor } from './paint.ts';
@@ -95,8 +96,7 @@ function section(paint: Paint, label: string, lines: readonly string[]): string[
 
 function serverLines({ endpoint, database, server }: StatusReport): string[] {
   const { ticklog, version, id, upSeconds } = server;
-  const versions =
-    ticklog === null ? `version ${version}` : `ticklog ${ticklog} (speaks ${version})`;
+  const versions = versionTitle(version, ticklog ?? undefined);
   const up = upSeconds === null ? '' : `, up ${durationText(upSeconds)}`;
   return [`${endpoint}, database ${database}`, `${versions}, server id ${id}${up}`];
 }
