@@ -144,9 +144,7 @@ export async function dumpVerb(
     const version = await source.version(signal);
     checkVersion(version, options.server);
     const { endpoint, database } = options.server;
-    await transfer.say(
-      `connected to ${endpoint.text}, ${version.title}, database ${database}`,
-    );
+    await transfer.say(`connected to ${endpoint.text}, ${version.title}, database ${database}`);
     if (isAtLeast(version, 2, 2)) await source.flush(signal);
     const begun = await beginDump({ options, source, writer, transfer, earlier }, signal);
     await runDump(begun, io, signal);
