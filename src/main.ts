@@ -7,13 +7,7 @@ import { checkDirectory } from './check-directory.ts';
 import { addCheckCommand } from './cli/check.ts';
 import { describeStartError } from './cli/describe-error.ts';
 import type { CliContext } from './cli/flags.ts';
-import {
-  type CliIo,
-  ExitCode,
-  OutputClosedError,
-  printLines,
-  type Surroundings,
-} from './cli/io.ts';
+import { type CliIo, ExitCode, printLines, type Surroundings } from './cli/io.ts';
 import { printProblems, runProgram } from './cli/program.ts';
 import { askOn } from './cli/terminal.ts';
 import { OPTIONS, type Option as ServerOption } from './config/options.ts';
@@ -153,12 +147,7 @@ async function announce(
   io: CliIo,
 ): Promise<void> {
   const line = `ticklog ${readVersion()} listens on ${endpoint}, data in ${databaseDirectory}`;
-  try {
-    await printLines(io, [line]);
-  } catch (error) {
-    // A server does its work whether or not somebody reads its output.
-    if (!(error instanceof OutputClosedError)) throw error;
-  }
+  await printLines(io, [line]);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -51,7 +51,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** Nobody reads the output any more, as when `head` has seen enough; no failure. */
+/** Nobody reads the output any more, as when `head` has seen enough; no failure, and the end of what only prints. */
 export class OutputClosedError extends Error {
   override readonly name = 'OutputClosedError';
 }
@@ -85,17 +85,28 @@ export function writeOut(
   });
 }
 
-/** Writes lines for people; nothing where the result is JSON. @throws as `writeOut` */
+/**
+ * Writes lines for people; nothing where the result is JSON. Where nobody reads them any more they are dropped: what a
+ * verb does, and what it ends with, does not depend on a reader.
+ */
 export async function printLines(io: CliIo, lines: readonly string[]): Promise<void> {
   if (io.isJson || lines.length === 0) return;
-  await writeOut(io.stdout, lines.map((line) => `${line}\n`).join(''));
+  await writeToReader(io.stdout, lines.map((line) => `${line}\n`).join(''));
 }
 
-/** Writes the result where that is JSON; nothing where people read it as lines. @throws as `writeOut` */
+/** Writes the result where that is JSON; nothing where people read it as lines. Dropped as by `printLines`. */
 export async function printResult(io: CliIo, value: unknown): Promise<void> {
   if (!io.isJson) return;
   if (io.gather) io.gather(value);
-  else await writeOut(io.stdout, `${JSON.stringify(value, null, 2)}\n`);
+  else await writeToReader(io.stdout, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+async function writeToReader(stream: Writable, text: string): Promise<void> {
+  try {
+    await writeOut(stream, text);
+  } catch (error) {
+    if (!(error instanceof OutputClosedError)) throw error;
+  }
 }
 
 /** Says something that is not the result. */

@@ -65,7 +65,7 @@ export class Transfer implements Disposable {
     this.#expected = new Map(collections.map((each) => [each.name, each]));
   }
 
-  /** Prints a line of progress. @throws OutputClosedError as `printLines` */
+  /** Prints a line of progress. */
   async say(line: string): Promise<void> {
     if (this.#isQuiet) return;
     if (this.#display?.isDrawn === true && this.#io.isTty) this.#display.say(line);

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:https';
 import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { runCli } from '../support/cli-run.ts';
+import { closedPipe, runCli } from '../support/cli-run.ts';
 import { command, refusal, startScriptedServer } from '../support/scripted-server.ts';
 
 const STATE = command('logger-state');
@@ -219,12 +219,7 @@ test('database, user and password reach the server', async () => {
 
 test('a reader that has gone away is no failure', async () => {
   await using server = await startScriptedServer({ [`GET ${STATE}`]: () => ({ body: {} }) });
-  const stdout = new Writable({
-    write: (_chunk, _encoding, callback) => {
-      callback(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
-    },
-  });
-  stdout.on('error', () => undefined);
+  const stdout = closedPipe();
   const result = await runCli(['logger', 'state', '--server.endpoint', server.endpoint], {
     stdout,
   });

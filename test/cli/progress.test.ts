@@ -1,7 +1,6 @@
-import { Writable } from 'node:stream';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ProgressDisplay, type ProgressFigures, Speed } from '../../src/cli/progress.ts';
-import { CollectingStream, runCli } from '../support/cli-run.ts';
+import { CollectingStream, closedPipe, runCli } from '../support/cli-run.ts';
 import { LeaderScript, json } from '../support/leader-script.ts';
 
 const MIB = 1024 * 1024;
@@ -111,12 +110,7 @@ test('whoever reads the output may go away: it ends without a word', async () =>
   await using server = await LeaderScript.open();
   server.always('GET inventory', json({ collections: [], tick: '1' }));
   vi.useRealTimers();
-  const stdout = new Writable({
-    write: (_chunk, _encoding, callback) => {
-      callback(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
-    },
-  });
-  stdout.on('error', () => undefined);
+  const stdout = closedPipe();
   const at = ['--server.endpoint', server.endpoint];
   for (const more of [[], ['-o', 'json']]) {
     expect(await runCli(['inventory', ...more, ...at], { stdout })).toMatchObject({

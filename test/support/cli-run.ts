@@ -62,3 +62,14 @@ export async function runCli(
   );
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
+
+/** A pipe whose reader is gone. */
+export function closedPipe(): Writable {
+  const pipe = new Writable({
+    write: (_chunk, _encoding, callback) => {
+      callback(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+    },
+  });
+  pipe.on('error', () => undefined);
+  return pipe;
+}
