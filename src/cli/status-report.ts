@@ -104,6 +104,8 @@ const EDGES = 3;
 const EARLIER_SHOWN = 3;
 /** Shortest time over which the rate of writing is measured. */
 const MEASURE_MS = 500;
+/** Somebody has stopped it: no error. */
+const STOPPED = ERRORS.applierStopped.errorNum;
 
 /** What a report measures rates against. */
 export interface Measured {
@@ -287,6 +289,8 @@ function applierOf(applier: unknown, config: unknown, leader: string): ApplierRe
 }
 
 function whyOf(applier: unknown): string | null {
+  if (numberAt(applier, 'state', 'whyStopped', 'errorNum') === STOPPED)
+    return 'it was told to stop';
   return (
     textAt(applier, 'state', 'whyStopped', 'errorMessage') ??
     textAt(applier, 'state', 'whyWaiting', 'errorMessage') ??
@@ -347,7 +351,7 @@ function applierProblems(applier: unknown): ProblemReport[] {
   for (const [member, what] of REASONS) {
     const reason = at(applier, 'state', member);
     const errorNum = numberAt(reason, 'errorNum') ?? 0;
-    if (errorNum === 0) continue;
+    if (errorNum === 0 || errorNum === STOPPED) continue;
     const since = textAt(applier, 'state', 'lastError', 'time') ?? null;
     problems.push({ ...problem(what, textAt(reason, 'errorMessage'), errorNum), since });
     break;
@@ -363,7 +367,8 @@ function applierProblems(applier: unknown): ProblemReport[] {
 
 /** The last errors besides the one that is shown as that anyway. */
 function earlierProblems(applier: unknown, shown: ProblemReport | undefined): ProblemReport[] {
-  const errors = listAt(applier, 'state', 'lastErrors');
+  const all = listAt(applier, 'state', 'lastErrors');
+  const errors = all.filter((error) => numberAt(error, 'errorNum') !== STOPPED);
   const isShown = shown !== undefined && numberAt(errors[0], 'errorNum') === shown.errorNum;
   const earlier = isShown ? errors.slice(1) : errors;
   return earlier.slice(0, EARLIER_SHOWN).map((error) => {

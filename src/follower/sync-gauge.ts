@@ -140,8 +140,7 @@ export class SyncGauge {
       bytesPerSecond: rounded(bytesPerSecond),
       secondsRunning: rounded(Math.max(0, this.#clock.nowMs() - this.#beganMs) / 1000),
       // How long indexes take nobody knows.
-      secondsLeft:
-        rest === 0 && this.#phase === 'indexing' ? null : secondsLeft(rest, bytesPerSecond),
+      secondsLeft: this.#phase === 'indexing' ? null : secondsLeft(rest, bytesPerSecond),
       resumedFrom: this.#resumed && { ...this.#resumed },
       collections: around(rows, current).map((row) => {
         const { id, name, status } = row;

@@ -233,16 +233,24 @@ test.each([
   expect(text).not.toContain('last error');
 });
 
-test('the three errors before the one that is shown are told, too', async () => {
+test('the three errors before the one that is shown are told, too, and no stop', async () => {
+  const stop = { errorNum: 1412, errorMessage: 'replication stopped', time: 'T9' };
   const tooLarge = { errorNum: 1201, errorMessage: 'too large', time: 'T9' };
   const lastErrors = ['T8', 'T6', 'T5', 'T4'].map((time, i) => ({
     ...{ time, errorNum: 1400, errorMessage: 'no response', count: 12 - i },
   }));
-  const state = { running: false, whyStopped: tooLarge, lastErrors: [tooLarge, ...lastErrors] };
+  const state = {
+    running: false,
+    whyStopped: tooLarge,
+    lastErrors: [tooLarge, stop, ...lastErrors],
+  };
   const text = await status({ applier: { state, endpoint: 'tcp://10.1.2.3:8529' } });
   expect(text).toContain('Errors   stopped: too large (error 1201)\n');
   expect(text).toContain('         earlier: no response, 12 times (error 1400, T8)\n');
   expect(text.match(/earlier: .*/g)).toHaveLength(3);
+  const told = { running: false, whyStopped: stop, lastErrors: [stop] };
+  const calm = await status({ applier: { state: told, endpoint: 'tcp://10.1.2.3:8529' } });
+  expect(calm).toMatch(/because: it was told to stop\n(?![^]*1412)/);
 });
 
 test('a logger that is stopped, and a log that lost its beginning, stand out', async () => {
