@@ -286,12 +286,17 @@ async function sendData(
   const cut = Readable.from(cutPieces(behind(content, start), batchSize), { highWaterMark: 1 });
   const pieces = cut[Symbol.asyncIterator]() as AsyncIterator<Piece, undefined>;
   let hasEnvelope = useEnvelope;
-  for (let piece; (piece = (await pieces.next()).value) !== undefined;) {
-    hasEnvelope ??= !isDocument(firstLine(piece.lines));
-    const run = new PieceRun(piece, pieces, { maxBytes });
-    await target.restoreData(collection, run, hasEnvelope, signal);
-    sent.addRequest(run);
-    await advance(start + run.end);
+  try {
+    for (let piece; (piece = (await pieces.next()).value) !== undefined;) {
+      hasEnvelope ??= !isDocument(firstLine(piece.lines));
+      const run = new PieceRun(piece, pieces, { maxBytes });
+      await target.restoreData(collection, run, hasEnvelope, signal);
+      sent.addRequest(run);
+      await advance(start + run.end);
+    }
+  } finally {
+    // Of what was not sent the files are open still.
+    cut.destroy();
   }
 }
 

@@ -27,8 +27,8 @@ const NEWLINE = Buffer.from('\n');
 /**
  * Writes the lines of a dump into a collection (contract 4.3). They are checked while the body comes in. Up to
  * 16 MiB, twice of what arangorestore sends, and the limit of a transaction all are written at once when the body
- * is over: one bad line, and nothing is stored. A larger body is written in parts (design, rule 6), and what was
- * written stays if a later part fails. Sending the same body again is always possible.
+ * is over: one bad line, and nothing is stored. A larger body, and one that is to be, is written in parts (design,
+ * rule 6), and what was written stays if a later part fails. Sending the same body again is always possible.
  */
 export class DataRestore {
   readonly #store: Store;

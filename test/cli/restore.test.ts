@@ -1,7 +1,7 @@
-import { writeFile } from 'node:fs/promises';
+import { readdir, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { fileBaseOf } from '../../src/cli/dump-layout.ts';
 import { type CliRunOptions, runCli } from '../support/cli-run.ts';
 import { writeDump } from '../support/dump-files.ts';
@@ -48,6 +48,13 @@ const restore = (flags: readonly string[] = [], options: CliRunOptions = {}) =>
 function subject({ query, body, command }: ScriptRequest): string {
   if (command === 'restore-data') return query.get('collection') ?? '';
   return (JSON.parse(body) as { parameters: { name: string } }).parameters.name;
+}
+
+/** Files of the dump that this process has open. */
+async function openFiles(): Promise<string[]> {
+  const descriptors = await readdir('/proc/self/fd');
+  const paths = descriptors.map((each) => readlink(`/proc/self/fd/${each}`).catch(() => ''));
+  return (await Promise.all(paths)).filter((path) => path.startsWith(dir.path));
 }
 
 /** What was asked, but for the version and, at the end, whether it is a follower. */
@@ -276,6 +283,13 @@ describe('what goes wrong', () => {
     expect(stderr).toContain("restoring 'a' failed: line 1: no JSON (error 600)");
     expect(stderr.match(/no JSON/g)).toHaveLength(1);
     expect(asked()).toEqual(['restore-collection a', 'restore-data a']);
+  });
+
+  test('no file stays open of what was not sent', async () => {
+    const long = line('a').replace('}}', `,"s":"${'x'.repeat(1000)}"}}`);
+    await writeDump(dir.path, [{ name: 'a', lines: Array<string>(20_000).fill(long) }]);
+    await restore(['--threads', '1', '--force', 'true']);
+    await vi.waitFor(async () => expect(await openFiles()).toEqual([]), 10_000);
   });
 
   test('with --force the others are restored; the end is a failure all the same', async () => {
