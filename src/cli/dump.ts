@@ -20,7 +20,7 @@ import {
   parseTickFlag,
   type TransferFlags,
 } from './flags.ts';
-import { inParallel } from './in-parallel.ts';
+import { inParallel } from '../base/in-parallel.ts';
 import { type CliIo, ExitCode, note, printLines, printResult, UsageError } from './io.ts';
 import type { Connection } from './server-client.ts';
 import { isAtLeast, type Version } from './server-version.ts';

@@ -23,7 +23,7 @@ import {
   parseByteCount,
   type TransferFlags,
 } from './flags.ts';
-import { inParallel } from './in-parallel.ts';
+import { inParallel } from '../base/in-parallel.ts';
 import { type CliIo, ExitCode, note, printLines, printResult } from './io.ts';
 import { at } from './json.ts';
 import { filesOf, type RestoredPart, type RestoreSettings, RestoreState } from './restore-state.ts';

@@ -105,7 +105,7 @@ export class Catalogue {
     return [...this.#hidden.values()].filter((each) => each.databaseNumber === database.number);
   }
 
-  /** Draws a number for a database, a collection or an index. Needs a batch of its own. */
+  /** Draws a number for a database, a collection or an index. */
   drawNumber(tx: WriteTx): number {
     const stored = tx.get(NUMBER_KEY);
     const number = stored ? decodeRecord<number>(NUMBER_KEY, stored) : 1;
@@ -113,7 +113,7 @@ export class Catalogue {
     return number;
   }
 
-  /** Writes a new collection, seen once committed. Needs a batch of its own. */
+  /** Writes a new collection, seen once committed. Needs a batch of its own unless it is hidden. */
   addCollection(tx: WriteTx, database: Database, record: CollectionRecord): Collection {
     const collection = new Collection(this.drawNumber(tx), record, EMPTY_STATS, '');
     collection.writeRecord(tx, record);

@@ -46,29 +46,29 @@ export class CollectionCopies {
     this.#collections = deps.collections;
   }
 
-  /** Begins a copy; `also` sees its number and writes what must be in the same batch. */
+  /**
+   * Begins a copy; `also` sees its number and writes what must be in the same batch. As nobody but its maker looks
+   * at a copy, that need not be a batch of its own.
+   */
   create(
     database: Database,
     parameters: CollectionParameters,
     also: (tx: WriteTx, copy: Collection) => void,
   ): Promise<Collection> {
-    return this.#store.commit(
-      (tx) => {
-        database.assertAlive();
-        const createdTick = tx.drawTick();
-        const copy = this.#catalogue.addCollection(tx, database, {
-          database: database.number,
-          hidden: true,
-          parameters,
-          indexes: [],
-          createdTick,
-          deletionsSince: createdTick,
-        });
-        also(tx, copy);
-        return copy;
-      },
-      { exclusive: true },
-    );
+    return this.#store.commit((tx) => {
+      database.assertAlive();
+      const createdTick = tx.drawTick();
+      const copy = this.#catalogue.addCollection(tx, database, {
+        database: database.number,
+        hidden: true,
+        parameters,
+        indexes: [],
+        createdTick,
+        deletionsSince: createdTick,
+      });
+      also(tx, copy);
+      return copy;
+    });
   }
 
   /** Writes one page of a copy, together with what `also` writes: the position after it (P3). */
@@ -100,24 +100,7 @@ export class CollectionCopies {
     // Where every entry was that of a new key, all of them are live.
     const { entries, count: known } = copy.stats;
     const count = known === entries ? known : await this.#count(copy, signal);
-    await this.#store.commit(
-      (tx) => {
-        copy.assertAlive();
-        const stats = copy.readStats(tx);
-        copy.writeStats(tx, { ...stats, count, dead: stats.entries - count });
-        const missing = definitions.filter(
-          ({ id }) => !copy.record.indexes.some(({ definition }) => definition.id === id),
-        );
-        const added = missing.map((definition) => {
-          tx.observeTick(BigInt(definition.id));
-          const number = this.#catalogue.drawNumber(tx);
-          CapList.from(number, definition)?.create(tx);
-          return { number, definition };
-        });
-        copy.writeRecord(tx, { ...copy.record, indexes: [...copy.record.indexes, ...added] });
-      },
-      { exclusive: true },
-    );
+    await this.#addIndexes(copy, definitions);
     const indexes = copy.record.indexes.flatMap(
       ({ number, definition }) => fillableIndex(number, definition) ?? [],
     );
@@ -125,6 +108,9 @@ export class CollectionCopies {
     using work = copy.works.begin({ kind: 'index', documentsExpected: count * indexes.length });
     for (const index of indexes) await fillIndex(this.#store, copy, index, { work, signal });
     await this.#store.commit((tx) => {
+      copy.assertAlive();
+      const stats = copy.readStats(tx);
+      copy.writeStats(tx, { ...stats, count, dead: stats.entries - count });
       for (const cap of copy.caps) cap.complete(tx);
       also(tx);
     });
@@ -195,18 +181,41 @@ export class CollectionCopies {
     );
   }
 
-  /** Removes copies that will not be finished, except those in `keep`. */
+  /**
+   * Removes copies that will not be finished.
+   * @param isLeft asked about each copy of the database when nothing else is being written
+   * @param also sees those that go, and writes what must be in the same batch
+   */
   discard(
     database: Database,
-    keep: ReadonlySet<number> = new Set(),
-    also?: (tx: WriteTx) => void,
+    isLeft: (copy: Collection) => boolean,
+    also: (tx: WriteTx, going: readonly Collection[]) => void,
   ): Promise<void> {
     return this.#store.commit(
       (tx) => {
-        for (const copy of this.#catalogue.hiddenOf(database)) {
-          if (!keep.has(copy.number)) this.#collections.dropSilently(tx, database, copy);
-        }
-        also?.(tx);
+        const going = this.#catalogue.hiddenOf(database).filter(isLeft);
+        for (const copy of going) this.#collections.dropSilently(tx, database, copy);
+        also(tx, going);
+      },
+      { exclusive: true },
+    );
+  }
+
+  /** Notes those indexes that a copy lacks; they are empty. */
+  async #addIndexes(copy: Collection, definitions: readonly IndexDefinition[]): Promise<void> {
+    const has = new Set(copy.record.indexes.map(({ definition }) => definition.id));
+    const missing = definitions.filter(({ id }) => !has.has(id));
+    if (missing.length === 0) return;
+    await this.#store.commit(
+      (tx) => {
+        copy.assertAlive();
+        const added = missing.map((definition) => {
+          tx.observeTick(BigInt(definition.id));
+          const number = this.#catalogue.drawNumber(tx);
+          CapList.from(number, definition)?.create(tx);
+          return { number, definition };
+        });
+        copy.writeRecord(tx, { ...copy.record, indexes: [...copy.record.indexes, ...added] });
       },
       { exclusive: true },
     );

@@ -107,6 +107,11 @@ export class DocumentTx implements DocumentWrites {
     return this.#stats.of(collection);
   }
 
+  /** How many collections are written to so far. */
+  get collections(): number {
+    return this.#stats.size;
+  }
+
   setLastKey(collection: Collection, lastKey: number): void {
     this.#stats.setLastKey(collection, lastKey);
   }

@@ -34,6 +34,11 @@ export class StatsChanges {
     this.#tx = deps.tx;
   }
 
+  /** Number of collections that are changed. */
+  get size(): number {
+    return (this.#first ? 1 : 0) + (this.#others?.size ?? 0);
+  }
+
   of(collection: Collection): CollectionStats {
     return this.#found(collection) ?? collection.readStats(this.#tx);
   }

@@ -16,6 +16,7 @@ import type { LeaderTraits } from './leader-traits.ts';
 import type { ReplicationFigures } from './replication-figures.ts';
 import { snapshotLost } from './snapshot-lost.ts';
 import type { CopyPosition, PlannedCollection, SyncPlan, SyncProgress } from './sync-progress.ts';
+import type { SyncReport } from './sync-report.ts';
 
 /** A copy begun by an earlier sync, or from what is here, to be gone on with. */
 export interface BegunCopy {
@@ -39,12 +40,7 @@ export interface CollectionCopierDeps {
   readonly discard: (copy: Collection) => Promise<void>;
   /** Gets what pages cost and bring. */
   readonly figures: ReplicationFigures;
-  /** Told before indexes are made. */
-  readonly onIndexes: (copy: Collection) => void;
-  readonly onPage: (
-    message: string,
-    page: { documents: number; removals: number; bytes: number },
-  ) => void;
+  readonly report: SyncReport;
 }
 
 export interface CollectionCopierOptions {
@@ -77,7 +73,7 @@ const COMPACTED_MAX = 3;
 const BACKOFF = { baseMs: 250, maxMs: 4000 };
 
 /**
- * Copies collections of a leader, one after another: each into a hidden copy, page by page, the next
+ * Copies collections of a leader, of ticklog leaders also several at a time: each into a hidden copy, page by page, the next
  * page being fetched while one is written (contract 6.3). The position is stored in the batch of the
  * lines it covers (P3).
  */
@@ -139,7 +135,7 @@ export class CollectionCopier {
     }
     // What is gone stays for the log to drop; of half a collection no index can be asked for.
     const indexes = outcome === 'gone' ? [] : planned.indexes;
-    this.#deps.onIndexes(copy);
+    this.#deps.report.gauge.indexes(copy);
     this.#say(`creating indexes for collection '${name}', id ${cid}`);
     const position = progress.position(copy)?.position ?? 0n;
     await copies.complete(
@@ -345,7 +341,8 @@ export class CollectionCopier {
     dump.documents += documents;
     dump.removals += removals;
     dump.bytes += counts.bytes;
-    this.#deps.onPage(`copied a page of collection '${copy.name}', id ${copy.cid}`, counts);
+    const { cid, name } = copy;
+    this.#deps.report.count(cid, `copied a page of collection '${name}', id ${cid}`, counts);
   }
 
   #writeSlice(copy: Collection, lines: DumpPageWriter): Promise<void> {
@@ -368,7 +365,7 @@ export class CollectionCopier {
   }
 
   #say(message: string): void {
-    this.#deps.onPage(message, { documents: 0, removals: 0, bytes: 0 });
+    this.#deps.report.say(message);
   }
 
   #stuck({ name }: Collection, from: Tick): ServiceError {

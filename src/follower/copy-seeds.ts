@@ -18,6 +18,7 @@ import type { DumpPage, LeaderClient } from './leader-client.ts';
 import { type KeyListRequest, LeaderKeyList } from './leader-key-list.ts';
 import type { ReplicationFigures } from './replication-figures.ts';
 import type { PlannedCollection, SyncPlan, SyncProgress } from './sync-progress.ts';
+import type { SyncReport } from './sync-report.ts';
 
 /**
  * How much of what is here a sync may begin from: `journals` where everything here is what the leader had at the
@@ -33,13 +34,9 @@ export interface CopySeedsDeps {
   readonly progress: SyncProgress;
   /** Removes a hidden copy. */
   readonly discard: (copy: Collection) => Promise<void>;
-  readonly say: (message: string) => void;
+  readonly report: SyncReport;
   /** Gets what is fetched. */
   readonly figures: ReplicationFigures;
-  /** Told before a collection is compared by its keys. */
-  readonly onCompare: (cid: string) => void;
-  readonly onDocuments: (message: string, documents: number, bytes: number) => void;
-  readonly onSeed: (kind: 'kept' | 'caughtUp' | 'compared') => void;
 }
 
 export interface CopySeedsOptions {
@@ -167,15 +164,15 @@ export class CopySeeds {
   ): Promise<Seed | undefined> {
     if (from > plan.tick) return undefined;
     const { cid, name } = planned.parameters;
-    const { say, onSeed } = this.#deps;
+    const { report } = this.#deps;
     if (hasSameShape(old, planned) && old.stats.count === planned.count) {
       if (await this.#isUnchanged(planned, plan, from, signal)) {
-        say(`collection '${name}', id ${cid}, has not changed since tick ${from}`);
+        report.say(`collection '${name}', id ${cid}, has not changed since tick ${from}`);
         return this.#kept(old);
       }
     }
-    say(`catching up collection '${name}', id ${cid}, from its journal behind tick ${from}`);
-    onSeed('caughtUp');
+    report.say(`catching up collection '${name}', id ${cid}, from its journal behind tick ${from}`);
+    report.seeded('caughtUp');
     return this.#clone(planned, old, from, signal);
   }
 
@@ -202,7 +199,7 @@ export class CopySeeds {
   }
 
   #kept(old: Collection): Seed {
-    this.#deps.onSeed('kept');
+    this.#deps.report.seeded('kept');
     return { kept: old };
   }
 
@@ -234,8 +231,8 @@ export class CopySeeds {
     signal: AbortSignal,
   ): Promise<{ readonly tick: Tick; readonly begun?: BegunCopy } | undefined> {
     const { cid, name } = wanted.parameters;
-    this.#deps.onCompare(cid);
-    this.#deps.say(`comparing collection '${name}', id ${cid}, by its keys`);
+    this.#deps.report.gauge.begin(cid, 'comparing');
+    this.#deps.report.say(`comparing collection '${name}', id ${cid}, by its keys`);
     for (let attempt = 1; ; attempt++) {
       const made: Collection[] = [];
       try {
@@ -261,8 +258,8 @@ export class CopySeeds {
     { request, made }: { request: KeyListRequest; made: Collection[] },
     signal: AbortSignal,
   ): Promise<{ readonly tick: Tick; readonly begun?: BegunCopy }> {
-    const { client, onDocuments, onSeed } = this.#deps;
-    const { name } = wanted.parameters;
+    const { client, report } = this.#deps;
+    const { cid, name } = wanted.parameters;
     const list = await LeaderKeyList.open(
       { client, figures: this.#deps.figures.keys },
       request,
@@ -282,14 +279,15 @@ export class CopySeeds {
           },
           onDocuments: (documents, bytes) => {
             this.#deps.figures.keys.documents += documents;
-            onDocuments(`fetched what differs of collection '${name}'`, documents, bytes);
+            const brought = { documents, removals: 0, bytes };
+            report.count(cid, `fetched what differs of collection '${name}'`, brought);
           },
         },
         old,
         signal,
       );
       if (!copy) return { tick };
-      onSeed('compared');
+      report.seeded('compared');
       return { tick, begun: await this.#begun(wanted, copy, tick) };
     } finally {
       // One that is gone already, or cannot be ended, ends by itself.

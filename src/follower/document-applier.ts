@@ -84,6 +84,11 @@ export class DocumentApplier {
     return this.#counts;
   }
 
+  /** How many collections are written to so far. */
+  get collections(): number {
+    return this.#writes?.collections ?? 0;
+  }
+
   /**
    * Whether a line failed after documents in its way had been removed: nothing of the batch may be
    * written then.

@@ -165,9 +165,14 @@ export class InitialSyncer {
   forget(database: Database): Promise<void> {
     return this.#alone(database, 'removing what an earlier sync has left', () => {
       const progress = new SyncProgress({ store: this.#deps.store, database });
-      return discardCopies({ ...this.#deps, progress }, database, new Set(), (tx) => {
-        progress.removePlan(tx);
-      });
+      return discardCopies(
+        { ...this.#deps, progress },
+        database,
+        () => true,
+        (tx) => {
+          progress.removePlan(tx);
+        },
+      );
     });
   }
 

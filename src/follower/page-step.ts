@@ -107,8 +107,13 @@ export class PageCursor {
   }
 }
 
-/** A step ends with the line with which it grows larger than this, or with the transaction begun. */
+/**
+ * A step ends with the line with which it grows larger than this, or with the transaction begun. One that is spread
+ * over many collections may be larger, for each of them costs it a block; but no more than this.
+ */
 const STEP_BYTES = 1024 * 1024;
+const STEP_BYTES_PER_COLLECTION = 4 * 1024;
+const STEP_MAX_BYTES = 2 * 1024 * 1024;
 
 export interface StepDeps {
   readonly tx: WriteTx;
@@ -172,9 +177,10 @@ export class PageStep {
     const cursor = this.#cursor;
     const begin = cursor.offset;
     for (;;) {
-      if (cursor.offset - begin <= STEP_BYTES && this.#tryRun(begin + STEP_BYTES, '')) {
+      const full = begin + this.#fullBytes;
+      if (cursor.offset <= full && this.#tryRun(full, '')) {
         this.#draft.consistent();
-        if (cursor.offset - begin > STEP_BYTES && this.#isBetween()) return { kind: 'more' };
+        if (cursor.offset > full && this.#isBetween()) return { kind: 'more' };
         continue;
       }
       try {
@@ -190,7 +196,7 @@ export class PageStep {
         return { kind: 'more' };
       }
       if (this.#isPassed(lines.tick)) continue;
-      const isLarge = lines.lineStart - begin > STEP_BYTES;
+      const isLarge = lines.lineStart > full;
       // Between two lines of one tick there is no position to go on from.
       if (isLarge && lines.tick > this.#draft.processedTick) {
         cursor.held = true;
@@ -202,6 +208,12 @@ export class PageStep {
         return end;
       }
     }
+  }
+
+  /** How large the step may grow. */
+  get #fullBytes(): number {
+    const spread = this.#documents.collections * STEP_BYTES_PER_COLLECTION;
+    return Math.min(STEP_BYTES + spread, STEP_MAX_BYTES);
   }
 
   /** Applies a run of plain lines of a transaction, or of none, up to about `stop`, if the next line is one. */

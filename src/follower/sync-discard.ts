@@ -1,25 +1,22 @@
-import type { Catalogue } from '../documents/catalogue.ts';
 import type { CollectionCopies } from '../documents/collection-copy.ts';
+import type { Collection } from '../documents/collection.ts';
 import type { Database } from '../documents/database.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { SyncProgress } from './sync-progress.ts';
 
 /**
- * Removes hidden copies with their positions, except those in `keep`, in one batch with what `also`
- * writes. @throws ServiceError databaseNotFound
+ * Removes those hidden copies that are left, with their positions, in one batch with what `also` writes.
+ * @throws ServiceError databaseNotFound
  */
 export function discardCopies(
-  deps: { catalogue: Catalogue; copies: CollectionCopies; progress: SyncProgress },
+  { copies, progress }: { copies: CollectionCopies; progress: SyncProgress },
   database: Database,
-  keep: ReadonlySet<number>,
-  also: (tx: WriteTx) => void,
+  isLeft: (copy: Collection) => boolean,
+  also?: (tx: WriteTx) => void,
 ): Promise<void> {
-  const { catalogue, copies, progress } = deps;
-  return copies.discard(database, keep, (tx) => {
+  return copies.discard(database, isLeft, (tx, going) => {
     database.assertAlive();
-    for (const copy of catalogue.hiddenOf(database)) {
-      if (!keep.has(copy.number)) progress.removePosition(tx, copy);
-    }
-    also(tx);
+    for (const copy of going) progress.removePosition(tx, copy);
+    also?.(tx);
   });
 }

@@ -11,6 +11,9 @@ import type {
 } from '../model/sync-numbers.ts';
 import type { PlannedCollection } from './sync-progress.ts';
 
+/** What is done with a collection that is neither waiting nor done. */
+type WorkPhase = Extract<SyncPhase, CopyStatus>;
+
 interface Row {
   readonly id: string;
   readonly name: string;
@@ -36,7 +39,8 @@ export class SyncGauge {
   readonly #documents: Rate;
   readonly #bytes: Rate;
   #rows = new Map<string, Row>();
-  #current: Row | undefined;
+  /** Those in work, the one that was begun first in front. */
+  readonly #inWork = new Map<Row, WorkPhase>();
   #phase: SyncPhase = 'preparing';
   #resumed: { collections: number; documents: number; bytes: number } | null = null;
 
@@ -50,7 +54,7 @@ export class SyncGauge {
   /** What is to be copied; all of it waits. */
   plan(collections: readonly Pick<PlannedCollection, 'parameters' | 'count' | 'bytes'>[]): void {
     this.#phase = 'preparing';
-    this.#current = undefined;
+    this.#inWork.clear();
     this.#resumed = null;
     this.#rows = new Map(
       collections.map(({ parameters: { cid: id, name }, count, bytes }) => {
@@ -78,23 +82,24 @@ export class SyncGauge {
   }
 
   /** A collection begins to be compared or copied. */
-  begin(cid: string, phase: 'comparing' | 'copying'): void {
+  begin(cid: string, phase: Exclude<WorkPhase, 'indexing'>): void {
     this.#enter(cid, phase);
   }
 
   /** The indexes of a copy begin to be made. */
   indexes({ cid, works }: Pick<Collection, 'cid' | 'works'>): void {
-    this.#enter(cid, 'indexing');
-    if (this.#current) this.#current.works = works;
+    const row = this.#enter(cid, 'indexing');
+    if (row) row.works = works;
   }
 
-  /** What came for the collection in work. */
-  add(documents: number, bytes: number): void {
+  /** What came for a collection. */
+  add(cid: string, documents: number, bytes: number): void {
     this.#documents.add(documents);
     this.#bytes.add(bytes);
-    if (!this.#current) return;
-    this.#current.documents += documents;
-    this.#current.bytes += bytes;
+    const row = this.#rows.get(cid);
+    if (!row) return;
+    row.documents += documents;
+    row.bytes += bytes;
   }
 
   /** What was copied of a collection is given up. */
@@ -110,28 +115,37 @@ export class SyncGauge {
     row.status = status;
     row.documents = row.documentsExpected ?? row.documents;
     row.bytes = row.bytesExpected ?? row.bytes;
-    this.#current = undefined;
+    this.#inWork.delete(row);
   }
 
   switching(): void {
     this.#phase = 'switching';
-    this.#current = undefined;
+    this.#inWork.clear();
   }
 
-  #enter(cid: string, phase: 'comparing' | 'copying' | 'indexing'): void {
+  #enter(cid: string, phase: WorkPhase): Row | undefined {
     this.#phase = phase;
-    this.#current = this.#rows.get(cid);
-    if (this.#current) this.#current.status = phase;
+    const row = this.#rows.get(cid);
+    if (!row) return undefined;
+    row.status = phase;
+    this.#inWork.set(row, phase);
+    return row;
+  }
+
+  /** The one that is shown: of several rather one that does not only wait for its indexes. */
+  get #current(): readonly [Row, WorkPhase] | undefined {
+    const inWork = [...this.#inWork];
+    return inWork.find(([, phase]) => phase !== 'indexing') ?? inWork[0];
   }
 
   get numbers(): SyncNumbers {
     const rows = [...this.#rows.values()];
-    const current = this.#current;
+    const [current, phase = this.#phase] = this.#current ?? [];
     const total = totalOf(rows.map(measured));
     const rest = restOf(rows);
     const { perSecond: bytesPerSecond } = this.#bytes;
     return {
-      phase: this.#phase,
+      phase,
       collection: current ? { id: current.id, name: current.name } : null,
       collectionsDone: rows.filter(({ status }) => status === 'done' || status === 'kept').length,
       collectionsExpected: rows.length,
@@ -140,7 +154,7 @@ export class SyncGauge {
       bytesPerSecond: rounded(bytesPerSecond),
       secondsRunning: rounded(Math.max(0, this.#clock.nowMs() - this.#beganMs) / 1000),
       // How long indexes take nobody knows.
-      secondsLeft: this.#phase === 'indexing' ? null : secondsLeft(rest, bytesPerSecond),
+      secondsLeft: phase === 'indexing' ? null : secondsLeft(rest, bytesPerSecond),
       resumedFrom: this.#resumed && { ...this.#resumed },
       collections: around(rows, current).map((row) => {
         const { id, name, status } = row;

@@ -10,9 +10,10 @@ import type { WriteTx } from '../storage/write-tx.ts';
 import { BarrierLease } from './barrier-lease.ts';
 import { BatchLease } from './batch-lease.ts';
 import { type BegunCopy, CollectionCopier, ReplacedOnLeader } from './collection-copier.ts';
+import { CopyRound } from './copy-round.ts';
 import { CopySeeds, type DifferencesBy } from './copy-seeds.ts';
 import type { InitialSyncerOptions, SyncRequest, SyncResult } from './initial-syncer.ts';
-import { NO_FIGURES, type SyncFigures } from './sync-figures.ts';
+import type { SyncFigures } from './sync-figures.ts';
 import type { SyncGauge } from './sync-gauge.ts';
 import { errorFields } from './failure-log.ts';
 import type { LeaderInventory, LeaderState } from './leader-answers.ts';
@@ -32,7 +33,8 @@ import {
   keptCopies,
   makePlan,
 } from './sync-plan.ts';
-import { type PlannedCollection, type SyncPlan, SyncProgress } from './sync-progress.ts';
+import { type SyncPlan, SyncProgress } from './sync-progress.ts';
+import { SyncReport } from './sync-report.ts';
 import { SyncSwitch } from './sync-switch.ts';
 
 export interface SyncRunDeps {
@@ -77,7 +79,7 @@ export class SyncRun {
   readonly #options: SyncRunOptions;
   readonly #progress: SyncProgress;
   readonly #leader: SyncLeader;
-  #figures: SyncFigures = NO_FIGURES;
+  readonly #report: SyncReport;
   /** What was begun from what is here did not fit together. */
   #isWhole = false;
 
@@ -85,6 +87,7 @@ export class SyncRun {
     this.#deps = deps;
     this.#options = options;
     this.#progress = new SyncProgress({ store: deps.store, database: options.database });
+    this.#report = new SyncReport(deps.gauge, options.onProgress);
     this.#leader = new SyncLeader(deps, {
       ownServerId: deps.store.server.serverId,
       acceptedVersions: options.acceptedVersions,
@@ -93,12 +96,12 @@ export class SyncRun {
   }
 
   get figures(): SyncFigures {
-    return this.#figures;
+    return this.#report.figures;
   }
 
   /** @throws as InitialSyncer.run */
   async run(signal: AbortSignal): Promise<SyncResult> {
-    this.#say('fetching leader state');
+    this.#report.say('fetching leader state');
     const state = await this.#leader.state(signal);
     const { barrierTtlSeconds: ttlSeconds, fetchRetries, keepBarrier } = this.#options;
     const tick = neededFrom(state, this.#progress.plan());
@@ -133,7 +136,7 @@ export class SyncRun {
     const { client, logger } = this.#deps;
     const { batchTtlSeconds: ttlSeconds, batchExtendMs: extendAfterMs } = this.#options;
     const { isSnapshot } = leaderTraits(state);
-    this.#say(`sending batch start command to ${client.endpoint}`);
+    this.#report.say(`sending batch start command to ${client.endpoint}`);
     const lease = await BatchLease.open(
       { client, logger },
       { ttlSeconds, extendAfterMs, isSnapshot },
@@ -158,7 +161,7 @@ export class SyncRun {
       const anew = await this.#start(now, list, lease, signal);
       return await this.#copyAll(anew, lease, signal);
     } finally {
-      this.#say(`sending batch finish command to ${client.endpoint}`);
+      this.#report.say(`sending batch finish command to ${client.endpoint}`);
       await lease.close();
     }
   }
@@ -168,7 +171,7 @@ export class SyncRun {
     lease: BatchLease,
     signal: AbortSignal,
   ): Promise<LeaderInventory> {
-    this.#say(`fetching leader inventory from ${this.#deps.client.endpoint}`);
+    this.#report.say(`fetching leader inventory from ${this.#deps.client.endpoint}`);
     return this.#leader.inventory(state, lease, signal);
   }
 
@@ -204,17 +207,22 @@ export class SyncRun {
       ? keptCopies(plan, inventory, catalogue.hiddenOf(database), this.#progress)
       : fittingCopies(plan, prepared?.begun);
     const keep = new Set([...begun.values()].map(({ copy }) => copy.number));
-    await this.#discard(keep, (tx) => this.#progress.writePlan(tx, plan));
+    await this.#discard(
+      ({ number }) => !keep.has(number),
+      (tx) => {
+        this.#progress.writePlan(tx, plan);
+      },
+    );
     gauge.plan(plan.collections);
     for (const { copy } of begun.values()) gauge.has(copy, continued);
-    this.#figures = { ...this.#figures, collections: plan.collections.length, collectionsDone: 0 };
+    this.#report.planned(plan.collections.length);
     if (continued) {
-      this.#say(
+      this.#report.say(
         `going on with an earlier sync up to tick ${plan.tick}, ${begun.size} copies begun`,
       );
     }
     if (plan.leaderWasStopped) {
-      this.#say(
+      this.#report.say(
         `the logger of the leader is stopped: copying up to tick ${plan.tick}; ` +
           'what changes there until it is started will not be seen here',
       );
@@ -233,14 +241,7 @@ export class SyncRun {
       ...this.#deps,
       progress: this.#progress,
       discard: (copy: Collection) => this.#discardOne(copy),
-      say: (message: string) => this.#say(message),
-      onCompare: (cid: string) => this.#deps.gauge.begin(cid, 'comparing'),
-      onDocuments: (message: string, documents: number, bytes: number) => {
-        this.#count(message, { documents, removals: 0, bytes });
-      },
-      onSeed: (kind: 'kept' | 'caughtUp' | 'compared') => {
-        this.#figures = { ...this.#figures, [kind]: this.#figures[kind] + 1 };
-      },
+      report: this.#report,
     };
     return CopySeeds.for(deps, { database, by, checkpoint, state });
   }
@@ -271,7 +272,8 @@ export class SyncRun {
 
   async #copyAll(start: Start, lease: BatchLease, signal: AbortSignal): Promise<SyncResult> {
     const { plan, begun, traits } = start;
-    const { client, copies, logger, gauge } = this.#deps;
+    const { client, copies, logger } = this.#deps;
+    const report = this.#report;
     const copier = new CollectionCopier(
       {
         ...{ client, copies, lease, logger, progress: this.#progress },
@@ -279,31 +281,20 @@ export class SyncRun {
         recheckLeader: (inner) => this.#leader.recheck(plan, inner),
         missed: (cid, inner) => this.#leader.missed(plan, { traits, lease, cid }, inner),
         discard: (copy) => this.#discardOne(copy),
-        onIndexes: (copy) => gauge.indexes(copy),
-        onPage: (message, page) => this.#count(message, page),
+        report,
       },
       { ...this.#options, ...start },
     );
-    const finished: Collection[] = [];
-    const kept: Collection[] = [];
-    for (const planned of plan.collections) {
-      signal.throwIfAborted();
-      const { cid } = planned.parameters;
-      const at =
-        begun.get(cid) ??
-        (await start.seeds?.forPlanned(
-          planned,
-          plan,
-          traits.wantsBatchId ? lease.id : undefined,
-          signal,
-        ));
-      if (at && 'kept' in at) kept.push(at.kept);
-      else finished.push(...(await this.#copyOne(copier, planned, at, signal)));
-      gauge.done(cid, at && 'kept' in at ? 'kept' : 'done');
-      this.#figures = { ...this.#figures, collectionsDone: this.#figures.collectionsDone + 1 };
-    }
-    gauge.switching();
-    this.#say(`putting ${finished.length} collections in place`);
+    const round = new CopyRound({
+      ...{ copier, logger, report },
+      seed: async (planned, inner) =>
+        begun.get(planned.parameters.cid) ??
+        start.seeds?.forPlanned(planned, plan, traits.wantsBatchId ? lease.id : undefined, inner),
+      discard: (copy) => this.#discardOne(copy),
+    });
+    const { finished, kept } = await round.run(plan, this.#options.chunkSizeBytes, signal);
+    report.gauge.switching();
+    report.say(`putting ${finished.length} collections in place`);
     signal.throwIfAborted();
     await new SyncSwitch({ ...this.#deps, progress: this.#progress }, this.#options).run(
       plan,
@@ -321,64 +312,23 @@ export class SyncRun {
     };
   }
 
-  /** One that was begun from what is here must come to the leader's count; else it is copied whole. */
-  async #copyOne(
-    copier: CollectionCopier,
-    planned: PlannedCollection,
-    begun: BegunCopy | undefined,
-    signal: AbortSignal,
-  ): Promise<readonly Collection[]> {
-    const { gauge } = this.#deps;
-    gauge.begin(planned.parameters.cid, 'copying');
-    if (begun) gauge.has(begun.copy);
-    const copy = await copier.copy(planned, begun, signal);
-    if (!copy) return [];
-    gauge.has(copy);
-    if (!begun || planned.count === undefined || copy.stats.count === planned.count) return [copy];
-    this.#deps.logger.warn(
-      { collection: copy.name, count: copy.stats.count, countOfLeader: planned.count },
-      'what was here was not what the leader had; copying the collection whole',
-    );
-    await this.#discardOne(copy);
-    const whole = await copier.copy(planned, undefined, signal);
-    return whole ? [whole] : [];
-  }
-
   #discardAll(): Promise<void> {
-    return this.#discard(new Set(), (tx) => this.#progress.removePlan(tx));
+    return this.#discard(
+      () => true,
+      (tx) => {
+        this.#progress.removePlan(tx);
+      },
+    );
   }
 
   #discardOne(copy: Collection): Promise<void> {
     this.#deps.gauge.reset(copy.cid);
-    const others = this.#deps.catalogue.hiddenOf(this.#options.database);
-    const keep = new Set(others.map(({ number }) => number));
-    keep.delete(copy.number);
-    return this.#discard(keep, () => undefined);
+    return this.#discard((each) => each === copy);
   }
 
-  #discard(keep: ReadonlySet<number>, also: (tx: WriteTx) => void): Promise<void> {
-    const { catalogue, copies } = this.#deps;
-    const deps = { catalogue, copies, progress: this.#progress };
-    return discardCopies(deps, this.#options.database, keep, also);
-  }
-
-  #count(
-    message: string,
-    { documents, removals, bytes }: { documents: number; removals: number; bytes: number },
-  ): void {
-    const before = this.#figures;
-    this.#deps.gauge.add(documents, bytes);
-    this.#figures = {
-      ...before,
-      documents: before.documents + documents,
-      removals: before.removals + removals,
-      bytes: before.bytes + bytes,
-    };
-    this.#say(message);
-  }
-
-  #say(message: string): void {
-    this.#options.onProgress(message, this.#figures);
+  #discard(isLeft: (copy: Collection) => boolean, also?: (tx: WriteTx) => void): Promise<void> {
+    const deps = { copies: this.#deps.copies, progress: this.#progress };
+    return discardCopies(deps, this.#options.database, isLeft, also);
   }
 }
 

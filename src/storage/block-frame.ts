@@ -9,15 +9,22 @@ import {
 
 const ENTRY_MAX_BYTES = directoryBytes(1, FLAG_COLLECTIONS | FLAG_TRANSACTIONS);
 /** The most that a block takes whose lines are not longer than it is filled to. */
-export const STANDARD_BYTES =
-  BLOCK_HEADER_BYTES + BLOCK_LINES_FILL_BYTES + BLOCK_ENTRIES_MAX * ENTRY_MAX_BYTES;
+export const STANDARD_BYTES = bytesOf(BLOCK_LINES_FILL_BYTES, BLOCK_ENTRIES_MAX);
+/** Lines of a small block: what one log gets of a commit that is spread over very many. */
+export const SMALL_LINES_BYTES = 4 * 1024;
+const SMALL_ENTRIES = 32;
 /** Room behind a standard block for lines of a page: moving bytes within one buffer makes no object. */
 export const SOURCE_BYTES = BLOCK_LINES_FILL_BYTES;
 
+/** A standard one has room for lines of a page behind `STANDARD_BYTES`; one for a long line holds nothing else. */
+export type FrameKind = 'standard' | 'small' | 'line';
+
 /** The bytes of a block as they will be stored, and its directory as columns. */
 export class Frame {
-  /** Whether it is for blocks that are not one long line; then lines of a page have room behind `STANDARD_BYTES`. */
-  readonly isStandard: boolean;
+  readonly kind: FrameKind;
+  /** So many bytes of lines, and so many entries, are the most that it holds. */
+  readonly linesBytes: number;
+  readonly entries: number;
   readonly buffer: Buffer;
   readonly offsets: Uint32Array;
   readonly ends: Uint32Array;
@@ -30,9 +37,12 @@ export class Frame {
   /** 0 where the revision is the tick. */
   readonly revEnds: Uint32Array;
 
-  private constructor(bytes: number, entries: number) {
-    this.isStandard = entries > 1;
-    this.buffer = Buffer.allocUnsafeSlow(bytes);
+  private constructor(kind: FrameKind, linesBytes: number, entries: number) {
+    this.kind = kind;
+    this.linesBytes = linesBytes;
+    this.entries = entries;
+    const sourceBytes = kind === 'standard' ? SOURCE_BYTES : 0;
+    this.buffer = Buffer.allocUnsafeSlow(bytesOf(linesBytes, entries) + sourceBytes);
     this.offsets = new Uint32Array(entries);
     this.ends = new Uint32Array(entries);
     this.types = new Uint16Array(entries);
@@ -44,11 +54,19 @@ export class Frame {
   }
 
   static standard(): Frame {
-    return new Frame(STANDARD_BYTES + SOURCE_BYTES, BLOCK_ENTRIES_MAX);
+    return new Frame('standard', BLOCK_LINES_FILL_BYTES, BLOCK_ENTRIES_MAX);
+  }
+
+  static small(): Frame {
+    return new Frame('small', SMALL_LINES_BYTES, SMALL_ENTRIES);
   }
 
   /** For a block of one line of this length. */
   static forLine(bytes: number): Frame {
-    return new Frame(BLOCK_HEADER_BYTES + bytes + ENTRY_MAX_BYTES, 1);
+    return new Frame('line', bytes, 1);
   }
+}
+
+function bytesOf(linesBytes: number, entries: number): number {
+  return BLOCK_HEADER_BYTES + linesBytes + entries * ENTRY_MAX_BYTES;
 }

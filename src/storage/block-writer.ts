@@ -62,16 +62,22 @@ export class BlockWriter implements RunTarget {
   readonly space: BlockSpace;
   readonly number: number;
   readonly #buffers: BlockBuffers;
+  readonly #beginsSmall: boolean;
   readonly #blocks: OpenBlock[] = [];
   #bytes = 0;
   #lastTick: Tick = 0n;
   /** Who marked it last. */
   #user: object | undefined;
 
-  constructor(deps: { buffers: BlockBuffers }, options: { space: BlockSpace; number: number }) {
+  /** @param options.beginsSmall it is likely to get a few lines only */
+  constructor(
+    deps: { buffers: BlockBuffers },
+    options: { space: BlockSpace; number: number; beginsSmall?: boolean },
+  ) {
     this.#buffers = deps.buffers;
     this.space = options.space;
     this.number = options.number;
+    this.#beginsSmall = options.beginsSmall ?? false;
   }
 
   /** Bytes of all lines in it. */
@@ -238,7 +244,7 @@ export class BlockWriter implements RunTarget {
     assert(tick > this.#lastTick, 'ticks of one log rise');
     const last = this.#blocks[this.#blocks.length - 1];
     if (last?.fits(bytes, tick)) return last;
-    const block = this.#buffers.open(bytes);
+    const block = this.#buffers.open(bytes, this.#beginsSmall && !last);
     this.#blocks.push(block);
     return block;
   }

@@ -34,6 +34,9 @@ const LARGE_BYTES = 24 * 1024 * 1024;
 /** Lines of one log, in bytes, up to which they are kept for those who read its end. */
 const TIP_MAX_BYTES = 1024 * 1024;
 
+/** A group that writes to more logs than these is expected to have little for each of the others. */
+const WIDE_WRITERS = 64;
+
 type Value = Buffer | PendingPointer;
 
 /** What groups use one after another. A key and a value are in use together, so each has its own. */
@@ -194,7 +197,8 @@ export class CommitGroup implements GroupView {
     const id = space * 2 ** 32 + number;
     let writer = this.#writers.get(id);
     if (!writer) {
-      writer = new BlockWriter({ buffers: this.#buffers }, { space, number });
+      const beginsSmall = this.#writers.size >= WIDE_WRITERS;
+      writer = new BlockWriter({ buffers: this.#buffers }, { space, number, beginsSmall });
       this.#writers.set(id, writer);
     }
     return writer;

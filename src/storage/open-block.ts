@@ -1,9 +1,7 @@
 import { MarkerType } from '../model/marker.ts';
 import { type Tick, tickText } from '../model/tick.ts';
 import {
-  BLOCK_ENTRIES_MAX,
   BLOCK_HEADER_BYTES,
-  BLOCK_LINES_FILL_BYTES,
   BLOCK_VERSION,
   FLAG_COLLECTIONS,
   FLAG_TRANSACTIONS,
@@ -63,14 +61,14 @@ export class OpenBlock {
 
   /** Whether there is room for a line of this length with this tick. */
   fits(bytes: number, tick: Tick): boolean {
-    // Its frame was chosen for its first line, whatever that is.
-    if (this.count === 0) return bytes <= BLOCK_LINES_FILL_BYTES || !this.frame.isStandard;
-    return this.room(bytes, 0) && tick - this.#firstTick <= SPAN_MAX;
+    if (!this.room(bytes, 0)) return false;
+    return this.count === 0 || tick - this.#firstTick <= SPAN_MAX;
   }
 
   /** Whether there is room for lines of this length, one more than `others`. */
   room(bytes: number, others: number): boolean {
-    return this.count + others < BLOCK_ENTRIES_MAX && this.length + bytes <= BLOCK_LINES_FILL_BYTES;
+    const { entries, linesBytes } = this.frame;
+    return this.count + others < entries && this.length + bytes <= linesBytes;
   }
 
   /** Notes a line whose bytes stand behind the others already. */
@@ -205,8 +203,8 @@ export class OpenBlock {
 
   /** Copies bytes of a page; those behind them are likely to be wanted next. */
   #copy({ page, ends, count }: LineRun, from: number, to: number, at: number): void {
-    const { buffer, isStandard } = this.frame;
-    if (!isStandard || to - from > SOURCE_BYTES) {
+    const { buffer, kind } = this.frame;
+    if (kind !== 'standard' || to - from > SOURCE_BYTES) {
       page.copy(buffer, at, from, to);
       return;
     }

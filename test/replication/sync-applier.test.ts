@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
+import { deferred } from '../../src/base/deferred.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { CollectionCopies } from '../../src/documents/collection-copy.ts';
 import { startLogger } from '../../src/documents/databases.ts';
@@ -167,8 +168,8 @@ describe('an applier and a sync of one database', () => {
     const { follower, appliers, endpoint } = scene;
     const applier = appliers.of(follower.database);
     await applier.configure({ endpoint });
-    let release = (): void => undefined;
-    follower.client.onDump = () => new Promise((resolve) => (release = resolve));
+    const { promise: held, resolve: release } = deferred();
+    follower.client.onDump = () => held;
     const starting = applier.start({ from: 1n });
     // Its own check is made, and its position is being stored.
     for (let turn = 0; turn < 5; turn++) await Promise.resolve();
@@ -176,7 +177,6 @@ describe('an applier and a sync of one database', () => {
     await expect(starting).rejects.toMatchObject({ errorNum: 1411 });
     expect(applier.isRunning).toBe(false);
     await vi.waitFor(() => expect(follower.client.dumps).not.toEqual([]), 10_000);
-    follower.client.onDump = () => undefined;
     release();
     await syncing;
     await expectEqual(scene);

@@ -195,7 +195,7 @@ describe('a copy in the making', () => {
     await expect(core.copies.complete(copy, [UNIQUE], NOTHING, NEVER)).rejects.toMatchObject({
       kind: 'uniqueConstraintViolated',
     });
-    await core.copies.discard(core.system);
+    await core.copies.discard(core.system, () => true, NOTHING);
     expect(core.system.collections).toEqual([old]);
     expect(core.documents.read(old, 'k1').text).toContain('"new":false');
     await vi.waitFor(async () => expect(await erasurePending(core)).toBe(false), 10_000);
@@ -353,9 +353,11 @@ describe('discarding', () => {
     const gone = await core.copies.create(core.system, parameters('b', '2'), NOTHING);
     const elsewhere = await core.copies.create(other, parameters('b', '2'), NOTHING);
     await fill(core, gone, 100);
-    await core.copies.discard(core.system, new Set([kept.number]), (tx) =>
-      tx.put(POSITION, Buffer.from('discarded')),
-    );
+    const isLeft = (copy: Collection): boolean => copy !== kept;
+    await core.copies.discard(core.system, isLeft, (tx, going) => {
+      expect(going).toEqual([gone]);
+      tx.put(POSITION, Buffer.from('discarded'));
+    });
     expect(core.catalogue.hiddenOf(core.system)).toEqual([kept]);
     expect(core.catalogue.hiddenOf(other)).toEqual([elsewhere]);
     expect(core.system.collections).toEqual([old]);
@@ -365,6 +367,15 @@ describe('discarding', () => {
     });
     await core.reopen();
     expect(core.catalogue.hiddenOf(core.system).map(({ number }) => number)).toEqual([kept.number]);
+  });
+
+  test('asks about the copies that there are when its turn comes', async () => {
+    await using opened = await open();
+    const { core } = opened;
+    const gone = await core.copies.create(core.system, parameters('a', '1'), NOTHING);
+    const making = core.copies.create(core.system, parameters('b', '2'), NOTHING);
+    await core.copies.discard(core.system, (each) => each === gone, NOTHING);
+    expect(core.catalogue.hiddenOf(core.system)).toEqual([await making]);
   });
 
   test('the drop of a database takes its copies along', async () => {

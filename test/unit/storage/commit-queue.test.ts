@@ -47,6 +47,47 @@ describe('the commit queue', () => {
     expect(store.lastCommitted).toBe(ticks.at(-1));
   });
 
+  test('a batch that is spread over very many logs holds all of their lines, short ones and long ones', async () => {
+    await using raw = await RawStore.open();
+    const { store } = raw;
+    // More than one small block holds, in bytes and in entries, and one that is too long for it.
+    const lengths = [[10], [10, 3000, 3000], Array.from({ length: 70 }, () => 5), [10, 20_000, 10]];
+    const wanted = new Map<number, string[]>();
+    const write = (tx: WriteTx, log: number, round: string): void => {
+      for (const length of lengths[log % lengths.length]!) {
+        const entry = { tick: tx.drawTick(), type: 2300, collection: log, transaction: 0n };
+        tx.journal(log).append(entry, `"x":"${round}${'x'.repeat(length)}"}\n`);
+      }
+    };
+    for (const round of ['a', 'b']) {
+      const results = await Promise.allSettled(
+        Array.from({ length: 300 }, (_, log) =>
+          store.commit((tx) => {
+            write(tx, log, round);
+            if (log % 7 === 3) throw new Error('refused');
+          }),
+        ),
+      );
+      expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(43);
+      for (let log = 0; log < 300; log++) {
+        if (log % 7 === 3) continue;
+        const lines = lengths[log % lengths.length]!.map(
+          (length) => `${round}${'x'.repeat(length)}`,
+        );
+        wanted.set(log, [...(wanted.get(log) ?? []), ...lines]);
+      }
+    }
+    for (let log = 0; log < 300; log++) {
+      const { body } = await readPage(store.level, {
+        ...{ space: Space.journal, number: log, from: 0n, to: store.lastCommitted },
+        limitBytes: 10_000_000,
+      });
+      const lines = body.toString().split('\n').filter(Boolean);
+      const texts = lines.map((text) => (JSON.parse(text) as { x: string }).x);
+      expect(texts).toEqual(wanted.get(log) ?? []);
+    }
+  });
+
   test('a failing request leaves no trace, and those beside it are not affected', async () => {
     await using raw = await RawStore.open();
     const { store } = raw;

@@ -1,0 +1,127 @@
+import { describe, expect, it, vi } from 'vitest';
+import { deferred } from '../../src/base/deferred.ts';
+import { startLogger } from '../../src/documents/databases.ts';
+import { type LeaderServer, openLeaderServer } from '../support/leader-server.ts';
+import { page } from '../support/leader-script.ts';
+import { SyncFollower, contentOf } from '../support/sync-follower.ts';
+import { PARAMETERS, line, openScripted } from '../support/sync-script.ts';
+
+interface Pair extends AsyncDisposable {
+  readonly leader: LeaderServer;
+  readonly follower: SyncFollower;
+}
+
+/** A leader with collections of so many documents each, and an empty follower. */
+async function openPair(sizes: readonly number[]): Promise<Pair> {
+  const leader = await openLeaderServer();
+  const { database, collections, documents } = leader;
+  await startLogger(leader.store, database);
+  for (const [n, size] of sizes.entries()) {
+    const collection = await collections.create(database, { name: `c${n}` });
+    for (let i = 0; i < size; i++) {
+      await documents.insert(database, collection, `{"_key":"k${i}","n":${i}}`);
+    }
+  }
+  const endpoint = `tcp://127.0.0.1:${leader.port}`;
+  const follower = await SyncFollower.open({ endpoint }, { fetchRetries: 0 });
+  return {
+    leader,
+    follower,
+    async [Symbol.asyncDispose]() {
+      await follower[Symbol.asyncDispose]();
+      await leader[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function expectEqual({ leader, follower }: Pair): Promise<void> {
+  expect(await contentOf(follower.core.store, follower.database)).toEqual(
+    await contentOf(leader.store, leader.database),
+  );
+}
+
+/** Counts the requests for pages that are under way at once, each for some turns of the event loop at least. */
+function watchWidth({ client }: SyncFollower): { readonly most: number } {
+  const width = { now: 0, most: 0 };
+  const dump = client.dump.bind(client);
+  client.dump = async (request, signal) => {
+    width.most = Math.max(width.most, ++width.now);
+    try {
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+      return await dump(request, signal);
+    } finally {
+      width.now--;
+    }
+  };
+  return width;
+}
+
+describe('several collections at a time', () => {
+  it('are copied of a ticklog leader when they are small, and all of them arrive', async () => {
+    await using pair = await openPair(Array.from({ length: 12 }, (_, n) => 3 * n));
+    const { follower } = pair;
+    const { promise: held, resolve: release } = deferred();
+    follower.client.onDump = () => held;
+    const syncing = follower.sync();
+    await vi.waitFor(() => expect(follower.client.dumps).toHaveLength(4), 10_000);
+    const { numbers } = follower.syncer.view(follower.database)!;
+    expect(numbers).toMatchObject({ phase: 'copying', collection: { name: 'c0' } });
+    expect(numbers.collections.filter(({ status }) => status === 'copying')).toHaveLength(4);
+    expect(follower.client.dumps).toHaveLength(4);
+    release();
+    const { collections } = await syncing;
+    expect(collections).toHaveLength(12);
+    await expectEqual(pair);
+  });
+
+  it('are not copied when each of them has more than a quarter of two pages', async () => {
+    await using pair = await openPair([50, 50, 50]);
+    const width = watchWidth(pair.follower);
+    await pair.follower.sync({ chunkSizeBytes: 2000 });
+    // The next page of one is fetched while one of it is written, but never of two.
+    expect(width.most).toBe(1);
+    await expectEqual(pair);
+  });
+
+  it('are asked for of no other leader', async () => {
+    const listed = ['501', '502', '503'].map((cid) => ({
+      parameters: { ...PARAMETERS, cid, name: `c${cid}` },
+      indexes: [],
+    }));
+    await using scripted = await openScripted(...listed);
+    const { script, follower } = scripted;
+    script.next('GET dump', ...[1, 2, 3].map((tick) => page([line(tick, 'a')])));
+    const width = watchWidth(follower);
+    await follower.sync();
+    expect(width.most).toBe(1);
+    expect(follower.client.dumps.map(({ collection }) => collection)).toEqual([
+      '501',
+      '502',
+      '503',
+    ]);
+  });
+
+  it('of which one fails: the others end before the sync does, and the next one goes on with what is whole', async () => {
+    await using pair = await openPair(Array.from({ length: 8 }, () => 5));
+    const { follower } = pair;
+    const { promise: held, resolve: release } = deferred();
+    // When the eighth is asked for the first four are whole, and three wait for their page.
+    follower.client.onDump = async (_request, n) => {
+      if (n === 8) throw new Error('no more');
+      if (n > 4) await held;
+    };
+    let hasEnded = false;
+    const syncing = follower.sync().finally(() => (hasEnded = true));
+    syncing.catch(() => undefined);
+    await vi.waitFor(() => expect(follower.client.dumps).toHaveLength(8), 10_000);
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(hasEnded).toBe(false);
+    release();
+    await expect(syncing).rejects.toThrow('no more');
+    const before = follower.client.dumps.length;
+    follower.client.onDump = () => undefined;
+    await follower.sync();
+    expect(follower.client.dumps.length - before).toBe(4);
+    await expectEqual(pair);
+  });
+});
