@@ -86,6 +86,12 @@ export class CollectionCopies {
     });
   }
 
+  /** Whether a copy that is to have no indexes needs no `complete`: every entry was that of a new key. */
+  isComplete(tx: WriteTx, copy: Collection): boolean {
+    const { entries, count } = copy.readStats(tx);
+    return entries === count && copy.record.indexes.length === 0;
+  }
+
   /**
    * Counts a copy, if need be by one scan of its keys, builds its indexes with the leader's ids, and notes with
    * `also` that it is complete. Repeating it after a crash does no harm.

@@ -120,14 +120,16 @@ export class CollectionCopier {
     const settled = start > 0n ? 0n : (this.#options.deletionsSince.get(cid) ?? 0n);
     let outcome: Outcome = begun?.isWhole
       ? 'whole'
-      : await this.#copyPages(copy, start, settled, signal);
+      : await this.#copyPages(planned, copy, { start, settled }, signal);
     for (let round = 1; typeof outcome === 'object'; round++) {
       if (round > COMPACTED_MAX) throw overtaken(name);
       this.#deps.logger.warn({ collection: name }, 'compacted on the leader; copying it anew');
       await this.#deps.discard(copy);
       copy = await this.#create(planned);
-      outcome = await this.#copyPages(copy, 0n, outcome.compactedTo, signal);
+      const from = { start: 0n, settled: outcome.compactedTo };
+      outcome = await this.#copyPages(planned, copy, from, signal);
     }
+    if (progress.position(copy)?.complete) return copy;
     const { leaderWasStopped, incarnation } = this.#options.plan;
     if (outcome === 'gone' && (leaderWasStopped || incarnation !== undefined)) {
       await this.#deps.discard(copy);
@@ -159,11 +161,11 @@ export class CollectionCopier {
     });
   }
 
-  /** @param settled up to this tick removals were compacted before the copy was begun */
+  /** @param at.settled up to this tick removals were compacted before the copy was begun */
   async #copyPages(
+    planned: PlannedCollection,
     copy: Collection,
-    start: Tick,
-    settled: Tick,
+    { start, settled }: { readonly start: Tick; readonly settled: Tick },
     signal: AbortSignal,
   ): Promise<Outcome> {
     const fetching = new AbortController();
@@ -187,7 +189,8 @@ export class CollectionCopier {
           // Awaited above, or below when writing this page fails.
           next.catch(() => undefined);
         }
-        await this.#write(copy, page, signal);
+        const completes = !page.checkMore && planned.indexes.length === 0;
+        await this.#write(copy, page, completes, signal);
         if (!page.checkMore) return 'whole';
       }
     } finally {
@@ -315,8 +318,17 @@ export class CollectionCopier {
     }
   }
 
-  /** While one slice is being stored the next is put together; more than two are never under way. */
-  async #write(copy: Collection, page: DumpPage, signal: AbortSignal): Promise<void> {
+  /**
+   * While one slice is being stored the next is put together; more than two are never under way.
+   * @param completes nothing comes behind the page: where all of its documents are known to be live, the copy is
+   *   complete with it
+   */
+  async #write(
+    copy: Collection,
+    page: DumpPage,
+    completes: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (page.body.length === 0) return;
     const lines = new DumpPageWriter(page, copy);
     const beganMs = performance.now();
@@ -324,7 +336,7 @@ export class CollectionCopier {
     try {
       while (!lines.done) {
         signal.throwIfAborted();
-        const stored = this.#writeSlice(copy, lines);
+        const stored = this.#writeSlice(copy, lines, completes);
         // It may fail before its turn to be awaited has come.
         stored.catch(() => undefined);
         underWay.push(stored);
@@ -345,7 +357,7 @@ export class CollectionCopier {
     this.#deps.report.count(cid, `copied a page of collection '${name}', id ${cid}`, counts);
   }
 
-  #writeSlice(copy: Collection, lines: DumpPageWriter): Promise<void> {
+  #writeSlice(copy: Collection, lines: DumpPageWriter, completes: boolean): Promise<void> {
     const { copies, progress } = this.#deps;
     let slice: ReturnType<DumpPageWriter['writeSlice']> | undefined;
     return copies.append(
@@ -359,7 +371,9 @@ export class CollectionCopier {
         if (slice.position === undefined) return;
         tx.observeTick(slice.position);
         const { cid } = copy;
-        progress.writePosition(tx, copy, { cid, position: slice.position, complete: false });
+        const { position } = slice;
+        const complete = completes && lines.done && copies.isComplete(tx, copy);
+        progress.writePosition(tx, copy, { cid, position, complete });
       },
     );
   }

@@ -74,6 +74,20 @@ describe('several collections at a time', () => {
     await expectEqual(pair);
   });
 
+  it('cost two commits each, where nothing is to be counted or indexed', async () => {
+    await using pair = await openPair([3, 3]);
+    const { store } = pair.follower.core;
+    const before = store.commits.requests;
+    await pair.follower.sync();
+    const withTwo = store.commits.requests - before;
+    await using larger = await openPair([3, 3, 3, 3, 3, 3]);
+    const { store: other } = larger.follower.core;
+    const start = other.commits.requests;
+    await larger.follower.sync();
+    expect(other.commits.requests - start - withTwo).toBe(4 * 2);
+    await expectEqual(larger);
+  });
+
   it('are not copied when each of them has more than a quarter of two pages', async () => {
     await using pair = await openPair([50, 50, 50]);
     const width = watchWidth(pair.follower);
