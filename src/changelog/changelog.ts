@@ -241,6 +241,11 @@ export class Changelog {
     return true;
   }
 
+  /** Whether the event of a tick is gone as of a transaction. */
+  isRemoved(tx: WriteTx, tick: Tick): boolean {
+    return tick <= this.#state.read(tx).removedTick;
+  }
+
   /** Notes that blocks up to this tick need no more merging. */
   noteMerged(tx: WriteTx, upTo: Tick): void {
     const state = this.#state.read(tx);

@@ -11,7 +11,8 @@ import type { Store } from '../storage/store.ts';
 import type { Changelog } from './changelog.ts';
 
 /**
- * Merges the small blocks that single writes left at the end of a changelog, one run a batch.
+ * Merges the small blocks that single writes left at the end of a changelog, one run a commit. Nothing points into
+ * a log, so others may write in the same batch.
  * @returns whether it looked.
  */
 export async function mergeLogBlocks(
@@ -32,14 +33,10 @@ export async function mergeLogBlocks(
     const last = run.at(-1);
     if (!last) continue;
     if (isWorthMerging(run)) {
-      await store.commit(
-        (tx) => {
-          const removed = changelog.state.removedTick;
-          if (changelog.dropped || (run[0]?.firstTick ?? 0n) <= removed) return;
-          rewriteBlocks(tx, log, run, () => ({}));
-        },
-        { exclusive: true },
-      );
+      await store.commit((tx) => {
+        if (changelog.dropped || changelog.isRemoved(tx, run[0]?.firstTick ?? 0n)) return;
+        rewriteBlocks(tx, log, run, () => ({}));
+      });
     }
     if (bytes >= SMALL_BLOCK_BYTES) merged = last.lastTick;
   }

@@ -65,7 +65,7 @@ export function isWorthMerging(run: readonly Block[]): boolean {
 
 /**
  * Replaces blocks by new ones that hold the entries `keep` lets stay, in the same order and bytes.
- * Needs a batch of its own, so that nobody reads a pointer before its block is there.
+ * Where there are pointers it needs a batch of its own, so that nobody reads one before its block is there.
  */
 export function rewriteBlocks(
   tx: WriteTx,
