@@ -160,24 +160,3 @@ function newBars(io: CliIo): MultiBar {
     fps: 1000 / DRAW_EVERY_MS,
   });
 }
-
-/** How fast something grows, over the last seconds. */
-export class Speed {
-  readonly #samples: { readonly atMs: number; readonly value: number }[] = [];
-  readonly #windowMs: number;
-
-  constructor(windowMs = 10_000) {
-    this.#windowMs = windowMs;
-  }
-
-  /** Takes how much there is now; returns how much comes in a second, undefined before it can be known. */
-  at(value: number, nowMs = performance.now()): number | undefined {
-    const samples = this.#samples;
-    samples.push({ atMs: nowMs, value });
-    while (samples.length > 2 && nowMs - (samples[1]?.atMs ?? nowMs) >= this.#windowMs)
-      samples.shift();
-    const [first] = samples;
-    if (!first || nowMs - first.atMs < 500) return undefined;
-    return ((value - first.value) / (nowMs - first.atMs)) * 1000;
-  }
-}

@@ -1,10 +1,6 @@
+import { Speed } from '../base/speed.ts';
 import { type CliIo, ExitCode, note, printLines } from './io.ts';
-import {
-  type CollectionProgress,
-  ProgressDisplay,
-  type ProgressFigures,
-  Speed,
-} from './progress.ts';
+import { type CollectionProgress, ProgressDisplay, type ProgressFigures } from './progress.ts';
 import { counted } from './words.ts';
 
 /** What of a collection has gone over the wire. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { ProgressDisplay, type ProgressFigures, Speed } from '../../src/cli/progress.ts';
+import { ProgressDisplay, type ProgressFigures } from '../../src/cli/progress.ts';
 import { CollectingStream, closedPipe, runCli } from '../support/cli-run.ts';
 import { LeaderScript, json } from '../support/leader-script.ts';
 
@@ -68,14 +68,6 @@ test('on a terminal: a bar for all and one for each collection in work, gone at 
 test('nothing is shown that is not wanted', () => {
   const { io } = ioOf(true);
   expect(ProgressDisplay.start(io, false, () => FIGURES)).toBeUndefined();
-});
-
-test('speed is that of the last seconds', () => {
-  const speed = new Speed(10_000);
-  expect(speed.at(0, 0)).toBeUndefined();
-  expect(speed.at(100, 1000)).toBe(100);
-  for (let s = 2; s <= 20; s++) speed.at(100 + (s - 1) * 1000, s * 1000);
-  expect(speed.at(20_100, 21_000)).toBe(1000);
 });
 
 test.each([false, true])(

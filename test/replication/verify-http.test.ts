@@ -100,8 +100,9 @@ describe('verify over HTTP', () => {
       expect(await progress()).toMatchObject({
         sync: null,
         verify: {
-          ...{ collectionsDone: 0, collectionsExpected: 2 },
-          ...{ documentsDone: 0, documentsExpected: 500 },
+          ...{ phase: 'comparing', collectionsDone: 0, collectionsExpected: 2 },
+          // Four of five on one of two sides.
+          ...{ documentsDone: 200, documentsExpected: 500 },
           collection: {
             name: 'people',
             side: 'leader',
