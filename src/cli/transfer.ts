@@ -1,3 +1,4 @@
+import { secondsLeft } from '../base/pace.ts';
 import { Speed } from '../base/speed.ts';
 import { type CliIo, ExitCode, note, printLines } from './io.ts';
 import { type CollectionProgress, ProgressDisplay, type ProgressFigures } from './progress.ts';
@@ -124,28 +125,24 @@ export class Transfer implements Disposable {
     if (expected.length === 0) return undefined;
     const over = new Set([...this.#done.map(({ name }) => name), ...this.#failed]);
     const each = expected.map((collection) => this.#progressOf(collection, over));
-    const documentsDone = total(each, ({ documentsDone: done }) => done) ?? 0;
-    const bytesDone = total(each, ({ bytesDone: done }) => done) ?? 0;
-    const bytesExpected = total(each, ({ bytesExpected: all }) => all);
+    const documentsDone = totalKnown(each, ({ documentsDone: done }) => done) ?? 0;
+    const bytesDone = totalKnown(each, ({ bytesDone: done }) => done) ?? 0;
+    const bytesExpected = totalKnown(each, ({ bytesExpected: all }) => all);
     // What an interrupted run has moved was not moved now.
     const resumed = sumOf([...this.#begun.values()].map((each) => ({ sum: each.resumed })));
     const documentsPerSecond = this.#documentsSpeed.at(documentsDone - resumed.lines);
     const bytesPerSecond = this.#bytesSpeed.at(bytesDone - resumed.bytes);
-    const secondsLeft =
-      bytesExpected === undefined || bytesPerSecond === undefined || bytesPerSecond <= 0
-        ? undefined
-        : Math.max(0, bytesExpected - bytesDone) / bytesPerSecond;
     return {
       phase: this.#verb,
       collectionsDone: over.size,
       collectionsExpected: expected.length,
       documentsDone,
-      documentsExpected: total(each, ({ documentsExpected: all }) => all),
+      documentsExpected: totalKnown(each, ({ documentsExpected: all }) => all),
       bytesDone,
       bytesExpected,
       documentsPerSecond,
       bytesPerSecond,
-      secondsLeft,
+      secondsLeft: timeLeft(bytesExpected, bytesDone, bytesPerSecond),
       inWork: each.filter(({ name }) => this.#begun.has(name) && !over.has(name)),
     };
   }
@@ -233,8 +230,18 @@ function sumOf(done: readonly { readonly sum: Transferred }[]): Transferred {
   );
 }
 
+/** How many seconds the rest takes; undefined where that cannot be known. */
+export function timeLeft(
+  expected: number | undefined,
+  done: number,
+  perSecond: number | undefined,
+): number | undefined {
+  if (expected === undefined || perSecond === undefined) return undefined;
+  return secondsLeft(expected - done, perSecond) ?? undefined;
+}
+
 /** Undefined when one of them is not known. */
-function total<T>(
+export function totalKnown<T>(
   values: readonly T[],
   pick: (value: T) => number | undefined,
 ): number | undefined {
