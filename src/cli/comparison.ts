@@ -1,3 +1,4 @@
+import { counted } from '../base/words.ts';
 import { refusedAnswer } from '../follower/classify.ts';
 import type { LeaderCollection } from '../follower/leader-answers.ts';
 import type { CollectionParameters, IndexDefinition } from '../model/collection.ts';
@@ -10,7 +11,6 @@ import { type StateDifference, findStateDifferences } from './state-search.ts';
 import { countLines } from './transfer.ts';
 import type { ReadAmount } from './verify-progress.ts';
 import type { DumpedPage, VerifySide } from './verify-side.ts';
-import { counted } from './words.ts';
 
 /** The two servers. */
 export interface Sides {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { counted } from '../base/words.ts';
 import { classify } from '../follower/classify.ts';
 import { parseTick, type Tick } from '../model/tick.ts';
 import { dumpsToWrite, forEachDump } from './all-databases.ts';
@@ -26,7 +27,6 @@ import { type CliIo, ExitCode, note, printLines, printResult, UsageError } from 
 import type { Connection } from './server-client.ts';
 import { isAtLeast, type Version } from './server-version.ts';
 import { amountText, sumOf, Transfer } from './transfer.ts';
-import { counted } from './words.ts';
 
 export interface DumpOptions extends TransferFlags {
   readonly server: Connection;

@@ -1,4 +1,5 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
+import { counted } from '../base/words.ts';
 import { type CliIo, note } from './io.ts';
 import { amountText, fractionOf, progressLine, speedText } from './progress-text.ts';
 import { percentText } from './units.ts';
@@ -13,6 +14,13 @@ export interface CollectionProgress {
   readonly bytesExpected?: number | undefined;
 }
 
+/** What an earlier attempt has left that this one goes on with. */
+export interface ResumedFrom {
+  readonly collections: number;
+  readonly documents: number;
+  readonly bytes: number;
+}
+
 /** How much of something long is done. */
 export interface ProgressFigures extends Omit<CollectionProgress, 'name'> {
   /** What is being done, such as `dumping`. */
@@ -23,7 +31,7 @@ export interface ProgressFigures extends Omit<CollectionProgress, 'name'> {
   readonly bytesPerSecond?: number | undefined;
   readonly secondsLeft?: number | undefined;
   /** What an earlier attempt had done; part of what is done. */
-  readonly resumedBytes?: number | undefined;
+  readonly resumedFrom?: ResumedFrom | undefined;
   readonly inWork: readonly CollectionProgress[];
 }
 
@@ -79,6 +87,12 @@ export class ProgressDisplay implements Disposable {
     else this.#bars.log(`${line}\n`);
   }
 
+  /** Notes something: above the bars, where there are any. */
+  note(line: string): void {
+    if (this.isDrawn) this.say(line);
+    else note(this.#io, line);
+  }
+
   /** Ends it, and leaves nothing of the bars on the screen. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
@@ -121,7 +135,7 @@ function rowsOf(figures: ProgressFigures): Row[] {
   const collections =
     collectionsExpected === undefined
       ? ''
-      : `, ${collectionsDone}/${collectionsExpected} collections`;
+      : `, ${collectionsDone}/${counted(collectionsExpected, 'collection')}`;
   const fraction = fractionOf(figures);
   const all = {
     name: phase,

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { counted } from '../base/words.ts';
 import { CollectionType } from '../model/collection.ts';
 import { isSystemName } from '../model/names.ts';
 import { dumpsToRead, forEachDump } from './all-databases.ts';
@@ -31,7 +32,6 @@ import { type RestoreSettings, RestoreState } from './restore-state.ts';
 import { RestoreTarget } from './restore-target.ts';
 import type { Connection } from './server-client.ts';
 import { amountText, type ExpectedCollection, sumOf, Transfer } from './transfer.ts';
-import { counted } from './words.ts';
 
 export interface RestoreOptions extends TransferFlags, YesFlags, CollectionRestoreOptions {
   readonly server: Connection;

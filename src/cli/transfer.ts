@@ -1,8 +1,8 @@
 import { secondsLeft } from '../base/pace.ts';
 import { Speed } from '../base/speed.ts';
+import { counted } from '../base/words.ts';
 import { type CliIo, ExitCode, note, printLines } from './io.ts';
 import { type CollectionProgress, ProgressDisplay, type ProgressFigures } from './progress.ts';
-import { counted } from './words.ts';
 
 /** What of a collection has gone over the wire. */
 export interface Transferred {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { sleep } from '../base/sleep.ts';
+import { counted } from '../base/words.ts';
 import type { Endpoint } from '../follower/endpoint.ts';
 import { ServiceError } from '../model/errors.ts';
 import {
@@ -26,7 +27,6 @@ import type { Connection } from './server-client.ts';
 import type { ExpectedCollection } from './transfer.ts';
 import { type ReadAmount, VerifyProgress } from './verify-progress.ts';
 import { VerifySide } from './verify-side.ts';
-import { counted } from './words.ts';
 
 /** Between two comparisons. */
 const PAUSE_MS = 250;

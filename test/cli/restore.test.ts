@@ -354,7 +354,7 @@ test('an encrypted dump is refused before anyone is asked', async () => {
 
 test.each([
   ['documents, where the dump counts them', { documents: 4, lines: 9 }, '1 of 4 documents, '],
-  ['nothing, where it does not', undefined, '1 documents, '],
+  ['nothing, where it does not', undefined, '1 document, '],
 ])('on a terminal is shown how much there is to restore: %s', async (_, count, words) => {
   const line = (key: string): string =>
     `{"type":2300,"key":"${key}","rev":"1","data":{"_key":"${key}"}}`;
