@@ -45,6 +45,8 @@ const NARROW = { bar: 12, name: 14 };
 /** Of a terminal, from which on there is room for wide bars. */
 const WIDE_COLUMNS = 110;
 const STEPS = 1000;
+/** Of a line of the screen, where a bar was before. */
+const ERASE_REST = '\x1b[K';
 
 /**
  * Shows how far something long has come: bars on a terminal, one for all and one for each collection in work;
@@ -84,7 +86,7 @@ export class ProgressDisplay implements Disposable {
   /** Says something above the bars. */
   say(line: string): void {
     if (!this.#bars || this.#isOver || this.#byRow.length === 0) this.#io.stderr.write(`${line}\n`);
-    else this.#bars.log(`${line}\n`);
+    else this.#bars.log(`${line}${ERASE_REST}\n`);
   }
 
   /** Notes something: above the bars, where there are any. */

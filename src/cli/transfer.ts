@@ -108,10 +108,12 @@ export class Transfer implements Disposable {
   summary(what: string): string {
     const failed = this.#failed.length === 0 ? '' : `, ${this.#failed.length} FAILED`;
     const resumed = this.#resumed;
+    const whole =
+      this.#kept.size === 0 ? '' : `${counted(this.#kept.size, 'complete collection')}, `;
     const before =
-      this.#kept.size === 0 && resumed.lines === 0
+      whole === '' && resumed.lines === 0
         ? ''
-        : `; of this ${counted(this.#kept.size, 'whole collection')}, ${amountText(resumed)} from before`;
+        : `; of that from before: ${whole}${amountText(resumed)}`;
     return (
       `${what} ${counted(this.collections, 'collection')}${failed}: ` +
       `${transferredText(sumOf(this.#done))} in ${this.#seconds.toFixed(1)} s${before}`

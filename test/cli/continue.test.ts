@@ -92,7 +92,7 @@ describe('against a server that says what is written down', () => {
     expect(stdout).not.toMatch(/dump(?:ed|ing) 'a'/);
     expect(stdout).toMatch(
       new RegExp(
-        `dumped 3 collections: 5 lines, .* s; of this 1 whole collection, 3 lines, ${bytes / 2} bytes from before\n$`,
+        `dumped 3 collections: 5 lines, .* s; of that from before: 1 complete collection, 3 lines, ${bytes / 2} bytes\n$`,
       ),
     );
     expect(asked()).toEqual(['12 500 1000', '13 0 1000']);
@@ -212,7 +212,7 @@ describe('against a server that says what is written down', () => {
     expect(stdout).toContain(`'a' was complete before: 5 lines, ${5 * width - 1} bytes\n`);
     expect(stdout).not.toMatch(/restor(?:ed|ing) 'a'/);
     expect(stdout).toMatch(
-      /; of this 1 whole collection, [0-9]+ lines, [0-9]+ bytes from before\n/,
+      /; of that from before: 1 complete collection, [0-9]+ lines, [0-9]+ bytes\n/,
     );
     expect(server.seen('PUT restore-collection')).toEqual([]);
     const rest = server.seen('PUT restore-data').map(({ body }) => body);

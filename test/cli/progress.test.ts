@@ -59,7 +59,8 @@ test('on a terminal: a bar for all and one for each collection in work, gone at 
   expect(stderr.text).toContain(`  orders             ${'█'.repeat(12)}${'░'.repeat(12)}  50 %  `);
   display?.say('above');
   display?.[Symbol.dispose]();
-  expect(stderr.text).toContain('above\n');
+  // Nothing of a bar stays behind it.
+  expect(stderr.text).toContain('above\x1b[K\n');
   const { length } = stderr.text;
   vi.advanceTimersByTime(2000);
   display?.[Symbol.dispose]();
@@ -109,9 +110,8 @@ test.each([false, true])(
     );
     expect(stderr).toContain(isErrTty ? '  77 %  ' : 'ticklog: copying (77 %): 2 of 3 collections');
     expect(stderr).toContain('orders');
-    const resumed =
-      'resumed from what was copied before: 1 collection, 1.20 k documents, 5.00 MiB\n';
-    expect(stderr.split(isErrTty ? resumed : `ticklog: ${resumed}`)).toHaveLength(2);
+    const resumed = 'resumed from what was copied before: 1 collection, 1.20 k documents, 5.00 MiB';
+    expect(stderr.split(isErrTty ? resumed : `ticklog: ${resumed}\n`)).toHaveLength(2);
   },
   15_000,
 );
