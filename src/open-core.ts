@@ -196,7 +196,7 @@ async function compose(
       },
       routers: [
         ...replicationRouters({
-          ...{ store, logger, leader, restore, appliers, syncer, leaderAccess, config },
+          ...{ store, clock, logger, leader, restore, appliers, syncer, leaderAccess, config },
         }),
         ...page.routers,
         logRoutes(parts),
@@ -238,6 +238,7 @@ function startFollowing(
 /** What speaks to followers and leaders. */
 function replicationRouters(deps: {
   readonly store: Store;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly leader: Leader;
   readonly restore: Restore;
@@ -246,7 +247,7 @@ function replicationRouters(deps: {
   readonly leaderAccess: LeaderAccess;
   readonly config: ServerConfig;
 }): ApiRouter[] {
-  const { store, logger, leader, restore, appliers, syncer, leaderAccess, config } = deps;
+  const { store, clock, logger, leader, restore, appliers, syncer, leaderAccess, config } = deps;
   return [
     walLogRoutes(leader, config),
     simpleRoutes(leader),
@@ -257,7 +258,7 @@ function replicationRouters(deps: {
       applierCommands(appliers),
       makeFollowerCommands(appliers),
       mendCommands(new Mending({ store })),
-      verifyCommands(new Verification({ store, logger, leaderAccess })),
+      verifyCommands({ clock, verification: new Verification({ store, logger, leaderAccess }) }),
       syncCommands({
         ...{ store, syncer, logger, leaderAccess },
         isApplierRunning: (database) => appliers.of(database).isRunning,

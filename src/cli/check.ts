@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
+import { counted } from '../base/words.ts';
 import type { CliContext } from './flags.ts';
 import { type CliIo, ExitCode, printLines, printResult } from './io.ts';
 import { ProgressDisplay } from './progress.ts';
-import { counted } from './words.ts';
 
 /** What there is to say of a data directory; see `checkDirectory`, which makes it. */
 export interface CheckReport {

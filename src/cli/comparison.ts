@@ -1,13 +1,16 @@
-import { watched } from '../base/watch.ts';
+import { counted } from '../base/words.ts';
 import { refusedAnswer } from '../follower/classify.ts';
 import type { LeaderCollection } from '../follower/leader-answers.ts';
 import type { CollectionParameters, IndexDefinition } from '../model/collection.ts';
 import type { Tick } from '../model/tick.ts';
 import { canonicalObject } from '../protocol/canonical-json.ts';
+import { SPREAD_END, type SpreadRange } from '../protocol/key-spread.ts';
 import { type KeyDifference, findKeyDifferences } from './key-differences.ts';
+import { onBoth } from './on-both.ts';
 import { type StateDifference, findStateDifferences } from './state-search.ts';
+import { countLines } from './transfer.ts';
+import type { ReadAmount } from './verify-progress.ts';
 import type { DumpedPage, VerifySide } from './verify-side.ts';
-import { counted } from './words.ts';
 
 /** The two servers. */
 export interface Sides {
@@ -42,16 +45,6 @@ export interface CollectionResult {
   readonly keys: readonly string[] | 'unknown';
 }
 
-/** How much of a collection has been read. */
-export interface ReadAmount {
-  /** On both servers. */
-  readonly documentsDone: number;
-  /** Of dumps, where those are compared. */
-  readonly bytesDone: number;
-}
-
-/** Between two looks at how far the servers are. */
-const LOOK_MS = 700;
 /** Keys of one server held in memory during the search. */
 const KEYS_MAX = 200_000;
 /** Keys that are named. */
@@ -106,7 +99,7 @@ export async function differingKeys(
   onRead: (amount: ReadAmount) => void = () => undefined,
 ): Promise<string[]> {
   const found =
-    (sides.checksums ? await bySums(sides, collection.name, signal) : undefined) ??
+    (sides.checksums ? await bySums(sides, collection.name, signal, onRead) : undefined) ??
     (await byDumps(sides, collection, signal, onRead));
   const named = found.map(({ key, kind, revisions }) => {
     const which = revisions ? `: ${revisions.a} on A, ${revisions.b} on B` : '';
@@ -120,12 +113,13 @@ async function bySums(
   { a, b }: Sides,
   name: string,
   signal: AbortSignal,
+  onRead: (amount: ReadAmount) => void,
 ): Promise<KeyDifference[] | undefined> {
   const found: KeyDifference[] = [];
   try {
     await b.withStates(name, signal, (onB) =>
       a.withStates(name, signal, async (onA) => {
-        for await (const differences of findStateDifferences(onA, onB, signal)) {
+        for await (const differences of findStateDifferences({ a: onA, b: onB }, signal, onRead)) {
           found.push(...differences.map(describeStates));
           if (found.length >= DIFFERENCES_MAX) break;
         }
@@ -147,24 +141,36 @@ function describeStates({ key, a, b }: StateDifference): KeyDifference {
 }
 
 async function byDumps(
-  { a, b }: Sides,
+  sides: Sides,
   { name, count }: Pick<CollectionResult, 'name' | 'count'>,
   signal: AbortSignal,
   onRead: (amount: ReadAmount) => void,
 ): Promise<KeyDifference[]> {
+  const read = { a: 0, b: 0 };
   let bytesDone = 0;
-  const readOf = async function* (side: VerifySide, to: Tick): AsyncGenerator<DumpedPage> {
-    for await (const page of side.dump(name, to, signal)) {
-      bytesDone += page.body.length;
-      onRead({ documentsDone: 0, bytesDone });
+  const readOf = async function* (
+    side: 'a' | 'b',
+    to: Tick,
+    { start, end }: SpreadRange,
+  ): AsyncGenerator<DumpedPage> {
+    let lines = 0;
+    for await (const page of sides[side].dump(name, to, signal)) {
       yield page;
+      bytesDone += page.body.length;
+      lines += countLines(page.body);
+      // Each reading is about a part of the keys; old states are among the lines.
+      const share = count === 0 ? 1 : Math.min(1, lines / count);
+      read[side] = (start + (end - start) * share) / SPREAD_END;
+      const documentsDone = Math.floor(count * Math.min(read.a, read.b));
+      onRead({ documentsDone, documentsExpected: count, bytesDone });
     }
+    read[side] = end / SPREAD_END;
   };
-  return a.withDumps(signal, (toA) =>
-    b.withDumps(signal, (toB) =>
+  return sides.a.withDumps(signal, (toA) =>
+    sides.b.withDumps(signal, (toB) =>
       findKeyDifferences(
-        () => readOf(a, toA),
-        () => readOf(b, toB),
+        (range) => readOf('a', toA, range),
+        (range) => readOf('b', toB, range),
         { documents: count, keysMax: KEYS_MAX, differencesMax: DIFFERENCES_MAX },
       ),
     ),
@@ -192,25 +198,17 @@ async function compareContents(
   return { count, differences: [`the checksum is ${sumA} on A, ${sumB} on B`], keys: 'unknown' };
 }
 
-async function bothChecksums(
-  { a, b }: Sides,
+function bothChecksums(
+  sides: Sides,
   { name, count }: Pick<CollectionResult, 'name' | 'count'>,
   signal: AbortSignal,
   onRead: (amount: ReadAmount) => void,
 ): Promise<readonly string[]> {
-  const read = [0, 0];
-  const sums = [a, b].map(async (side, i) => {
-    const sum = await watched(side.checksum(name, signal), {
-      everyMs: LOOK_MS,
-      look: async (inner) => {
-        read[i] = (await side.summed(name, inner)) ?? 0;
-        onRead({ documentsDone: Math.min(...read), bytesDone: 0 });
-      },
-    });
-    read[i] = count;
-    return sum;
+  return onBoth(sides, {
+    run: (side) => side.checksum(name, signal),
+    look: (side, inner) => side.summed(name, inner),
+    tell: (share) => onRead({ documentsDone: Math.floor(count * share), documentsExpected: count }),
   });
-  return await Promise.all(sums);
 }
 
 function structureDifferences(a: LeaderCollection, b: LeaderCollection): string[] {

@@ -17,6 +17,7 @@ import { type CliIo, note } from './io.ts';
 import { at, listAt, textAt } from './json.ts';
 import { presentData } from './present-data.ts';
 import { ProgressDisplay, type ProgressFigures } from './progress.ts';
+import { resumedText } from './progress-text.ts';
 import { type Connection, type ServerClient, withServer } from './server-client.ts';
 import { syncFigures } from './sync-figures.ts';
 
@@ -110,7 +111,7 @@ export async function withCopyProgress<T>(
   const ended = new AbortController();
   const either = AbortSignal.any([signal, ended.signal]);
   const looking = (async () => {
-    for (;;) {
+    for (let hasSaidResumed = false; ;) {
       await sleep(LOOK_EVERY_MS, either);
       if (either.aborted) return;
       try {
@@ -119,6 +120,10 @@ export async function withCopyProgress<T>(
         // What is wrong with the server the request itself will tell.
         figures = undefined;
       }
+      const { resumedFrom } = typeof figures === 'object' ? figures : {};
+      if (!resumedFrom || hasSaidResumed) continue;
+      hasSaidResumed = true;
+      display.note(resumedText(resumedFrom));
     }
   })();
   try {

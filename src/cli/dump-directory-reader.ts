@@ -12,7 +12,7 @@ import {
   UNFINISHED,
   VIEW_END,
 } from './dump-layout.ts';
-import { at, textAt } from './json.ts';
+import { at, numberAt, textAt } from './json.ts';
 
 /** A collection in a dump directory. */
 export interface DumpedCollection {
@@ -23,6 +23,8 @@ export interface DumpedCollection {
   readonly indexCount: number;
   /** Paths of files with its lines, in their order; empty when only the structure was dumped. */
   readonly dataFiles: readonly string[];
+  /** How many documents are in them, where the dump says so, or at least of how many lines. */
+  readonly documents?: number | undefined;
 }
 
 /** What is in a dump directory. */
@@ -76,9 +78,14 @@ export async function readDumpDirectory(
     collections.set(collection.name, collection);
   }
   if (collections.size === 0) await assertNoStructures(directory, files);
+  const { documentsOf, ...described } = files.has(DUMP_FILE)
+    ? await readDescription(join(directory, DUMP_FILE))
+    : { documentsOf: () => undefined };
   return {
-    ...(files.has(DUMP_FILE) ? await readDescription(join(directory, DUMP_FILE)) : {}),
-    collections: [...collections.values()],
+    ...described,
+    collections: [...collections.values()].map((each) => {
+      return { ...each, documents: documentsOf(each.name) };
+    }),
     views: [...files].filter((file) => file.endsWith(VIEW_END)).sort(),
     isBeforeUnfinished: isUnfinished && files.has(DUMP_FILE),
   };
@@ -125,15 +132,22 @@ async function assertNoStructures(directory: string, files: ReadonlySet<string>)
   throw new Error(`there is no dump in '${directory}': it has no *${STRUCTURE_END}`);
 }
 
-async function readDescription(
-  path: string,
-): Promise<{ database?: string; useEnvelope?: boolean }> {
+async function readDescription(path: string): Promise<{
+  database?: string;
+  useEnvelope?: boolean;
+  /** By the name of a collection. */
+  documentsOf: (name: string) => number | undefined;
+}> {
   const description = await readJson(path);
   const database = textAt(description, 'database');
   const useEnvelope = at(description, 'useEnvelope');
   return {
     ...(database === undefined ? {} : { database }),
     ...(typeof useEnvelope === 'boolean' ? { useEnvelope } : {}),
+    documentsOf: (name) => {
+      const count = at(description, 'ticklog', 'collections', name);
+      return numberAt(count, 'documents') ?? numberAt(count, 'lines');
+    },
   };
 }
 

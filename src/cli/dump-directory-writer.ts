@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DumpDataFile } from './dump-data-file.ts';
 import {
   DATA_END,
+  type DumpCounts,
   DUMP_FILE,
   DUMP_STATE_FILE,
   ENCRYPTION_FILE,
@@ -32,6 +33,7 @@ export class DumpDirectoryWriter {
   /** Finished files, by the names they are to get, in the order in which they get them. */
   readonly #data = new Set<string>();
   readonly #structures = new Set<string>();
+  #description: object = {};
 
   private constructor({ directory, compress }: DumpDirectoryOptions) {
     this.#directory = directory;
@@ -67,6 +69,7 @@ export class DumpDirectoryWriter {
    */
   async begin(description: object, kept: readonly string[] = []): Promise<void> {
     await mkdir(this.#directory, { recursive: true });
+    this.#description = description;
     await this.#write(DUMP_FILE, JSON.stringify(description));
     await this.#syncDirectory();
     const own = [DUMP_FILE, DUMP_STATE_FILE, ...kept.map((each) => this.#dataFile(each))];
@@ -116,9 +119,17 @@ export class DumpDirectoryWriter {
     this.#structures.add(file);
   }
 
-  /** Puts the dump in the place of the one before. */
-  async commit(): Promise<void> {
+  /**
+   * Puts the dump in the place of the one before.
+   * @param counts what is in the data files, for `dump.json`; by collections
+   */
+  async commit(counts: DumpCounts = {}): Promise<void> {
     await this.#write(ENCRYPTION_FILE, NOT_ENCRYPTED);
+    if (Object.keys(counts).length > 0) {
+      // Other readers pass over members that they do not know.
+      const description = { ...this.#description, ticklog: { collections: counts } };
+      await this.#write(DUMP_FILE, JSON.stringify(description));
+    }
     const files = [...this.#data, ...this.#structures, ENCRYPTION_FILE];
     await this.#syncDirectory();
     // From here on, until it is back, there is no whole dump in the directory.

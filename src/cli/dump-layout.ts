@@ -13,6 +13,16 @@ import { createHash } from 'node:crypto';
 /** What belongs to the dump as a whole. */
 export const DUMP_FILE = 'dump.json';
 
+/** How much there is of collections, by their names: a member of `dump.json` that only dumps of this program have. */
+export type DumpCounts = Readonly<Record<string, DumpCount>>;
+
+export interface DumpCount {
+  /** Where the server tells, and all of them were dumped. */
+  readonly documents?: number;
+  /** In the data file: old states and removals may be among them. */
+  readonly lines: number;
+}
+
 /** How far a dump has come that is being written; only ever with `UNFINISHED` behind it. */
 export const DUMP_STATE_FILE = 'dump.state.json';
 

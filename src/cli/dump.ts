@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { counted } from '../base/words.ts';
 import { classify } from '../follower/classify.ts';
 import { parseTick, type Tick } from '../model/tick.ts';
 import { dumpsToWrite, forEachDump } from './all-databases.ts';
@@ -6,8 +7,9 @@ import { describeError, PartFailure } from './describe-error.ts';
 import type { DumpBatch } from './dump-batch.ts';
 import { dumpData, type DumpParts, type DumpRange } from './dump-collection.ts';
 import { DumpDirectoryWriter, isWholeDump } from './dump-directory-writer.ts';
+import type { DumpCounts } from './dump-layout.ts';
 import { DumpSource, type ListedCollection, type Listing } from './dump-source.ts';
-import { type DumpSettings, DumpState } from './dump-state.ts';
+import { type DumpedPart, type DumpSettings, DumpState } from './dump-state.ts';
 import {
   addConnectionFlags,
   addDirectoryFlag,
@@ -24,8 +26,7 @@ import { inParallel } from '../base/in-parallel.ts';
 import { type CliIo, ExitCode, note, printLines, printResult, UsageError } from './io.ts';
 import type { Connection } from './server-client.ts';
 import { isAtLeast, type Version } from './server-version.ts';
-import { Transfer } from './transfer.ts';
-import { counted } from './words.ts';
+import { amountText, sumOf, Transfer } from './transfer.ts';
 
 export interface DumpOptions extends TransferFlags {
   readonly server: Connection;
@@ -145,6 +146,9 @@ export async function dumpVerb(
     checkVersion(version, options.server);
     const { endpoint, database } = options.server;
     await transfer.say(`connected to ${endpoint.text}, ${version.title}, database ${database}`);
+    if (options.continue && !earlier) {
+      await transfer.say(`'${directory}' has no interrupted dump to go on with: this one begins`);
+    }
     if (isAtLeast(version, 2, 2)) await source.flush(signal);
     const begun = await beginDump({ options, source, writer, transfer, earlier }, signal);
     await runDump(begun, io, signal);
@@ -177,10 +181,12 @@ async function beginDump(start: DumpStart, signal: AbortSignal): Promise<Dump> {
   for (const [name, { bytes }] of earlier.parts) {
     if (bytes > 0 && !(await parts.writer.hasData(name, bytes))) earlier.forget(name);
   }
-  const done = [...earlier.parts.values()].filter(({ isDone }) => isDone).length;
+  const kept = [...earlier.parts.values()];
+  const done = kept.filter(({ isDone }) => isDone).length;
   await transfer.say(
     `goes on with the dump of tick ${earlier.tick}, of which ${done} of ` +
-      `${counted(earlier.collections.length, 'collection')} are complete`,
+      `${counted(earlier.collections.length, 'collection')} ${done === 1 ? 'is' : 'are'} complete; ` +
+      `there are ${amountText(sumOf(kept))}`,
   );
   return { ...parts, source, transfer, state: earlier, batch: resumed };
 }
@@ -218,18 +224,19 @@ async function keepUnchanged(
 ): Promise<void> {
   const tick = parseTick(earlier.tick) ?? 0n;
   const before = new Map(earlier.collections.map((each) => [each.name, each]));
-  let kept = 0;
+  const kept: DumpedPart[] = [];
   for (const { name, cid } of state.collections) {
     const part = earlier.parts.get(name);
     if (part?.isDone !== true || before.get(name)?.cid !== cid) continue;
     if (part.bytes > 0 && !(await writer.hasData(name, part.bytes))) continue;
     if (!(await source.isUnchangedSince(name, tick, signal))) continue;
     state.adopt(name, part);
-    kept++;
+    kept.push(part);
   }
   await transfer.say(
     'the server no longer keeps the moment of the interrupted dump: this is another one, and ' +
-      `${counted(kept, 'complete collection')} that nobody has changed since are kept; the others are begun anew`,
+      `${counted(kept.length, 'complete collection')} that nobody has changed since ` +
+      `${kept.length === 1 ? 'is' : 'are'} kept (${amountText(sumOf(kept))}); the others are begun anew`,
   );
 }
 
@@ -253,7 +260,22 @@ async function runDump(dump: Dump, io: CliIo, signal: AbortSignal): Promise<void
     batch.lost.throwIfAborted();
     throw error;
   }
-  await writer.commit();
+  await writer.commit(countsOf(dump));
+}
+
+/** What is said of the data files, so that a restore knows how much is to come. */
+function countsOf({ options, state }: Dump): DumpCounts {
+  const { dumpData: hasData, tickStart = 0n, tickEnd } = options;
+  if (!hasData) return {};
+  const hasAll = tickStart === 0n && tickEnd === undefined;
+  return Object.fromEntries(
+    state.collections.flatMap(({ name, documents }) => {
+      const part = state.parts.get(name);
+      if (part?.isDone !== true) return [];
+      const { lines } = part.sum;
+      return [[name, hasAll && documents !== undefined ? { documents, lines } : { lines }]];
+    }),
+  );
 }
 
 async function dumpAll(dump: Dump, signal: AbortSignal): Promise<void> {
@@ -301,11 +323,14 @@ async function dumpCollection(
 ): Promise<void> {
   const { name, structure } = collection;
   const before = state.parts.get(name);
-  const counts = await transfer.begin(name);
   if (before?.isDone === true) {
-    counts.resume(before.sum);
     if (options.dumpData) writer.finishData(name);
-  } else if (options.dumpData) {
+    await writer.writeStructure(name, structure);
+    await transfer.keep(name, before.sum);
+    return;
+  }
+  const counts = await transfer.begin(name);
+  if (options.dumpData) {
     await dumpData({ source, writer, state }, collection, range, counts, signal);
   }
   await writer.writeStructure(name, structure);

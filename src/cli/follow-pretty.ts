@@ -1,8 +1,8 @@
+import { counted } from '../base/words.ts';
 import { MarkerType } from '../model/marker.ts';
 import type { CliIo } from './io.ts';
 import { at, listAt, numberAt, textAt } from './json.ts';
 import { type Look, type Paint, paintFor } from './paint.ts';
-import { counted } from './words.ts';
 
 const WORD_WIDTH = 11;
 const TICK_WIDTH = 15;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { counted } from '../base/words.ts';
 import {
   addConnectionFlags,
   type CliContext,
@@ -11,7 +12,6 @@ import { type CliIo, ExitCode, printLines, printResult } from './io.ts';
 import { at, listAt, numberAt, textAt } from './json.ts';
 import { type Connection, type ServerClient, withServer } from './server-client.ts';
 import { alignedColumns, bytesText, exactCount } from './units.ts';
-import { counted } from './words.ts';
 
 export interface InventoryOptions {
   readonly server: Connection;

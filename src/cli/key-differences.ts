@@ -22,8 +22,8 @@ export interface KeySearchOptions {
   readonly differencesMax: number;
 }
 
-/** Reads a dump from its beginning, up to the same tick each time. */
-export type DumpSource = () => AsyncIterable<DumpedPage>;
+/** Reads a dump from its beginning, up to the same tick each time, for the sake of the keys of a range. */
+export type DumpSource = (range: SpreadRange) => AsyncIterable<DumpedPage>;
 
 /** Revision and digest of the contents, by key. */
 type KeyStates = ReadonlyMap<string, string>;
@@ -68,11 +68,12 @@ export async function findKeyDifferences(
 /** Undefined when at some point there were more than `keysMax`. */
 async function liveKeys(
   source: DumpSource,
-  { start, end }: SpreadRange,
+  range: SpreadRange,
   keysMax: number,
 ): Promise<KeyStates | undefined> {
+  const { start, end } = range;
   const states = new Map<string, string>();
-  for await (const { body, lines } of source()) {
+  for await (const { body, lines } of source(range)) {
     while (lines.next()) {
       const { key, type } = lines;
       const hash = spreadHash(key);

@@ -2,6 +2,7 @@ import { ServiceError } from '../model/errors.ts';
 import { splitArray } from '../protocol/json-text.ts';
 import type { SpreadRange } from '../protocol/key-spread.ts';
 import { numberAt, textAt } from './json.ts';
+import { shareOfWork } from './on-both.ts';
 import type { ServerClient } from './server-client.ts';
 
 /** What a part of a collection is: how many documents, and a sum over all that is in them. */
@@ -25,13 +26,15 @@ export class KeyStates {
   readonly count: number;
   readonly #api: ServerClient;
   readonly #id: string;
+  readonly #collection: string;
 
   private constructor(
     deps: { api: ServerClient },
-    options: { readonly id: string; readonly count: number },
+    options: { readonly id: string; readonly count: number; readonly collection: string },
   ) {
     this.#api = deps.api;
     this.#id = options.id;
+    this.#collection = options.collection;
     this.count = options.count;
   }
 
@@ -44,7 +47,7 @@ export class KeyStates {
     const id = textAt(answer, 'id');
     const count = numberAt(answer, 'count');
     if (id === undefined || count === undefined) throw invalid('a list of keys has no id');
-    return new KeyStates({ api }, { id, count });
+    return new KeyStates({ api }, { id, count, collection });
   }
 
   /** One sum for each part that the ranges are cut into, one range after the other, as by `partsOf`. */
@@ -84,6 +87,12 @@ export class KeyStates {
     const texts = splitArray(text)?.map(({ start, end }) => text.slice(start, end)) ?? [];
     if (texts.length !== keys.length) throw invalid('not as many documents as were asked for');
     return texts.map((each) => (each === 'null' ? undefined : each));
+  }
+
+  /** How much of the collection `sums` or `states` have gone over, from 0 to 1; undefined where that is not told. */
+  async passed(signal: AbortSignal): Promise<number | undefined> {
+    const path = `/_api/collection/${encodeURIComponent(this.#collection)}/works`;
+    return shareOfWork(await this.#api.get(path, signal), 'search');
   }
 
   /** Lets the server forget it. */

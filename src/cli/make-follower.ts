@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { sleep } from '../base/sleep.ts';
+import { counted } from '../base/words.ts';
 import { refusedAnswer } from '../follower/classify.ts';
 import { isApplierRunning } from './applier.ts';
 import {
@@ -15,7 +16,6 @@ import type { CliContext } from './flags.ts';
 import { type CliIo, ExitCode, note, printLines, printResult } from './io.ts';
 import { at, textAt } from './json.ts';
 import type { ServerClient } from './server-client.ts';
-import { counted } from './words.ts';
 
 /** How long to watch whether the applier gets through to the leader. */
 const WATCH_MS = 5000;

@@ -4,6 +4,7 @@ import { documentTail } from '../protocol/line.ts';
 import { numberAt } from './json.ts';
 import type { KeyStates } from './key-states.ts';
 import { type StateDifference, findStateDifferences } from './state-search.ts';
+import type { ReadAmount } from './verify-progress.ts';
 import type { VerifySide } from './verify-side.ts';
 
 /** What a repair of one collection has done. */
@@ -23,16 +24,18 @@ const LINES_BYTES = 1024 * 1024;
  * Makes the documents of a collection on B what they are on A, and touches no others. B may go on following
  * meanwhile: its documents are listed before those of A, so that what A lists is never older, and one that B
  * has changed since is left alone.
+ * @param onRead told now and then how far the search for what differs is
  */
 export async function mendCollection(
   { a, b }: { a: VerifySide; b: VerifySide },
   { name, type }: { name: string; type: number },
   signal: AbortSignal,
+  onRead: (amount: ReadAmount) => void = () => undefined,
 ): Promise<MendFigures> {
   return b.withStates(name, signal, (onB) =>
     a.withStates(name, signal, async (onA) => {
       const sender = new LineSender(b, name, signal);
-      for await (const found of findStateDifferences(onA, onB, signal)) {
+      for await (const found of findStateDifferences({ a: onA, b: onB }, signal, onRead)) {
         for (let i = 0; i < found.length; i += KEYS_PER_REQUEST) {
           const part = found.slice(i, i + KEYS_PER_REQUEST);
           for (const line of await linesOf(onA, part, type, signal)) await sender.add(line);

@@ -1,7 +1,7 @@
+import { counted, nounFor } from '../base/words.ts';
 import { at, listAt, numberAt, textAt } from './json.ts';
 import type { ServerClient } from './server-client.ts';
 import { exactCount } from './units.ts';
-import { counted } from './words.ts';
 
 /** Names that are said. */
 const NAMED_MAX = 5;
@@ -36,6 +36,6 @@ export async function presentData(
   const more = names.length > NAMED_MAX ? ', ...' : '';
   return (
     `${counted(names.length, 'collection')} with ${exactCount(documents)} ` +
-    `document${documents === 1 ? '' : 's'} (${names.slice(0, NAMED_MAX).join(', ')}${more})`
+    `${nounFor(documents, 'document')} (${names.slice(0, NAMED_MAX).join(', ')}${more})`
   );
 }

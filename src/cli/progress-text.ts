@@ -1,4 +1,5 @@
-import type { CollectionProgress, ProgressFigures } from './progress.ts';
+import { counted, nounFor } from '../base/words.ts';
+import type { CollectionProgress, ProgressFigures, ResumedFrom } from './progress.ts';
 import {
   byteRateText,
   bytesText,
@@ -26,7 +27,7 @@ export function progressLine(figures: ProgressFigures): string {
   const collections =
     collectionsExpected === undefined
       ? ''
-      : `${collectionsDone} of ${collectionsExpected} collections, `;
+      : `${collectionsDone} of ${counted(collectionsExpected, 'collection')}, `;
   const working = figures.inWork
     .map((each) => `${each.name}${percentOf(each)}`)
     .slice(0, IN_WORK_NAMED)
@@ -40,9 +41,18 @@ export function progressLine(figures: ProgressFigures): string {
 /** `1.20 M of 5.00 M documents, 340 MiB of 1.40 GiB`; documents where any are counted. */
 export function amountText(amount: Omit<CollectionProgress, 'name'>): string {
   const { documentsDone, documentsExpected, bytesDone, bytesExpected } = amount;
-  const documents = `${roughCount(documentsDone)}${ofText(documentsExpected, roughCount)} documents`;
+  const noun = nounFor(documentsExpected ?? documentsDone, 'document');
+  const documents = `${roughCount(documentsDone)}${ofText(documentsExpected, roughCount)} ${noun}`;
   if (bytesDone === 0 && bytesExpected === undefined) return documents;
   return `${documents}, ${bytesText(bytesDone)}${ofText(bytesExpected, bytesText)}`;
+}
+
+/** `resumed from what was copied before: 3 collections, 1.20 M documents, 340 MiB`. */
+export function resumedText({ collections, documents, bytes }: ResumedFrom): string {
+  return (
+    `resumed from what was copied before: ${counted(collections, 'collection')}, ` +
+    `${roughCount(documents)} ${nounFor(documents, 'document')}, ${bytesText(bytes)}`
+  );
 }
 
 /** `42 s left, 25.1 MiB/s, 1.20 k/s, `: what is known of it. */

@@ -1,4 +1,5 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
+import { counted } from '../base/words.ts';
 import { type CliIo, note } from './io.ts';
 import { amountText, fractionOf, progressLine, speedText } from './progress-text.ts';
 import { percentText } from './units.ts';
@@ -13,6 +14,13 @@ export interface CollectionProgress {
   readonly bytesExpected?: number | undefined;
 }
 
+/** What an earlier attempt has left that this one goes on with. */
+export interface ResumedFrom {
+  readonly collections: number;
+  readonly documents: number;
+  readonly bytes: number;
+}
+
 /** How much of something long is done. */
 export interface ProgressFigures extends Omit<CollectionProgress, 'name'> {
   /** What is being done, such as `dumping`. */
@@ -23,7 +31,7 @@ export interface ProgressFigures extends Omit<CollectionProgress, 'name'> {
   readonly bytesPerSecond?: number | undefined;
   readonly secondsLeft?: number | undefined;
   /** What an earlier attempt had done; part of what is done. */
-  readonly resumedBytes?: number | undefined;
+  readonly resumedFrom?: ResumedFrom | undefined;
   readonly inWork: readonly CollectionProgress[];
 }
 
@@ -37,6 +45,8 @@ const NARROW = { bar: 12, name: 14 };
 /** Of a terminal, from which on there is room for wide bars. */
 const WIDE_COLUMNS = 110;
 const STEPS = 1000;
+/** Of a line of the screen, where a bar was before. */
+const ERASE_REST = '\x1b[K';
 
 /**
  * Shows how far something long has come: bars on a terminal, one for all and one for each collection in work;
@@ -76,7 +86,13 @@ export class ProgressDisplay implements Disposable {
   /** Says something above the bars. */
   say(line: string): void {
     if (!this.#bars || this.#isOver || this.#byRow.length === 0) this.#io.stderr.write(`${line}\n`);
-    else this.#bars.log(`${line}\n`);
+    else this.#bars.log(`${line}${ERASE_REST}\n`);
+  }
+
+  /** Notes something: above the bars, where there are any. */
+  note(line: string): void {
+    if (this.isDrawn) this.say(line);
+    else note(this.#io, line);
   }
 
   /** Ends it, and leaves nothing of the bars on the screen. */
@@ -121,7 +137,7 @@ function rowsOf(figures: ProgressFigures): Row[] {
   const collections =
     collectionsExpected === undefined
       ? ''
-      : `, ${collectionsDone}/${collectionsExpected} collections`;
+      : `, ${collectionsDone}/${counted(collectionsExpected, 'collection')}`;
   const fraction = fractionOf(figures);
   const all = {
     name: phase,
@@ -159,25 +175,4 @@ function newBars(io: CliIo): MultiBar {
     gracefulExit: false,
     fps: 1000 / DRAW_EVERY_MS,
   });
-}
-
-/** How fast something grows, over the last seconds. */
-export class Speed {
-  readonly #samples: { readonly atMs: number; readonly value: number }[] = [];
-  readonly #windowMs: number;
-
-  constructor(windowMs = 10_000) {
-    this.#windowMs = windowMs;
-  }
-
-  /** Takes how much there is now; returns how much comes in a second, undefined before it can be known. */
-  at(value: number, nowMs = performance.now()): number | undefined {
-    const samples = this.#samples;
-    samples.push({ atMs: nowMs, value });
-    while (samples.length > 2 && nowMs - (samples[1]?.atMs ?? nowMs) >= this.#windowMs)
-      samples.shift();
-    const [first] = samples;
-    if (!first || nowMs - first.atMs < 500) return undefined;
-    return ((value - first.value) / (nowMs - first.atMs)) * 1000;
-  }
 }

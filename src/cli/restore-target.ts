@@ -33,6 +33,7 @@ export class RestoreTarget {
   readonly #options: RestoreTargetOptions;
   #takesBareLines = false;
   #isTicklog = false;
+  #hasChanged = false;
 
   constructor(connection: Connection, options: RestoreTargetOptions) {
     this.#connection = connection;
@@ -72,6 +73,11 @@ export class RestoreTarget {
     return this.#isTicklog ? REQUEST_BYTES : 0;
   }
 
+  /** Whether anything of a collection was stored, or may have been. */
+  get hasChanged(): boolean {
+    return this.#hasChanged;
+  }
+
   /** What would be replaced of the collections of these names, in words; see `presentData`. */
   present(names: ReadonlySet<string>, signal: AbortSignal): Promise<string | undefined> {
     return presentData(this.#client, (name) => names.has(name), signal);
@@ -101,6 +107,7 @@ export class RestoreTarget {
       query: { overwrite, recycleIds, ...this.#force() },
       body: structure,
     });
+    this.#hasChanged = true;
     this.#assertDone(answer, 'restore-collection');
   }
 
@@ -133,9 +140,14 @@ export class RestoreTarget {
     try {
       answer = await this.#client.replication('PUT', 'restore-data', signal, options);
     } catch (error) {
+      // What is refused whole changes nothing; of several pieces the first may be stored.
+      const { status = 0 } = refusedAnswer(error) ?? {};
+      const isRefused = status >= 400 && status < 500 && run.bytes === run.first.length;
+      this.#hasChanged ||= !isRefused;
       // The request fails of it, too, and says less.
       throw run.failure === undefined ? error : run.failure.error;
     }
+    this.#hasChanged = true;
     this.#assertDone(answer, 'restore-data');
   }
 

@@ -1,12 +1,10 @@
 import { stat } from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import type { Command } from 'commander';
+import { counted } from '../base/words.ts';
 import { CollectionType } from '../model/collection.ts';
 import { isSystemName } from '../model/names.ts';
 import { dumpsToRead, forEachDump } from './all-databases.ts';
 import { addYesFlag, confirmReplacing, type YesFlags } from './confirm.ts';
-import { behind, cutPieces, type Piece, PieceRun, readDataFiles } from './data-pieces.ts';
-import { describeError, PartFailure } from './describe-error.ts';
 import {
   type DumpDirectory,
   type DumpedCollection,
@@ -25,37 +23,33 @@ import {
 } from './flags.ts';
 import { inParallel } from '../base/in-parallel.ts';
 import { type CliIo, ExitCode, note, printLines, printResult } from './io.ts';
-import { at } from './json.ts';
-import { filesOf, type RestoredPart, type RestoreSettings, RestoreState } from './restore-state.ts';
+import {
+  type CollectionRestoreOptions,
+  restoreCollection,
+  type RestoreParts,
+} from './restore-collection.ts';
+import { type RestoreSettings, RestoreState } from './restore-state.ts';
 import { RestoreTarget } from './restore-target.ts';
 import type { Connection } from './server-client.ts';
-import { type CollectionTransfer, Transfer } from './transfer.ts';
+import { amountText, type ExpectedCollection, sumOf, Transfer } from './transfer.ts';
 
-export interface RestoreOptions extends TransferFlags, YesFlags {
+export interface RestoreOptions extends TransferFlags, YesFlags, CollectionRestoreOptions {
   readonly server: Connection;
   readonly inputDirectory: string;
   /** Go on with a restore from the directory that was interrupted. */
   readonly continue: boolean;
   /** Whether collections that are there are replaced. */
   readonly overwrite: boolean;
-  readonly createCollection: boolean;
   /** Whether the database is created where it is missing. */
   readonly createDatabase: boolean;
-  /** Whether documents are restored, and not only collections and indexes. */
-  readonly importData: boolean;
   /** Whether collections keep their ids and documents their revisions. */
   readonly recycleIds: boolean;
   /** Refuse a dump that was not made of a database of this name. */
   readonly forceSameDatabase: boolean;
-  /** Bytes of lines in one request; what suits the server if it is not said. */
-  readonly batchSize?: number | undefined;
 }
 
 type RestoreFlags = Omit<RestoreOptions, 'server'> &
   ConnectionFlags & { readonly allDatabases: boolean };
-
-/** To servers that store what comes in one request as one transaction: larger ones are taken more slowly. */
-const PIECE_BYTES = 2 * 1024 * 1024;
 
 export function addRestoreCommand(program: Command, { io, signal, done }: CliContext): void {
   const command = program
@@ -142,8 +136,9 @@ export async function restoreVerb(
       `connected to ${where.endpoint}, ${version.title}, database ${where.database}` +
         (isNew ? ', which is new' : ''),
     );
-    if (!isNew && !state.hasEarlier) await confirmRestore(target, chosen, options, io, signal);
     const present = state.hasEarlier ? await target.collections(signal) : new Set<string>();
+    if (options.continue) await transfer.say(await goesOnText(state, chosen, present));
+    if (!isNew && !state.hasEarlier) await confirmRestore(target, chosen, options, io, signal);
     await state.begin();
     const parts = { options, target, transfer, state, present, useEnvelope: dump.useEnvelope };
     await restoreAll(parts, chosen, io, signal);
@@ -156,6 +151,23 @@ export async function restoreVerb(
   } finally {
     await target.close();
   }
+}
+
+/** What there is to go on with. */
+async function goesOnText(
+  state: RestoreState,
+  chosen: readonly DumpedCollection[],
+  present: ReadonlySet<string>,
+): Promise<string> {
+  const earlier = await Promise.all(chosen.map((each) => state.earlier(each, present)));
+  const parts = earlier.flatMap((part) => part ?? []);
+  if (parts.length === 0) return 'there is no interrupted restore to go on with: this one begins';
+  const done = parts.filter(({ isDone }) => isDone).length;
+  return (
+    `goes on with the restore that was interrupted, of which ${done} of ` +
+    `${counted(chosen.length, 'collection')} ${done === 1 ? 'is' : 'are'} complete; ` +
+    `${amountText(sumOf(parts))} are stored`
+  );
 }
 
 /** What an interrupted restore must have in common with one that goes on with it. */
@@ -193,29 +205,14 @@ async function confirmRestore(
   await confirmReplacing(io, options, `${where}; those of the dump take their place`);
 }
 
-/** What the parts of a restore work with. */
-interface RestoreParts {
-  readonly options: RestoreOptions;
-  readonly target: RestoreTarget;
-  readonly transfer: Transfer;
-  readonly state: RestoreState;
-  /** Names of collections that are there, as far as an interrupted restore can go on. */
-  readonly present: ReadonlySet<string>;
-  readonly useEnvelope: boolean | undefined;
-}
-
 async function restoreAll(
-  parts: RestoreParts,
+  parts: RestoreParts & { readonly options: RestoreOptions },
   chosen: readonly DumpedCollection[],
   io: CliIo,
   signal: AbortSignal,
 ): Promise<void> {
-  const { options, transfer, state } = parts;
-  transfer.expect(
-    await Promise.all(
-      chosen.map(async ({ name, dataFiles }) => ({ name, bytes: await sizeOf(dataFiles) })),
-    ),
-  );
+  const { options, target, transfer, state } = parts;
+  transfer.expect(await Promise.all(chosen.map((each) => expectedOf(each, options))));
   try {
     for (const wave of wavesOf(chosen)) {
       await inParallel(wave, options.threads, signal, (collection, either) =>
@@ -223,101 +220,28 @@ async function restoreAll(
       );
     }
   } catch (error) {
-    await state.save();
     transfer[Symbol.dispose]();
-    note(io, 'what was restored stays; to go on where it ended: add --continue');
+    if (target.hasChanged || state.hasEarlier) {
+      await state.save();
+      note(io, 'what was restored stays; to go on where it ended: add --continue');
+    } else await state.remove();
     throw error;
   }
   if (transfer.exitCode === ExitCode.ok) await state.remove();
   else await state.save();
 }
 
-async function restoreCollection(
-  parts: RestoreParts,
-  collection: DumpedCollection,
-  signal: AbortSignal,
-): Promise<void> {
-  const { options, target, transfer, state, present } = parts;
-  const { name } = collection;
-  try {
-    const sent = await transfer.begin(name);
-    const before = await state.earlier(collection, present);
-    if (before) sent.resume(before.sum);
-    else await state.forget(name);
-    const files = before?.files ?? (await filesOf(collection));
-    if (before?.isDone !== true) {
-      if (!before && options.createCollection) await target.restoreCollection(collection, signal);
-      if (options.importData) await sendData(parts, collection, { sent, before, files }, signal);
-      await target.restoreIndexes(collection, signal);
-    }
-    const offset = before?.offset ?? 0;
-    await state.advance(name, { isDone: true, offset, sum: sent.sum, files });
-    await transfer.end('restored', name, sent);
-  } catch (error) {
-    if (signal.aborted) throw error;
-    if (!options.force) throw new PartFailure(`restoring '${name}' failed`, { cause: error });
-    transfer.fail(name, describeError(error).join(' '));
-  }
-}
-
-interface Sending {
-  readonly sent: CollectionTransfer;
-  /** What an interrupted restore has sent. */
-  readonly before: RestoredPart | undefined;
-  readonly files: string;
-}
-
-async function sendData(
-  { options, target, state, useEnvelope }: RestoreParts,
-  collection: DumpedCollection,
-  { sent, before, files }: Sending,
-  signal: AbortSignal,
-): Promise<void> {
-  const { name } = collection;
-  const start = before?.offset ?? 0;
-  const advance = (offset: number): Promise<void> =>
-    state.advance(name, { isDone: false, offset, sum: sent.sum, files });
-  await advance(start);
-  const content = readDataFiles(collection.dataFiles, signal, (bytes) => sent.read(bytes));
-  const { batchSize = PIECE_BYTES } = options;
-  // A size that is asked for is that of a request.
-  const maxBytes = options.batchSize === undefined ? target.requestBytes : 0;
-  // The next piece is read while one is sent, and no more.
-  const cut = Readable.from(cutPieces(behind(content, start), batchSize), { highWaterMark: 1 });
-  const pieces = cut[Symbol.asyncIterator]() as AsyncIterator<Piece, undefined>;
-  let hasEnvelope = useEnvelope;
-  try {
-    for (let piece; (piece = (await pieces.next()).value) !== undefined;) {
-      hasEnvelope ??= !isDocument(firstLine(piece.lines));
-      const run = new PieceRun(piece, pieces, { maxBytes });
-      await target.restoreData(collection, run, hasEnvelope, signal);
-      sent.addRequest(run);
-      await advance(start + run.end);
-    }
-  } finally {
-    // Of what was not sent the files are open still.
-    cut.destroy();
-  }
+/** How much there is to send. */
+async function expectedOf(
+  { name, dataFiles, documents }: DumpedCollection,
+  { importData }: RestoreOptions,
+): Promise<ExpectedCollection> {
+  return importData ? { name, documents, bytes: await sizeOf(dataFiles) } : { name };
 }
 
 async function sizeOf(paths: readonly string[]): Promise<number> {
   const sizes = await Promise.all(paths.map(async (path) => (await stat(path)).size));
   return sizes.reduce((sum, size) => sum + size, 0);
-}
-
-function firstLine(lines: Buffer): string {
-  const newline = lines.indexOf('\n');
-  return lines.toString('utf8', 0, newline < 0 ? lines.length : newline);
-}
-
-/** Whether the line is a document with nothing around it: of an envelope the key is never on top. */
-function isDocument(line: string): boolean {
-  try {
-    return at(JSON.parse(line), '_key') !== undefined;
-  } catch {
-    // Not JSON: the server is to say so, and what is wrong with it.
-    return false;
-  }
 }
 
 /** @throws Error when the dump is of another database, or does not say of which */

@@ -1,12 +1,11 @@
 import { at, listAt, numberAt, textAt } from './json.ts';
-import type { CollectionProgress, ProgressFigures } from './progress.ts';
+import type { CollectionProgress, ProgressFigures, ResumedFrom } from './progress.ts';
 import { progressLine } from './progress-text.ts';
 
 /** Reads `state.sync` of an applier-state; undefined where the server tells no figures. */
 export function syncFigures(sync: unknown): ProgressFigures | undefined {
   const collectionsDone = numberAt(sync, 'collectionsDone');
   if (collectionsDone === undefined) return undefined;
-  const resumed = numberAt(sync, 'resumedFrom', 'bytes') ?? 0;
   return {
     phase: textAt(sync, 'phase') ?? 'copying',
     collectionsDone,
@@ -15,7 +14,7 @@ export function syncFigures(sync: unknown): ProgressFigures | undefined {
     documentsPerSecond: numberAt(sync, 'documentsPerSecond'),
     bytesPerSecond: numberAt(sync, 'bytesPerSecond'),
     secondsLeft: numberAt(sync, 'secondsLeft'),
-    resumedBytes: resumed === 0 ? undefined : resumed,
+    resumedFrom: resumedFrom(at(sync, 'resumedFrom')),
     inWork: listAt(sync, 'collections')
       .filter((each) => WORKING.has(textAt(each, 'status') ?? ''))
       .map(inWork),
@@ -26,6 +25,14 @@ export function syncFigures(sync: unknown): ProgressFigures | undefined {
 export function syncLine(sync: unknown): string | undefined {
   const figures = syncFigures(sync);
   return figures && progressLine(figures);
+}
+
+/** Undefined where the sync began anew. */
+function resumedFrom(resumed: unknown): ResumedFrom | undefined {
+  const collections = numberAt(resumed, 'collections');
+  if (collections === undefined) return undefined;
+  const documents = numberAt(resumed, 'documents') ?? 0;
+  return { collections, documents, bytes: numberAt(resumed, 'bytes') ?? 0 };
 }
 
 const WORKING: ReadonlySet<string> = new Set(['comparing', 'copying', 'indexing']);

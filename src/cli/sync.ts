@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
+import { counted } from '../base/words.ts';
 import { addCopyVerb, type CopyTask, runSync } from './copy-verb.ts';
 import type { CliContext } from './flags.ts';
 import { type CliIo, ExitCode, printLines, printResult } from './io.ts';
-import { counted } from './words.ts';
 
 export function addSyncCommand(program: Command, context: CliContext): void {
   addCopyVerb(program, context, {

@@ -1,11 +1,8 @@
+import { secondsLeft } from '../base/pace.ts';
+import { Speed } from '../base/speed.ts';
+import { counted } from '../base/words.ts';
 import { type CliIo, ExitCode, note, printLines } from './io.ts';
-import {
-  type CollectionProgress,
-  ProgressDisplay,
-  type ProgressFigures,
-  Speed,
-} from './progress.ts';
-import { counted } from './words.ts';
+import { type CollectionProgress, ProgressDisplay, type ProgressFigures } from './progress.ts';
 
 /** What of a collection has gone over the wire. */
 export interface Transferred {
@@ -38,6 +35,8 @@ export class Transfer implements Disposable {
   #expected: ReadonlyMap<string, ExpectedCollection> = new Map();
   readonly #begun = new Map<string, CollectionTransfer>();
   readonly #done: { readonly name: string; readonly sum: Transferred }[] = [];
+  /** Of an interrupted run that this one goes on with: what was complete. */
+  readonly #kept = new Set<string>();
   readonly #failed: string[] = [];
 
   /**
@@ -87,6 +86,16 @@ export class Transfer implements Disposable {
     await this.say(`${done} '${collection}': ${transferredText(sum)}`);
   }
 
+  /** Takes a collection that an interrupted run has completed; nothing of it is moved. */
+  async keep(collection: string, sum: Transferred): Promise<void> {
+    const transfer = new CollectionTransfer();
+    transfer.resume(sum);
+    this.#begun.set(collection, transfer);
+    this.#kept.add(collection);
+    this.#done.push({ name: collection, sum });
+    await this.say(`'${collection}' was complete before: ${amountText(sum)}`);
+  }
+
   /** Notes that a collection failed, which is not the end with `--force`. */
   fail(collection: string, reason: string): void {
     this.#failed.push(collection);
@@ -98,18 +107,27 @@ export class Transfer implements Disposable {
   /** The last line. */
   summary(what: string): string {
     const failed = this.#failed.length === 0 ? '' : `, ${this.#failed.length} FAILED`;
+    const resumed = this.#resumed;
+    const whole =
+      this.#kept.size === 0 ? '' : `${counted(this.#kept.size, 'complete collection')}, `;
+    const before =
+      whole === '' && resumed.lines === 0
+        ? ''
+        : `; of that from before: ${whole}${amountText(resumed)}`;
     return (
       `${what} ${counted(this.collections, 'collection')}${failed}: ` +
-      `${transferredText(sumOf(this.#done))} in ${this.#seconds.toFixed(1)} s`
+      `${transferredText(sumOf(this.#done))} in ${this.#seconds.toFixed(1)} s${before}`
     );
   }
 
   /** The same for programs. */
   result(): object {
+    const resumed = this.#resumed;
     return {
       collections: this.#done.map(({ name, sum }) => ({ name, ...sum })),
       failed: this.#failed,
       ...sumOf(this.#done),
+      resumed: { collections: this.#kept.size, lines: resumed.lines, bytes: resumed.bytes },
       seconds: this.#seconds,
     };
   }
@@ -123,34 +141,54 @@ export class Transfer implements Disposable {
     return (performance.now() - this.#startedMs) / 1000;
   }
 
+  /** What an interrupted run has moved. */
+  get #resumed(): Transferred {
+    return sumOf([...this.#begun.values()].map(({ resumed: sum }) => ({ sum })));
+  }
+
   #figures(): ProgressFigures | undefined {
     const expected = [...this.#expected.values()];
     if (expected.length === 0) return undefined;
     const over = new Set([...this.#done.map(({ name }) => name), ...this.#failed]);
     const each = expected.map((collection) => this.#progressOf(collection, over));
-    const documentsDone = total(each, ({ documentsDone: done }) => done) ?? 0;
-    const bytesDone = total(each, ({ bytesDone: done }) => done) ?? 0;
-    const bytesExpected = total(each, ({ bytesExpected: all }) => all);
+    const documentsDone = totalKnown(each, ({ documentsDone: done }) => done) ?? 0;
+    const bytesDone = totalKnown(each, ({ bytesDone: done }) => done) ?? 0;
+    const bytesExpected = totalKnown(each, ({ bytesExpected: all }) => all);
     // What an interrupted run has moved was not moved now.
-    const resumed = sumOf([...this.#begun.values()].map((each) => ({ sum: each.resumed })));
-    const documentsPerSecond = this.#documentsSpeed.at(documentsDone - resumed.lines);
-    const bytesPerSecond = this.#bytesSpeed.at(bytesDone - resumed.bytes);
-    const secondsLeft =
-      bytesExpected === undefined || bytesPerSecond === undefined || bytesPerSecond <= 0
-        ? undefined
-        : Math.max(0, bytesExpected - bytesDone) / bytesPerSecond;
+    const before = each.map(({ name, ...done }) => this.#beforeOf(name, done));
+    const documentsPerSecond = this.#documentsSpeed.at(
+      documentsDone - (totalKnown(before, ({ documents }) => documents) ?? 0),
+    );
+    const bytesPerSecond = this.#bytesSpeed.at(
+      bytesDone - (totalKnown(before, ({ bytes }) => bytes) ?? 0),
+    );
     return {
       phase: this.#verb,
       collectionsDone: over.size,
       collectionsExpected: expected.length,
       documentsDone,
-      documentsExpected: total(each, ({ documentsExpected: all }) => all),
+      documentsExpected: totalKnown(each, ({ documentsExpected: all }) => all),
       bytesDone,
       bytesExpected,
       documentsPerSecond,
       bytesPerSecond,
-      secondsLeft,
+      secondsLeft: timeLeft(bytesExpected, bytesDone, bytesPerSecond),
       inWork: each.filter(({ name }) => this.#begun.has(name) && !over.has(name)),
+    };
+  }
+
+  /** What of the progress of a collection an interrupted run has made. */
+  #beforeOf(
+    name: string,
+    { documentsDone, bytesDone }: Pick<CollectionProgress, 'documentsDone' | 'bytesDone'>,
+  ): { documents: number; bytes: number } {
+    if (this.#kept.has(name)) return { documents: documentsDone, bytes: bytesDone };
+    const transfer = this.#begun.get(name);
+    const { resumed = NOTHING, isOfFiles = false } = transfer ?? {};
+    // Files are read from their beginning again.
+    return {
+      documents: Math.min(resumed.lines, documentsDone),
+      bytes: isOfFiles ? 0 : Math.min(resumed.bytes, bytesDone),
     };
   }
 
@@ -189,6 +227,11 @@ export class CollectionTransfer {
     return this.#readBytes ?? this.#sum.bytes;
   }
 
+  /** Whether it is measured by files that are read. */
+  get isOfFiles(): boolean {
+    return this.#readBytes !== undefined;
+  }
+
   /** Adds a page or a piece; its last line need not end with a newline. */
   add(body: Buffer): void {
     this.addRequest({ lines: countLines(body), bytes: body.length });
@@ -223,10 +266,12 @@ export class CollectionTransfer {
   /** Forgets what was counted: the collection is gone over again. */
   restart(): void {
     this.#sum = NOTHING;
+    this.#resumed = NOTHING;
   }
 }
 
-function sumOf(done: readonly { readonly sum: Transferred }[]): Transferred {
+/** All of some together. */
+export function sumOf(done: readonly { readonly sum: Transferred }[]): Transferred {
   return done.reduce(
     (all, { sum }) => ({
       lines: all.lines + sum.lines,
@@ -237,8 +282,18 @@ function sumOf(done: readonly { readonly sum: Transferred }[]): Transferred {
   );
 }
 
+/** How many seconds the rest takes; undefined where that cannot be known. */
+export function timeLeft(
+  expected: number | undefined,
+  done: number,
+  perSecond: number | undefined,
+): number | undefined {
+  if (expected === undefined || perSecond === undefined) return undefined;
+  return secondsLeft(expected - done, perSecond) ?? undefined;
+}
+
 /** Undefined when one of them is not known. */
-function total<T>(
+export function totalKnown<T>(
   values: readonly T[],
   pick: (value: T) => number | undefined,
 ): number | undefined {
@@ -251,8 +306,13 @@ function total<T>(
   return sum;
 }
 
-function transferredText({ lines, bytes, requests }: Transferred): string {
-  return `${counted(lines, 'line')}, ${counted(bytes, 'byte')}, ${counted(requests, 'request')}`;
+function transferredText(sum: Transferred): string {
+  return `${amountText(sum)}, ${counted(sum.requests, 'request')}`;
+}
+
+/** `5 lines, 120 bytes`. */
+export function amountText({ lines, bytes }: Transferred): string {
+  return `${counted(lines, 'line')}, ${counted(bytes, 'byte')}`;
 }
 
 /** Lines that are not empty at the end: `a\nb` and `a\nb\n` are two. */

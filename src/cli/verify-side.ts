@@ -6,8 +6,9 @@ import { silentLogger } from '../base/logger.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import { ContentType } from '../protocol/headers.ts';
-import { at, listAt, numberAt, textAt } from './json.ts';
+import { at, numberAt } from './json.ts';
 import { KeyStates } from './key-states.ts';
+import { shareOfWork } from './on-both.ts';
 import { type Connection, ServerClient } from './server-client.ts';
 
 /** Lines of a dump, and the page they are cut from. */
@@ -76,11 +77,9 @@ export class VerifySide {
     throw this.#invalid('the answer has no checksum');
   }
 
-  /** How many documents have taken part in the checksum that is computed now; undefined while there is none. */
+  /** How much is done of the checksum that is computed now, from 0 to 1; undefined while there is none. */
   async summed(collection: string, signal: AbortSignal): Promise<number | undefined> {
-    const works = listAt(await this.#collection(collection, 'works', signal), 'works');
-    const work = works.findLast((each) => textAt(each, 'kind') === 'checksum');
-    return numberAt(work, 'documentsDone');
+    return shareOfWork(await this.#collection(collection, 'works', signal), 'checksum');
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { sleep } from '../base/sleep.ts';
+import { counted } from '../base/words.ts';
 import type { Endpoint } from '../follower/endpoint.ts';
 import { ServiceError } from '../model/errors.ts';
 import {
@@ -7,7 +8,6 @@ import {
   type CollectionResult,
   compareCollection,
   differingKeys,
-  type ReadAmount,
   type Sides,
 } from './comparison.ts';
 import {
@@ -22,11 +22,11 @@ import {
 } from './flags.ts';
 import { databaseNames, inTurn } from './databases-in-turn.ts';
 import { type CliIo, ExitCode, UsageError, note, printLines, printResult } from './io.ts';
-import { ProgressDisplay, type ProgressFigures } from './progress.ts';
 import { mendCollection } from './mend.ts';
 import type { Connection } from './server-client.ts';
+import type { ExpectedCollection } from './transfer.ts';
+import { type ReadAmount, VerifyProgress } from './verify-progress.ts';
 import { VerifySide } from './verify-side.ts';
-import { counted } from './words.ts';
 
 /** Between two comparisons. */
 const PAUSE_MS = 250;
@@ -137,73 +137,42 @@ export async function verifyVerb(
       throw new UsageError('--repair needs two ticklog servers, and one of these is none');
     }
     await printLines(io, [`A is ${a.name}, B is ${b.name}`]);
-    let results = await compareShown(sides, options, io, signal);
+    const comparison = { sides, options, io };
+    let results = await compareUntilEqual(comparison, signal);
     for (let round = 1; options.repair && round <= REPAIR_ROUNDS; round++) {
-      if (!(await repair(sides, results, io, signal))) break;
-      results = await compareShown(sides, options, io, signal);
+      if (!(await repair(comparison, results, signal))) break;
+      results = await compareUntilEqual(comparison, signal);
     }
-    return await report({ sides, database: options.a.database }, results, io, signal);
+    return await report(comparison, results, signal);
   } finally {
     await Promise.all([a.close(), b.close()]);
   }
 }
 
-/** Compares, and shows meanwhile how far that has come. */
-async function compareShown(
-  sides: Sides,
-  options: VerifyOptions,
-  io: CliIo,
-  signal: AbortSignal,
-): Promise<CollectionResult[]> {
-  let figures: ProgressFigures | undefined;
-  const display = ProgressDisplay.start(io, options.progress, () => figures);
-  try {
-    return await compareUntilEqual(sides, options, signal, (now) => (figures = now));
-  } finally {
-    display?.[Symbol.dispose]();
-  }
-}
-
-/** How much of a comparison is done, which goes from collection to collection. */
-function figuresOf(
-  pairs: readonly CollectionPair[],
-  results: readonly CollectionResult[],
-  read: ReadAmount = { documentsDone: 0, bytesDone: 0 },
-): ProgressFigures {
-  // Only ticklog servers say it of all at once.
-  const countOf = ({ a, b }: CollectionPair): number | undefined => (a ?? b)?.count;
-  const sum = (some: readonly CollectionPair[]): number =>
-    some.reduce((total, each) => total + (countOf(each) ?? 0), 0);
-  const now = pairs[results.length];
-  return {
-    phase: 'comparing',
-    collectionsDone: results.length,
-    collectionsExpected: pairs.length,
-    documentsDone: sum(pairs.slice(0, results.length)) + read.documentsDone,
-    documentsExpected: pairs.every((each) => countOf(each) !== undefined) ? sum(pairs) : undefined,
-    bytesDone: read.bytesDone,
-    inWork: now ? [{ name: now.name, ...read, documentsExpected: countOf(now) }] : [],
-  };
+/** What the parts of a comparison work with. */
+interface Comparison {
+  readonly sides: Sides;
+  readonly options: VerifyOptions;
+  readonly io: CliIo;
 }
 
 /** The last of the comparisons; only that one looks at all collections although some differ. */
 async function compareUntilEqual(
-  sides: Sides,
-  options: VerifyOptions,
+  { sides, options, io }: Comparison,
   signal: AbortSignal,
-  show: (figures: ProgressFigures) => void,
 ): Promise<CollectionResult[]> {
+  using progress = new VerifyProgress(io, options.progress);
   const until = performance.now() + options.waitMs;
-  for (;;) {
+  for (let phase = 'comparing'; ; phase = 'rechecking') {
     const isLast = performance.now() >= until;
     const results: CollectionResult[] = [];
     let areEqual = true;
     const pairs = await pairsOf(sides, options, signal);
+    const planned = pairs.map((pair) => plannedOf(pair, sides));
+    progress.plan(phase, planned);
     for (const pair of pairs) {
-      show(figuresOf(pairs, results));
-      const result = await compareCollection(sides, pair, signal, (read) =>
-        show(figuresOf(pairs, results, read)),
-      );
+      const result = await compareCollection(sides, pair, signal, (read) => progress.read(read));
+      progress.done();
       results.push(result);
       if (result.differences.length > 0) areEqual = false;
       if (!areEqual && !isLast) break;
@@ -212,6 +181,13 @@ async function compareUntilEqual(
     await sleep(PAUSE_MS, signal);
     signal.throwIfAborted();
   }
+}
+
+/** How much there is to compare of a collection: only ticklog servers say it of all at once. */
+function plannedOf({ name, a, b }: CollectionPair, { checksums }: Sides): ExpectedCollection {
+  const { count: documents, bytes } = a ?? b ?? {};
+  // What dumps come to, which are sent where there are no checksums, is another matter.
+  return { name, documents, bytes: checksums ? bytes : undefined };
 }
 
 /** By name, those that only one of them has as well. */
@@ -235,15 +211,19 @@ async function pairsOf(
 
 /** Mends what can be mended on B; false when there was nothing to do. */
 async function repair(
-  sides: Sides,
+  { sides, options, io }: Comparison,
   results: readonly CollectionResult[],
-  io: CliIo,
   signal: AbortSignal,
 ): Promise<boolean> {
   let mendedAny = false;
-  for (const { name, keys, type } of results) {
-    if (keys !== 'unknown' || type === undefined) continue;
-    const { mended, skipped } = await mendCollection(sides, { name, type }, signal);
+  const toMend = results.filter(({ keys, type }) => keys === 'unknown' && type !== undefined);
+  for (const [i, { name, type = 0 }] of toMend.entries()) {
+    const { mended, skipped } = await shown(
+      'repairing',
+      { toGo: toMend, i },
+      { options, io },
+      (tell) => mendCollection(sides, { name, type }, signal, tell),
+    );
     mendedAny ||= mended > 0;
     const left = skipped === 0 ? '' : `, ${skipped} had changed meanwhile or could not be written`;
     await printLines(io, [`${name}: mended ${counted(mended, 'document')} on B${left}`]);
@@ -251,16 +231,30 @@ async function repair(
   return mendedAny;
 }
 
+/** Does something to one of some collections, and shows meanwhile how far that is. */
+async function shown<T>(
+  phase: string,
+  { toGo, i }: { readonly toGo: readonly CollectionResult[]; readonly i: number },
+  { options, io }: Pick<Comparison, 'options' | 'io'>,
+  run: (tell: (read: ReadAmount) => void) => Promise<T>,
+): Promise<T> {
+  using progress = new VerifyProgress(io, options.progress);
+  const planned = toGo.map(({ name, count: documents }) => ({ name, documents }));
+  progress.plan(phase, planned, i);
+  return await run((read) => progress.read(read));
+}
+
 async function report(
-  { sides, database }: { readonly sides: Sides; readonly database: string },
+  comparison: Comparison,
   results: readonly CollectionResult[],
-  io: CliIo,
   signal: AbortSignal,
 ): Promise<number> {
+  const { sides, options, io } = comparison;
   if (!sides.checksums) note(io, 'one of the servers is of another kind: comparing key by key');
   const different: CollectionResult[] = [];
   const collections: object[] = [];
   let documents = 0;
+  const toSearch = results.filter(({ keys }) => keys === 'unknown');
   for (const result of results) {
     const { name, count, differences, keys } = result;
     documents += count;
@@ -271,7 +265,13 @@ async function report(
     }
     different.push(result);
     await printLines(io, [`${name}: DIFFERENT`, ...differences.map((each) => `  ${each}`)]);
-    const found = keys === 'unknown' ? await searchKeys(sides, { name, count }, signal) : keys;
+    const at = { toGo: toSearch, i: toSearch.indexOf(result) };
+    const found =
+      keys === 'unknown'
+        ? await shown('searching', at, comparison, (tell) =>
+            searchKeys(sides, { name, count }, signal, tell),
+          )
+        : keys;
     await printLines(
       io,
       found.map((each) => `  ${each}`),
@@ -279,7 +279,7 @@ async function report(
     collections.push({ name, equal: false, documents: count, differences, keys: found });
   }
   await printResult(io, {
-    ...{ database, a: sides.a.name, b: sides.b.name },
+    ...{ database: options.a.database, a: sides.a.name, b: sides.b.name },
     ...{ equal: different.length === 0, documents, collections },
   });
   const total = counted(results.length, 'collection');
@@ -303,8 +303,9 @@ async function searchKeys(
   sides: Sides,
   collection: Pick<CollectionResult, 'name' | 'count'>,
   signal: AbortSignal,
+  onRead: (amount: ReadAmount) => void,
 ): Promise<readonly string[]> {
-  const keys = await differingKeys(sides, collection, signal);
+  const keys = await differingKeys(sides, collection, signal, onRead);
   if (keys.length > 0) return keys;
   return ['no document differs now: is it being written to? --wait SECONDS may help'];
 }

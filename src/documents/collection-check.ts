@@ -1,3 +1,4 @@
+import { counted } from '../base/words.ts';
 import { isMarkerType, MarkerType } from '../model/marker.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
@@ -132,7 +133,7 @@ class CollectionWalk {
       if (named.length === NAMED_MAX) break;
     }
     const more = unmatched > named.length ? ', …' : '';
-    this.#add(`the journal lacks ${unmatched} documents: ${named.join(', ')}${more}`);
+    this.#add(`the journal lacks ${counted(unmatched, 'document')}: ${named.join(', ')}${more}`);
   }
 
   compareFigures(stats: CollectionStats): void {

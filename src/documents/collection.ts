@@ -1,3 +1,4 @@
+import { counted } from '../base/words.ts';
 import type { CollectionParameters, CollectionType, IndexDefinition } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
 import { isExcludedFromReplication, isSystemName } from '../model/names.ts';
@@ -170,7 +171,7 @@ export class Collection {
     if (this.#caps.every((cap) => cap.admits(bytes))) return;
     throw new ServiceError(
       'documentTooLarge',
-      `the document has ${bytes} bytes, more than the cap of collection '${this.name}' allows for all`,
+      `the document has ${counted(bytes, 'byte')}, more than the cap of collection '${this.name}' allows for all`,
     );
   }
 

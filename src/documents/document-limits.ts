@@ -1,3 +1,4 @@
+import { counted } from '../base/words.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { CutLine } from '../storage/block-writer.ts';
 import type { Collection } from './collection.ts';
@@ -26,7 +27,7 @@ export function assertAdmitted(
   if (bytes > documentMaxBytes) {
     throw new ServiceError(
       'documentTooLarge',
-      `the document has ${bytes} bytes, and none may have more than the ${documentMaxBytes} ` +
+      `the document has ${counted(bytes, 'byte')}, and none may have more than the ${documentMaxBytes} ` +
         'of --document.max-size',
     );
   }

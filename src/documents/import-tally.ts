@@ -1,3 +1,4 @@
+import { counted } from '../base/words.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { ImportDocument } from './import-parser.ts';
 
@@ -27,7 +28,7 @@ export class ImportTally {
     const inOrder = [...this.#details].sort((a, b) => a.position - b.position);
     const messages = inOrder.map(({ message }) => message);
     if (this.#withDetails && this.errors > messages.length) {
-      messages.push(`${this.errors - messages.length} more errors are not listed`);
+      messages.push(`${counted(this.errors - messages.length, 'more error')} not listed`);
     }
     return messages;
   }

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { counted } from '../base/words.ts';
 import { ServiceError } from '../model/errors.ts';
 import { Space, numberRange, primaryKeyDocument } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
@@ -196,7 +197,7 @@ class ImportRun {
     if (complete || transaction) {
       throw new ServiceError(
         'resourceLimit',
-        `an import with complete=true, or inside a transaction, has at most ${this.#transactionMaxBytes} bytes; ` +
+        `an import with complete=true, or inside a transaction, has at most ${counted(this.#transactionMaxBytes, 'byte')}; ` +
           'split it, or import without these',
       );
     }

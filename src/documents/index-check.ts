@@ -1,3 +1,4 @@
+import { counted } from '../base/words.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import type { Findings } from '../storage/findings.ts';
@@ -134,7 +135,8 @@ class CheckedCap implements CheckedIndex {
     // One that a leader of an earlier time had, or that is being filled; the next start does that.
     if (!ends || ends.filled !== undefined) return undefined;
     if (ends.newest !== last || newer !== 0n) return 'its list does not end where it says';
-    if (ends.bytes !== this.#bytes) return `it says ${ends.bytes} bytes instead of ${this.#bytes}`;
+    if (ends.bytes !== this.#bytes)
+      return `it says ${counted(ends.bytes, 'byte')} instead of ${this.#bytes}`;
     if (found.equals(this.#expected)) return undefined;
     return `its list has not the documents that there are: ${found.count} instead of ${this.#expected.count}`;
   }

@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { counted } from '../base/words.ts';
 import { ServiceError } from '../model/errors.ts';
 import { isValidKey } from '../model/names.ts';
 import type { Tick } from '../model/tick.ts';
@@ -187,13 +188,13 @@ export class StagedWrites implements DocumentWrites, IndexEntries {
     if (this.#staged.bytes + this.#bytes + bytes > this.#maxBytes) {
       throw new ServiceError(
         'resourceLimit',
-        `transaction ${this.#holder.id} can hold ${this.#maxBytes} bytes and no more; commit it in parts`,
+        `transaction ${this.#holder.id} can hold ${counted(this.#maxBytes, 'byte')} and no more; commit it in parts`,
       );
     }
     if (!this.#budget.fits(this.#bytes + bytes)) {
       throw new ServiceError(
         'resourceLimit',
-        `all open transactions together can hold ${this.#budget.limitBytes} bytes and no more; ` +
+        `all open transactions together can hold ${counted(this.#budget.limitBytes, 'byte')} and no more; ` +
           'try again when others have ended',
       );
     }

@@ -1,3 +1,4 @@
+import { counted } from '../base/words.ts';
 import type { Clock } from '../base/clock.ts';
 import { sleep } from '../base/sleep.ts';
 import { ServiceError } from '../model/errors.ts';
@@ -87,7 +88,7 @@ export class StreamTransactions {
     if (this.#running.size + this.#openingCount >= this.#options.maxOpen) {
       throw new ServiceError(
         'resourceLimit',
-        `there are ${this.#options.maxOpen} open transactions already; try again when some have ended`,
+        `no more than ${counted(this.#options.maxOpen, 'transaction')} may be open at a time; try again when some have ended`,
       );
     }
     this.#openingCount++;

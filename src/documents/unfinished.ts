@@ -1,3 +1,4 @@
+import { counted } from '../base/words.ts';
 import { ServiceError } from '../model/errors.ts';
 
 /** The bytes of a document whose end has not come yet. */
@@ -22,7 +23,7 @@ export class Unfinished {
     if (this.#bytes > this.#maxBytes) {
       throw new ServiceError(
         'documentTooLarge',
-        `a document of the body is larger than ${this.#maxBytes} bytes`,
+        `a document of the body is larger than ${counted(this.#maxBytes, 'byte')}`,
         { httpStatus: 413 },
       );
     }

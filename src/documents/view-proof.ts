@@ -1,6 +1,7 @@
 import { ByteBudget } from '../base/byte-budget.ts';
 import { type SpreadRange, SpreadRanges, spreadHash } from '../protocol/key-spread.ts';
 import type { Store } from '../storage/store.ts';
+import type { Work } from './collection-works.ts';
 import type { CollectionView, DocumentPointer } from './collection-view.ts';
 import { DocumentSums, documentDigest } from './document-sums.ts';
 import { Steps, liveDocuments } from './live-documents.ts';
@@ -15,6 +16,8 @@ export type DocumentState = readonly [key: string, rev: string, digest: number];
 /** What one pass over a collection may hold in memory of what it reads ahead, and how many run at a time. */
 const READ_AHEAD_BYTES = 4 * 1024 * 1024;
 const RUNNING_MAX = 8;
+/** Between two notes of how far a pass is. */
+const ENTRIES_PER_STEP = 256;
 
 /**
  * Finds out where two collections differ without their documents: sums of digests over parts of the
@@ -42,7 +45,15 @@ export class ViewProofs {
     const sums = new DocumentSums(parts.length);
     const release = await this.#memory.acquire(READ_AHEAD_BYTES, signal);
     try {
-      const accepts = (key: string): boolean => ranges.indexOf(spreadHash(key)) >= 0;
+      using work = beginSearch(view);
+      const { count, entries } = view.stats;
+      // All but the wanted ones may be old states of others: an entry is so much of a document.
+      const share = entries > count ? count / entries : 1;
+      let passed = 0;
+      const accepts = (key: string): boolean => {
+        if (++passed % ENTRIES_PER_STEP === 0) work.add(ENTRIES_PER_STEP * share);
+        return ranges.indexOf(spreadHash(key)) >= 0;
+      };
       const steps = new Steps(signal);
       for await (const documents of liveDocuments(this.#store, view, steps, accepts)) {
         for (const { key, rev, data } of documents) {
@@ -68,6 +79,7 @@ export class ViewProofs {
   ): AsyncGenerator<DocumentState, void, void> {
     const ranges = new SpreadRanges(parts);
     const steps = new Steps(signal);
+    using work = beginSearch(view);
     for await (const pointers of view.pointers()) {
       const wanted: DocumentPointer[] = [];
       for (const each of pointers) {
@@ -77,8 +89,14 @@ export class ViewProofs {
       for await (const { key, pointer, line } of linesOf(view, wanted)) {
         yield [key, pointer.rev, documentDigest(key, pointer.rev, dataOfLine(line))];
       }
+      work.add(pointers.length);
     }
   }
+}
+
+/** Says at the collection how far a pass is, to be disposed of at its end. */
+function beginSearch({ collection, stats }: CollectionView): Work {
+  return collection.works.begin({ kind: 'search', documentsExpected: stats.count });
 }
 
 async function* linesOf(

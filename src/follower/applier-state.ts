@@ -1,3 +1,4 @@
+import { counted } from '../base/words.ts';
 import type { ApplierConfig } from '../model/applier-config.ts';
 import type { SyncNumbers } from '../model/sync-numbers.ts';
 import type { Tick } from '../model/tick.ts';
@@ -89,7 +90,7 @@ export function withSync(document: ApplierStateDocument, sync: SyncView): Applie
   const { collections, collectionsDone, documents } = sync.figures;
   const message =
     `sync: ${sync.message} ` +
-    `(${collectionsDone} of ${collections} collections done, ${documents} documents copied)`;
+    `(${collectionsDone} of ${counted(collections, 'collection')} done, ${counted(documents, 'document')} copied)`;
   const progress = { time: wireTime(sync.messageAtMs), message, failedConnects: 0 };
   const since = wireTime(sync.sinceMs);
   const shown = { progress, phase: 'syncing', since, sync: sync.numbers };

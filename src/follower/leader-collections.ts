@@ -1,3 +1,4 @@
+import { counted } from '../base/words.ts';
 import type { Collection, Followed } from '../documents/collection.ts';
 import type { Database } from '../documents/database.ts';
 import { ServiceError } from '../model/errors.ts';
@@ -133,7 +134,7 @@ export class LeaderCollections {
     throw new ServiceError(
       'duplicateName',
       `the leader's collection '${wanted.name}', id ${wanted.cid}, finds another collection '${name}', ` +
-        `id ${cid}, with ${count} documents here, which is ` +
+        `id ${cid}, with ${counted(count, 'document')} here, which is ` +
         `${followed ? 'of another leader' : 'not of this leader'}; rename or drop that one and ` +
         'start the applier again, or sync, which replaces it',
     );

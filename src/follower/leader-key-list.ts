@@ -1,3 +1,4 @@
+import { counted } from '../base/words.ts';
 import { ServiceError, isServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import { parseJson, splitArray } from '../protocol/json-text.ts';
@@ -114,7 +115,7 @@ export class LeaderKeyList {
     if (list.length !== positions.length) {
       throw invalid(
         this.#client,
-        `${positions.length} documents were asked for, not ${list.length}`,
+        `asked for ${counted(positions.length, 'document')}, it sent ${list.length}`,
       );
     }
     return (splitArray(text) ?? []).map(({ start, end }) => text.slice(start, end));

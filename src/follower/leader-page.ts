@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { counted } from '../base/words.ts';
 import { ContentType, Header } from '../protocol/headers.ts';
 import { type PageRequest, pageSeal } from '../protocol/page-seal.ts';
 import { DamagedBody } from './classify.ts';
@@ -97,7 +98,9 @@ export function isVerified(answer: HttpAnswer): boolean {
   const sum = textHeader(answer, Header.crc32);
   if (sum === undefined) return false;
   if (Number(sum) === crc32(answer.body)) return true;
-  const cause = new DamagedBody(`${answer.body.length} bytes do not have the CRC32 ${sum}`);
+  const cause = new DamagedBody(
+    `${counted(answer.body.length, 'byte')} with another CRC32 than ${sum}`,
+  );
   throw new BadAnswer('the body fails its checksum', { cause });
 }
 

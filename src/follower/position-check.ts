@@ -1,3 +1,4 @@
+import { counted } from '../base/words.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Findings } from '../storage/findings.ts';
 import { Space, numberRange } from '../storage/keys.ts';
@@ -26,7 +27,7 @@ export async function checkPosition(
       missing.delete(`${tid} ${chunk}`);
     }
     if (missing.size > 0) {
-      findings.add(place, `${missing.size} staged parts of open transactions are missing`);
+      findings.add(place, `missing of open transactions: ${counted(missing.size, 'staged part')}`);
     }
   } catch (error) {
     if (!(error instanceof ServiceError)) throw error;

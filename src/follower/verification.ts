@@ -151,7 +151,7 @@ export class Verification {
     },
     signal: AbortSignal,
   ): Promise<VerifiedCollection> {
-    const { database, name, leaderCount, untilMs } = task;
+    const { database, name, leaderCount, untilMs, gauge } = task;
     for (;;) {
       signal.throwIfAborted();
       const own = database.byName(name);
@@ -166,6 +166,7 @@ export class Verification {
       if (result === 'only here' || performance.now() >= untilMs) {
         return { name, result, count, leaderCount: leaderCount ?? null };
       }
+      gauge.again();
       await sleep(PAUSE_MS, signal);
     }
   }
@@ -200,6 +201,7 @@ export class Verification {
       return { result: 'only on the leader', count: null };
     }
   }
+
   /** The checksum there, which takes a while: the leader is asked how far it is, too. */
   async #sumOnLeader(
     { client, name, gauge }: { client: LeaderClient; name: string; gauge: VerifyGauge },

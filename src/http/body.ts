@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { counted } from '../base/words.ts';
 import { type ErrorName, ServiceError } from '../model/errors.ts';
 import {
   DISCARD_MAX_BYTES,
@@ -87,9 +88,8 @@ export function dropRestOfBody(ctx: Exchange): void {
 
 /** The refusal of a body above `maxBytes`. */
 export function bodyTooLarge(maxBytes: number): ServiceError {
-  return new ServiceError('documentTooLarge', `the body is larger than ${maxBytes} bytes`, {
-    httpStatus: 413,
-  });
+  const detail = `the body is larger than ${counted(maxBytes, 'byte')}`;
+  return new ServiceError('documentTooLarge', detail, { httpStatus: 413 });
 }
 
 /** Nobody knows how long it will be: above the small size it is taken for as long as it may be. */

@@ -9,6 +9,7 @@ import {
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Server as TlsServer } from 'node:tls';
+import { counted } from '../base/words.ts';
 import { ServiceError } from '../model/errors.ts';
 import { errorBody } from '../protocol/error-body.ts';
 import { ContentType } from '../protocol/headers.ts';
@@ -170,7 +171,7 @@ export class Connections {
       return;
     }
     if ((req.url ?? '').length > this.#limits.maxUrlBytes) {
-      const detail = `the URL is longer than ${this.#limits.maxUrlBytes} bytes`;
+      const detail = `the URL is longer than ${counted(this.#limits.maxUrlBytes, 'byte')}`;
       this.#refuse(res, new ServiceError('urlTooLong', detail));
       return;
     }
@@ -238,7 +239,7 @@ function refusalOf(error: { code?: string }, limits: ConnectionLimits): ServiceE
     case 'HPE_HEADER_OVERFLOW':
       return new ServiceError(
         'headersTooLarge',
-        `request line and headers are larger than ${limits.maxHeaderBytes} bytes`,
+        `request line and headers are larger than ${counted(limits.maxHeaderBytes, 'byte')}`,
       );
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new ServiceError(

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
+import { counted } from '../base/words.ts';
 import type { SyncNumbers } from '../model/sync-numbers.ts';
 import type { VerifyNumbers } from '../model/verify-numbers.ts';
 import { ServiceError } from '../model/errors.ts';
@@ -114,7 +115,10 @@ export class Jobs {
   ): string {
     const { maxRunning } = this.#options;
     if (this.#running.size >= maxRunning) {
-      throw new ServiceError('resourceLimit', `there are ${maxRunning} requests running already`);
+      throw new ServiceError(
+        'resourceLimit',
+        `only ${counted(maxRunning, 'request')} may run at a time without anybody waiting`,
+      );
     }
     const id = (++this.#lastId).toString();
     const { isKept, owner, request } = wanted;

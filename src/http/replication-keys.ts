@@ -4,6 +4,7 @@ import { ServiceError } from '../model/errors.ts';
 import { parseJson } from '../protocol/json-text.ts';
 import { type Query, countParam, textParam } from '../protocol/params.ts';
 import { readText } from './body.ts';
+import { reportWorks } from './detached-request.ts';
 import { readKeys, readParts } from './key-parts.ts';
 import { answerJson } from './replication-answer.ts';
 import type { ReplicationCommands, ReplicationRequest } from './replication-dispatch.ts';
@@ -76,6 +77,7 @@ async function sendChunk(
       return;
     }
     case 'sums':
+      reportWorks(ctx, leader.keys.collection(database, id));
       answerJson(
         ctx,
         await leader.keys.sums(database, id, readParts(text), ctx.state.limits.deadline),
@@ -83,6 +85,7 @@ async function sendChunk(
       return;
     case 'states': {
       const { deadline } = ctx.state.limits;
+      reportWorks(ctx, leader.keys.collection(database, id));
       const states = leader.keys.states(database, id, readParts(text), deadline);
       await sendPieces(ctx, 200, arrayPieces(textsOf(states), deadline));
       return;

@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts';
 import { VerifyGauge } from '../follower/verify-gauge.ts';
 import type { Verification } from '../follower/verification.ts';
 import { reportOf } from './detached-request.ts';
@@ -14,7 +15,13 @@ const WAIT_MAX_SECONDS = 3600;
  * The command `verify`, an addition: compares a database with the leader that its applier is set to follow, while
  * the request waits.
  */
-export function verifyCommands(verification: Verification): ReplicationCommands {
+export function verifyCommands({
+  verification,
+  clock,
+}: {
+  readonly verification: Verification;
+  readonly clock: Clock;
+}): ReplicationCommands {
   return {
     verify: {
       methods: {
@@ -24,7 +31,7 @@ export function verifyCommands(verification: Verification): ReplicationCommands 
           const seconds = isTime ? Math.min(wait, WAIT_MAX_SECONDS) : WAIT_SECONDS;
           const { deadline } = ctx.state.limits;
           try {
-            const gauge = new VerifyGauge();
+            const gauge = new VerifyGauge({ clock });
             const report = reportOf(ctx.req);
             if (report) report.progress = () => ({ verify: gauge.numbers });
             const task = { waitMs: seconds * 1000, gauge };

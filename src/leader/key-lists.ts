@@ -139,6 +139,11 @@ export class KeyLists {
     return textsOf(list, chosen);
   }
 
+  /** Whose keys a list has. @throws ServiceError cursorNotFound (1600) */
+  collection(database: Database, id: string): Collection {
+    return this.#find(database, id).view.collection;
+  }
+
   /**
    * How many documents each part of the keys has, and the sum of their digests.
    * @param parts in rising order, apart from one another

@@ -2,10 +2,15 @@ import type { IndexDefinition } from './collection.ts';
 
 /** What goes once over all documents of a collection, and how far it has come. */
 export interface WorkNumbers {
-  readonly kind: 'checksum' | 'index';
+  /** `search`: it is found out in which documents another server differs. */
+  readonly kind: 'checksum' | 'index' | 'search';
   /** What is built, where that is one index. */
   readonly index?: IndexDefinition;
   readonly documentsDone: number;
   /** As of its beginning. */
   readonly documentsExpected: number;
+  /** Over the last seconds. */
+  readonly documentsPerSecond: number;
+  /** null where it cannot be known. */
+  readonly secondsLeft: number | null;
 }

@@ -1,5 +1,6 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { counted } from '../base/words.ts';
 import { ServiceError, isServiceError } from '../model/errors.ts';
 import { openIfThere } from './file-reading.ts';
 import { batchEntries, logRecords } from './log-records.ts';
@@ -30,7 +31,7 @@ export async function withTable<T>(
     try {
       const { size } = await file.stat();
       if (size !== table.size) {
-        throw new FileDamage(`it has ${size} bytes instead of ${table.size}`);
+        throw new FileDamage(`it has ${counted(size, 'byte')} instead of ${table.size}`);
       }
       return await use(await TableFile.open(file));
     } finally {

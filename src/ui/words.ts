@@ -1,6 +1,7 @@
 import type { SyncNumbers } from '../model/sync-numbers.ts';
 import type { VerifyNumbers } from '../model/verify-numbers.ts';
-import { clock, counted, duration, number, secondsBetween } from './format.ts';
+import type { WorkNumbers } from '../model/work-numbers.ts';
+import { clock, counted, duration, number, rounded, secondsBetween } from './format.ts';
 import type { ApplierStatus, ClientStatus, LogLine, LoggerStatus, WorkProgress } from './types.ts';
 
 /** How good or bad a state is. */
@@ -108,23 +109,38 @@ function syncWords(sync: SyncNumbers | undefined): string {
   return sync ? SYNC_STEPS[sync.phase] : SYNC_STEPS.copying;
 }
 
-/** How far a comparison is: the collection in work, where it is read, and how many are done. */
+/** How far a comparison is: the collection in work, where it is read, how much of all is done, and how long it takes. */
 export function verifyWords(verify: VerifyNumbers): string {
-  const { collection, collectionsDone, collectionsExpected } = verify;
+  const { phase, collection, collectionsDone, collectionsExpected } = verify;
   if (collectionsExpected === 0) return '';
-  const all = `${number(collectionsDone)} of ${counted(collectionsExpected, 'collection')} compared`;
+  const all =
+    `${number(collectionsDone)} of ${counted(collectionsExpected, 'collection')} and ` +
+    `${number(verify.documentsDone)} of ${counted(verify.documentsExpected, 'document')} ` +
+    `compared${paceWords(verify)}`;
   if (!collection) return `${all}.`;
   const { name, side, documentsDone, documentsExpected } = collection;
   const where = side === 'leader' ? 'on the leader' : 'here';
+  const again = phase === 'rechecking' ? ' again, as it differed' : '';
   if (documentsDone === null || documentsExpected === null)
-    return `${name} is read ${where}; ${all}.`;
+    return `${name} is read ${where}${again}; ${all}.`;
   const documents = `${number(documentsDone)} of ${counted(documentsExpected, 'document')}`;
-  return `${name}: ${documents} read ${where}; ${all}.`;
+  return `${name}: ${documents} read ${where}${again}; ${all}.`;
+}
+
+/** `, 1,200/s, about 2 min left`: what is known of it. */
+export function paceWords({
+  documentsPerSecond,
+  secondsLeft,
+}: Pick<WorkNumbers, 'documentsPerSecond' | 'secondsLeft'>): string {
+  if (documentsPerSecond === 0) return '';
+  const rate = `, ${rounded(documentsPerSecond)}/s`;
+  return secondsLeft === null ? rate : `${rate}, about ${duration(secondsLeft)} left`;
 }
 
 /** What goes over a collection. */
 export function workWords({ kind, collection: { name }, index }: WorkProgress): string {
   if (kind === 'checksum') return `Checksum of ${name}`;
+  if (kind === 'search') return `Search of ${name} for what differs`;
   const fields = index?.fields ? ` on ${index.fields.map(String).join(', ')}` : '';
   return `Index of ${name}${index ? ` (${index.type}${fields})` : ''}`;
 }
@@ -141,7 +157,7 @@ export function lagWords({ ticksBehind, secondsBehind }: ApplierStatus['state'])
   if (ticksBehind === 0) return 'none';
   const seconds =
     secondsBehind === undefined || secondsBehind === null ? '' : duration(secondsBehind);
-  const ticks = `${number(ticksBehind)} ticks`;
+  const ticks = counted(ticksBehind, 'tick');
   return seconds === '' ? ticks : `${seconds}, ${ticks}`;
 }
 

@@ -1,7 +1,7 @@
 import { byId, make, setList, setShown, setText } from './dom.ts';
-import { number, share } from './format.ts';
+import { counted, number, share } from './format.ts';
 import type { WorkProgress } from './types.ts';
-import { workWords } from './words.ts';
+import { paceWords, workWords } from './words.ts';
 
 /** Shows what goes over whole collections, whoever asked for it; nothing while nothing does. */
 export function showWorks(works: readonly WorkProgress[]): void {
@@ -17,12 +17,13 @@ export function showWorks(works: readonly WorkProgress[]): void {
         bar.setAttribute('aria-label', workWords(work));
         return make('div', 'work', make('span', '', workWords(work)), bar, make('span', 'num'));
       },
-      update: (row, { documentsDone, documentsExpected }) => {
+      update: (row, work) => {
+        const { documentsDone, documentsExpected } = work;
         const [, bar, text] = row.children;
         if (bar instanceof HTMLProgressElement)
           bar.value = share(documentsDone, documentsExpected) ?? 0;
-        const words = `${number(documentsDone)} of ${number(documentsExpected)} documents`;
-        if (text) setText(text, words);
+        const words = `${number(documentsDone)} of ${counted(documentsExpected, 'document')}`;
+        if (text) setText(text, `${words}${paceWords(work)}`);
       },
     },
   );

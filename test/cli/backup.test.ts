@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -7,6 +7,7 @@ import { type CliResult, runCli } from '../support/cli-run.ts';
 import {
   dumpedContents,
   dumpedDocuments,
+  dumpedLines,
   dumpedStructure,
   writeDump,
 } from '../support/dump-files.ts';
@@ -104,6 +105,13 @@ describe('dump, restore, dump', () => {
     await dump(second, 'b');
     expect((await dumpedDocuments(path('a'), 'Orders')).size).toBe(2985);
     expect((await dumpedDocuments(path('a'), 'links')).size).toBe(40);
+    const description: unknown = JSON.parse(await readFile(join(path('a'), 'dump.json'), 'utf8'));
+    const lines = (await dumpedLines(path('a'), 'Orders'))?.length;
+    expect(description).toMatchObject({
+      ticklog: {
+        collections: { Orders: { documents: 2985, lines }, empty: { documents: 0, lines: 0 } },
+      },
+    });
     await expectEqualDumps('a', 'b');
     const verified = await runCli(['verify', first.endpoint, second.endpoint]);
     expect(verified, verified.stdout).toMatchObject({ code: 0 });

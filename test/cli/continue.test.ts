@@ -83,8 +83,18 @@ describe('against a server that says what is written down', () => {
     server.next('GET dump', page([line('b3')]), page([line('c1')]));
     const { code, stdout, stderr } = await dump(['--continue']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toContain('goes on with the dump of tick 1000, of which 1 of 3 collections');
-    expect(stdout).toContain('dumped 3 collections: 5 lines,');
+    const bytes = 2 * 3 * (line('a1').length + 1);
+    expect(stdout).toContain(
+      'goes on with the dump of tick 1000, of which 1 of 3 collections is complete; ' +
+        `there are 3 lines, ${bytes / 2} bytes\n`,
+    );
+    expect(stdout).toContain(`'a' was complete before: 1 line, ${bytes / 6} bytes\n`);
+    expect(stdout).not.toMatch(/dump(?:ed|ing) 'a'/);
+    expect(stdout).toMatch(
+      new RegExp(
+        `dumped 3 collections: 5 lines, .* s; of that from before: 1 complete collection, 3 lines, ${bytes / 2} bytes\n$`,
+      ),
+    );
     expect(asked()).toEqual(['12 500 1000', '13 0 1000']);
     expect(server.seen('GET inventory')).toEqual([]);
     expect(server.seen('POST batch')).toEqual([]);
@@ -151,7 +161,10 @@ describe('against a server that says what is written down', () => {
   test('where nothing was interrupted it begins, and a dump that is complete is left as it is', async () => {
     serve('1000', ['a']);
     server.next('GET dump', page([line('a1')]));
-    expect(await dump(['--continue'])).toMatchObject({ code: 0 });
+    const first = await dump(['--continue']);
+    expect(first).toMatchObject({ code: 0 });
+    expect(first.stdout).toMatch(/' has no interrupted dump to go on with: this one begins\n/);
+    expect(first.stdout).not.toContain('from before');
     const requests = server.requests.length;
     const again = await dump(['--continue']);
     expect(again).toMatchObject({ code: 0 });
@@ -192,6 +205,15 @@ describe('against a server that says what is written down', () => {
     // What is to be replaced was asked when it was begun.
     const { code, stdout } = await runCli([...restore, '--continue']);
     expect(code).toBe(0);
+    const width = line('k1').length + 1;
+    expect(stdout).toContain(
+      'goes on with the restore that was interrupted, of which 1 of 2 collections is complete; ',
+    );
+    expect(stdout).toContain(`'a' was complete before: 5 lines, ${5 * width - 1} bytes\n`);
+    expect(stdout).not.toMatch(/restor(?:ed|ing) 'a'/);
+    expect(stdout).toMatch(
+      /; of that from before: 1 complete collection, [0-9]+ lines, [0-9]+ bytes\n/,
+    );
     expect(server.seen('PUT restore-collection')).toEqual([]);
     const rest = server.seen('PUT restore-data').map(({ body }) => body);
     // The last piece was on its way: nobody knows whether it was stored.
@@ -200,7 +222,35 @@ describe('against a server that says what is written down', () => {
     expect(stored.filter((each) => each !== '')).toEqual(all);
     expect(stdout).toContain('restored 2 collections: 65 lines,');
     expect((await readdir(dir.path)).filter((file) => file.includes('state'))).toEqual([]);
+    const again = await runCli([...restore, '--continue', '--yes']);
+    expect(again.stdout).toContain(
+      'there is no interrupted restore to go on with: this one begins\n',
+    );
+    expect(again.stdout).toContain("restored 'a': 5 lines");
   });
+
+  test.each(['restore-collection', 'restore-data'])(
+    'of a restore that was refused before anything was stored nothing stays: %s',
+    async (refused) => {
+      await writeDump(dir.path, [{ name: 'a', lines: [line('a')] }]);
+      server
+        .always('GET /_db/_system/_api/version', json({ server: 'arango', version: '1.4.3' }))
+        .always('PUT restore-collection', json({ result: true }))
+        .always(`PUT ${refused}`, refusal(403, 1004, 'read only'));
+      const at = ['--server.endpoint', server.endpoint, '--input-directory', dir.path];
+      const create = ['--create-collection', String(refused === 'restore-collection')];
+      const { code, stderr } = await runCli(['restore', '--yes', ...create, ...at]);
+      expect(code).toBe(1);
+      expect(stderr).toContain('read only');
+      expect(stderr).not.toContain('what was restored stays');
+      expect((await readdir(dir.path)).filter((file) => file.includes('state'))).toEqual([]);
+      // With the collection there is something.
+      server.always('PUT restore-collection', json({ result: true }));
+      server.always('PUT restore-data', refusal(403, 1004, 'read only'));
+      const some = await runCli(['restore', '--yes', ...at]);
+      expect(some.stderr).toContain('what was restored stays; to go on where it ended: add');
+    },
+  );
 
   test('a restore to a follower is told what it means', async () => {
     await writeDump(dir.path, [{ name: 'a', lines: [line('a')] }]);

@@ -74,6 +74,19 @@ describe('layouts', () => {
     expect(await read()).toMatchObject({ useEnvelope: false, views: ['things.view.json'] });
   });
 
+  test('of this program: how much there is, in documents or at least in lines', async () => {
+    const counted = async (count: object): Promise<number | undefined> => {
+      const description = { database: 'shop', ticklog: { collections: { orders: count } } };
+      await put({ [`${md5}.structure.json`]: structure('orders'), 'dump.json': description });
+      return (await read()).collections[0]?.documents;
+    };
+    expect(await counted({ documents: 5, lines: 7 })).toBe(5);
+    expect(await counted({ lines: 7 })).toBe(7);
+    expect(await counted({})).toBeUndefined();
+    await put({ 'dump.json': { database: 'shop' } });
+    expect((await read()).collections[0]?.documents).toBeUndefined();
+  });
+
   test('a cluster’s: structures without MD5, data with it', async () => {
     await put({ 'orders.structure.json': structure('orders'), [`${md5}.data.json.gz`]: '' });
     expect(await dataFiles()).toEqual([`${md5}.data.json.gz`]);

@@ -94,7 +94,7 @@ describe('what is asked for', () => {
     expect(await dumpedLines(dir.path, 'people')).toEqual(['a', 'b', 'c', 'd'].map((k) => line(k)));
     expect(stdout).toContain("dumped 'people': 4 lines,");
     expect(await readFile(join(dir.path, 'dump.json'), 'utf8')).toBe(
-      '{"database":"_system","lastTickAtDumpStart":"1000","useEnvelope":true}',
+      '{"database":"_system","lastTickAtDumpStart":"1000","useEnvelope":true,"ticklog":{"collections":{"people":{"lines":4}}}}',
     );
     expect(await readFile(join(dir.path, 'ENCRYPTION'), 'utf8')).toBe('none');
     expect(server.surprises).toEqual([]);

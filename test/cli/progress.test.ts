@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { ProgressDisplay, type ProgressFigures, Speed } from '../../src/cli/progress.ts';
+import { amountText, progressLine, resumedText } from '../../src/cli/progress-text.ts';
+import { ProgressDisplay, type ProgressFigures } from '../../src/cli/progress.ts';
 import { CollectingStream, closedPipe, runCli } from '../support/cli-run.ts';
 import { LeaderScript, json } from '../support/leader-script.ts';
 
@@ -58,24 +59,30 @@ test('on a terminal: a bar for all and one for each collection in work, gone at 
   expect(stderr.text).toContain(`  orders             ${'█'.repeat(12)}${'░'.repeat(12)}  50 %  `);
   display?.say('above');
   display?.[Symbol.dispose]();
-  expect(stderr.text).toContain('above\n');
+  // Nothing of a bar stays behind it.
+  expect(stderr.text).toContain('above\x1b[K\n');
   const { length } = stderr.text;
   vi.advanceTimersByTime(2000);
   display?.[Symbol.dispose]();
   expect(stderr.text).toHaveLength(length);
 });
 
+test('numbers of one are not those of several', () => {
+  const one = { documentsDone: 1, documentsExpected: 1, bytesDone: 1, bytesExpected: 1 };
+  const figures = { phase: 'dumping', collectionsDone: 1, collectionsExpected: 1, ...one };
+  expect(progressLine({ ...figures, inWork: [] })).toBe(
+    'dumping (100 %): 1 of 1 collection, 1 of 1 document, 1 B of 1 B',
+  );
+  expect(amountText({ documentsDone: 1, bytesDone: 0 })).toBe('1 document');
+  expect(amountText({ documentsDone: 0, bytesDone: 0 })).toBe('0 documents');
+  expect(resumedText({ collections: 2, documents: 1, bytes: 0 })).toBe(
+    'resumed from what was copied before: 2 collections, 1 document, 0 B',
+  );
+});
+
 test('nothing is shown that is not wanted', () => {
   const { io } = ioOf(true);
   expect(ProgressDisplay.start(io, false, () => FIGURES)).toBeUndefined();
-});
-
-test('speed is that of the last seconds', () => {
-  const speed = new Speed(10_000);
-  expect(speed.at(0, 0)).toBeUndefined();
-  expect(speed.at(100, 1000)).toBe(100);
-  for (let s = 2; s <= 20; s++) speed.at(100 + (s - 1) * 1000, s * 1000);
-  expect(speed.at(20_100, 21_000)).toBe(1000);
 });
 
 test.each([false, true])(
@@ -87,6 +94,7 @@ test.each([false, true])(
       ...{ phase: 'copying', collectionsDone: 2, collectionsExpected: 3 },
       ...{ documentsDone: 7, documentsExpected: 9, bytesDone: 70, bytesExpected: 90 },
       collections: [{ name: 'orders', status: 'copying', documentsDone: 1, bytesDone: 2 }],
+      resumedFrom: { collections: 1, documents: 1200, bytes: 5 * MIB },
     };
     server
       .always('GET applier-state', json({ state: { running: false, phase: 'syncing', sync } }))
@@ -102,6 +110,8 @@ test.each([false, true])(
     );
     expect(stderr).toContain(isErrTty ? '  77 %  ' : 'ticklog: copying (77 %): 2 of 3 collections');
     expect(stderr).toContain('orders');
+    const resumed = 'resumed from what was copied before: 1 collection, 1.20 k documents, 5.00 MiB';
+    expect(stderr.split(isErrTty ? resumed : `ticklog: ${resumed}\n`)).toHaveLength(2);
   },
   15_000,
 );

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { fileBaseOf } from '../../src/cli/dump-layout.ts';
-import { type CliRunOptions, runCli } from '../support/cli-run.ts';
+import { deferred } from '../../src/base/deferred.ts';
+import { type CliRunOptions, CollectingStream, runCli } from '../support/cli-run.ts';
 import { writeDump } from '../support/dump-files.ts';
 import { json, LeaderScript, refusal, type ScriptRequest } from '../support/leader-script.ts';
 import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
@@ -349,4 +350,26 @@ test('an encrypted dump is refused before anyone is asked', async () => {
   expect(code).toBe(1);
   expect(stderr).toMatch(/is encrypted \(aes-256-ctr\)/);
   expect(server.requests).toEqual([]);
+});
+
+test.each([
+  ['documents, where the dump counts them', { documents: 4, lines: 9 }, '1 of 4 documents, '],
+  ['nothing, where it does not', undefined, '1 document, '],
+])('on a terminal is shown how much there is to restore: %s', async (_, count, words) => {
+  const line = (key: string): string =>
+    `{"type":2300,"key":"${key}","rev":"1","data":{"_key":"${key}"}}`;
+  const lines = ['a', 'b', 'c', 'd'].map((key) => line(key.repeat(600)));
+  const ticklog = count ? { ticklog: { collections: { c: count } } } : {};
+  await writeDump(dir.path, [{ name: 'c', lines }], { database: 'shop', ...ticklog });
+  const gate = deferred<undefined>();
+  const done = json({ result: true });
+  server.next('PUT restore-data', done, async () => {
+    await gate.promise;
+    return done;
+  });
+  const stderr = new CollectingStream();
+  const running = restore(['--batch-size', '1k'], { isErrTty: true, stderr });
+  await vi.waitFor(() => expect(stderr.text).toContain(words), 10_000);
+  gate.resolve(undefined);
+  expect(await running).toMatchObject({ code: 0 });
 });

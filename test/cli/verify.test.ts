@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { deferred } from '../../src/base/deferred.ts';
+import { VerifyProgress } from '../../src/cli/verify-progress.ts';
 import { CollectingStream, runCli } from '../support/cli-run.ts';
 import {
   command,
@@ -12,6 +13,7 @@ import {
 interface Collection {
   readonly lines: readonly string[];
   readonly count?: number;
+  readonly bytes?: number;
   readonly checksum?: unknown;
   readonly parameters?: object;
   readonly indexes?: readonly object[];
@@ -38,10 +40,10 @@ function scriptOf({ collections, isTicklog = false, serverId = '17' }: Scene): S
     [`GET ${command('inventory')}`]: () => ({
       body: {
         collections: Object.entries(collections).map(
-          ([name, { parameters, indexes = [], count }], i) => ({
+          ([name, { parameters, indexes = [], count, bytes }], i) => ({
             parameters: { name, type: 2, cid: `${100 + i}`, ...parameters },
             indexes,
-            ...(isTicklog && count !== undefined ? { ticklog: { count } } : {}),
+            ...(isTicklog && count !== undefined ? { ticklog: { count, bytes } } : {}),
           }),
         ),
         state: { running: true, lastLogTick: '900' },
@@ -250,27 +252,117 @@ test('--database and --include-system-collections reach both servers', async () 
   }
 });
 
-test('how many documents of a large collection are compared is shown while both sum them up', async () => {
+const WORKS = '/_db/_system/_api/collection/c';
+
+test('how much of a large collection is compared, and how fast, is shown while both sum it up', async () => {
   const gate = deferred<undefined>();
-  const scene = { isTicklog: true, collections: { c: { lines: [], count: 400 } } };
-  const path = '/_db/_system/_api/collection/c';
-  const summing = (documentsDone: number): Script => ({
-    [`GET ${path}/checksum`]: async () => {
+  const scene = {
+    isTicklog: true,
+    collections: {
+      c: { lines: [], count: 400, bytes: 4096 },
+      d: { lines: [], count: 600, bytes: 4096, checksum: 1 },
+    },
+  };
+  const summing = (done: () => number): Script => ({
+    [`GET ${WORKS}/checksum`]: async () => {
       await gate.promise;
       return { body: { checksum: 5 } };
     },
-    [`GET ${path}/works`]: () => ({
-      body: { works: [{ kind: 'checksum', documentsDone, documentsExpected: 400 }] },
+    [`GET ${WORKS}/works`]: () => ({
+      body: { works: [{ kind: 'checksum', documentsDone: done(), documentsExpected: 400 }] },
     }),
   });
-  await using a = await startScriptedServer({ ...scriptOf(scene), ...summing(300) });
+  await using a = await startScriptedServer({ ...scriptOf(scene), ...summing(() => 300) });
+  let onB = 0;
   await using b = await startScriptedServer({
-    ...{ ...scriptOf({ ...scene, serverId: '18' }), ...summing(200) },
+    ...{ ...scriptOf({ ...scene, serverId: '18' }), ...summing(() => Math.min(200, (onB += 100))) },
   });
   const stderr = new CollectingStream();
   const running = runCli(['verify', a.endpoint, b.endpoint], { isErrTty: true, stderr });
-  // The one that is slower counts.
-  await vi.waitFor(() => expect(stderr.text).toContain('200 of 400 documents'), 10_000);
+  // The one that is slower counts, of a collection and of all.
+  await vi.waitFor(() => expect(stderr.text).toContain('200 of 1.00 k documents'), 10_000);
+  expect(stderr.text).toContain(' 25 %  ');
+  expect(stderr.text).toMatch(/[0-9]+ m?s left, [0-9.]+ (?:B|KiB)\/s, [0-9.]+\/s, 200 of 1\.00 k/);
+  expect(stderr.text).toContain('200 of 400 documents, 2.00 KiB of 4.00 KiB');
+  expect(stderr.text).toContain('2.00 KiB of 8.00 KiB, 0/2 collections');
   gate.resolve(undefined);
   expect(await running).toMatchObject({ code: 0 });
+});
+
+test('how much is looked at is shown while it is searched for what differs', async () => {
+  const gate = deferred<undefined>();
+  const scene = { isTicklog: true, collections: { c: { lines: [], count: 400 } } };
+  const keys = command('keys');
+  const searching = (checksum: number, documentsDone: number): Script => ({
+    [`GET ${WORKS}/checksum`]: () => ({ body: { checksum } }),
+    [`GET ${WORKS}/works`]: () => ({
+      body: { works: [{ kind: 'search', documentsDone, documentsExpected: 400 }] },
+    }),
+    [`POST ${keys}`]: () => ({ body: { id: '9', count: 400 } }),
+    [`DELETE ${keys}/9`]: () => ({ body: {} }),
+    [`PUT ${keys}/9`]: async ({ query }) => {
+      await gate.promise;
+      if (query.get('type') === 'states') return { body: [['k', String(checksum), checksum]] };
+      return { body: [[400, checksum], ...Array.from({ length: 15 }, () => [0, 0])] };
+    },
+  });
+  await using a = await startScriptedServer({ ...scriptOf(scene), ...searching(1, 300) });
+  await using b = await startScriptedServer({
+    ...{ ...scriptOf({ ...scene, serverId: '18' }), ...searching(2, 100) },
+  });
+  const stderr = new CollectingStream();
+  const running = runCli(['verify', a.endpoint, b.endpoint], { isErrTty: true, stderr });
+  await vi.waitFor(() => expect(stderr.text).toMatch(/searching .* 25 %/), 10_000);
+  expect(stderr.text).toContain('100 of 400 documents');
+  gate.resolve(undefined);
+  const { code, stdout } = await running;
+  expect(code).toBe(3);
+  expect(stdout).toContain('  key k: revisions differ: 1 on A, 2 on B\n');
+});
+
+test('how many documents are read is shown where servers are compared by their dumps', async () => {
+  const gate = deferred<undefined>();
+  const lines = ['x', 'y', 'z', 'w'].map((key) => doc(key, '1', '1'));
+  const slow = (scene: Scene): Script => {
+    const script = scriptOf(scene);
+    const path = `GET ${command('dump')}`;
+    const pages = script[path];
+    return {
+      ...script,
+      [path]: async (request) => {
+        if (request.query.get('from') === '2') await gate.promise;
+        return pages?.(request) ?? { status: 204 };
+      },
+    };
+  };
+  const scene = { collections: { c: { lines } } };
+  await using a = await startScriptedServer(slow(scene));
+  await using b = await startScriptedServer(slow({ ...scene, serverId: '18' }));
+  const stderr = new CollectingStream();
+  const running = runCli(['verify', a.endpoint, b.endpoint], { isErrTty: true, stderr });
+  await vi.waitFor(() => expect(stderr.text).toContain('2 of 4 documents, '), 10_000);
+  gate.resolve(undefined);
+  expect(await running).toMatchObject({ code: 0 });
+});
+
+test('on no terminal a line tells it every few seconds', () => {
+  vi.useFakeTimers();
+  try {
+    const stderr = new CollectingStream();
+    const io = { stdout: new CollectingStream(), stderr, isTty: false, isErrTty: false };
+    using progress = new VerifyProgress({ ...io, useColor: false, isJson: false }, true);
+    const MIB = 1024 * 1024;
+    progress.plan('comparing', [
+      { name: 'c', documents: 1000, bytes: 10 * MIB },
+      { name: 'd', documents: 3000, bytes: 30 * MIB },
+    ]);
+    progress.read({ documentsDone: 500, documentsExpected: 1000 });
+    vi.advanceTimersByTime(5000);
+    expect(stderr.text).toBe(
+      'ticklog: comparing (12 %): 35 s left, 1.00 MiB/s, 100/s, 0 of 2 collections, 500 of 4.00 k ' +
+        'documents, 5.00 MiB of 40.0 MiB; in work: c (50 %)\n',
+    );
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -259,7 +259,7 @@ test('of requests that nobody waits for --server.max-jobs run at a time', async 
   expect(first.status).toBe(202);
   const another = detached(post('/_api/document/c', '[]'));
   const { status, text } = await ask(server, [another]);
-  expect([status, text]).toEqual([400, expect.stringContaining('there are 1 requests running')]);
+  expect([status, text]).toEqual([400, expect.stringContaining('only 1 request may run')]);
   // Ends the first.
   expect((await ask(server, [post(DOCUMENTS, '{"_key":"a"}')])).status).toBe(202);
   await vi.waitFor(async () => {

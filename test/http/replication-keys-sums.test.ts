@@ -1,5 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Collection } from '../../src/documents/collection.ts';
+import type { Work } from '../../src/documents/collection-works.ts';
+import { DocumentSums } from '../../src/documents/document-sums.ts';
 import { spreadHash } from '../../src/protocol/key-spread.ts';
 import { type Answer, type LeaderServer, openLeaderServer } from '../support/leader-server.ts';
 
@@ -39,6 +41,35 @@ async function insert(count: number): Promise<void> {
 }
 
 describe('sums of parts of a collection', () => {
+  test('say at the collection how many documents they have gone over', async () => {
+    await insert(2000);
+    // Old states are gone over, too.
+    for (let i = 0; i < 500; i++) {
+      await server.documents.replace(server.database, people, `k${i}`, `{"n":-1}`);
+    }
+    const id = await open();
+    const seen: number[] = [];
+    vi.spyOn(DocumentSums.prototype, 'add').mockImplementation(() => {
+      const [work] = people.works.numbers;
+      expect(work).toMatchObject({ kind: 'search', documentsExpected: 2000 });
+      seen.push(work?.documentsDone ?? -1);
+    });
+    for (const end of [2 ** 32, 2 ** 28]) {
+      seen.length = 0;
+      await sums(id, { ranges: [[0, end]] });
+      expect(seen.at(-1)).toBeGreaterThan(1500);
+      expect(seen.at(-1)).toBeLessThan(2000);
+      expect(seen).toEqual([...seen].sort((a, b) => a - b));
+      expect(people.works.numbers).toEqual([]);
+    }
+    vi.restoreAllMocks();
+    const begun = vi.spyOn(people.works, 'begin');
+    await states(id);
+    const work = begun.mock.results[0]?.value as Work;
+    expect(work.numbers).toMatchObject({ kind: 'search', documentsDone: 2000, secondsLeft: 0 });
+    expect(people.works.numbers).toEqual([]);
+  });
+
   test('add up to all of it, and each is that of the documents of its part', async () => {
     await insert(300);
     const id = await open();

@@ -3,6 +3,8 @@ import { watched } from '../../src/base/watch.ts';
 import { deferred } from '../../src/base/deferred.ts';
 import type { Collection } from '../../src/documents/collection.ts';
 import { DocumentSums } from '../../src/documents/document-sums.ts';
+import type { CollectionView } from '../../src/documents/collection-view.ts';
+import { ViewProofs } from '../../src/documents/view-proof.ts';
 import type { WorkNumbers } from '../../src/model/work-numbers.ts';
 import { RunningServers } from '../support/running-servers.ts';
 import { type TestServer, openTestServer } from '../support/http-server.ts';
@@ -62,7 +64,12 @@ describe('what goes over a whole collection', () => {
       index: { type: 'hash', fields: ['n'] },
     });
     expect(work?.documentsDone).toBeLessThan(COUNT);
-    expect(await read('/_api/collection/c/works')).toEqual([work]);
+    expect(work?.documentsPerSecond).toBeGreaterThan(0);
+    expect(work?.secondsLeft).toBeGreaterThanOrEqual(0);
+    const { documentsDone } = work ?? {};
+    expect(await read('/_api/collection/c/works')).toMatchObject([
+      { kind: 'index', documentsDone },
+    ]);
     release();
     await vi.waitFor(async () => {
       const { json } = await server.request('GET', `/_api/job/${id}/progress`);
@@ -125,5 +132,40 @@ describe('the overview', () => {
     seen.length = 0;
     await look();
     expect(seen).toEqual([]);
+  });
+});
+
+describe('the job of a search for what differs', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  test.each(['sums', 'states'] as const)('shows how far it is: %s', async (type) => {
+    await using servers = await RunningServers.open();
+    const server = await servers.start('one');
+    await server.send('POST', '/_api/collection', { name: 'c' });
+    const keys = '/_api/replication/keys';
+    const { id } = await server.send('POST', `${keys}?collection=c`);
+    const gate = deferred<undefined>();
+    const search = async ({ collection }: CollectionView): Promise<[]> => {
+      using work = collection.works.begin({ kind: 'search', documentsExpected: COUNT });
+      work.add(7);
+      await gate.promise;
+      return [];
+    };
+    vi.spyOn(ViewProofs.prototype, 'sums').mockImplementation(search);
+    vi.spyOn(ViewProofs.prototype, 'states').mockImplementation(async function* (view) {
+      yield* await search(view);
+    });
+    const accepted = await fetch(`${server.url}${keys}/${String(id)}?type=${type}`, {
+      ...{ method: 'PUT', body: JSON.stringify({ ranges: [[0, 2 ** 32]] }) },
+      headers: { 'x-arango-async': 'store' },
+    });
+    const job = accepted.headers.get('x-arango-async-id') ?? '';
+    await vi.waitFor(async () => {
+      const { works } = await server.send('GET', `/_api/job/${job}/progress`);
+      expect(works).toMatchObject([{ kind: 'search', documentsDone: 7, documentsExpected: COUNT }]);
+    }, 10_000);
+    gate.resolve(undefined);
   });
 });

@@ -128,7 +128,9 @@ describe('a name that the follower has given to a collection of its own', () => 
       await follower.api.startApplier();
       const { errorNum, errorMessage } = await follower.stopped();
       expect(errorNum).toBe(1207);
-      expect(errorMessage).toContain(`another collection 'orders', id ${own}, with 1 documents`);
+      expect(errorMessage).toContain(
+        `another collection 'orders', id ${own}, with 1 document here,`,
+      );
       expect(errorMessage).toContain('rename or drop');
       expect(await follower.api.count('orders')).toBe(1);
       await follower.rename('orders', 'own');

@@ -255,7 +255,7 @@ describe('a sync that somebody asked for', () => {
       progress: {
         message:
           "sync: fetching leader collection dump for collection 'nine', id 9, type 2, batch 1 " +
-          '(0 of 1 collections done, 0 documents copied)',
+          '(0 of 1 collection done, 0 documents copied)',
       },
     });
     const started = await server.request('PUT', `${API}/applier-start`);

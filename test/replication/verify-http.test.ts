@@ -100,8 +100,9 @@ describe('verify over HTTP', () => {
       expect(await progress()).toMatchObject({
         sync: null,
         verify: {
-          ...{ collectionsDone: 0, collectionsExpected: 2 },
-          ...{ documentsDone: 0, documentsExpected: 500 },
+          ...{ phase: 'comparing', collectionsDone: 0, collectionsExpected: 2 },
+          // Four of five on one of two sides.
+          ...{ documentsDone: 200, documentsExpected: 500 },
           collection: {
             name: 'people',
             side: 'leader',
@@ -116,6 +117,28 @@ describe('verify over HTTP', () => {
     await vi.waitFor(async () => {
       expect(await progress()).toMatchObject({ done: true, verify: null });
     }, 20_000);
+    expect(await follower.send('PUT', `/_api/job/${id}`)).toMatchObject({ equal: true });
+  });
+
+  test('says meanwhile that it compares again what differs so far', async () => {
+    const { leader, follower } = await pair();
+    const { endpoint } = leader;
+    await follower.send('PUT', '/_api/replication/make-follower', { endpoint });
+    await follower.send('PUT', '/_api/replication/applier-stop');
+    await leader.send('POST', '/_api/document?collection=people', { _key: 'late' });
+    const accepted = await fetch(`${follower.url}${VERIFY}`, {
+      ...{ method: 'PUT', body: '{"wait":30}' },
+      headers: { 'x-arango-async': 'store' },
+    });
+    const id = accepted.headers.get('x-arango-async-id') ?? '';
+    const progress = (): Promise<unknown> => follower.send('GET', `/_api/job/${id}/progress`);
+    await vi.waitFor(async () => {
+      expect(await progress()).toMatchObject({
+        verify: { phase: 'rechecking', collectionsDone: 0, collectionsExpected: 2 },
+      });
+    }, 10_000);
+    await follower.send('PUT', '/_api/replication/applier-start');
+    await vi.waitFor(async () => expect(await progress()).toMatchObject({ done: true }), 20_000);
     expect(await follower.send('PUT', `/_api/job/${id}`)).toMatchObject({ equal: true });
   });
 

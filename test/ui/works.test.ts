@@ -37,8 +37,12 @@ describe.skipIf(chromiumPath === undefined)('what takes long', { timeout: 90_000
       {
         ...{ kind: 'index', collection, documentsDone: 4_210_000, documentsExpected: 12_000_000 },
         index: { id: '9', type: 'hash', unique: false, fields: ['station', 'takenAt'] },
+        ...{ documentsPerSecond: 61_000, secondsLeft: 127.7 },
       },
-      { kind: 'checksum', collection, documentsDone: 0, documentsExpected: 12_000_000 },
+      {
+        ...{ kind: 'search', collection, documentsDone: 0, documentsExpected: 12_000_000 },
+        ...{ documentsPerSecond: 0, secondsLeft: null },
+      },
     ];
     await changed(page, '**/_admin/overview', (body) => ({ ...body, works }));
     let isDone = false;
@@ -50,8 +54,9 @@ describe.skipIf(chromiumPath === undefined)('what takes long', { timeout: 90_000
     await changed(page, '**/_api/job/*/progress', (body) => ({
       ...body,
       verify: {
-        ...{ collectionsDone: 3, collectionsExpected: 40 },
+        ...{ phase: 'comparing', collectionsDone: 3, collectionsExpected: 40 },
         ...{ documentsDone: 1_000_000, documentsExpected: 14_000_000 },
+        ...{ documentsPerSecond: 80_000, secondsLeft: 162.5 },
         collection: {
           ...{ name: 'people', side: 'here' },
           ...{ documentsDone: 812_345, documentsExpected: 12_000_000 },
@@ -61,13 +66,25 @@ describe.skipIf(chromiumPath === undefined)('what takes long', { timeout: 90_000
     await openPage(page, follower);
     await headline(page).getByText('In step with the leader').waitFor();
     await page.locator('#works').getByText('(hash on station, takenAt)').waitFor();
+    const row = page.locator('#works .work').filter({ hasText: 'hash on station' });
+    await row
+      .getByText('4,210,000 of 12,000,000 documents, 61,000/s, about 2 min 8 s left')
+      .waitFor();
+    await page.locator('#works').getByText('for what differs').waitFor();
     const [first] = await page.locator('#works progress').all();
     expect(await first?.getAttribute('value')).toMatch(/^0\.35/);
     await page.getByRole('button', { name: 'Verify' }).click();
     await page
       .locator('#activity')
-      .getByText('people: 812,345 of 12,000,000 documents read here; 3 of 40 collections compared.')
+      .getByText(
+        'people: 812,345 of 12,000,000 documents read here; 3 of 40 collections and ' +
+          '1,000,000 of 14,000,000 documents compared, 80,000/s, about 2 min 43 s left.',
+      )
       .waitFor();
+    // Nothing of a row is cut off.
+    const cutOff =
+      "(rows => rows.scrollWidth - rows.clientWidth)(document.getElementById('works-rows'))";
+    expect(await page.evaluate(cutOff)).toBe(0);
     await browser.picture(page, 'works');
     await page.setViewportSize({ width: 390, height: 844 });
     expect(await overflow(page)).toBe(0);

@@ -114,6 +114,7 @@ describe('words for lags, places and entries', () => {
     expect(lag(0, 0)).toBe('none');
     expect(lag(1234, 61)).toBe('1 min 1 s, 1,234 ticks');
     expect(lag(7, null)).toBe('7 ticks');
+    expect(lag(1, null)).toBe('1 tick');
     expect(lag(null, null)).toBe('unknown while the leader does not answer');
     expect(lagWords(ALONE.state)).toBe('not following');
   });
@@ -122,21 +123,32 @@ describe('words for lags, places and entries', () => {
     const verify = {
       ...{ collectionsDone: 1, collectionsExpected: 4, collection: null },
       ...{ documentsDone: 0, documentsExpected: 50_000 },
+      ...{ phase: 'comparing' as const, documentsPerSecond: 0, secondsLeft: null },
     };
+    const all = '1 of 4 collections and 0 of 50,000 documents compared';
     expect(verifyWords({ ...verify, collectionsExpected: 0 })).toBe('');
-    expect(verifyWords(verify)).toBe('1 of 4 collections compared.');
+    expect(verifyWords(verify)).toBe(`${all}.`);
     const people = { name: 'people', documentsDone: null, documentsExpected: null };
     expect(verifyWords({ ...verify, collection: { ...people, side: 'leader' } })).toBe(
-      'people is read on the leader; 1 of 4 collections compared.',
+      `people is read on the leader; ${all}.`,
     );
     const read = { ...people, documentsDone: 12_000, documentsExpected: 50_000 };
-    expect(verifyWords({ ...verify, collection: { ...read, side: 'here' } })).toBe(
-      'people: 12,000 of 50,000 documents read here; 1 of 4 collections compared.',
+    const here = { ...verify, collection: { ...read, side: 'here' as const } };
+    expect(verifyWords(here)).toBe(`people: 12,000 of 50,000 documents read here; ${all}.`);
+    const fast = { ...here, documentsPerSecond: 1234.5, secondsLeft: 40.5 };
+    expect(verifyWords({ ...fast, phase: 'rechecking' })).toBe(
+      'people: 12,000 of 50,000 documents read here again, as it differed; ' +
+        `${all}, 1,235/s, about 41 s left.`,
     );
+    expect(verifyWords({ ...fast, secondsLeft: null })).toMatch(/, 1,235\/s\.$/);
   });
 
   test('name what goes over a collection', () => {
-    const work = { collection: { id: '7', name: 'c' }, documentsDone: 1, documentsExpected: 2 };
+    const work = {
+      ...{ collection: { id: '7', name: 'c' }, documentsDone: 1, documentsExpected: 2 },
+      ...{ documentsPerSecond: 0, secondsLeft: null },
+    };
+    expect(workWords({ ...work, kind: 'search' })).toBe('Search of c for what differs');
     expect(workWords({ ...work, kind: 'checksum' })).toBe('Checksum of c');
     expect(workWords({ ...work, kind: 'index' })).toBe('Index of c');
     const index = { id: '9', type: 'hash', unique: false, fields: ['a', 'b'] };
