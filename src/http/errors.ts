@@ -1,6 +1,6 @@
 import { InvariantError } from '../base/assert.ts';
 import type { Logger } from '../base/logger.ts';
-import { type ErrorName, ServiceError } from '../model/errors.ts';
+import { type ErrorName, ServiceError, isServiceError } from '../model/errors.ts';
 import { errorBody } from '../protocol/error-body.ts';
 import { ClientGoneError } from './body.ts';
 import { ContentType, Header } from '../protocol/headers.ts';
@@ -49,7 +49,9 @@ export class ErrorAnswers {
     }
     const error = this.#serviceError(thrown);
     if (error.kind === 'storageDamaged') this.#noteDamage(error);
-    if (error.httpStatus >= 500 && !EXPECTED.has(error.kind)) this.#logRequest(ctx, error, thrown);
+    const faultStatus = faultStatusOf(error);
+    if (faultStatus !== error.httpStatus) ctx.state.countedStatus = faultStatus;
+    if (faultStatus >= 500 && !EXPECTED.has(error.kind)) this.#logRequest(ctx, error, thrown);
     if (ctx.headerSent) {
       // Half an answer is out: the client must see that it is broken off.
       ctx.respond = false;
@@ -103,6 +105,14 @@ export class ErrorAnswers {
       'a request failed',
     );
   }
+}
+
+/**
+ * The status that tells whose fault an error is: its own, or that of the same error before it was given the 500
+ * that the contract has for nearly everything in some places (1.6).
+ */
+function faultStatusOf({ kind, httpStatus, cause }: ServiceError): number {
+  return httpStatus === 500 && isServiceError(cause, kind) ? cause.httpStatus : httpStatus;
 }
 
 /** What LevelDB itself says of what it reads. */
