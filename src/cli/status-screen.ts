@@ -2,14 +2,11 @@ import { versionTitle } from './server-version.ts';
 import type { CliIo } from './io.ts';
 import { numberAt, textAt } from './json.ts';
 import { type Look, type Paint, paintFor } from './paint.ts';
-import type {
-  ApplierReport,
-  ClientReport,
-  FollowerReport,
-  LoggerReport,
-  LogReport,
-  StatusReport,
-} from './status-report.ts';
+import { splitMessage } from '../model/error-words.ts';
+import { spanWords } from '../model/write-rate.ts';
+import type { ApplierReport, FollowerReport } from './applier-report.ts';
+import type { ClientReport, LoggerReport, LogReport } from './log-report.ts';
+import type { StatusReport } from './status-report.ts';
 import { syncLine } from './sync-figures.ts';
 import {
   alignedColumns,
@@ -23,6 +20,8 @@ import { counted } from './words.ts';
 
 /** Clients of the log that get a line. */
 const CLIENTS_SHOWN = 8;
+/** Characters of an entry that an error is about. */
+const ENTRY_SHOWN = 200;
 const LABEL_WIDTH = 9;
 /** Behind, keeps. */
 const RIGHT: ReadonlySet<number> = new Set([1, 2, 3]);
@@ -135,10 +134,11 @@ function logLines(log: LogReport, paint: Paint): string[] {
   ];
 }
 
-function reachLines({ eventsPerSecond, reachesBackSeconds }: LogReport): string[] {
-  if (eventsPerSecond === null) return [];
-  if (eventsPerSecond === 0) return ['nothing is being written at the moment'];
-  const written = `${rateText(eventsPerSecond)} written`;
+function reachLines({ eventsPerSecond, measuredSeconds, reachesBackSeconds }: LogReport): string[] {
+  if (eventsPerSecond === null || measuredSeconds === null) return [];
+  const span = spanWords(measuredSeconds);
+  if (eventsPerSecond === 0) return [`nothing written ${span}`];
+  const written = `${rateText(eventsPerSecond)} written ${span}`;
   if (reachesBackSeconds === null) return [written];
   return [`${written}: at this rate it reaches back ${durationText(reachesBackSeconds)}`];
 }
@@ -176,7 +176,7 @@ function applierLines(applier: ApplierReport, paint: Paint, nowMs: number): stri
   const isTold = running && message !== null && phase !== 'tailing';
   return [
     `${paint(look, words)}${when}`,
-    ...(why === null ? [] : [`because: ${why}`]),
+    ...(why === null ? [] : [`because: ${splitMessage(why).text}`]),
     positionLine(applier),
     ...followingLines(applier),
     ...(isTold ? [message] : []),
@@ -234,18 +234,25 @@ function syncLines(sync: unknown): string[] {
 
 function problemLines({ problems }: Pick<StatusReport, 'problems'>, paint: Paint): string[] {
   if (problems.length === 0) return ['none'];
-  return problems.flatMap(({ what, message, errorNum, since, cure }) => {
+  return problems.flatMap(({ what, message, errorNum, count, since, cure }) => {
     const details = [
       ...(errorNum === null ? [] : [`error ${errorNum}`]),
       ...(since ? [since] : []),
     ];
     const shown = details.length === 0 ? '' : ` (${details.join(', ')})`;
     const look = PROBLEM_LOOKS.get(what) ?? 'red';
+    const { text, entry } = splitMessage(message);
+    const times = count === null ? '' : `, ${counted(count, 'time')}`;
     return [
-      `${paint(look, PROBLEM_WORDS.get(what) ?? what)}: ${message}${shown}`,
+      `${paint(look, PROBLEM_WORDS.get(what) ?? what)}: ${text}${times}${shown}`,
+      ...(entry === undefined || what === 'earlier' ? [] : [`  the entry: ${startOf(entry)}`]),
       ...(cure === null ? [] : [`  what to do: ${cure}`]),
     ];
   });
+}
+
+function startOf(entry: string): string {
+  return entry.length > ENTRY_SHOWN ? `${entry.slice(0, ENTRY_SHOWN)}…` : entry;
 }
 
 /** Of what does not stop anything now. */

@@ -18,9 +18,10 @@ import {
   writeOut,
 } from './io.ts';
 import { type Connection, type ServerClient, withServer } from './server-client.ts';
-import { type Measured, readStatus, type StatusReport } from './status-report.ts';
+import { readStatus, type StatusReport } from './status-report.ts';
 import { statusScreen } from './status-screen.ts';
 import { durationText } from './units.ts';
+import { WriteMeter } from './write-meter.ts';
 
 export interface StatusOptions {
   readonly server: Connection;
@@ -83,7 +84,7 @@ export async function statusVerb(
 ): Promise<number> {
   return withServer(options.server, async (client) => {
     if (options.watchMs !== undefined) return watch(client, options, io, signal);
-    const { report } = await readStatus(client, options.server, undefined, signal);
+    const report = await readStatus(client, options.server, new WriteMeter(), signal);
     await printResult(io, report);
     await printLines(io, statusScreen(report, io, Date.now()));
     return exitCodeOf(report, options, io);
@@ -97,22 +98,21 @@ async function watch(
   io: CliIo,
   signal: AbortSignal,
 ): Promise<number> {
-  let before: Measured | undefined;
+  let meter = new WriteMeter();
   let exitCode: number = ExitCode.ok;
   const { server, watchMs = 0 } = options;
   if (io.isTty && !io.isJson) await writeOut(io.stdout, CLEAR_SCREEN, signal);
   const isOver = (): boolean => signal.aborted;
   while (!isOver()) {
     try {
-      const { report, measured } = await readStatus(client, server, before, signal);
-      before = measured;
+      const report = await readStatus(client, server, meter, signal);
       exitCode = lagOf(report, options) === undefined ? failureOf(report) : ExitCode.lag;
       if (io.isJson) await writeOut(io.stdout, `${JSON.stringify(report)}\n`, signal);
       else await draw(statusScreen(report, io, Date.now()), io, signal);
     } catch (error) {
       if (error instanceof OutputClosedError) throw error;
       if (isOver()) break;
-      before = undefined;
+      meter = new WriteMeter();
       exitCode = ExitCode.failed;
       if (io.isJson) note(io, describeError(error).join(' '));
       else await draw([new Date().toISOString(), ...describeError(error)], io, signal);

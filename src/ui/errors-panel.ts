@@ -1,8 +1,8 @@
+import { splitMessage } from '../model/error-words.ts';
 import { cureOf } from './api.ts';
 import { byId, make, setList, setShown, setText } from './dom.ts';
 import { clock, counted, indented, number } from './format.ts';
 import type { ApplierStatus, PastError } from './types.ts';
-import { splitMessage } from './words.ts';
 
 type Applier = ApplierStatus['state'];
 

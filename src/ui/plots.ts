@@ -1,5 +1,6 @@
+import { type WriteRate, recentRate } from '../model/write-rate.ts';
 import { byId, make, setShown, setText } from './dom.ts';
-import { bytes, duration, number, rounded } from './format.ts';
+import { bytes, duration, number, rate } from './format.ts';
 import type { History, SeriesName } from './types.ts';
 import uPlot from './uplot.js';
 
@@ -29,7 +30,6 @@ const TWOS = EXPONENTS.flatMap((i) => [1, 2, 4, 8].map((each) => each * 16 ** i)
 const SECONDS = [
   0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400,
 ];
-const perSecond = (value: number): string => `${rounded(value)}/s`;
 
 const LAG: Plan = {
   id: 'lag',
@@ -52,7 +52,7 @@ const EVENTS: Plan = {
     { name: 'loggedEvents', words: 'logged' },
     { name: 'appliedEvents', words: 'applied' },
   ],
-  show: perSecond,
+  show: rate,
   steps: TENS,
 };
 const BYTES: Plan = {
@@ -87,6 +87,13 @@ export class Plots {
   /** When the newest sample was taken that is known, in seconds since 1970; 0 for none. */
   get newest(): number {
     return this.#history?.times.at(-1) ?? 0;
+  }
+
+  /** How fast the log grows, in events; undefined while that is not known. */
+  get writeRate(): WriteRate | undefined {
+    if (!this.#history) return undefined;
+    const { times, series, interval } = this.#history;
+    return recentRate(times, series.loggedEvents, interval);
   }
 
   /** Forgets everything: another database is looked at. */

@@ -1,6 +1,8 @@
+import { splitMessage } from '../model/error-words.ts';
 import type { SyncNumbers } from '../model/sync-numbers.ts';
 import type { VerifyNumbers } from '../model/verify-numbers.ts';
-import { clock, counted, duration, number, secondsBetween } from './format.ts';
+import { type WriteRate, spanWords } from '../model/write-rate.ts';
+import { clock, counted, duration, number, rate, secondsBetween } from './format.ts';
 import type { ApplierStatus, ClientStatus, LogLine, LoggerStatus, WorkProgress } from './types.ts';
 
 /** How good or bad a state is. */
@@ -134,6 +136,12 @@ export function sinceWords(since: string, now: string): string {
   return `${clock(since)}, for ${duration(secondsBetween(since, now))}`;
 }
 
+/** How fast the log grows, and over which time that is so. */
+export function writtenWords({ perSecond, seconds }: WriteRate): string {
+  const span = spanWords(seconds);
+  return perSecond === 0 ? `nothing ${span}` : `${rate(perSecond)} ${span}`;
+}
+
 /** How far behind the leader, in all that is known. */
 export function lagWords({ ticksBehind, secondsBehind }: ApplierStatus['state']): string {
   if (ticksBehind === undefined) return 'not following';
@@ -150,18 +158,6 @@ export function positionOf({ lastServedTick, from }: ClientStatus): bigint {
   const served = BigInt(lastServedTick);
   const asked = BigInt(from);
   return served > asked ? served : asked;
-}
-
-const ENTRY_MARK = ', offending marker: ';
-
-/** What errors have called a leader since the first servers, and programs may look for. */
-const OLD_WORD = /\bmaster (?=at |version |error|incompatible|change)/g;
-
-/** A message in words of today, and the entry that it is about, which appliers put behind it. */
-export function splitMessage(message: string): { text: string; entry: string | undefined } {
-  const at = message.indexOf(ENTRY_MARK);
-  const text = (at < 0 ? message : message.slice(0, at)).replaceAll(OLD_WORD, 'leader ');
-  return { text, entry: at < 0 ? undefined : message.slice(at + ENTRY_MARK.length) };
 }
 
 function withoutEntry(message: string): string {

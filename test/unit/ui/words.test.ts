@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { splitMessage } from '../../../src/model/error-words.ts';
 import { bytes, counted, duration, rounded, share } from '../../../src/ui/format.ts';
 import type { ApplierStatus, LoggerStatus, LogLine, Phase } from '../../../src/ui/types.ts';
 import {
@@ -7,7 +8,6 @@ import {
   headline,
   lagWords,
   positionOf,
-  splitMessage,
   verifyWords,
   workWords,
 } from '../../../src/ui/words.ts';
