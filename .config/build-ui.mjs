@@ -33,7 +33,9 @@ function compile(directory) {
   if (status !== 0) throw new Error('the status page could not be compiled');
   for (const name of readdirSync(join(compiled, 'ui'))) {
     const code = readFileSync(join(compiled, 'ui', name), 'utf8');
-    writeFileSync(join(directory, name), code.replaceAll("from '../model/", "from './"));
+    const own = code.replaceAll(/(?<= from ["'])\.\.\/model\//g, './');
+    if (/ from ["']\.\.\//.test(own)) throw new Error(`${name} imports what browsers do not get`);
+    writeFileSync(join(directory, name), own);
   }
   for (const name of SHARED) copyFileSync(join(compiled, 'model', name), join(directory, name));
   rmSync(compiled, { recursive: true });

@@ -18,6 +18,7 @@ import {
   writeOut,
 } from './io.ts';
 import { type Connection, type ServerClient, withServer } from './server-client.ts';
+import type { Room } from './screen.ts';
 import { readStatus, type StatusReport } from './status-report.ts';
 import { statusScreen } from './status-screen.ts';
 import { durationText } from './units.ts';
@@ -108,7 +109,7 @@ async function watch(
       const report = await readStatus(client, server, meter, signal);
       exitCode = lagOf(report, options) === undefined ? failureOf(report) : ExitCode.lag;
       if (io.isJson) await writeOut(io.stdout, `${JSON.stringify(report)}\n`, signal);
-      else await draw(statusScreen(report, io, Date.now()), io, signal);
+      else await draw(statusScreen(report, io, Date.now(), roomOf(io)), io, signal);
     } catch (error) {
       if (error instanceof OutputClosedError) throw error;
       if (isOver()) break;
@@ -122,14 +123,20 @@ async function watch(
   return exitCode;
 }
 
+/** What a screen may take of a terminal: the cursor stands below it. */
+function roomOf({ isTty, size }: CliIo): Room | undefined {
+  if (!isTty || !size) return undefined;
+  const { columns, rows } = size();
+  return { columns, rows: Math.max(1, rows - 1) };
+}
+
 /** Over the screen before, which is not cleared first: that would flicker. */
 async function draw(lines: readonly string[], io: CliIo, signal: AbortSignal): Promise<void> {
   if (!io.isTty) {
     await writeOut(io.stdout, `${lines.join('\n')}\n\n`, signal);
     return;
   }
-  const rows = io.size?.().rows ?? lines.length;
-  const shown = lines.slice(0, Math.max(1, rows - 1)).map((line) => `${line}${CLEAR_LINE}\n`);
+  const shown = lines.slice(0, roomOf(io)?.rows).map((line) => `${line}${CLEAR_LINE}\n`);
   const screen = `${HOME}${NO_WRAP}${shown.join('')}${CLEAR_BELOW}${WRAP}`;
   await writeOut(io.stdout, screen, signal);
 }

@@ -35,15 +35,15 @@ test('a leader shows where its clients are', async () => {
   expect(text).toContain('Role     leader of 2 clients\n');
   expect(text).toContain(
     'Clients  SERVER ID                 TICK      BEHIND  LOG KEPT  LAST SEEN\n' +
-      '         23         9223372036854775793     7 ticks         -  T1\n' +
-      '         24         9223372036854775800  up to date  1.50 KiB  T2  HAS LOST ITS PLACE, must copy anew\n',
+      '         24         9223372036854775800  up to date  1.50 KiB  T2  HAS LOST ITS PLACE, must copy anew\n' +
+      '         23         9223372036854775793     7 ticks         -  T1\n',
   );
 });
 
 test('many clients do not fill more than the screen', async () => {
   const clients = Array.from({ length: 40 }, (_, i) => ({ serverId: `${i}`, from: '1' }));
   const text = await status({ clients });
-  expect(text).toContain('and 32 more\n');
+  expect(text).toContain('… and 32 more\n');
   expect(text.split('\n').length).toBeLessThan(25);
 });
 
