@@ -248,6 +248,11 @@ export class Applier {
     return sync ? withSync(document, sync) : document;
   }
 
+  /** Bytes of the leader's log that were applied, as of now; begins anew when the applier is forgotten. */
+  get appliedBytes(): number {
+    return this.#progress.rates.appliedBytes;
+  }
+
   #stateDocument(): ApplierStateDocument {
     const current = this.#current;
     return applierStateDocument({

@@ -1,8 +1,11 @@
 import { type WriteRate, recentRate } from '../model/write-rate.ts';
 import { byId, make, setShown, setText } from './dom.ts';
-import { bytes, duration, number, rate } from './format.ts';
+import { bytes, counted, duration, rate } from './format.ts';
 import type { History, SeriesName } from './types.ts';
 import uPlot from './uplot.js';
+
+/** The colours of the lines of a plot, one after another. */
+const COLOURS = ['first', 'second', 'third'] as const;
 
 /** A line of a plot. */
 interface Line {
@@ -42,8 +45,8 @@ const FOLLOWER_LAG: Plan = {
   id: 'follower-lag',
   title: 'Slowest follower',
   lines: [{ name: 'followerTicksBehind', words: '' }],
-  show: (value) => `${number(Math.round(value))} ticks`,
-  steps: TENS,
+  show: (value) => counted(Math.round(value), 'tick'),
+  steps: TENS.filter((each) => each >= 1),
 };
 const EVENTS: Plan = {
   id: 'events',
@@ -60,6 +63,7 @@ const BYTES: Plan = {
   title: 'Bytes',
   lines: [
     { name: 'loggedBytes', words: 'logged' },
+    { name: 'appliedBytes', words: 'applied' },
     { name: 'syncedBytes', words: 'copied' },
   ],
   show: (value) => `${bytes(value)}/s`,
@@ -148,7 +152,7 @@ class Plot {
     this.plan = plan;
     this.#values = plan.lines.map(() => make('span', ''));
     const legends = plan.lines.map(({ words }, i) => {
-      const swatch = make('span', i === 0 ? 'swatch' : 'swatch second');
+      const swatch = make('span', `swatch ${COLOURS[i] ?? ''}`);
       const value = this.#values[i] ?? '';
       return make('span', 'legend', ...(words === '' ? [value] : [swatch, words, value]));
     });
@@ -234,7 +238,7 @@ class Plot {
       series: [
         {},
         ...lines.map((_, i): uPlot.Series => {
-          const stroke = colour(i === 0 ? 'first' : 'second');
+          const stroke = colour(COLOURS[i] ?? 'first');
           return {
             stroke,
             width: 2,

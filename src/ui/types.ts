@@ -130,6 +130,7 @@ export type SeriesName =
   | 'loggedEvents'
   | 'loggedBytes'
   | 'appliedEvents'
+  | 'appliedBytes'
   | 'syncedBytes'
   | 'ticksBehind'
   | 'secondsBehind'
