@@ -70,16 +70,20 @@ export function applierProblems(applier: unknown): ProblemReport[] {
   return [...problems, problem('passed over', words, numberAt(ignored, 'errorNum'))];
 }
 
-/** The last errors besides the one that is shown as that anyway. */
+/** The last errors besides those that are shown anyway: the newest, and what was passed over last. */
 function earlierProblems(applier: unknown, shown: ProblemReport | undefined): ProblemReport[] {
-  const all = listAt(applier, 'state', 'lastErrors');
-  const errors = all.filter((error) => numberAt(error, 'errorNum') !== STOPPED);
-  const isShown = shown !== undefined && numberAt(errors[0], 'errorNum') === shown.errorNum;
-  const earlier = isShown ? errors.slice(1) : errors;
+  const passedOver = textAt(applier, 'state', 'lastIgnoredError', 'tick');
+  const errors = listAt(applier, 'state', 'lastErrors').filter((error) => {
+    const isPassedOver = at(error, 'ignored') === true && textAt(error, 'tick') === passedOver;
+    return numberAt(error, 'errorNum') !== STOPPED && !isPassedOver;
+  });
+  const newest = errors.find((error) => at(error, 'ignored') !== true);
+  const isShown = shown !== undefined && numberAt(newest, 'errorNum') === shown.errorNum;
+  const earlier = isShown ? errors.filter((error) => error !== newest) : errors;
   return earlier.slice(0, EARLIER_SHOWN).map((error) => {
     const count = numberAt(error, 'count') ?? 1;
     return {
-      what: 'earlier',
+      what: at(error, 'ignored') === true ? 'passed over' : 'earlier',
       message: textAt(error, 'errorMessage') ?? '',
       errorNum: numberAt(error, 'errorNum') ?? null,
       count: count === 1 ? null : count,

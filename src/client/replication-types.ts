@@ -131,6 +131,8 @@ export interface PastError {
   /** Where it is more than one. */
   readonly count?: number;
   readonly firstTime?: string;
+  /** The entry was passed over, as `ignoreErrors` allows, and nothing has ended. */
+  readonly ignored?: true;
 }
 
 export interface ApplierState {

@@ -314,6 +314,7 @@ export class Applier {
           if (event.type === 'resync') this.#errors.note(event.why);
           if (event.type === 'lost') this.#errors.lost(event.why);
         },
+        onIgnored: (error, tick) => this.#errors.ignored(reasonFor(error), tick),
       },
       { ...this.#options, config: this.#config, restriction, barrierId },
     );

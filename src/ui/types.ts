@@ -45,6 +45,8 @@ export interface PastError extends ErrorWords {
   readonly tick?: string;
   readonly count?: number;
   readonly firstTime?: string;
+  /** The entry was passed over, and nothing has ended. */
+  readonly ignored?: true;
 }
 
 export type Phase =

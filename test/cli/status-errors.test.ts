@@ -108,3 +108,29 @@ test('says that writes are refused, and what is damaged', async () => {
     'DAMAGED: met 2 times, last: block 6a fails its checksum (2026-01-02T03:04:05Z)',
   );
 });
+
+test('what was passed over is told as that, the last of it with how many there are', async () => {
+  const ignored = (tick: string, count?: number): object => ({
+    ...{ errorNum: 1203, errorMessage: `no collection ${tick}`, tick, time: 'T5', ignored: true },
+    ...(count === undefined ? {} : { count, firstTime: 'T4' }),
+  });
+  const lost = { errorNum: 1400, errorMessage: 'no response', time: 'T2' };
+  const text = await status({
+    applier: {
+      state: {
+        ...{ running: true, phase: 'backoff', whyWaiting: lost, totalIgnoredErrors: 9 },
+        lastIgnoredError: { errorNum: 1203, errorMessage: 'no collection 9', tick: '9' },
+        lastErrors: [ignored('9'), lost, ignored('8', 8), { ...lost, time: 'T1' }],
+      },
+      endpoint: 'tcp://10.1.2.3:8529',
+    },
+  });
+  const [, errors = ''] = text.split('Errors   ');
+  expect(errors.split('\n').filter((line) => !line.includes('what to do'))).toEqual([
+    'waiting: no response (error 1400)',
+    '         passed over: no collection 8, 8 times (error 1203, T5)',
+    '         earlier: no response (error 1400, T1)',
+    '         passed over: 9 in all, the last at tick 9: no collection 9 (error 1203)',
+    '',
+  ]);
+});

@@ -59,7 +59,7 @@ describePage('the last errors', (scene) => {
     });
     const refused = `unique constraint violated, offending marker: ${entry}`;
     const lastErrors = [
-      error(1, 1210, refused, { tick: '70213' }),
+      error(1, 1210, refused, { tick: '70213', ignored: true }),
       error(5, 1400, 'could not connect to leader at tcp://leader.example.org:8529: timeout', {
         ...{ count: 1234, firstTime: '2024-05-14T08:00:00Z' },
       }),
@@ -83,7 +83,8 @@ describePage('the last errors', (scene) => {
       const rows = page.locator('#errors-rows details');
       await expect.poll(() => rows.count()).toBe(20);
       await rows.first().click();
-      await rows.first().getByText('At tick 70213.').waitFor();
+      await rows.first().getByText('passed over, error 1210').waitFor();
+      await rows.first().getByText('lacks this change, and goes on. At tick 70213.').waitFor();
       await rows.first().getByText('"cname": "boats"').waitFor();
       expect(await rows.nth(1).innerText()).toContain('error 1400 × 1,234');
       expect(await overflow(page)).toBe(0);
