@@ -1,6 +1,7 @@
 import type { SyncNumbers } from '../model/sync-numbers.ts';
 import type { ApplierConfig } from '../model/applier-config.ts';
 import type { IndexDefinition } from '../model/collection.ts';
+import type { ApplierPhase } from '../model/applier-phase.ts';
 import type { Tick } from '../model/tick.ts';
 import type { LoggedCollection } from './log-entry.ts';
 
@@ -137,8 +138,7 @@ export interface PastError {
 
 export interface ApplierState {
   readonly running: boolean;
-  readonly phase:
-    'stopped' | 'starting' | 'syncing' | 'tailing' | 'backoff' | 'stopping' | 'failed';
+  readonly phase: ApplierPhase;
   /** When the phase began. */
   readonly since: string;
   /** Everything up to here is applied, and no transaction is open. */

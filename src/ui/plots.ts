@@ -1,7 +1,8 @@
+import type { SeriesName } from '../model/history-series.ts';
 import { type WriteRate, recentRate } from '../model/write-rate.ts';
 import { byId, make, setShown, setText } from './dom.ts';
 import { bytes, counted, duration, rate } from './format.ts';
-import type { History, SeriesName } from './types.ts';
+import type { History } from './types.ts';
 import uPlot from './uplot.js';
 
 /** The colours of the lines of a plot, one after another. */

@@ -1,7 +1,8 @@
+import type { ApplierPhase } from '../model/applier-phase.ts';
 import { type WriteRate, reachOf } from '../model/write-rate.ts';
 import { byId, make, setFacts, setList, setRows, setShown, setText } from './dom.ts';
 import { bytes, counted, duration, number } from './format.ts';
-import type { ApplierStatus, ClientStatus, Phase, Snapshot } from './types.ts';
+import type { ApplierStatus, ClientStatus, Snapshot } from './types.ts';
 import {
   type Tone,
   type Words,
@@ -73,7 +74,7 @@ function showApplier(applier: ApplierStatus): void {
 }
 
 /** What the applier does, in a word. */
-const PHASE_WORDS: Readonly<Record<Phase, string>> = {
+const PHASE_WORDS: Readonly<Record<ApplierPhase, string>> = {
   stopped: 'stopped',
   starting: 'starting',
   syncing: 'copying',
