@@ -254,7 +254,8 @@ function errorSection({ problems }: Pick<StatusReport, 'problems'>, paint: Paint
     const times = count === null ? '' : `, ${counted(count, 'time')}`;
     return [
       `${paint(look, PROBLEM_WORDS.get(what) ?? what)}: ${text}${times}${shown}`,
-      ...(entry === undefined || what === 'earlier' ? [] : [`  the entry: ${startOf(entry)}`]),
+      // What is over has no cure, and is told in a line.
+      ...(entry === undefined || cure === null ? [] : [`  the entry: ${startOf(entry)}`]),
       ...(cure === null ? [] : [`  what to do: ${cure}`]),
     ];
   });

@@ -50,8 +50,11 @@ export class ErrorAnswers {
     const error = this.#serviceError(thrown);
     if (error.kind === 'storageDamaged') this.#noteDamage(error);
     const faultStatus = faultStatusOf(error);
-    if (faultStatus !== error.httpStatus) ctx.state.countedStatus = faultStatus;
     if (faultStatus >= 500 && !EXPECTED.has(error.kind)) this.#logRequest(ctx, error, thrown);
+    if (faultStatus !== error.httpStatus) {
+      ctx.state.countedStatus = faultStatus;
+      this.#logger.info(this.#contextOf(ctx, error), `a request was refused: ${error.message}`);
+    }
     if (ctx.headerSent) {
       // Half an answer is out: the client must see that it is broken off.
       ctx.respond = false;
@@ -95,15 +98,19 @@ export class ErrorAnswers {
       if (this.#logged.has(thrown)) return;
       this.#logged.add(thrown);
     }
+    this.#logger.error({ ...this.#contextOf(ctx, error), err: thrown }, 'a request failed');
+  }
+
+  /** What a line of the log says of a request, whose answer gets the id under which it is found there. */
+  #contextOf(ctx: Exchange, error: ServiceError): object {
     const requestId = requestIdOf(ctx.headers);
     if (!ctx.headerSent) ctx.set(Header.requestId, requestId);
     // It may not have got as far as its database.
     const { database } = ctx.state as Partial<RequestState>;
-    const context = { requestId, database: database?.name, method: ctx.method };
-    this.#logger.error(
-      { ...context, path: ctx.originalUrl, errorNum: error.errorNum, err: thrown },
-      'a request failed',
-    );
+    return {
+      ...{ requestId, database: database?.name, method: ctx.method },
+      ...{ path: ctx.originalUrl, errorNum: error.errorNum },
+    };
   }
 }
 

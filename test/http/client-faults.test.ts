@@ -80,6 +80,9 @@ test.each([
       expect.objectContaining({ errorNum, code: 500 }),
     ]);
     expect(await counted(server, '/_api/replication/restore-data')).toEqual({ [status]: 1 });
+    const told = server.lines.filter(({ message }) => message.startsWith('a request was refused'));
+    expect(told).toMatchObject([{ level: 'info', context: { errorNum } }]);
+    expect(told[0]?.context).not.toHaveProperty('err');
     expect(alarms(server)).toEqual([]);
   },
 );
