@@ -17,8 +17,11 @@ const VENDOR = [
   ['node_modules/uplot/dist/uPlot.min.css', 'uplot.css'],
 ];
 
+/** Of src/model, what the page runs, too: files that need no others. Of what else it imports it takes types only. */
+const SHARED = ['error-words.js', 'write-rate.js'];
+
 /**
- * The page takes types from the server, but no code: what is compiled besides src/ui is left behind.
+ * Puts the compiled page into one directory, with what it shares with the server.
  * @param {string} directory
  */
 function compile(directory) {
@@ -28,8 +31,13 @@ function compile(directory) {
     stdio: 'inherit',
   });
   if (status !== 0) throw new Error('the status page could not be compiled');
-  for (const name of readdirSync(join(compiled, 'ui')))
-    copyFileSync(join(compiled, 'ui', name), join(directory, name));
+  for (const name of readdirSync(join(compiled, 'ui'))) {
+    const code = readFileSync(join(compiled, 'ui', name), 'utf8');
+    const own = code.replaceAll(/(?<= from ["'])\.\.\/model\//g, './');
+    if (/ from ["']\.\.\//.test(own)) throw new Error(`${name} imports what browsers do not get`);
+    writeFileSync(join(directory, name), own);
+  }
+  for (const name of SHARED) copyFileSync(join(compiled, 'model', name), join(directory, name));
   rmSync(compiled, { recursive: true });
 }
 

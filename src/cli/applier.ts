@@ -6,7 +6,7 @@ import type { CliIo } from './io.ts';
 import { at, textAt } from './json.ts';
 import type { ServerClient } from './server-client.ts';
 import type { KnownSettings } from './settings.ts';
-import { followerReport } from './status-report.ts';
+import { followerReport } from './applier-report.ts';
 import { followerScreen } from './status-screen.ts';
 
 /** Those without a default are texts. */

@@ -16,7 +16,7 @@ export function spellOutSwitches(argv: readonly string[], program: Command): str
 }
 
 /** The command that the first words name; the flags of the program itself have no values. */
-function commandOf(argv: readonly string[], program: Command): Command {
+export function commandOf(argv: readonly string[], program: Command): Command {
   let command = program;
   for (const word of argv) {
     const next = command.commands.find((each) => each.name() === word);

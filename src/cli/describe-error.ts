@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { type RefusedAnswer, refusedAnswer } from '../follower/classify.ts';
 import type { ErrorEntry } from '../model/error-entry.ts';
+import { inWordsOfToday } from '../model/error-words.ts';
 import { ERRORS, isServiceError, type ServiceError } from '../model/errors.ts';
 import { REPLICATION_ERRORS } from '../model/replication-errors.ts';
 import { describeUnreachable } from './unreachable.ts';
@@ -29,7 +30,7 @@ export function describeError(error: unknown): string[] {
   const refused = refusedAnswer(error);
   if (refused?.status === UNAUTHORIZED) return describeStranger(endpoint);
   if (refused) return describeRefusal(endpoint, refused);
-  return [`${error.message} (error ${error.errorNum})`];
+  return [`${inWordsOfToday(error.message)} (error ${error.errorNum})`];
 }
 
 const DIRECTORY_CODES: ReadonlySet<unknown> = new Set([
@@ -76,7 +77,7 @@ function describeRefusal(endpoint: string, { status, remote }: RefusedAnswer): s
     return [`${endpoint} answers HTTP ${status} ${text}, and not as a server of this kind does`];
   }
   const { errorNum, errorMessage } = remote;
-  const text = `${errorMessage} (error ${errorNum})`;
+  const text = `${inWordsOfToday(errorMessage)} (error ${errorNum})`;
   // Which of the servers it is about can not be seen from the command line of verify.
   if (errorNum === ERRORS.databaseNotFound.errorNum) {
     return [`${endpoint}: ${text}`, DATABASE_CURE];

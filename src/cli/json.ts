@@ -32,3 +32,8 @@ export function listAt(value: unknown, ...path: readonly string[]): readonly unk
   const found = at(value, ...path);
   return Array.isArray(found) ? (found as unknown[]) : [];
 }
+
+/** How many ticks `last` is beyond `tick`. */
+export function ticksFrom(tick: Tick, last: Tick): number {
+  return last > tick ? Number(last - tick) : 0;
+}

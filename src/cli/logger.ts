@@ -4,7 +4,7 @@ import { addActionVerb } from './action.ts';
 import type { CliContext } from './flags.ts';
 import type { CliIo } from './io.ts';
 import { at } from './json.ts';
-import { loggerReport } from './status-report.ts';
+import { loggerReport } from './log-report.ts';
 import { loggerScreen } from './status-screen.ts';
 
 /** What can be done with the logger of a database (contract 2.2 to 2.5). */

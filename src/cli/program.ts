@@ -1,7 +1,8 @@
 import { Command, CommanderError, Help, Option } from 'commander';
+import { nearestName } from '../base/nearest-name.ts';
 import { withoutPassword } from '../base/without-password.ts';
 import { addApplierCommand } from './applier.ts';
-import { spellOutSwitches } from './bare-switches.ts';
+import { commandOf, spellOutSwitches } from './bare-switches.ts';
 import { addDatabaseCommand } from './database.ts';
 import { describeError } from './describe-error.ts';
 import { addDumpCommand } from './dump.ts';
@@ -88,29 +89,34 @@ export async function runProgram(
   const output = { isJson: false };
   // A copy, but for what changes: the size of the terminal is a function.
   const verbIo: CliIo = Object.assign(output, io);
-  const program = buildProgram({ io: verbIo, signal, done }, { addServe, addCheck, version });
+  const program = buildProgram({ io: verbIo, signal, done }, { addServe, addCheck, version, argv });
   program.hook('preAction', async (_program, command) => {
     output.isJson = command.getOptionValue('output') === 'json';
     await askPasswords(command, verbIo);
   });
   try {
-    await program.parseAsync(spellOutSwitches(argv, program), { from: 'user' });
+    const words = helpSpelledOut(argv, program);
+    await program.parseAsync(spellOutSwitches(words, program), { from: 'user' });
     return exitCode;
   } catch (error) {
     return reportFailure(error, verbIo, signal);
   }
 }
 
-/** All commands with their flags, help and examples. */
+/**
+ * All commands with their flags, help and examples.
+ * @param options.argv the command line, of which it can be told what was probably meant
+ */
 export function buildProgram(
   context: CliContext,
   options: {
     addServe?: AddCommand | undefined;
     addCheck?: AddCommand | undefined;
     version: string;
+    argv?: readonly string[];
   },
 ): Command {
-  const program = newProgram(context.io, options.version);
+  const program = newProgram(context.io, options);
   for (const add of [options.addServe, ...VERBS, options.addCheck]) add?.(program, context);
   finishCommands(program, '');
   return program;
@@ -142,22 +148,53 @@ function describeOption(option: Option): string {
   return isEmpty ? option.description : Help.prototype.optionDescription(option);
 }
 
-function newProgram(io: CliIo, version: string): Command {
-  return new Command('ticklog')
+function newProgram(
+  io: CliIo,
+  { version, argv = [] }: { version: string; argv?: readonly string[] },
+): Command {
+  const program = new Command('ticklog');
+  return program
     .description('A document server whose centre is its replication log, and what drives it.')
     .version(version, '--version', 'Print the version.')
     .helpOption('-h, --help', 'Print this.')
-    .helpCommand('help [command]', 'Print what a command does and takes.')
+    .helpCommand('help [command...]', 'Print what a command does and takes.')
     .addHelpText('after', MORE_HELP)
     .showHelpAfterError('(ticklog help COMMAND says more)')
+    .showSuggestionAfterError(false)
     .configureHelp({ minWidthToWrap: MIN_WIDTH_TO_WRAP, optionDescription: describeOption })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
-      outputError: (text, write) =>
-        write(withoutTypedPassword(text).replace(/^error: /, 'ticklog: ')),
+      outputError: (text, write) => {
+        write(withoutTypedPassword(text).replace(/^error: /, 'ticklog: '));
+        const meant = meantBy(text, commandOf(argv[0] === 'help' ? argv.slice(1) : argv, program));
+        if (meant !== undefined) write(`(did you mean ${meant}?)\n`);
+      },
     });
+}
+
+/** What was probably meant where commander knows no such flag, or command. */
+function meantBy(text: string, command: Command): string | undefined {
+  const [, flag] = /^error: unknown option '--?([^'=]+)/.exec(text) ?? [];
+  if (flag !== undefined) {
+    const flags = command.options.flatMap(({ long }) => long?.slice(2) ?? []);
+    const near = nearestName(flag, flags);
+    return near === undefined ? undefined : `--${near}`;
+  }
+  const [, word] = /^error: unknown command '([^']+)'/.exec(text) ?? [];
+  const names = command.commands.map((each) => each.name());
+  return word === undefined ? undefined : nearestName(word, names);
+}
+
+/** `help user create` is `user create --help`: commander's own help looks at the first word only. */
+function helpSpelledOut(argv: readonly string[], program: Command): readonly string[] {
+  const [first, ...words] = argv;
+  if (first !== 'help' || words.length < 2 || words.some((word) => word.startsWith('-')))
+    return argv;
+  const isKnown = commandOf(words, program).name() === words.at(-1);
+  // That there is no such command is said as of any.
+  return isKnown ? [...words, '--help'] : words;
 }
 
 /** What commander repeats of a command line, which may be an endpoint with a password. */

@@ -2,14 +2,12 @@ import { versionTitle } from './server-version.ts';
 import type { CliIo } from './io.ts';
 import { numberAt, textAt } from './json.ts';
 import { type Look, type Paint, paintFor } from './paint.ts';
-import type {
-  ApplierReport,
-  ClientReport,
-  FollowerReport,
-  LoggerReport,
-  LogReport,
-  StatusReport,
-} from './status-report.ts';
+import { splitMessage } from '../model/error-words.ts';
+import { spanWords } from '../model/write-rate.ts';
+import type { ApplierReport, FollowerReport } from './applier-report.ts';
+import type { ClientReport, LoggerReport, LogReport } from './log-report.ts';
+import { type Room, type Section, fittedLines, screenLines } from './screen.ts';
+import type { StatusReport } from './status-report.ts';
 import { syncLine } from './sync-figures.ts';
 import {
   alignedColumns,
@@ -19,11 +17,12 @@ import {
   exactCount,
   rateText,
 } from './units.ts';
-import { counted } from './words.ts';
+import { counted, nounFor } from '../base/words.ts';
 
 /** Clients of the log that get a line. */
 const CLIENTS_SHOWN = 8;
-const LABEL_WIDTH = 9;
+/** Characters of an entry that an error is about. */
+const ENTRY_SHOWN = 200;
 /** Behind, keeps. */
 const RIGHT: ReadonlySet<number> = new Set([1, 2, 3]);
 
@@ -36,62 +35,68 @@ const PHASE_WORDS: ReadonlyMap<string, string> = new Map([
   ['stopping', 'is being stopped'],
 ]);
 
+/** What is told less of where room is short, and what has to be read to its end. */
+const FITTING = {
+  cut: ['Clients', 'Data', 'Log', 'Server', 'Errors'],
+  wrapped: new Set(['Clients', 'Applier', 'Errors']),
+};
+
 /**
  * The report as lines of a screen.
  * @param nowMs against which `ago` is counted
+ * @param room that of a terminal on which it all must fit: less is told then, of errors and state last
  */
-export function statusScreen(report: StatusReport, io: CliIo, nowMs: number): string[] {
+export function statusScreen(
+  report: StatusReport,
+  io: CliIo,
+  nowMs: number,
+  room?: Room,
+): string[] {
   const paint = paintFor(io);
-  return [
-    ...section(paint, 'Server', serverLines(report)),
-    ...section(paint, 'Role', [roleLine(report)]),
-    ...section(paint, 'Data', [dataLine(report)]),
+  const sections: Section[] = [
+    { ...plain('Server', serverLines(report)), keep: 1 },
+    plain('Role', [roleLine(report)]),
+    plain('Data', [dataLine(report)]),
     ...logSections(report, paint, nowMs),
-    ...applierSection(report, paint, nowMs),
-    ...errorSection(report, paint),
+    applierSection(report, paint, nowMs),
+    errorSection(report, paint),
   ];
+  if (!room) return screenLines(sections, paint);
+  return fittedLines(sections, paint, room, FITTING);
 }
 
 /** The part of the screen that is about the log. @param nowMs as for `statusScreen` */
 export function loggerScreen(report: LoggerReport, io: CliIo, nowMs: number): string[] {
   const paint = paintFor(io);
-  return [...logSections(report, paint, nowMs), ...errorSection(report, paint)];
+  return screenLines([...logSections(report, paint, nowMs), errorSection(report, paint)], paint);
 }
 
 /** The part of the screen that is about following. @param nowMs as for `statusScreen` */
 export function followerScreen(report: FollowerReport, io: CliIo, nowMs: number): string[] {
   const paint = paintFor(io);
   const { applier } = report;
-  return [
-    ...section(paint, 'Leader', applier ? [leaderText(applier)] : []),
-    ...applierSection(report, paint, nowMs),
-    ...errorSection(report, paint),
+  const sections = [
+    plain('Leader', applier ? [leaderText(applier)] : []),
+    applierSection(report, paint, nowMs),
+    errorSection(report, paint),
   ];
+  return screenLines(sections, paint);
 }
 
-function logSections({ log, clients }: LoggerReport, paint: Paint, nowMs: number): string[] {
-  return [
-    ...section(paint, 'Log', logLines(log, paint)),
-    ...section(paint, 'Clients', clientLines(clients, paint, nowMs)),
-  ];
+function logSections({ log, clients }: LoggerReport, paint: Paint, nowMs: number): Section[] {
+  return [{ ...plain('Log', logLines(log, paint)), keep: 1 }, clientSection(clients, paint, nowMs)];
 }
 
-function applierSection({ applier, sync }: FollowerReport, paint: Paint, nowMs: number): string[] {
-  return section(paint, 'Applier', [
+function applierSection({ applier, sync }: FollowerReport, paint: Paint, nowMs: number): Section {
+  return plain('Applier', [
     ...(applier ? applierLines(applier, paint, nowMs) : ['not set up: follows nobody']),
     ...syncLines(sync),
   ]);
 }
 
-function errorSection(report: Pick<StatusReport, 'problems'>, paint: Paint): string[] {
-  return section(paint, 'Errors', problemLines(report, paint));
-}
-
-/** The label stands before the first line only. */
-function section(paint: Paint, label: string, lines: readonly string[]): string[] {
-  return lines.map((line, i) =>
-    i === 0 ? paint('bold', label.padEnd(LABEL_WIDTH)) + line : ' '.repeat(LABEL_WIDTH) + line,
-  );
+/** All of which is told. */
+function plain(label: string, lines: readonly string[]): Section {
+  return { label, items: lines.map((line) => [line]) };
 }
 
 function serverLines({ endpoint, database, server }: StatusReport): string[] {
@@ -114,7 +119,7 @@ function leaderText({ leader, database }: ApplierReport): string {
 }
 
 function dataLine({ data }: StatusReport): string {
-  const documents = `${exactCount(data.documents)} document${data.documents === 1 ? '' : 's'}`;
+  const documents = exactly(data.documents, 'document');
   return `${counted(data.collections, 'collection')} (${data.edgeCollections} of edges), ${documents}`;
 }
 
@@ -124,9 +129,7 @@ function logLines(log: LogReport, paint: Paint): string[] {
     ? paint('green', 'running')
     : paint('red', 'STOPPED, changes are not logged');
   const size =
-    events === null || bytes === null
-      ? ''
-      : `, ${exactCount(events)} event${events === 1 ? '' : 's'}, ${bytesText(bytes)}`;
+    events === null || bytes === null ? '' : `, ${exactly(events, 'event')}, ${bytesText(bytes)}`;
   const range = firstTick === '0' ? `last tick ${lastTick}` : `ticks ${firstTick} to ${lastTick}`;
   return [
     `${state}; ${range}${size}`,
@@ -135,21 +138,24 @@ function logLines(log: LogReport, paint: Paint): string[] {
   ];
 }
 
-function reachLines({ eventsPerSecond, reachesBackSeconds }: LogReport): string[] {
-  if (eventsPerSecond === null) return [];
-  if (eventsPerSecond === 0) return ['nothing is being written at the moment'];
-  const written = `${rateText(eventsPerSecond)} written`;
+function reachLines({ eventsPerSecond, measuredSeconds, reachesBackSeconds }: LogReport): string[] {
+  if (eventsPerSecond === null || measuredSeconds === null) return [];
+  const span = spanWords(measuredSeconds);
+  if (eventsPerSecond === 0) return [`nothing written ${span}`];
+  const written = `${rateText(eventsPerSecond)} written ${span}`;
   if (reachesBackSeconds === null) return [written];
   return [`${written}: at this rate it reaches back ${durationText(reachesBackSeconds)}`];
 }
 
-function clientLines(clients: readonly ClientReport[], paint: Paint, nowMs: number): string[] {
-  if (clients.length === 0) return ['none'];
-  const shown = clients.slice(0, CLIENTS_SHOWN);
+function clientSection(clients: readonly ClientReport[], paint: Paint, nowMs: number): Section {
+  if (clients.length === 0) return plain('Clients', ['none']);
+  // Those that need help are among those that are seen.
+  const sorted = [...clients].sort((a, b) => Number(b.lost) - Number(a.lost));
+  const shown = sorted.slice(0, CLIENTS_SHOWN);
   const rows = shown.map((client) => [
     client.serverId,
     client.tick,
-    client.ticksBehind === 0 ? 'up to date' : `${exactCount(client.ticksBehind)} ticks`,
+    client.ticksBehind === 0 ? 'up to date' : exactly(client.ticksBehind, 'tick'),
     client.retainedBytes === 0 ? '-' : bytesText(client.retainedBytes),
     client.lastSeen === null ? 'never' : agoText(client.lastSeen, nowMs),
   ]);
@@ -157,16 +163,17 @@ function clientLines(clients: readonly ClientReport[], paint: Paint, nowMs: numb
     [['SERVER ID', 'TICK', 'BEHIND', 'LOG KEPT', 'LAST SEEN'], ...rows],
     RIGHT,
   );
-  const more = clients.length - shown.length;
-  return [
-    paint('dim', head),
-    ...lines.map((line, i) =>
+  return {
+    label: 'Clients',
+    head: paint('dim', head),
+    items: lines.map((line, i) => [
       shown[i]?.lost === true
         ? `${line}  ${paint('red', 'HAS LOST ITS PLACE, must copy anew')}`
         : line,
-    ),
-    ...(more > 0 ? [`and ${more} more`] : []),
-  ];
+    ]),
+    leftOut: clients.length - shown.length,
+    keep: 1,
+  };
 }
 
 function applierLines(applier: ApplierReport, paint: Paint, nowMs: number): string[] {
@@ -176,7 +183,7 @@ function applierLines(applier: ApplierReport, paint: Paint, nowMs: number): stri
   const isTold = running && message !== null && phase !== 'tailing';
   return [
     `${paint(look, words)}${when}`,
-    ...(why === null ? [] : [`because: ${why}`]),
+    ...(why === null ? [] : [`because: ${splitMessage(why).text}`]),
     positionLine(applier),
     ...followingLines(applier),
     ...(isTold ? [message] : []),
@@ -194,6 +201,11 @@ function stateWords({ running, phase }: ApplierReport): [Look, string] {
   return ['red', phase === 'failed' ? 'STOPPED by an error' : 'STOPPED'];
 }
 
+/** A number with its noun, not rounded. */
+function exactly(count: number, noun: string): string {
+  return `${exactCount(count)} ${nounFor(count, noun)}`;
+}
+
 function positionLine(applier: ApplierReport): string {
   const { appliedTick, availableTick, ticksBehind, secondsBehind, running } = applier;
   if (appliedTick === null) return 'nothing applied yet';
@@ -209,7 +221,7 @@ function positionLine(applier: ApplierReport): string {
   }
   const seconds = secondsBehind === null ? '' : `, ${durationText(secondsBehind)}`;
   const behind =
-    ticksBehind === 0 ? 'up to date' : `${exactCount(ticksBehind)} ticks${seconds} behind`;
+    ticksBehind === 0 ? 'up to date' : `${exactly(ticksBehind, 'tick')}${seconds} behind`;
   return `${applied} of ${availableTick}: ${behind}`;
 }
 
@@ -232,20 +244,29 @@ function syncLines(sync: unknown): string[] {
   return [`a sync is under way${since === undefined ? '' : ` since ${since}`}: ${message}`];
 }
 
-function problemLines({ problems }: Pick<StatusReport, 'problems'>, paint: Paint): string[] {
-  if (problems.length === 0) return ['none'];
-  return problems.flatMap(({ what, message, errorNum, since, cure }) => {
+function errorSection({ problems }: Pick<StatusReport, 'problems'>, paint: Paint): Section {
+  if (problems.length === 0) return plain('Errors', ['none']);
+  const items = problems.map(({ what, message, errorNum, count, since, cure }) => {
     const details = [
       ...(errorNum === null ? [] : [`error ${errorNum}`]),
       ...(since ? [since] : []),
     ];
     const shown = details.length === 0 ? '' : ` (${details.join(', ')})`;
     const look = PROBLEM_LOOKS.get(what) ?? 'red';
+    const { text, entry } = splitMessage(message);
+    const times = count === null ? '' : `, ${counted(count, 'time')}`;
     return [
-      `${paint(look, PROBLEM_WORDS.get(what) ?? what)}: ${message}${shown}`,
+      `${paint(look, PROBLEM_WORDS.get(what) ?? what)}: ${text}${times}${shown}`,
+      // What is over has no cure, and is told in a line.
+      ...(entry === undefined || cure === null ? [] : [`  the entry: ${startOf(entry)}`]),
       ...(cure === null ? [] : [`  what to do: ${cure}`]),
     ];
   });
+  return { label: 'Errors', items, leftOut: 0, keep: 1 };
+}
+
+function startOf(entry: string): string {
+  return entry.length > ENTRY_SHOWN ? `${entry.slice(0, ENTRY_SHOWN)}…` : entry;
 }
 
 /** Of what does not stop anything now. */

@@ -1,3 +1,4 @@
+import { counted } from '../base/words.ts';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { sleep } from '../base/sleep.ts';
 import { describeError } from './describe-error.ts';
@@ -18,9 +19,11 @@ import {
   writeOut,
 } from './io.ts';
 import { type Connection, type ServerClient, withServer } from './server-client.ts';
-import { type Measured, readStatus, type StatusReport } from './status-report.ts';
+import type { Room } from './screen.ts';
+import { readStatus, type StatusReport } from './status-report.ts';
 import { statusScreen } from './status-screen.ts';
 import { durationText } from './units.ts';
+import { WriteMeter } from './write-meter.ts';
 
 export interface StatusOptions {
   readonly server: Connection;
@@ -83,7 +86,7 @@ export async function statusVerb(
 ): Promise<number> {
   return withServer(options.server, async (client) => {
     if (options.watchMs !== undefined) return watch(client, options, io, signal);
-    const { report } = await readStatus(client, options.server, undefined, signal);
+    const report = await readStatus(client, options.server, new WriteMeter(), signal);
     await printResult(io, report);
     await printLines(io, statusScreen(report, io, Date.now()));
     return exitCodeOf(report, options, io);
@@ -97,22 +100,21 @@ async function watch(
   io: CliIo,
   signal: AbortSignal,
 ): Promise<number> {
-  let before: Measured | undefined;
+  let meter = new WriteMeter();
   let exitCode: number = ExitCode.ok;
   const { server, watchMs = 0 } = options;
   if (io.isTty && !io.isJson) await writeOut(io.stdout, CLEAR_SCREEN, signal);
   const isOver = (): boolean => signal.aborted;
   while (!isOver()) {
     try {
-      const { report, measured } = await readStatus(client, server, before, signal);
-      before = measured;
+      const report = await readStatus(client, server, meter, signal);
       exitCode = lagOf(report, options) === undefined ? failureOf(report) : ExitCode.lag;
       if (io.isJson) await writeOut(io.stdout, `${JSON.stringify(report)}\n`, signal);
-      else await draw(statusScreen(report, io, Date.now()), io, signal);
+      else await draw(statusScreen(report, io, Date.now(), roomOf(io)), io, signal);
     } catch (error) {
       if (error instanceof OutputClosedError) throw error;
       if (isOver()) break;
-      before = undefined;
+      meter = new WriteMeter();
       exitCode = ExitCode.failed;
       if (io.isJson) note(io, describeError(error).join(' '));
       else await draw([new Date().toISOString(), ...describeError(error)], io, signal);
@@ -122,14 +124,20 @@ async function watch(
   return exitCode;
 }
 
+/** What a screen may take of a terminal: the cursor stands below it. */
+function roomOf({ isTty, size }: CliIo): Room | undefined {
+  if (!isTty || !size) return undefined;
+  const { columns, rows } = size();
+  return { columns, rows: Math.max(1, rows - 1) };
+}
+
 /** Over the screen before, which is not cleared first: that would flicker. */
 async function draw(lines: readonly string[], io: CliIo, signal: AbortSignal): Promise<void> {
   if (!io.isTty) {
     await writeOut(io.stdout, `${lines.join('\n')}\n\n`, signal);
     return;
   }
-  const rows = io.size?.().rows ?? lines.length;
-  const shown = lines.slice(0, Math.max(1, rows - 1)).map((line) => `${line}${CLEAR_LINE}\n`);
+  const shown = lines.slice(0, roomOf(io)?.rows).map((line) => `${line}${CLEAR_LINE}\n`);
   const screen = `${HOME}${NO_WRAP}${shown.join('')}${CLEAR_BELOW}${WRAP}`;
   await writeOut(io.stdout, screen, signal);
 }
@@ -155,7 +163,7 @@ function lagOf({ applier }: StatusReport, { maxLagSeconds }: StatusOptions): str
     phase === 'backoff' && since !== null ? (Date.now() - Date.parse(since)) / 1000 : null;
   const lag = secondsBehind ?? silence;
   if (lag === null) {
-    const state = ticksBehind === null ? '' : ` (${ticksBehind} ticks)`;
+    const state = ticksBehind === null ? '' : ` (${counted(ticksBehind, 'tick')})`;
     return `how far it is behind can not be known${state}${allowed}`;
   }
   return lag > maxLagSeconds ? `${durationText(lag)} behind${allowed}` : undefined;

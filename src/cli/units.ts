@@ -18,8 +18,9 @@ export function roughCount(count: number): string {
   return `${unit === '' ? Math.round(count).toString() : threeDigits(value)}${unit}`;
 }
 
-/** `12/s`, `0.5/s`, `1.25 k/s`. */
+/** `12/s`, `0.5/s`, `1.25 k/s`; what is rare a minute: `2.4/min`. */
 export function rateText(perSecond: number): string {
+  if (perSecond > 0 && perSecond < 0.1) return `${(perSecond * MINUTE).toFixed(1)}/min`;
   if (perSecond > 0 && perSecond < 10) return `${perSecond.toFixed(1)}/s`;
   return `${roughCount(perSecond)}/s`;
 }

@@ -1,6 +1,7 @@
 import type { SyncNumbers } from '../model/sync-numbers.ts';
 import type { ApplierConfig } from '../model/applier-config.ts';
 import type { IndexDefinition } from '../model/collection.ts';
+import type { ApplierPhase } from '../model/applier-phase.ts';
 import type { Tick } from '../model/tick.ts';
 import type { LoggedCollection } from './log-entry.ts';
 
@@ -131,12 +132,13 @@ export interface PastError {
   /** Where it is more than one. */
   readonly count?: number;
   readonly firstTime?: string;
+  /** The entry was passed over, as `ignoreErrors` allows, and nothing has ended. */
+  readonly ignored?: true;
 }
 
 export interface ApplierState {
   readonly running: boolean;
-  readonly phase:
-    'stopped' | 'starting' | 'syncing' | 'tailing' | 'backoff' | 'stopping' | 'failed';
+  readonly phase: ApplierPhase;
   /** When the phase began. */
   readonly since: string;
   /** Everything up to here is applied, and no transaction is open. */

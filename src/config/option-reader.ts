@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { nearestName } from '../base/nearest-name.ts';
 import { withoutPassword } from '../base/without-password.ts';
 import { parseConfigFile, type FileEntry } from './config-file.ts';
 import { environmentName, OPTIONS, type Option } from './options.ts';
@@ -23,6 +24,8 @@ interface Given {
   readonly origin: string;
 }
 
+/** Where nothing is spelled nearly so. */
+const HELP = 'ticklog help serve lists those that there are';
 const ALL_OPTIONS: readonly Option<unknown>[] = Object.values(OPTIONS);
 
 /** Looks options up in their order of precedence and collects everything that is wrong on the way. */
@@ -95,8 +98,12 @@ export class OptionReader {
     const known = new Set(ALL_OPTIONS.flatMap(({ flag }) => [flag, camelCase(flag)]));
     for (const [flag, value] of Object.entries(this.#flags)) {
       if (value === undefined || known.has(flag)) continue;
-      const allowed = ALL_OPTIONS.map((option) => `--${option.flag}`).join(', ');
-      this.#problems.push(`${flag}: no such flag; allowed: ${allowed}`);
+      const near = nearestName(
+        flag,
+        ALL_OPTIONS.map((option) => option.flag),
+      );
+      const hint = near === undefined ? HELP : `did you mean --${near}?`;
+      this.#problems.push(`${flag}: no such flag; ${hint}`);
     }
   }
 
@@ -115,9 +122,9 @@ export class OptionReader {
     for (const [key, entry] of this.#fileEntries) {
       if (usable.includes(key)) continue;
       const place = this.#placeOf(entry);
-      this.#problems.push(
-        `${key}: not a key of this file (${place}); allowed: ${usable.join(', ')}`,
-      );
+      const near = nearestName(key, usable);
+      const hint = near === undefined ? HELP : `did you mean ${near}?`;
+      this.#problems.push(`${key}: not a key of this file (${place}); ${hint}`);
     }
   }
 

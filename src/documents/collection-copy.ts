@@ -229,11 +229,13 @@ export class CollectionCopies {
 
   async #count(copy: Collection, signal: AbortSignal): Promise<number> {
     const range = numberRange(Space.primary, copy.number);
+    using work = copy.works.begin({ kind: 'count', documentsExpected: copy.stats.entries });
     let count = 0;
     let largest: Buffer | undefined;
     for await (const keys of keyGroups(this.#store.level, range, COUNT_STEP)) {
       signal.throwIfAborted();
       count += keys.length;
+      work.add(keys.length);
       largest = keys.at(-1);
     }
     copy.setLargestKey(largest === undefined ? '' : primaryKeyDocument(largest));

@@ -11,21 +11,6 @@ import { assert } from '../base/assert.ts';
  *  From everywhere but rest `stop` leads to stopping, and `broke` to failed; `start` leads out of it.
  */
 
-/** What an applier is doing. Whether it runs, on the wire, is derived from this. */
-export type Phase =
-  | 'stopped'
-  /** Looking whether the leader is the right one. */
-  | 'starting'
-  /** Copying everything anew. */
-  | 'syncing'
-  | 'tailing'
-  /** The leader cannot be reached; it is tried again and again. */
-  | 'backoff'
-  /** Told to stop, not yet at rest. */
-  | 'stopping'
-  /** At rest because of an error. */
-  | 'failed';
-
 /** Why an applier is at rest, or waiting. */
 export interface Reason {
   readonly errorNum: number;

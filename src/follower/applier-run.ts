@@ -18,7 +18,7 @@ import type { DifferencesBy } from './copy-seeds.ts';
 import { FailureLog, errorFields } from './failure-log.ts';
 import type { InitialSyncer } from './initial-syncer.ts';
 import type { LeaderClient } from './leader-client.ts';
-import type { IgnoredEvents } from './page-applier.ts';
+import type { IgnoredEvents, PageApplierDeps } from './page-applier.ts';
 import type { Restriction } from './restriction.ts';
 import { TailingSyncer } from './tailing-syncer.ts';
 
@@ -32,6 +32,7 @@ export interface ApplierRunDeps {
   readonly progress: ApplierProgress;
   /** Told of all that changes the phase, but not of the end. */
   readonly onEvent: (event: ApplierEvent) => void;
+  readonly onIgnored: PageApplierDeps['onIgnored'];
 }
 
 export interface ApplierRunOptions {

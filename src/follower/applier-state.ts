@@ -182,12 +182,14 @@ function openDocuments(checkpoint: Checkpoint | undefined): Record<string, unkno
   }));
 }
 
-function repeatedDocument({ atMs, firstAtMs, count, tick, ...why }: RepeatedError): object {
+function repeatedDocument(error: RepeatedError): object {
+  const { atMs, firstAtMs, count, tick, ignored = false, ...why } = error;
   return {
     time: wireTime(atMs),
     ...{ errorNum: why.errorNum, errorMessage: why.message },
     ...(tick === undefined ? {} : { tick: tick.toString() }),
     ...(count === 1 ? {} : { count, firstTime: wireTime(firstAtMs) }),
+    ...(ignored ? { ignored } : {}),
   };
 }
 

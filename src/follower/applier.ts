@@ -248,6 +248,11 @@ export class Applier {
     return sync ? withSync(document, sync) : document;
   }
 
+  /** Bytes of the leader's log that were applied, as of now; begins anew when the applier is forgotten. */
+  get appliedBytes(): number {
+    return this.#progress.rates.appliedBytes;
+  }
+
   #stateDocument(): ApplierStateDocument {
     const current = this.#current;
     return applierStateDocument({
@@ -309,6 +314,7 @@ export class Applier {
           if (event.type === 'resync') this.#errors.note(event.why);
           if (event.type === 'lost') this.#errors.lost(event.why);
         },
+        onIgnored: (error, tick) => this.#errors.ignored(reasonFor(error), tick),
       },
       { ...this.#options, config: this.#config, restriction, barrierId },
     );

@@ -4,6 +4,7 @@ import { DocumentTx } from '../documents/document-tx.ts';
 import { trackGivenKey } from '../documents/key-generator.ts';
 import type { IndexedDocument } from '../documents/secondary-index.ts';
 import { CollectionType } from '../model/collection.ts';
+import { ENTRY_MARK } from '../model/error-words.ts';
 import { type ErrorName, ServiceError, isServiceError } from '../model/errors.ts';
 import { MarkerType } from '../model/marker.ts';
 import { isValidKey } from '../model/names.ts';
@@ -30,14 +31,14 @@ const LARGE_NUMBER = /^[1-9][0-9]{18,19}$/;
  * it already stays as it is.
  */
 export function offending(error: ServiceError, body: Buffer, lines: PageLines): ServiceError {
-  if (error.message.includes(', offending marker: ')) return error;
+  if (error.message.includes(ENTRY_MARK)) return error;
   const end = Math.min(lines.lineEnd - 1, lines.lineStart + OFFENDING_BYTES);
   // A character cut in half is left out.
   const start = body
     .toString('utf8', lines.lineStart, end)
     .replace(/\ufffd+$/, '')
     .trimStart();
-  return new ServiceError(error.kind, `${error.message}, offending marker: ${start}`, {
+  return new ServiceError(error.kind, `${error.message}${ENTRY_MARK}${start}`, {
     cause: error,
   });
 }

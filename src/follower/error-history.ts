@@ -8,9 +8,11 @@ export interface NotedError extends Reason {
   readonly atMs: number;
   /** Tick of the entry that it is about; undefined where it is about none. */
   readonly tick: Tick | undefined;
+  /** Whether the entry was passed over, as `ignoreErrors` allows. */
+  readonly ignored?: boolean;
 }
 
-/** The same thing so often in a row. */
+/** The same thing so often in a row, as of the last time. */
 export interface RepeatedError extends NotedError {
   /** When it went wrong for the first time. */
   readonly firstAtMs: number;
@@ -50,6 +52,17 @@ export class ErrorHistory {
     this.#add({ ...why, atMs: this.#clock.nowMs(), tick: undefined });
   }
 
+  /** An entry failed and was passed over: nothing has ended. */
+  ignored(why: Reason, tick: Tick): void {
+    this.#add({
+      errorNum: why.errorNum,
+      message: why.message,
+      atMs: this.#clock.nowMs(),
+      tick,
+      ignored: true,
+    });
+  }
+
   /** A run begins. */
   begin(): void {
     this.#last = undefined;
@@ -72,6 +85,9 @@ export class ErrorHistory {
   }
 }
 
+/** What is passed over may be thousands of entries: those with one number are one, told by the newest. */
 function isSame(a: NotedError, b: NotedError): boolean {
+  if (a.ignored === true && b.ignored === true) return a.errorNum === b.errorNum;
+  if (a.ignored !== b.ignored) return false;
   return a.errorNum === b.errorNum && a.message === b.message && a.tick === b.tick;
 }

@@ -25,6 +25,8 @@ export interface PageApplierDeps {
   readonly database: Database;
   readonly collections: Collections;
   readonly logger: Logger;
+  /** Told of each event that failed and is passed over. */
+  readonly onIgnored?: ((error: ServiceError, tick: Tick) => void) | undefined;
 }
 
 export interface PageApplierOptions {
@@ -68,6 +70,7 @@ export class PageApplier {
   readonly #store: Store;
   readonly #database: Database;
   readonly #logger: Logger;
+  readonly #onIgnored: PageApplierDeps['onIgnored'];
   readonly #ddl: DdlApplier;
   readonly #options: PageApplierOptions;
   /** As the batches handed to the store leave it. */
@@ -86,6 +89,7 @@ export class PageApplier {
     this.#store = deps.store;
     this.#database = deps.database;
     this.#logger = deps.logger;
+    this.#onIgnored = deps.onIgnored;
     this.#ddl = new DdlApplier(deps, options);
     this.#options = options;
     this.#ahead = checkpoint;
@@ -325,6 +329,7 @@ export class PageApplier {
       throw this.#overtaken(tick, error);
     }
     this.#ignored = { count: count + 1, last: { error, tick } };
+    this.#onIgnored?.(error, tick);
     this.#logger.warn({ err: error, tick: tick.toString() }, 'an event failed and was passed over');
     const draft = this.#draft();
     await this.#commit(draft, (tx) => {

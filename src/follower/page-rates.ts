@@ -22,6 +22,7 @@ export class PageRates {
   readonly #bytes: Rate;
   readonly #applied: Rate;
   readonly #grown: Rate;
+  #appliedBytes = 0;
 
   constructor(deps: { clock: Clock }) {
     this.#events = new Rate(deps);
@@ -34,12 +35,18 @@ export class PageRates {
   applied({ events, bytes, from, to }: AppliedPage): void {
     this.#events.add(events);
     this.#bytes.add(bytes);
+    this.#appliedBytes += bytes;
     if (from > 0n && to > from) this.#applied.add(Number(to - from));
   }
 
   /** The leader's log ends at another tick than was known before; 0 for an end that was not known. */
   available(before: Tick, now: Tick): void {
     if (before > 0n && now > before) this.#grown.add(Number(now - before));
+  }
+
+  /** Of all pages that were applied, in bytes of the log. */
+  get appliedBytes(): number {
+    return this.#appliedBytes;
   }
 
   get eventsPerSecond(): number {

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { secondsLeft, toTenth } from '../base/pace.ts';
 import { Rate } from '../base/rate.ts';
 import type { CollectionWorks } from '../documents/collection-works.ts';
 import type { Collection } from '../documents/collection.ts';
@@ -150,11 +151,11 @@ export class SyncGauge {
       collectionsDone: rows.filter(({ status }) => status === 'done' || status === 'kept').length,
       collectionsExpected: rows.length,
       ...total,
-      documentsPerSecond: rounded(this.#documents.perSecond),
-      bytesPerSecond: rounded(bytesPerSecond),
-      secondsRunning: rounded(Math.max(0, this.#clock.nowMs() - this.#beganMs) / 1000),
-      // How long indexes take nobody knows.
-      secondsLeft: phase === 'indexing' ? null : secondsLeft(rest, bytesPerSecond),
+      documentsPerSecond: toTenth(this.#documents.perSecond),
+      bytesPerSecond: toTenth(bytesPerSecond),
+      secondsRunning: toTenth(Math.max(0, this.#clock.nowMs() - this.#beganMs) / 1000),
+      secondsLeft:
+        phase === 'indexing' ? indexingLeft(rows) : rest && secondsLeft(rest, bytesPerSecond),
       resumedFrom: this.#resumed && { ...this.#resumed },
       collections: around(rows, current).map((row) => {
         const { id, name, status } = row;
@@ -176,8 +177,8 @@ function measured({ documents, documentsExpected, bytes, bytesExpected }: Row): 
 function indexingOf({ status, works }: Row): Pick<CopyNumbers, 'indexing'> {
   const work = status === 'indexing' ? works?.numbers.at(-1) : undefined;
   if (!work) return {};
-  const { documentsDone, documentsExpected } = work;
-  return { indexing: { documentsDone, documentsExpected } };
+  const { documentsDone, documentsExpected, documentsPerSecond, secondsLeft } = work;
+  return { indexing: { documentsDone, documentsExpected, documentsPerSecond, secondsLeft } };
 }
 
 function totalOf(rows: readonly Measured[]): Measured {
@@ -193,15 +194,16 @@ function totalOf(rows: readonly Measured[]): Measured {
   };
 }
 
+/** How long the last collection is being indexed; how long the indexes of others take nobody knows before. */
+function indexingLeft(rows: readonly Row[]): number | null {
+  const [row, another] = rows.filter(({ status }) => status !== 'done' && status !== 'kept');
+  return row && !another ? (indexingOf(row).indexing?.secondsLeft ?? null) : null;
+}
+
 /** Bytes that are still to come; null where that is not known. */
 function restOf(rows: readonly Row[]): number | null {
   const { bytesDone, bytesExpected } = totalOf(rows.map(measured));
   return bytesExpected === null ? null : bytesExpected - bytesDone;
-}
-
-function secondsLeft(rest: number | null, bytesPerSecond: number): number | null {
-  if (rest === 0) return 0;
-  return rest === null || bytesPerSecond === 0 ? null : rounded(rest / bytesPerSecond);
 }
 
 /** As many as are shown, with those in front and behind the one in work. */
@@ -209,9 +211,4 @@ function around(rows: readonly Row[], current: Row | undefined): readonly Row[] 
   const at = current ? rows.indexOf(current) : rows.findLastIndex((r) => r.status !== 'waiting');
   const first = Math.min(at - SHOWN / 2, rows.length - SHOWN);
   return rows.slice(Math.max(0, first)).slice(0, SHOWN);
-}
-
-/** To a tenth. */
-function rounded(value: number): number {
-  return Math.round(value * 10) / 10;
 }

@@ -1,4 +1,5 @@
 import type { Logger } from '../base/logger.ts';
+import { counted } from '../base/words.ts';
 import type { Catalogue } from '../documents/catalogue.ts';
 import type { Collection } from '../documents/collection.ts';
 import type { CollectionCopies } from '../documents/collection-copy.ts';
@@ -218,7 +219,7 @@ export class SyncRun {
     this.#report.planned(plan.collections.length);
     if (continued) {
       this.#report.say(
-        `going on with an earlier sync up to tick ${plan.tick}, ${begun.size} copies begun`,
+        `going on with an earlier sync up to tick ${plan.tick}, copies begun: ${begun.size}`,
       );
     }
     if (plan.leaderWasStopped) {
@@ -294,7 +295,7 @@ export class SyncRun {
     });
     const { finished, kept } = await round.run(plan, this.#options.chunkSizeBytes, signal);
     report.gauge.switching();
-    report.say(`putting ${finished.length} collections in place`);
+    report.say(`putting ${counted(finished.length, 'collection')} in place`);
     signal.throwIfAborted();
     await new SyncSwitch({ ...this.#deps, progress: this.#progress }, this.#options).run(
       plan,

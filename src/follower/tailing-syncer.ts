@@ -1,12 +1,8 @@
 import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
 import { sleep } from '../base/sleep.ts';
-import type { Collections } from '../documents/collections.ts';
-import type { Database } from '../documents/database.ts';
 import type { ApplierConfig } from '../model/applier-config.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
-import type { Store } from '../storage/store.ts';
 import type { ApplierProgress } from './applier-progress.ts';
 import { type Checkpoint, UNKNOWN_LEADER, readCheckpoint } from './checkpoint.ts';
 import { LogGap, classify } from './classify.ts';
@@ -18,18 +14,14 @@ import type { FollowForm } from './follow-target.ts';
 import type { LeaderClient, LogPage } from './leader-client.ts';
 import { LeaderCollections } from './leader-collections.ts';
 import { type LeaderTraits, leaderTraits } from './leader-traits.ts';
-import { PageApplier } from './page-applier.ts';
+import { PageApplier, type PageApplierDeps } from './page-applier.ts';
 import { endOfPage, isLastPage } from './page-end.ts';
 import type { Restriction } from './restriction.ts';
 import { removeOrphans } from './staging.ts';
 import { type StartingDeps, settlePosition } from './starting-point.ts';
 
-export interface TailingDeps {
-  readonly store: Store;
-  readonly database: Database;
-  readonly collections: Collections;
+export interface TailingDeps extends PageApplierDeps {
   readonly clock: Clock;
-  readonly logger: Logger;
   readonly client: LeaderClient;
   readonly progress: ApplierProgress;
   /** Told when the leader answers as it should, at the start and after failures. */

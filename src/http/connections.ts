@@ -43,6 +43,8 @@ const REFUSED_MS = 5000;
 /** So long a client has to see why its connection is closed. */
 const LINGER_MS = 1000;
 const RETRY_AFTER_SECONDS = '5';
+/** The client has said that nothing more comes, in the middle of a request: it is gone. */
+const CUT_OFF = 'HPE_INVALID_EOF_STATE';
 /** A connection that was busy becomes idle when its request is answered. */
 const IDLE_CHECK_MS = 50;
 
@@ -209,6 +211,10 @@ export class Connections {
     const { req } = last;
     last.shouldKeepAlive = false;
     if (!req.complete) {
+      if (error.code === CUT_OFF && !last.writableEnded) {
+        socket.destroy();
+        return;
+      }
       last.once('close', () => socket.destroy());
       markMalformed(req);
       return;

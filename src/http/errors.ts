@@ -1,6 +1,6 @@
 import { InvariantError } from '../base/assert.ts';
 import type { Logger } from '../base/logger.ts';
-import { type ErrorName, ServiceError } from '../model/errors.ts';
+import { type ErrorName, ServiceError, isServiceError } from '../model/errors.ts';
 import { errorBody } from '../protocol/error-body.ts';
 import { ClientGoneError } from './body.ts';
 import { ContentType, Header } from '../protocol/headers.ts';
@@ -49,7 +49,12 @@ export class ErrorAnswers {
     }
     const error = this.#serviceError(thrown);
     if (error.kind === 'storageDamaged') this.#noteDamage(error);
-    if (error.httpStatus >= 500 && !EXPECTED.has(error.kind)) this.#logRequest(ctx, error, thrown);
+    const faultStatus = faultStatusOf(error);
+    if (faultStatus >= 500 && !EXPECTED.has(error.kind)) this.#logRequest(ctx, error, thrown);
+    if (faultStatus !== error.httpStatus) {
+      ctx.state.countedStatus = faultStatus;
+      this.#logger.info(this.#contextOf(ctx, error), `a request was refused: ${error.message}`);
+    }
     if (ctx.headerSent) {
       // Half an answer is out: the client must see that it is broken off.
       ctx.respond = false;
@@ -93,16 +98,28 @@ export class ErrorAnswers {
       if (this.#logged.has(thrown)) return;
       this.#logged.add(thrown);
     }
+    this.#logger.error({ ...this.#contextOf(ctx, error), err: thrown }, 'a request failed');
+  }
+
+  /** What a line of the log says of a request, whose answer gets the id under which it is found there. */
+  #contextOf(ctx: Exchange, error: ServiceError): object {
     const requestId = requestIdOf(ctx.headers);
     if (!ctx.headerSent) ctx.set(Header.requestId, requestId);
     // It may not have got as far as its database.
     const { database } = ctx.state as Partial<RequestState>;
-    const context = { requestId, database: database?.name, method: ctx.method };
-    this.#logger.error(
-      { ...context, path: ctx.originalUrl, errorNum: error.errorNum, err: thrown },
-      'a request failed',
-    );
+    return {
+      ...{ requestId, database: database?.name, method: ctx.method },
+      ...{ path: ctx.originalUrl, errorNum: error.errorNum },
+    };
   }
+}
+
+/**
+ * The status that tells whose fault an error is: its own, or that of the same error before it was given the 500
+ * that the contract has for nearly everything in some places (1.6).
+ */
+function faultStatusOf({ kind, httpStatus, cause }: ServiceError): number {
+  return httpStatus === 500 && isServiceError(cause, kind) ? cause.httpStatus : httpStatus;
 }
 
 /** What LevelDB itself says of what it reads. */

@@ -15,7 +15,7 @@ const OWN_STATUS_OF_1: ReadonlySet<ErrorName> = new Set<ErrorName>([
 /** What 3.0 has no status for, which then is 500 (contract 1.6). */
 const WITHOUT_STATUS_OF_3: ReadonlySet<ErrorName> = new Set<ErrorName>([
   ...(['httpBadParameter', 'invalidJson', 'duplicateName', 'illegalName'] as const),
-  'unknownCollectionType',
+  ...(['unknownCollectionType', 'unexpectedMarker'] as const),
 ]);
 const DONE = { result: true };
 

@@ -8,9 +8,10 @@ const STREAM_BUFFER_BYTES = 64 * 1024;
 const CLIENT_GONE = 499;
 const HEADER_VALUE = /^[\x20-\x7e]*$/;
 
-/** What was answered; 499 where the client went away before. */
-export function statusOf({ headerSent, respond, status }: Exchange): number {
-  return respond === false && !headerSent ? CLIENT_GONE : status;
+/** What an answer is counted as: its status, 499 where the client went away before, or `countedStatus`. */
+export function statusOf({ headerSent, respond, status, state }: Exchange): number {
+  if (respond === false && !headerSent) return CLIENT_GONE;
+  return state.countedStatus ?? status;
 }
 
 /** Answers with JSON that is already text. */

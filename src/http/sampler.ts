@@ -4,29 +4,8 @@ import type { Catalogue } from '../documents/catalogue.ts';
 import type { Appliers } from '../follower/appliers.ts';
 import type { InitialSyncer } from '../follower/initial-syncer.ts';
 import type { LeaderLogger } from '../leader/logger.ts';
+import { SERIES, type SeriesName } from '../model/history-series.ts';
 import { SampleRing } from './sample-ring.ts';
-
-/**
- * What is sampled. Rates are a second, since the sample before; lags are those of the moment. What is unknown, or
- * does not apply, is null.
- */
-export const SERIES = [
-  /** Entries written to the log. */
-  'loggedEvents',
-  /** Bytes of them. */
-  'loggedBytes',
-  /** Events of the leader's log that were applied here. */
-  'appliedEvents',
-  /** Bytes that came for a sync. */
-  'syncedBytes',
-  /** How far the applier is behind its leader. */
-  'ticksBehind',
-  'secondsBehind',
-  /** How far the slowest of those who follow this log, and have not lost their place, is behind. */
-  'followerTicksBehind',
-] as const;
-
-export type SeriesName = (typeof SERIES)[number];
 
 /** What has happened up to a moment, of which the rates are made. */
 interface Totals {
@@ -34,6 +13,7 @@ interface Totals {
   readonly loggedEvents: number;
   readonly loggedBytes: number;
   readonly appliedEvents: number;
+  readonly appliedBytes: number;
   readonly syncedBytes: number;
 }
 
@@ -61,7 +41,7 @@ export interface SamplerOptions {
 const INTERVAL_MS = 3000;
 /** A quarter of an hour. */
 const CAPACITY = 300;
-/** With eleven KB each. */
+/** With twelve KB each. */
 const DATABASES_MAX = 1000;
 /** Databases that are sampled in one turn; the turns of a round are spread over the interval. */
 const TURN = 25;
@@ -151,8 +131,12 @@ export class Sampler {
   }
 
   #sample(database: Database): void {
-    const { state } = this.#deps.appliers.of(database).state();
-    const totals = this.#totalsOf(database, numberOf(state['totalEvents']) ?? 0);
+    const applier = this.#deps.appliers.of(database);
+    const { state } = applier.state();
+    const totals = this.#totalsOf(database, {
+      events: numberOf(state['totalEvents']) ?? 0,
+      bytes: applier.appliedBytes,
+    });
     const known = this.#sampled.get(database);
     if (!known) {
       this.#sampled.set(database, { ring: new SampleRing(SERIES, this.capacity), totals });
@@ -173,6 +157,7 @@ export class Sampler {
       loggedEvents: rate('loggedEvents'),
       loggedBytes: rate('loggedBytes'),
       appliedEvents: rate('appliedEvents'),
+      appliedBytes: rate('appliedBytes'),
       syncedBytes: rate('syncedBytes'),
       ticksBehind: numberOf(state['ticksBehind']),
       secondsBehind: numberOf(state['secondsBehind']),
@@ -180,13 +165,14 @@ export class Sampler {
     });
   }
 
-  #totalsOf(database: Database, appliedEvents: number): Totals {
+  #totalsOf(database: Database, applied: { events: number; bytes: number }): Totals {
     const { changelog } = database;
     return {
       atMs: this.#deps.clock.nowMs(),
       loggedEvents: changelog.totalEvents,
       loggedBytes: changelog.loggedBytes,
-      appliedEvents,
+      appliedEvents: applied.events,
+      appliedBytes: applied.bytes,
       syncedBytes: this.#deps.syncer.view(database)?.figures.bytes ?? 0,
     };
   }

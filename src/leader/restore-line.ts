@@ -116,6 +116,7 @@ function typeOf(value: JsonObject): number {
   throw new ServiceError(
     'unexpectedMarker',
     `unexpected marker type ${typeof type === 'number' ? type : `(${typeof type})`}`,
+    { httpStatus: 400 },
   );
 }
 

@@ -45,5 +45,11 @@ export interface SyncNumbers extends Measured {
 export interface CopyNumbers extends CollectionName, Measured {
   readonly status: CopyStatus;
   /** While its indexes are made: documents that were put into them, counted once for each index. */
-  readonly indexing?: { readonly documentsDone: number; readonly documentsExpected: number };
+  readonly indexing?: {
+    readonly documentsDone: number;
+    readonly documentsExpected: number;
+    readonly documentsPerSecond: number;
+    /** null where it cannot be known. */
+    readonly secondsLeft: number | null;
+  };
 }

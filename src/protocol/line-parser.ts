@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { ENTRY_MARK } from '../model/error-words.ts';
 import { ServiceError, isServiceError } from '../model/errors.ts';
 import {
   MarkerType,
@@ -119,7 +120,7 @@ function offending(
     .slice(0, OFFENDING_CHARACTERS)
     .trimEnd()
     .replace(/[\ud800-\udbff]$/, '');
-  const message = `${reason}, offending marker: ${start}`;
+  const message = `${reason}${ENTRY_MARK}${start}`;
   return new ServiceError(kind, message, cause === undefined ? {} : { cause });
 }
 

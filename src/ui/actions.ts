@@ -1,9 +1,10 @@
+import { splitMessage } from '../model/error-words.ts';
 import { LoginNeeded, Refused, cureOf, get, put, send } from './api.ts';
 import { askForLeader, confirmed } from './dialogs.ts';
 import { byId, setRows, setShown, setText } from './dom.ts';
 import { counted, number } from './format.ts';
 import type { JobProgress, Snapshot } from './types.ts';
-import { splitMessage, verifyWords } from './words.ts';
+import { verifyWords } from './words.ts';
 
 /** What the buttons need to know. */
 export interface ActionsDeps {

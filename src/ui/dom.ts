@@ -57,17 +57,23 @@ export function setList<T>(parent: HTMLElement, items: readonly T[], parts: List
   for (const left of known.values()) left.remove();
 }
 
-/** Rows of a table, each cell a text; the class of a cell is that of its place. */
+/** Rows of a table, each cell a text, with the name of its column, which narrow windows show beside it. */
 export function setRows<T>(
   body: HTMLElement,
   items: readonly T[],
   keyOf: (item: T) => string,
   cellsOf: (item: T) => readonly { readonly text: string; readonly kind?: string }[],
 ): void {
+  const columns = body.closest('table')?.tHead?.rows[0]?.cells ?? [];
   setList(body, items, {
     keyOf,
-    create: (item) =>
-      make('tr', '', ...cellsOf(item).map((_, i) => make(i === 0 ? 'th' : 'td', ''))),
+    create: (item) => {
+      const cells = cellsOf(item).map((_, i) => make(i === 0 ? 'th' : 'td', ''));
+      for (const [i, cell] of cells.entries()) {
+        cell.dataset['column'] = columns[i]?.textContent ?? '';
+      }
+      return make('tr', '', ...cells);
+    },
     update: (row, item) => {
       for (const [i, { text, kind = '' }] of cellsOf(item).entries()) {
         const cell = row.children[i];

@@ -1,8 +1,8 @@
+import { splitMessage } from '../model/error-words.ts';
 import { cureOf } from './api.ts';
 import { byId, make, setList, setShown, setText } from './dom.ts';
 import { clock, counted, indented, number } from './format.ts';
 import type { ApplierStatus, PastError } from './types.ts';
-import { splitMessage } from './words.ts';
 
 type Applier = ApplierStatus['state'];
 
@@ -40,13 +40,15 @@ function errorRow(error: PastError): HTMLElement {
 }
 
 function updateErrorRow(row: HTMLElement, error: PastError): void {
-  const { time, firstTime, errorNum, count = 1, tick } = error;
+  const { time, firstTime, errorNum, count = 1, tick, ignored = false } = error;
   const [summary, more] = row.children;
   const [when, what] = summary?.children ?? [];
   if (!when || !what || !more) return;
   setText(when, clock(time));
-  setText(what, `error ${errorNum}${count === 1 ? '' : ` × ${number(count)}`}`);
+  const name = ignored ? 'passed over, error' : 'error';
+  setText(what, `${name} ${errorNum}${count === 1 ? '' : ` × ${number(count)}`}`);
   const facts = [
+    ...(ignored ? ['Passed over: the follower lacks this change, and goes on.'] : []),
     ...(tick === undefined ? [] : [`At tick ${tick}.`]),
     ...(firstTime === undefined
       ? []

@@ -18,6 +18,12 @@ export function rounded(value: number): string {
   return String(Number(value.toPrecision(value >= 10 ? 3 : 2)));
 }
 
+/** `1.2/s`; what is rare a minute: `2.4/min`. */
+export function rate(perSecond: number): string {
+  const isRare = perSecond > 0 && perSecond < 0.1;
+  return isRare ? `${rounded(perSecond * MINUTE)}/min` : `${rounded(perSecond)}/s`;
+}
+
 /** `34.5 MiB`. */
 export function bytes(value: number): string {
   let size = value;

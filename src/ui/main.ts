@@ -122,13 +122,13 @@ class Page {
     setShown(byId('page'), true);
     setShown(byId('database-box'), true);
     this.#showTrouble('');
-    showState(snapshot);
+    this.#plots.add(history, applier.endpoint !== undefined);
+    showState(snapshot, this.#plots.writeRate);
     showSync(applier);
     showErrors(applier);
     showWorks(overview.works);
     this.#collections.show(overview.collections);
     this.#actions.show(snapshot);
-    this.#plots.add(history, applier.endpoint !== undefined);
     setText(byId('server'), location.host);
     setShown(byId('user'), overview.user !== null);
     setText(byId('user'), `${overview.user ?? ''}${overview.mayWrite ? '' : ' (may only look)'}`);

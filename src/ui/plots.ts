@@ -1,7 +1,12 @@
+import type { SeriesName } from '../model/history-series.ts';
+import { type WriteRate, recentRate } from '../model/write-rate.ts';
 import { byId, make, setShown, setText } from './dom.ts';
-import { bytes, duration, number, rounded } from './format.ts';
-import type { History, SeriesName } from './types.ts';
+import { bytes, counted, duration, rate } from './format.ts';
+import type { History } from './types.ts';
 import uPlot from './uplot.js';
+
+/** The colours of the lines of a plot, one after another. */
+const COLOURS = ['first', 'second', 'third'] as const;
 
 /** A line of a plot. */
 interface Line {
@@ -29,7 +34,6 @@ const TWOS = EXPONENTS.flatMap((i) => [1, 2, 4, 8].map((each) => each * 16 ** i)
 const SECONDS = [
   0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400,
 ];
-const perSecond = (value: number): string => `${rounded(value)}/s`;
 
 const LAG: Plan = {
   id: 'lag',
@@ -42,8 +46,8 @@ const FOLLOWER_LAG: Plan = {
   id: 'follower-lag',
   title: 'Slowest follower',
   lines: [{ name: 'followerTicksBehind', words: '' }],
-  show: (value) => `${number(Math.round(value))} ticks`,
-  steps: TENS,
+  show: (value) => counted(Math.round(value), 'tick'),
+  steps: TENS.filter((each) => each >= 1),
 };
 const EVENTS: Plan = {
   id: 'events',
@@ -52,7 +56,7 @@ const EVENTS: Plan = {
     { name: 'loggedEvents', words: 'logged' },
     { name: 'appliedEvents', words: 'applied' },
   ],
-  show: perSecond,
+  show: rate,
   steps: TENS,
 };
 const BYTES: Plan = {
@@ -60,6 +64,7 @@ const BYTES: Plan = {
   title: 'Bytes',
   lines: [
     { name: 'loggedBytes', words: 'logged' },
+    { name: 'appliedBytes', words: 'applied' },
     { name: 'syncedBytes', words: 'copied' },
   ],
   show: (value) => `${bytes(value)}/s`,
@@ -87,6 +92,13 @@ export class Plots {
   /** When the newest sample was taken that is known, in seconds since 1970; 0 for none. */
   get newest(): number {
     return this.#history?.times.at(-1) ?? 0;
+  }
+
+  /** How fast the log grows, in events; undefined while that is not known. */
+  get writeRate(): WriteRate | undefined {
+    if (!this.#history) return undefined;
+    const { times, series, interval } = this.#history;
+    return recentRate(times, series.loggedEvents, interval);
   }
 
   /** Forgets everything: another database is looked at. */
@@ -141,7 +153,7 @@ class Plot {
     this.plan = plan;
     this.#values = plan.lines.map(() => make('span', ''));
     const legends = plan.lines.map(({ words }, i) => {
-      const swatch = make('span', i === 0 ? 'swatch' : 'swatch second');
+      const swatch = make('span', `swatch ${COLOURS[i] ?? ''}`);
       const value = this.#values[i] ?? '';
       return make('span', 'legend', ...(words === '' ? [value] : [swatch, words, value]));
     });
@@ -227,7 +239,7 @@ class Plot {
       series: [
         {},
         ...lines.map((_, i): uPlot.Series => {
-          const stroke = colour(i === 0 ? 'first' : 'second');
+          const stroke = colour(COLOURS[i] ?? 'first');
           return {
             stroke,
             width: 2,

@@ -1,6 +1,8 @@
+import type { ApplierPhase } from '../model/applier-phase.ts';
+import { type WriteRate, reachOf } from '../model/write-rate.ts';
 import { byId, make, setFacts, setList, setRows, setShown, setText } from './dom.ts';
 import { bytes, counted, duration, number } from './format.ts';
-import type { ApplierStatus, ClientStatus, Phase, Snapshot } from './types.ts';
+import type { ApplierStatus, ClientStatus, Snapshot } from './types.ts';
 import {
   type Tone,
   type Words,
@@ -9,13 +11,17 @@ import {
   lagWords,
   positionOf,
   sinceWords,
+  writtenWords,
 } from './words.ts';
 
-/** Shows what the whole comes to, and logger and applier with all there is to say of them. */
-export function showState(snapshot: Snapshot): void {
+/**
+ * Shows what the whole comes to, and logger and applier with all there is to say of them.
+ * @param writeRate how fast the log grows; undefined while that is not known
+ */
+export function showState(snapshot: Snapshot, writeRate: WriteRate | undefined): void {
   showHeadline(headline(snapshot.logger, snapshot.applier));
   showApplier(snapshot.applier);
-  showLogger(snapshot);
+  showLogger(snapshot, writeRate);
   showClients(snapshot);
   showServer(snapshot);
 }
@@ -68,7 +74,7 @@ function showApplier(applier: ApplierStatus): void {
 }
 
 /** What the applier does, in a word. */
-const PHASE_WORDS: Readonly<Record<Phase, string>> = {
+const PHASE_WORDS: Readonly<Record<ApplierPhase, string>> = {
   stopped: 'stopped',
   starting: 'starting',
   syncing: 'copying',
@@ -78,11 +84,12 @@ const PHASE_WORDS: Readonly<Record<Phase, string>> = {
   failed: 'stopped by an error',
 };
 
-function showLogger({ logger, overview }: Snapshot): void {
+function showLogger({ logger, overview }: Snapshot, writeRate: WriteRate | undefined): void {
   const { state } = logger;
   const { log } = overview;
   showChip('logger-chip', state.running ? 'ok' : 'warn', state.running ? 'running' : 'stopped');
   const hole = BigInt(state.holeAt);
+  const reach = writeRate ? reachOf(log.events, writeRate) : null;
   setFacts(byId('logger-facts'), [
     [
       'Holds',
@@ -90,6 +97,8 @@ function showLogger({ logger, overview }: Snapshot): void {
     ],
     ['First tick', log.events === 0 ? '' : log.firstTick],
     ['Last tick', log.lastTick === '0' ? '' : log.lastTick],
+    ['Written', writeRate ? writtenWords(writeRate) : ''],
+    ['Reaches back', reach === null ? '' : `${duration(reach)} at that rate`],
     ['Logged since start', counted(state.totalEvents, 'event')],
     ['Complete from', hole === 0n ? '' : `tick ${hole}; followers below it must copy anew`],
     ['Damage', state.storage?.damage?.message ?? ''],

@@ -1,3 +1,5 @@
+import type { ApplierPhase } from '../model/applier-phase.ts';
+import type { SeriesName } from '../model/history-series.ts';
 import type { SyncNumbers } from '../model/sync-numbers.ts';
 import type { VerifyNumbers } from '../model/verify-numbers.ts';
 import type { WorkNumbers } from '../model/work-numbers.ts';
@@ -45,10 +47,9 @@ export interface PastError extends ErrorWords {
   readonly tick?: string;
   readonly count?: number;
   readonly firstTime?: string;
+  /** The entry was passed over, and nothing has ended. */
+  readonly ignored?: true;
 }
-
-export type Phase =
-  'stopped' | 'starting' | 'syncing' | 'tailing' | 'backoff' | 'stopping' | 'failed';
 
 /** What goes over a whole collection, and which one. */
 export interface WorkProgress extends WorkNumbers {
@@ -62,7 +63,7 @@ export interface JobProgress {
 export interface ApplierStatus {
   readonly state: {
     readonly running: boolean;
-    readonly phase: Phase;
+    readonly phase: ApplierPhase;
     readonly since: string;
     readonly lastAppliedContinuousTick: string | null;
     readonly lastProcessedContinuousTick: string | null;
@@ -125,15 +126,6 @@ export interface Overview {
   readonly collections: readonly CollectionStatus[];
   readonly works: readonly WorkProgress[];
 }
-
-export type SeriesName =
-  | 'loggedEvents'
-  | 'loggedBytes'
-  | 'appliedEvents'
-  | 'syncedBytes'
-  | 'ticksBehind'
-  | 'secondsBehind'
-  | 'followerTicksBehind';
 
 export interface History {
   /** Seconds between two samples. */

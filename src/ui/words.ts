@@ -1,7 +1,9 @@
+import { splitMessage } from '../model/error-words.ts';
 import type { SyncNumbers } from '../model/sync-numbers.ts';
 import type { VerifyNumbers } from '../model/verify-numbers.ts';
 import type { WorkNumbers } from '../model/work-numbers.ts';
-import { clock, counted, duration, number, rounded, secondsBetween } from './format.ts';
+import { type WriteRate, spanWords } from '../model/write-rate.ts';
+import { clock, counted, duration, number, rate, rounded, secondsBetween } from './format.ts';
 import type { ApplierStatus, ClientStatus, LogLine, LoggerStatus, WorkProgress } from './types.ts';
 
 /** How good or bad a state is. */
@@ -140,6 +142,7 @@ export function paceWords({
 /** What goes over a collection. */
 export function workWords({ kind, collection: { name }, index }: WorkProgress): string {
   if (kind === 'checksum') return `Checksum of ${name}`;
+  if (kind === 'count') return `Count of ${name}`;
   if (kind === 'search') return `Search of ${name} for what differs`;
   const fields = index?.fields ? ` on ${index.fields.map(String).join(', ')}` : '';
   return `Index of ${name}${index ? ` (${index.type}${fields})` : ''}`;
@@ -148,6 +151,12 @@ export function workWords({ kind, collection: { name }, index }: WorkProgress): 
 /** Since when something is as it is: the time, and for how long that is now, by the server's clock. */
 export function sinceWords(since: string, now: string): string {
   return `${clock(since)}, for ${duration(secondsBetween(since, now))}`;
+}
+
+/** How fast the log grows, and over which time that is so. */
+export function writtenWords({ perSecond, seconds }: WriteRate): string {
+  const span = spanWords(seconds);
+  return perSecond === 0 ? `nothing ${span}` : `${rate(perSecond)} ${span}`;
 }
 
 /** How far behind the leader, in all that is known. */
@@ -166,18 +175,6 @@ export function positionOf({ lastServedTick, from }: ClientStatus): bigint {
   const served = BigInt(lastServedTick);
   const asked = BigInt(from);
   return served > asked ? served : asked;
-}
-
-const ENTRY_MARK = ', offending marker: ';
-
-/** What errors have called a leader since the first servers, and programs may look for. */
-const OLD_WORD = /\bmaster (?=at |version |error|incompatible|change)/g;
-
-/** A message in words of today, and the entry that it is about, which appliers put behind it. */
-export function splitMessage(message: string): { text: string; entry: string | undefined } {
-  const at = message.indexOf(ENTRY_MARK);
-  const text = (at < 0 ? message : message.slice(0, at)).replaceAll(OLD_WORD, 'leader ');
-  return { text, entry: at < 0 ? undefined : message.slice(at + ENTRY_MARK.length) };
 }
 
 function withoutEntry(message: string): string {

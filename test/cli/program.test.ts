@@ -82,6 +82,38 @@ test('help of follow says what the types of events are', async () => {
   for (const type of types) expect(stdout).toMatch(new RegExp(`^ {2}${type} {2}\\w+`, 'm'));
 });
 
+test.each([
+  ['user create', 'user create ann --password-file ann.txt --grant shop=rw'],
+  ['applier start', 'applier start --from 4711'],
+  ['database drop', 'database drop shop --yes'],
+])('help %s is that of the sub-command, with its examples', async (words, example) => {
+  const { code, stdout } = await runCli(['help', ...words.split(' ')]);
+  expect(code).toBe(0);
+  expect(stdout).toContain(`Usage: ticklog ${words} `);
+  expect(stdout.replaceAll(/\s+/g, ' ')).toContain(example);
+  expect(await runCli([...words.split(' '), '--help'])).toMatchObject({ stdout });
+});
+
+test.each([
+  [['status', '--loud'], "unknown option '--loud'", undefined],
+  [['status', '--prot', '1'], "unknown option '--prot'", '--server.endpoint'],
+  [['status', '--port', '1'], "unknown option '--port'", '--server.endpoint'],
+  [['user', 'create', '--endpoint=x'], "unknown option '--endpoint=x'", '--server.endpoint'],
+  [['verify', '--repiar', 'a', 'b'], "unknown option '--repiar'", '--repair'],
+  [['stauts'], "unknown command 'stauts'", 'status'],
+  [['user', 'craete', 'ann'], "unknown command 'craete'", 'create'],
+  [['help', 'user', 'craete'], "unknown command 'craete'", 'create'],
+])('what was meant by %j is asked', async (argv, problem, meant) => {
+  const { code, stderr } = await runCli(argv);
+  const lines = [
+    `ticklog: ${problem}`,
+    ...(meant === undefined ? [] : [`(did you mean ${meant}?)`]),
+  ];
+  expect(stderr.split('\n').slice(0, lines.length)).toEqual(lines);
+  expect(stderr.includes('did you mean')).toBe(meant !== undefined);
+  expect(code).toBe(2);
+});
+
 test('--version prints the version and ends with 0', async () => {
   expect(await runCli(['--version'])).toEqual({ code: 0, stdout: '9.8.7\n', stderr: '' });
 });

@@ -142,7 +142,7 @@ test('everything that is wrong with the configuration is told at once, with 2', 
   const lines = server.stderr.trimEnd().split('\n');
   for (const problem of [
     'bogus: no such flag',
-    'server.endpiont: not a key',
+    'server.endpiont: not a key of this file',
     'log.level: "loud"',
     'left-over: serve takes options only',
     'server.authentication: "maybe"',
@@ -162,7 +162,13 @@ test('a flag that is not known is told once, whatever its value; a missing value
   const lines = server.stderr.trimEnd().split('\n');
   expect(lines).toHaveLength(2);
   expect(lines[0]).toMatch(/^ticklog: server\.max-body: a value is missing; allowed: /);
-  expect(lines[1]).toMatch(/^ticklog: storage\.sync: no such flag/);
+  expect(lines[1]).toBe('ticklog: storage.sync: no such flag; did you mean --sync?');
+});
+
+test('who asks for a port is told how it is given', async () => {
+  await using server = TicklogProcess.start(['serve', '--port', '8529']);
+  expect(await server.ended()).toBe(2);
+  expect(server.stderr).toBe('ticklog: port: no such flag; did you mean --server.endpoint?\n');
 });
 
 test.each(['tcp://0.0.0.0:0', 'tcp://192.168.1.1:8529', 'http://[::]:0', 'tcp://example.org:1'])(

@@ -1,68 +1,7 @@
-import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { runCli } from '../support/cli-run.ts';
-import { command, refusal, type Script, startScriptedServer } from '../support/scripted-server.ts';
-
-interface Scene {
-  readonly logger?: object;
-  readonly clients?: readonly object[];
-  readonly applier?: object;
-  readonly applierConfig?: object;
-  readonly version?: object;
-  readonly counts?: Readonly<Record<string, number>>;
-  /** Events that are logged between two looks. */
-  readonly written?: number;
-}
-
-function scriptOf(scene: Scene): Script {
-  const { logger, clients = [], applier = {}, applierConfig = {}, counts = {} } = scene;
-  const { version = { server: 'arango', version: '1.4.3' } } = scene;
-  const names = Object.keys(counts);
-  let totalEvents = 44;
-  return {
-    [`GET ${command('logger-state')}`]: () => ({
-      body: {
-        state: {
-          running: true,
-          lastLogTick: '9223372036854775800',
-          totalEvents: (totalEvents += scene.written ?? 0),
-          firstTick: '1000',
-          holeAt: '0',
-          ...logger,
-        },
-        server: { version: '1.4.3', serverId: '41200000000017' },
-        clients,
-      },
-    }),
-    [`GET ${command('applier-state')}`]: () => ({
-      body: { state: { running: false, lastError: { errorNum: 0 } }, ...applier },
-    }),
-    [`GET ${command('applier-config')}`]: () => ({ body: applierConfig }),
-    'GET /_db/_system/_api/version': ({ query }) => {
-      expect(query.get('details')).toBe('true');
-      return { body: version };
-    },
-    'GET /_db/_system/_admin/statistics': () => ({ body: { server: { uptime: 7800 } } }),
-    'GET /_db/_system/_api/collection': ({ query }) => {
-      expect(query.get('excludeSystem')).toBe('true');
-      const collections = names.map((name, i) => ({ name, type: i % 2 === 0 ? 2 : 3 }));
-      return { body: { collections, result: collections } };
-    },
-    ...Object.fromEntries(
-      names.map((name) => [
-        `GET /_db/_system/_api/collection/${name}/count`,
-        () => ({ body: { count: counts[name] } }),
-      ]),
-    ),
-  };
-}
-
-async function status(scene: Scene): Promise<string> {
-  await using server = await startScriptedServer(scriptOf(scene));
-  const { code, stdout, stderr } = await runCli(['status', '--server.endpoint', server.endpoint]);
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  return stdout.replace(server.endpoint, 'ENDPOINT');
-}
+import { startScriptedServer } from '../support/scripted-server.ts';
+import { scriptOf, status } from '../support/status-scene.ts';
 
 test('a server on its own is one screen', async () => {
   const counts = { a: 1, b: 20, c: 300, d: 4000, e: 50_000, f: 600_000 };
@@ -72,7 +11,7 @@ Server   ENDPOINT, database _system
 Role     on its own: follows nobody, followed by nobody
 Data     6 collections (3 of edges), 654,321 documents
 Log      running; ticks 1000 to 9223372036854775800
-         nothing is being written at the moment
+         nothing written just now
 Clients  none
 Applier  not set up: follows nobody
 Errors   none
@@ -96,15 +35,15 @@ test('a leader shows where its clients are', async () => {
   expect(text).toContain('Role     leader of 2 clients\n');
   expect(text).toContain(
     'Clients  SERVER ID                 TICK      BEHIND  LOG KEPT  LAST SEEN\n' +
-      '         23         9223372036854775793     7 ticks         -  T1\n' +
-      '         24         9223372036854775800  up to date  1.50 KiB  T2  HAS LOST ITS PLACE, must copy anew\n',
+      '         24         9223372036854775800  up to date  1.50 KiB  T2  HAS LOST ITS PLACE, must copy anew\n' +
+      '         23         9223372036854775793     7 ticks         -  T1\n',
   );
 });
 
 test('many clients do not fill more than the screen', async () => {
   const clients = Array.from({ length: 40 }, (_, i) => ({ serverId: `${i}`, from: '1' }));
   const text = await status({ clients });
-  expect(text).toContain('and 32 more\n');
+  expect(text).toContain('… and 32 more\n');
   expect(text.split('\n').length).toBeLessThan(25);
 });
 
@@ -178,23 +117,6 @@ test.each([
   else expect(shown).toContain(`         ${words}\n`);
 });
 
-test('a follower that has stopped says why, in words, and what to do', async () => {
-  const text = await status({
-    applier: {
-      state: {
-        running: false,
-        lastAppliedContinuousTick: null,
-        lastError: { errorNum: 1414, errorMessage: 'start tick not present', time: 'T3' },
-      },
-      endpoint: 'tcp://10.1.2.3:8529',
-    },
-  });
-  expect(text).toContain('Applier  STOPPED\n');
-  expect(text).toContain('nothing applied yet\n');
-  expect(text).toContain('Errors   last error: start tick not present (error 1414, T3)\n');
-  expect(text).toContain('what to do: Sync anew.');
-});
-
 test('a sync that somebody asked for is shown, with or without a leader to follow', async () => {
   const state = {
     running: false,
@@ -212,42 +134,6 @@ test('a sync that somebody asked for is shown, with or without a leader to follo
   expect(text).toContain('Applier  not running during a sync since T0');
   expect(text).toContain(`         ${lines}`);
   expect(text).not.toContain('STOPPED');
-});
-
-test.each([
-  ['whyStopped', false, 'stopped: no response (error 1400, T3)\n'],
-  ['whyWaiting', true, 'waiting: no response (error 1400, T3)\n'],
-])('%s comes before the last error', async (member, running, words) => {
-  const text = await status({
-    applier: {
-      state: {
-        running,
-        [member]: { errorNum: 1400, errorMessage: 'no response' },
-        lastError: { errorNum: 1400, errorMessage: 'no response', time: 'T3' },
-      },
-      endpoint: 'tcp://10.1.2.3:8529',
-    },
-  });
-  expect(text).toContain(`Errors   ${words}`);
-  expect(text).toContain('         because: no response\n');
-  expect(text).not.toContain('last error');
-});
-
-test('the three errors before the one that is shown are told, too, and no stop', async () => {
-  const stop = { errorNum: 1412, errorMessage: 'replication stopped', time: 'T9' };
-  const tooLarge = { errorNum: 1201, errorMessage: 'too large', time: 'T9' };
-  const lastErrors = ['T8', 'T6', 'T5', 'T4'].map((time, i) => ({
-    ...{ time, errorNum: 1400, errorMessage: 'no response', count: 12 - i },
-  }));
-  const state = {
-    running: false,
-    whyStopped: tooLarge,
-    lastErrors: [tooLarge, stop, ...lastErrors],
-  };
-  const text = await status({ applier: { state, endpoint: 'tcp://10.1.2.3:8529' } });
-  expect(text).toContain('Errors   stopped: too large (error 1201)\n');
-  expect(text).toContain('         earlier: no response, 12 times (error 1400, T8)\n');
-  expect(text.match(/earlier: .* 1400, /g)).toHaveLength(3);
 });
 
 test('a logger that is stopped, and a log that lost its beginning, stand out', async () => {
@@ -274,43 +160,51 @@ test('labels are bold on a terminal only, and not with NO_COLOR', async () => {
   expect((await runCli(argv, { isTty: true, useColor: false })).stdout).not.toContain('\x1b');
 });
 
-test('an unknown database is an error, not an empty screen', async () => {
-  const refuse = () => refusal(404, 1228, 'database not found');
-  await using server = await startScriptedServer({
-    [`GET ${command('logger-state')}`]: refuse,
-    [`GET ${command('applier-state')}`]: refuse,
-    'GET /_db/_system/_api/collection': refuse,
-  });
-  expect(await runCli(['status', '--server.endpoint', server.endpoint])).toEqual({
-    code: 1,
-    stdout: '',
-    stderr: expect.stringMatching(
-      new RegExp(`^ticklog: ${server.endpoint}: database not found \\(error 1228\\)\n`),
-    ) as string,
-  });
-});
-
-test('says that writes are refused, and what is damaged', async () => {
-  const storage = {
-    writesRefused: { errorNum: 1104, message: 'the disk is full' },
-    damage: { count: 2, since: '2026-01-02T03:04:05Z', message: 'block 6a fails its checksum' },
-  };
-  const text = await status({ logger: { storage } });
-  expect(text).toContain('Errors   WRITES ARE REFUSED: the disk is full (error 1104)\n');
-  expect(text).toContain(
-    'DAMAGED: met 2 times, last: block 6a fails its checksum (2026-01-02T03:04:05Z)',
-  );
-});
-
 test('how long the log reaches back is measured', async () => {
   const text = await status({ logger: { heldEvents: 12_000, heldBytes: 3_500_000 }, written: 60 });
   expect(text).toContain(', 12,000 events, 3.34 MiB\n');
   const [, rate = '', reach = ''] =
-    /^ {9}(\d+)\/s written: at this rate it reaches back (\d+) m/m.exec(text) ?? [];
+    /^ {9}(\d+)\/s written just now: at this rate it reaches back (\d+) m/m.exec(text) ?? [];
   // 60 events in at least half a second.
   expect(Number(rate)).toBeGreaterThan(20);
   expect(Number(rate)).toBeLessThanOrEqual(120);
   expect(Number(reach)).toBeGreaterThanOrEqual(1);
+});
+
+test.each([
+  [
+    1,
+    300,
+    'Log      running; ticks 1000 to 9223372036854775800, 12,000 events, 3.34 MiB\n         1.0/s written over the last 5 minutes: at this rate it reaches back 3 h 20 m\n',
+  ],
+  [
+    0.02,
+    300,
+    '         1.2/min written over the last 5 minutes: at this rate it reaches back 6 d 22 h\n',
+  ],
+  [1, 20, '         1.0/s written over the last minute: at this rate'],
+  [0, 300, '         nothing written over the last 5 minutes\n'],
+])('a history of %d/s over %d samples tells it better', async (rate, samples, words) => {
+  const logger = { heldEvents: 12_000, heldBytes: 3_500_000 };
+  const times = Array.from({ length: samples }, (_, i) => 1_700_000_000 + i * 3);
+  // What was before the last five minutes does not count.
+  const loggedEvents = times.map((_, i) => (i < samples - 100 ? 500 : rate));
+  const script = {
+    ...scriptOf({ logger, written: 60 }),
+    'GET /_db/_system/_admin/history': () => ({
+      body: { interval: 3, times, series: { loggedEvents } },
+    }),
+  };
+  await using server = await startScriptedServer(script);
+  const argv = ['status', '--server.endpoint', server.endpoint];
+  expect((await runCli(argv)).stdout).toContain(words);
+  const { stdout } = await runCli([...argv, '-o', 'json']);
+  const { log } = JSON.parse(stdout) as { log: object };
+  const measuredSeconds = Math.min(300, samples * 3);
+  expect(log).toMatchObject({
+    eventsPerSecond: expect.closeTo(rate, 6) as number,
+    measuredSeconds,
+  });
 });
 
 const FOLLOWER = { endpoint: 'tcp://10.1.2.3:8529' };
@@ -377,24 +271,4 @@ test('a sync shows how far it has come', async () => {
     '         a sync is under way: copying (25 %): 2 m 10 s left, 121 KiB/s, 1.23 k/s, 1 of 4 ' +
       'collections, 1.00 k of 5.00 k documents, 1.00 MiB of 4.00 MiB; in work: c\n',
   );
-});
-
-test('--watch shows it again and again until interrupted, and outlives a server', async () => {
-  const server = await startScriptedServer(scriptOf({}));
-  const ending = new AbortController();
-  const chunks: string[] = [];
-  const stdout = new Writable({
-    write: (chunk: Buffer, _encoding, callback) => {
-      chunks.push(chunk.toString());
-      const screens = chunks.filter((each) => each.includes('Errors   none'));
-      const isGone = chunks.some((each) => each.includes('no answer from'));
-      if (isGone) ending.abort();
-      if (screens.length < 2) callback();
-      else void server[Symbol.asyncDispose]().then(() => callback(), callback);
-    },
-  });
-  const argv = ['status', '--watch', '0.2', '--server.endpoint', server.endpoint];
-  const { code } = await runCli(argv, { stdout, signal: ending.signal });
-  expect(code).toBe(1);
-  expect(chunks.filter((each) => each.includes('Errors   none'))).toHaveLength(2);
 });

@@ -81,7 +81,7 @@ describe('a server of many databases', () => {
     const state = { state: { totalEvents: 0 } };
     const deps = {
       ...{ catalogue: core.catalogue, clock },
-      appliers: { of: () => ({ state: () => state }) } as unknown as Appliers,
+      appliers: { of: () => ({ state: () => state, appliedBytes: 0 }) } as unknown as Appliers,
       syncer: { view: () => undefined } as unknown as InitialSyncer,
       logger: { followers: () => [] } as unknown as LeaderLogger,
     };

@@ -66,11 +66,15 @@ describe('ignoreErrors', () => {
       totalIgnoredErrors: 2,
       lastIgnoredError: { tick: '13', errorNum: 1203 },
       lastError: { errorNum: 0 },
+      lastErrors: [{ tick: '13', errorNum: 1203, count: 2, ignored: true }],
     });
     const warned = lines.filter(({ level, message }) => level === 'warn' && /event/.test(message));
     expect(warned.map(({ obj }) => (obj as { tick: string }).tick)).toEqual(['11', '13']);
     script.next(FOLLOW, log([unknown(14), put(15, 'b')], { lastTick: 15 }));
-    expect((await follower.stopped()).lastError.errorNum).toBe(1203);
+    const stopped = await follower.stopped();
+    expect(stopped.lastError.errorNum).toBe(1203);
+    expect(stopped.lastErrors).toMatchObject([{ tick: '14' }, { tick: '13', ignored: true }]);
+    expect(stopped.lastErrors[0]).not.toHaveProperty('ignored');
     expect(await keys(scene)).toEqual(['a']);
     // They stay counted, and each run may have as many.
     script.next(FOLLOW, log([unknown(14), put(15, 'b')], { lastTick: 15 }));

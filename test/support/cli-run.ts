@@ -15,6 +15,8 @@ export interface CliRunOptions {
   /** Whether the error stream is one. */
   readonly isErrTty?: boolean;
   readonly useColor?: boolean;
+  /** Of the terminal. */
+  readonly size?: { readonly columns: number; readonly rows: number };
   /** What somebody at the terminal answers to a question; nobody is there when absent. */
   readonly answer?: (question: string, isHidden: boolean) => string | undefined;
   /** In place of the stream that collects the output. */
@@ -44,7 +46,7 @@ export async function runCli(
 ): Promise<CliResult> {
   const stdout = new CollectingStream();
   const { stderr = new CollectingStream() } = options;
-  const { isErrTty = false, answer } = options;
+  const { isErrTty = false, answer, size } = options;
   const code = await runProgram(
     argv,
     {
@@ -54,6 +56,7 @@ export async function runCli(
         isTty: options.isTty ?? false,
         isErrTty,
         useColor: options.useColor ?? true,
+        ...(size ? { size: () => size } : {}),
         ...(answer ? { ask: (text, { isHidden }) => Promise.resolve(answer(text, isHidden)) } : {}),
       },
       signal: options.signal ?? new AbortController().signal,

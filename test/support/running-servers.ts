@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { silentLogger } from '../../src/base/logger.ts';
+import { type Logger, silentLogger } from '../../src/base/logger.ts';
 import { readConfig } from '../../src/config/server-config.ts';
 import { type RunningServer, startServer } from '../../src/server.ts';
 import { readVersion } from '../../src/version.ts';
@@ -19,14 +19,16 @@ export interface StartedServer {
 /** Whole servers in this process, each in a directory of its own below `dir`. */
 export class RunningServers implements AsyncDisposable {
   readonly dir: TempDir;
+  readonly #logger: Logger;
   readonly #servers: RunningServer[] = [];
 
-  constructor(dir: TempDir) {
+  constructor(dir: TempDir, logger: Logger) {
     this.dir = dir;
+    this.#logger = logger;
   }
 
-  static async open(): Promise<RunningServers> {
-    return new RunningServers(await makeTempDir());
+  static async open(logger = silentLogger): Promise<RunningServers> {
+    return new RunningServers(await makeTempDir(), logger);
   }
 
   async start(
@@ -42,7 +44,7 @@ export class RunningServers implements AsyncDisposable {
       env: {},
       readFile: () => '',
     });
-    const server = await startServer({ logger: silentLogger, version: readVersion() }, config);
+    const server = await startServer({ logger: this.#logger, version: readVersion() }, config);
     this.#servers.push(server);
     const { url } = server;
     return {

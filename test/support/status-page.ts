@@ -17,8 +17,7 @@ export async function changed(
     const body = change((await response.json()) as Json);
     const text = JSON.stringify(body);
     const { pathname } = new URL(route.request().url());
-    const headers = { 'content-type': 'application/json; charset=utf-8' };
-    checkAnswer('GET', pathname, { status: 200, headers, text });
+    checkAnswer('GET', pathname, { status: 200, headers: response.headers(), text });
     await route.fulfill({ response, body: text });
   });
 }
@@ -41,6 +40,7 @@ export function fullHistory(
         loggedEvents: list((i) => wave(840, i)),
         loggedBytes: list((i) => wave(190_000, i)),
         appliedEvents: list((i) => wave(790, i + 4)),
+        appliedBytes: list((i) => wave(178_000, i + 4)),
         syncedBytes: list(() => 0),
         ticksBehind: list((i) => (seconds(i) ?? 0) * 800),
         secondsBehind: list(seconds),

@@ -1,10 +1,8 @@
 import type { Page, Request } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TestBrowser, chromiumPath, noChromium } from '../support/browser.ts';
-import { RunningServers, type StartedServer } from '../support/running-servers.ts';
+import { beforeAll, expect, test } from 'vitest';
+import { describePage } from '../support/page-scene.ts';
+import type { StartedServer } from '../support/running-servers.ts';
 import { openPage } from '../support/status-page.ts';
-
-if (chromiumPath === undefined) console.warn(`\nSKIPPED: ${noChromium}\n`);
 
 const LONG = { timeout: 20_000 };
 
@@ -41,30 +39,20 @@ function setHidden(page: Page, isHidden: boolean): Promise<unknown> {
   );
 }
 
-describe.skipIf(chromiumPath === undefined)('the newest log entries', { timeout: 90_000 }, () => {
-  let browser: TestBrowser;
-  let servers: RunningServers;
+describePage('the newest log entries', (scene) => {
   let server: StartedServer;
 
   beforeAll(async () => {
-    browser = await TestBrowser.open();
-    console.log(`pictures of the newest log entries: ${browser.pictures}`);
-    servers = await RunningServers.open();
-    server = await servers.start('leader');
+    server = await scene.servers.start('leader');
     await server.send('PUT', '/_api/replication/logger-start');
     await server.send('POST', '/_api/collection', { name: 'parts' });
-  });
-
-  afterAll(async () => {
-    await browser[Symbol.asyncDispose]();
-    await servers[Symbol.asyncDispose]();
   });
 
   const put = (key: string, size: number): Promise<unknown> =>
     server.send('POST', '/_api/document?collection=parts&overwrite=true', { _key: key, size });
 
   test('come by a feed, and tell an insert from an update and from a removal', async () => {
-    await using tab = await browser.tab();
+    await using tab = await scene.browser.tab();
     const { page, faults } = tab;
     const feeds = new Feeds(page);
     await openPage(page, server);
@@ -82,12 +70,12 @@ describe.skipIf(chromiumPath === undefined)('the newest log entries', { timeout:
     await expect.poll(() => rows.count()).toBe(5);
     const shown = (await rows.allInnerTexts()).slice(0, 3).map((text) => text.split('\n')[0]);
     expect(shown).toEqual(['removed', 'document updated', 'document inserted']);
-    await browser.picture(page, 'entries');
+    await scene.browser.picture(page, 'entries');
     expect(faults).toEqual([]);
   });
 
   test('are not asked for while nobody sees them, and go on where they were', async () => {
-    await using tab = await browser.tab();
+    await using tab = await scene.browser.tab();
     const { page, faults } = tab;
     const feeds = new Feeds(page);
     await openPage(page, server);
@@ -114,7 +102,7 @@ describe.skipIf(chromiumPath === undefined)('the newest log entries', { timeout:
   test('are those of the database that is looked at', async () => {
     await server.send('POST', '/_api/database', { name: 'second' });
     await server.send('PUT', '/_db/second/_api/replication/logger-start');
-    await using tab = await browser.tab();
+    await using tab = await scene.browser.tab();
     const { page, faults } = tab;
     const feeds = new Feeds(page);
     await openPage(page, server);
@@ -133,7 +121,7 @@ describe.skipIf(chromiumPath === undefined)('the newest log entries', { timeout:
   });
 
   test('of a log that is written faster than they can be looked at are the newest', async () => {
-    await using tab = await browser.tab();
+    await using tab = await scene.browser.tab();
     const { page, faults } = tab;
     await openPage(page, server);
     await page.locator('#entries-rows details').first().waitFor();

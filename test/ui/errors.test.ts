@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TestBrowser, chromiumPath, noChromium } from '../support/browser.ts';
-import { RunningServers, type StartedServer } from '../support/running-servers.ts';
+import { beforeAll, expect, test } from 'vitest';
+import { describePage } from '../support/page-scene.ts';
+import type { StartedServer } from '../support/running-servers.ts';
 import {
   type Json,
   changed,
@@ -10,32 +10,20 @@ import {
   overflow,
 } from '../support/status-page.ts';
 
-if (chromiumPath === undefined) console.warn(`\nSKIPPED: ${noChromium}\n`);
-
 const APPLIER_STATE = '**/_api/replication/applier-state';
 const UNREACHABLE = 'tcp://127.0.0.1:1';
 
-describe.skipIf(chromiumPath === undefined)('the last errors', { timeout: 90_000 }, () => {
-  let browser: TestBrowser;
-  let servers: RunningServers;
+describePage('the last errors', (scene) => {
   let server: StartedServer;
 
   beforeAll(async () => {
-    browser = await TestBrowser.open();
-    console.log(`pictures of the last errors: ${browser.pictures}`);
-    servers = await RunningServers.open();
-    server = await servers.start('follower');
-  });
-
-  afterAll(async () => {
-    await browser[Symbol.asyncDispose]();
-    await servers[Symbol.asyncDispose]();
+    server = await scene.servers.start('follower');
   });
 
   test('are counted while a leader stays away, and remain when somebody stops that', async () => {
     const config = { endpoint: UNREACHABLE, maxConnectRetries: 0, connectionRetryWaitTime: 0.2 };
     await server.send('PUT', '/_api/replication/applier-config', config);
-    await using tab = await browser.tab();
+    await using tab = await scene.browser.tab();
     const { page, faults } = tab;
     await fullHistory(page, () => null);
     await openPage(page, server);
@@ -48,7 +36,7 @@ describe.skipIf(chromiumPath === undefined)('the last errors', { timeout: 90_000
     await rows.getByText(/error 1400 × \d/).waitFor();
     await rows.first().click();
     await rows.getByText(/^\d+ times, from \d/).waitFor();
-    await browser.picture(page, 'leader-away');
+    await scene.browser.picture(page, 'leader-away');
     await server.send('PUT', '/_api/replication/applier-stop');
     await headline(page).getByText('Not following').waitFor();
     expect(await page.locator('#failure').isVisible()).toBe(false);
@@ -71,7 +59,7 @@ describe.skipIf(chromiumPath === undefined)('the last errors', { timeout: 90_000
     });
     const refused = `unique constraint violated, offending marker: ${entry}`;
     const lastErrors = [
-      error(1, 1210, refused, { tick: '70213' }),
+      error(1, 1210, refused, { tick: '70213', ignored: true }),
       error(5, 1400, 'could not connect to leader at tcp://leader.example.org:8529: timeout', {
         ...{ count: 1234, firstTime: '2024-05-14T08:00:00Z' },
       }),
@@ -84,7 +72,7 @@ describe.skipIf(chromiumPath === undefined)('the last errors', { timeout: 90_000
       ['errors-dark', { colorScheme: 'dark' }],
       ['errors-phone', { viewport: { width: 390, height: 844 }, isMobile: true }],
     ] as const) {
-      await using tab = await browser.tab(options);
+      await using tab = await scene.browser.tab(options);
       const { page, faults } = tab;
       await fullHistory(page, () => 0.1);
       await changed(page, APPLIER_STATE, (body) => ({
@@ -95,11 +83,12 @@ describe.skipIf(chromiumPath === undefined)('the last errors', { timeout: 90_000
       const rows = page.locator('#errors-rows details');
       await expect.poll(() => rows.count()).toBe(20);
       await rows.first().click();
-      await rows.first().getByText('At tick 70213.').waitFor();
+      await rows.first().getByText('passed over, error 1210').waitFor();
+      await rows.first().getByText('lacks this change, and goes on. At tick 70213.').waitFor();
       await rows.first().getByText('"cname": "boats"').waitFor();
       expect(await rows.nth(1).innerText()).toContain('error 1400 × 1,234');
       expect(await overflow(page)).toBe(0);
-      await browser.picture(page, name);
+      await scene.browser.picture(page, name);
       expect(faults).toEqual([]);
     }
   });

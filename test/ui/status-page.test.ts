@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TestBrowser, chromiumPath, noChromium } from '../support/browser.ts';
-import { RunningServers, type StartedServer } from '../support/running-servers.ts';
+import { beforeAll, expect, test } from 'vitest';
+import { describePage } from '../support/page-scene.ts';
+import type { StartedServer } from '../support/running-servers.ts';
 import {
   type Json,
   changed,
@@ -10,22 +10,15 @@ import {
   overflow,
 } from '../support/status-page.ts';
 
-if (chromiumPath === undefined) console.warn(`\nSKIPPED: ${noChromium}\n`);
-
 const APPLIER_STATE = '**/_api/replication/applier-state';
 
-describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000 }, () => {
-  let browser: TestBrowser;
-  let servers: RunningServers;
+describePage('the status page', (scene) => {
   let leader: StartedServer;
   let follower: StartedServer;
 
   beforeAll(async () => {
-    browser = await TestBrowser.open();
-    console.log(`pictures of the status page: ${browser.pictures}`);
-    servers = await RunningServers.open();
-    leader = await servers.start('leader');
-    follower = await servers.start('follower');
+    leader = await scene.servers.start('leader');
+    follower = await scene.servers.start('follower');
     await leader.send('PUT', '/_api/replication/logger-start');
     for (const name of ['orders', 'customers', 'parts']) {
       await leader.send('POST', '/_api/collection', { name });
@@ -33,11 +26,6 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
     await leader.send('POST', '/_api/collection', { name: 'suppliedBy', type: 3 });
     await addPeople(leader, 'customers', 0, 400);
     await addPeople(leader, 'orders', 0, 1500);
-  });
-
-  afterAll(async () => {
-    await browser[Symbol.asyncDispose]();
-    await servers[Symbol.asyncDispose]();
   });
 
   function addPeople(
@@ -58,7 +46,7 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
   }
 
   test('is where a browser is sent to that asks for nothing, and shows a server on its own', async () => {
-    await using tab = await browser.tab();
+    await using tab = await scene.browser.tab();
     const { page, faults } = tab;
     await fullHistory(page, () => null);
     await page.goto(`${leader.url}/`);
@@ -69,7 +57,7 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
     expect(await rows.first().innerText()).toMatch(/customers\s+documents\s+400\s/);
     await page.locator('#plots canvas').first().waitFor();
     await expect.poll(() => page.locator('#entries-rows details').count()).toBe(50);
-    await browser.picture(page, 'lone-leader');
+    await scene.browser.picture(page, 'lone-leader');
     await leader.send('POST', '/_api/document?collection=parts', { _key: 'bolt', size: 8 });
     await page.locator('#entries-rows').getByText('parts/bolt').click();
     await page.locator('#entries-rows pre').getByText('"size": 8').waitFor();
@@ -77,30 +65,30 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
   });
 
   test('makes a follower when asked twice, verifies it, stops and starts it, and copies anew', async () => {
-    await using tab = await browser.tab();
+    await using tab = await scene.browser.tab();
     const { page, faults } = tab;
     await fullHistory(page, (i) => (i > 120 && i < 150 ? (150 - i) / 2.3 : i % 7 === 0 ? 0.2 : 0));
     await openPage(page, follower);
     await headline(page).getByText('On its own').waitFor();
     await page.locator('#collections-note').getByText('none yet').waitFor();
-    await browser.picture(page, 'empty');
+    await scene.browser.picture(page, 'empty');
     await page.getByRole('button', { name: 'Make follower…' }).click();
     await page.getByLabel('Leader', { exact: true }).fill(leader.endpoint);
     const go = page.getByRole('button', { name: 'Replace and follow' });
     await go.click();
     // Nothing is sent before it is said that data may be replaced.
     expect(await page.locator('#leader-dialog').isVisible()).toBe(true);
-    await browser.picture(page, 'make-follower', false);
+    await scene.browser.picture(page, 'make-follower', false);
     await page.getByLabel('Replace what is in').check();
     await go.click();
     await headline(page).getByText('In step with the leader').waitFor();
     await page.locator('#activity').getByText('Copied 4 collections').waitFor();
     await expect.poll(() => page.locator('#collections-rows tr').count()).toBe(4);
-    await browser.picture(page, 'follower-in-step');
+    await scene.browser.picture(page, 'follower-in-step');
 
     await page.getByRole('button', { name: 'Verify' }).click();
     await page.locator('#verify-dialog').getByText('All is equal: 4 collections').waitFor();
-    await browser.picture(page, 'verified', false);
+    await scene.browser.picture(page, 'verified', false);
     await page.getByRole('button', { name: 'Close' }).click();
 
     await page.getByRole('button', { name: 'Stop', exact: true }).click();
@@ -118,19 +106,19 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
     await page.getByRole('button', { name: 'Start', exact: true }).click();
     await headline(page).getByText('In step with the leader').waitFor();
 
-    await using other = await browser.tab();
+    await using other = await scene.browser.tab();
     await openPage(other.page, leader);
     await headline(other.page).getByText('Leading 1 follower').waitFor();
     await other.page.locator('#clients-rows tr').getByText('in step').waitFor();
     await fullHistory(other.page, () => null, true);
     await other.page.reload();
     await other.page.locator('#clients-rows tr').getByText('in step').waitFor();
-    await browser.picture(other.page, 'leader');
+    await scene.browser.picture(other.page, 'leader');
     expect([...faults, ...other.faults]).toEqual([]);
   });
 
   test('says how far a follower is behind, in dark as well', async () => {
-    await using tab = await browser.tab({ colorScheme: 'dark' });
+    await using tab = await scene.browser.tab({ colorScheme: 'dark' });
     const { page, faults } = tab;
     await fullHistory(page, (i) => (i < 180 ? 0.2 : (i - 180) / 1.6));
     await changed(page, APPLIER_STATE, (body) => {
@@ -148,12 +136,12 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
     await headline(page).getByText('Behind the leader').waitFor();
     await page.locator('#applier-facts').getByText('1 min 13 s, 48,211 ticks').waitFor();
     await page.locator('#headline-more').getByText('in step in 59 s').waitFor();
-    await browser.picture(page, 'follower-behind-dark');
+    await scene.browser.picture(page, 'follower-behind-dark');
     expect(faults).toEqual([]);
   });
 
   test('shows each collection of a sync under way', async () => {
-    await using tab = await browser.tab();
+    await using tab = await scene.browser.tab();
     const { page, faults } = tab;
     await fullHistory(page, () => null);
     const part = (name: string, status: string, done: number, of: number): Json => ({
@@ -194,7 +182,7 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
     const row = page.locator('#sync-rows tr').nth(1);
     expect(await row.innerText()).toMatch(/orders\s+being copied\s+572,000 of 1,400,000/);
     expect(await row.locator('progress').getAttribute('value')).toMatch(/^0\.40/);
-    await browser.picture(page, 'sync-running');
+    await scene.browser.picture(page, 'sync-running');
     expect(faults).toEqual([]);
   });
 
@@ -204,7 +192,7 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
     await follower.send('POST', '/_api/document?collection=invoices', { own: true });
     await leader.send('POST', '/_api/collection', { name: 'invoices' });
     await follower.send('PUT', '/_api/replication/applier-start');
-    await using tab = await browser.tab();
+    await using tab = await scene.browser.tab();
     const { page, faults } = tab;
     await fullHistory(page, (i) => (i > 260 ? null : 0.1));
     await openPage(page, follower);
@@ -218,7 +206,7 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
     await page.locator('#failure-entry-text').getByText('"cname": "invoices"').waitFor();
     // The one above all needs no second place.
     expect(await page.locator('#errors-rows').isVisible()).toBe(false);
-    await browser.picture(page, 'stopped-by-an-error');
+    await scene.browser.picture(page, 'stopped-by-an-error');
     await changed(page, APPLIER_STATE, (body) => {
       const state = body['state'] as Json & {
         whyStopped: { errorNum: number; errorMessage: string };
@@ -228,26 +216,26 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
       return { ...body, state: { ...state, whyStopped: { errorNum, errorMessage: long } } };
     });
     await page.locator('#failure-text').getByText('a reason that does not end').waitFor();
-    await browser.picture(page, 'long-error');
+    await scene.browser.picture(page, 'long-error');
     expect(await overflow(page)).toBe(0);
     expect(faults).toEqual([]);
     await follower.send('DELETE', '/_api/replication/applier-state');
   });
 
   test('holds two hundred collections, finds among them, and shows another database', async () => {
-    const server = await servers.start('crowded');
+    const server = await scene.servers.start('crowded');
     for (let i = 0; i < 200; i++) {
       const name = `measurements_of_station_${String(i).padStart(3, '0')}`;
       await server.send('POST', '/_api/collection', { name });
     }
     await server.send('POST', '/_api/database', { name: 'second' });
-    await using tab = await browser.tab();
+    await using tab = await scene.browser.tab();
     const { page, faults } = tab;
     await fullHistory(page, () => null);
     await openPage(page, server);
     const rows = page.locator('#collections-rows tr');
     await expect.poll(() => rows.count()).toBe(200);
-    await browser.picture(page, 'crowded');
+    await scene.browser.picture(page, 'crowded');
     await page.getByLabel('Find').fill('_17');
     await expect.poll(() => rows.count()).toBe(10);
     await page.locator('#database').selectOption('second');
@@ -257,7 +245,10 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
   });
 
   test('fits a phone, and is worked by keys alone', async () => {
-    await using tab = await browser.tab({ viewport: { width: 390, height: 844 }, isMobile: true });
+    await using tab = await scene.browser.tab({
+      viewport: { width: 390, height: 844 },
+      isMobile: true,
+    });
     const { page, faults } = tab;
     await fullHistory(page, () => null);
     await openPage(page, leader);
@@ -265,7 +256,7 @@ describe.skipIf(chromiumPath === undefined)('the status page', { timeout: 90_000
     await page.locator('#plots canvas').first().waitFor();
     await expect.poll(() => page.locator('#collections-rows tr').count()).toBe(5);
     expect(await overflow(page)).toBe(0);
-    await browser.picture(page, 'phone');
+    await scene.browser.picture(page, 'phone');
 
     await page.keyboard.press('Tab');
     const focused = page.locator(':focus');

@@ -1,35 +1,23 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TestBrowser, chromiumPath, noChromium } from '../support/browser.ts';
-import { RunningServers, type StartedServer } from '../support/running-servers.ts';
+import { beforeAll, expect, test } from 'vitest';
+import { describePage } from '../support/page-scene.ts';
+import type { StartedServer } from '../support/running-servers.ts';
 import { changed, fullHistory, headline, openPage, overflow } from '../support/status-page.ts';
 
-if (chromiumPath === undefined) console.warn(`\nSKIPPED: ${noChromium}\n`);
-
-describe.skipIf(chromiumPath === undefined)('what takes long', { timeout: 90_000 }, () => {
-  let browser: TestBrowser;
-  let servers: RunningServers;
+describePage('what takes long', (scene) => {
   let leader: StartedServer;
   let follower: StartedServer;
 
   beforeAll(async () => {
-    browser = await TestBrowser.open();
-    console.log(`pictures of what takes long: ${browser.pictures}`);
-    servers = await RunningServers.open();
-    leader = await servers.start('leader');
-    follower = await servers.start('follower');
+    leader = await scene.servers.start('leader');
+    follower = await scene.servers.start('follower');
     await leader.send('PUT', '/_api/replication/logger-start');
     await leader.send('POST', '/_api/collection', { name: 'people' });
     const { endpoint } = leader;
     await follower.send('PUT', '/_api/replication/make-follower', { endpoint });
   });
 
-  afterAll(async () => {
-    await browser[Symbol.asyncDispose]();
-    await servers[Symbol.asyncDispose]();
-  });
-
   test('is shown with its numbers, also while a comparison goes over one large collection', async () => {
-    await using tab = await browser.tab();
+    await using tab = await scene.browser.tab();
     const { page, faults } = tab;
     await fullHistory(page, () => 0);
     const collection = { id: '7', name: `measurements_of_station_${'0'.repeat(60)}` };
@@ -85,10 +73,10 @@ describe.skipIf(chromiumPath === undefined)('what takes long', { timeout: 90_000
     const cutOff =
       "(rows => rows.scrollWidth - rows.clientWidth)(document.getElementById('works-rows'))";
     expect(await page.evaluate(cutOff)).toBe(0);
-    await browser.picture(page, 'works');
+    await scene.browser.picture(page, 'works');
     await page.setViewportSize({ width: 390, height: 844 });
     expect(await overflow(page)).toBe(0);
-    await browser.picture(page, 'works-phone');
+    await scene.browser.picture(page, 'works-phone');
     isDone = true;
     await page.locator('#verify-dialog').getByText('All is equal: 1 collection').waitFor();
     expect(faults).toEqual([]);

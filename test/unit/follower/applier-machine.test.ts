@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import type { ApplierPhase } from '../../../src/model/applier-phase.ts';
 import { InvariantError } from '../../../src/base/assert.ts';
 import {
   type ApplierEvent,
   type ApplierMachine,
-  type Phase,
   initialMachine,
   isRunning,
   next,
@@ -17,7 +17,7 @@ const NOW = { errorNum: 1412, message: 'now' };
 const THEN_MS = 1000;
 const NOW_MS = 2000;
 
-const STATES: Record<Phase, ApplierMachine> = {
+const STATES: Record<ApplierPhase, ApplierMachine> = {
   stopped: { phase: 'stopped', sinceMs: THEN_MS, why: undefined },
   starting: { phase: 'starting', sinceMs: THEN_MS },
   syncing: { phase: 'syncing', sinceMs: THEN_MS },
@@ -39,7 +39,7 @@ const EVENTS: Record<EventType, ApplierEvent> = {
 };
 
 /** Where each event leads from each phase; `never` for what cannot happen. */
-const TABLE: Record<Phase, Record<EventType, Phase | 'never'>> = {
+const TABLE: Record<ApplierPhase, Record<EventType, ApplierPhase | 'never'>> = {
   stopped: {
     start: 'starting',
     contacted: 'never',
@@ -112,8 +112,8 @@ const TABLE: Record<Phase, Record<EventType, Phase | 'never'>> = {
   },
 };
 
-describe.each(Object.keys(TABLE) as Phase[])('an applier that is %s', (phase) => {
-  test.each(Object.entries(TABLE[phase]) as [EventType, Phase | 'never'][])(
+describe.each(Object.keys(TABLE) as ApplierPhase[])('an applier that is %s', (phase) => {
+  test.each(Object.entries(TABLE[phase]) as [EventType, ApplierPhase | 'never'][])(
     'after %s is %s',
     (type, expected) => {
       const machine = STATES[phase];

@@ -40,3 +40,27 @@ test('the last error is that of the run; what was wrong before it stays among th
   errors.clear();
   expect([errors.last, errors.all]).toEqual([undefined, []]);
 });
+
+test('what is passed over is among them, and thousands of one number leave room for others', () => {
+  const errors = new ErrorHistory({ clock: new ManualClock() });
+  errors.lost(LOST);
+  for (let i = 1; i <= 1000; i++) {
+    errors.ignored({ errorNum: 1203, message: `collection not found, entry ${i}` }, BigInt(i));
+  }
+  errors.ignored({ errorNum: 1210, message: 'unique constraint violated' }, 1001n);
+  expect(errors.last).toBeUndefined();
+  const found = errors.all.map(({ errorNum, count, ignored, tick }) => [
+    errorNum,
+    count,
+    ignored,
+    tick,
+  ]);
+  expect(found).toEqual([
+    [1210, 1, true, 1001n],
+    [1203, 1000, true, 1000n],
+    [1400, 1, undefined, undefined],
+  ]);
+  // The one that stops it is another one.
+  errors.note({ errorNum: 1210, message: 'unique constraint violated' }, 1001n);
+  expect(errors.all.map(({ ignored }) => ignored)).toEqual([undefined, true, true, undefined]);
+});

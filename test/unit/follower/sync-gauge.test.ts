@@ -4,7 +4,7 @@ import { SyncGauge } from '../../../src/follower/sync-gauge.ts';
 import type { CollectionParameters } from '../../../src/model/collection.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
-test('while indexes are made a sync tells how many documents are in them, and promises no end', () => {
+test('while indexes are made a sync tells how many documents are in them, and says how long the last of them take', () => {
   const clock = new ManualClock();
   const gauge = new SyncGauge({ clock });
   const parameters = { cid: '7', name: 'people' } as CollectionParameters;
@@ -15,13 +15,21 @@ test('while indexes are made a sync tells how many documents are in them, and pr
   expect(gauge.numbers.collections[0]).not.toHaveProperty('indexing');
   expect(gauge.numbers.secondsLeft).toBeGreaterThan(0);
   gauge.add('7', 50, 500);
-  const works = new CollectionWorks();
+  const works = new CollectionWorks({ clock });
   gauge.indexes({ cid: '7', works });
+  expect(gauge.numbers.secondsLeft).toBeNull();
   const work = works.begin({ kind: 'index', documentsExpected: 200 });
   work.add(120);
+  clock.advance(2000);
+  const indexing = {
+    documentsDone: 120,
+    documentsExpected: 200,
+    secondsLeft: work.numbers.secondsLeft,
+  };
+  expect(indexing.secondsLeft).toBeGreaterThan(0);
   expect(gauge.numbers).toMatchObject({
-    ...{ phase: 'indexing', documentsDone: 100, secondsLeft: null },
-    collections: [{ status: 'indexing', indexing: { documentsDone: 120, documentsExpected: 200 } }],
+    ...{ phase: 'indexing', documentsDone: 100, secondsLeft: indexing.secondsLeft },
+    collections: [{ status: 'indexing', indexing }],
   });
   work[Symbol.dispose]();
   gauge.done('7', 'done');

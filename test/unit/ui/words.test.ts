@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import { splitMessage } from '../../../src/model/error-words.ts';
 import { bytes, counted, duration, rounded, share } from '../../../src/ui/format.ts';
-import type { ApplierStatus, LoggerStatus, LogLine, Phase } from '../../../src/ui/types.ts';
+import type { ApplierPhase } from '../../../src/model/applier-phase.ts';
+import type { ApplierStatus, LoggerStatus, LogLine } from '../../../src/ui/types.ts';
 import {
   entrySubject,
   entryWords,
   headline,
   lagWords,
   positionOf,
-  splitMessage,
   verifyWords,
   workWords,
 } from '../../../src/ui/words.ts';
@@ -29,7 +30,10 @@ function loggerOf(state: Partial<LoggerStatus['state']>, clients: number[] = [])
   };
 }
 
-function applierOf(phase: Phase, state: Partial<ApplierStatus['state']> = {}): ApplierStatus {
+function applierOf(
+  phase: ApplierPhase,
+  state: Partial<ApplierStatus['state']> = {},
+): ApplierStatus {
   return {
     state: {
       ...{ running: phase !== 'stopped' && phase !== 'failed', phase, since: TIME, time: TIME },
