@@ -153,7 +153,8 @@ describePage('the status page', (scene) => {
         bytesExpected: of * 131,
       },
     });
-    const indexing = { documentsDone: 231_000, documentsExpected: 680_000 };
+    const counted = { documentsDone: 231_000, documentsExpected: 680_000 };
+    const indexing = { ...counted, documentsPerSecond: 61_234.5, secondsLeft: 7.3 };
     const sync = {
       phase: 'copying',
       collection: { id: '6', name: 'orders' },
