@@ -4,6 +4,8 @@ import type { Tick } from '../model/tick.ts';
 
 /** Lines of one run at most. */
 const LINES_MAX = 256;
+/** No plain line is shorter: columns for more lines than a page can have would cost more than a page of one line. */
+const LINE_MIN_BYTES = 40;
 /** Of a page so much is made a text at a time, or one line: a text of all of it would be slow to get and to get rid of. */
 const WINDOW_BYTES = 16 * 1024;
 
@@ -48,15 +50,15 @@ export class PlainLines {
   /** Where the run begins. */
   start = 0;
   /** Behind the newline of each line. */
-  readonly ends = new Int32Array(LINES_MAX);
-  readonly types = new Uint16Array(LINES_MAX);
+  readonly ends: Int32Array;
+  readonly types: Uint16Array;
   /** Of the key's text, which is a valid key, and, exclusive, of its end; likewise of the revision. */
-  readonly keyStarts = new Int32Array(LINES_MAX);
-  readonly keyEnds = new Int32Array(LINES_MAX);
-  readonly revStarts = new Int32Array(LINES_MAX);
-  readonly revEnds = new Int32Array(LINES_MAX);
+  readonly keyStarts: Int32Array;
+  readonly keyEnds: Int32Array;
+  readonly revStarts: Int32Array;
+  readonly revEnds: Int32Array;
   /** Of what follows the revision, or the old revision where there is one: the comma before `"data"`, or `}`. */
-  readonly tails = new Int32Array(LINES_MAX);
+  readonly tails: Int32Array;
   /** Where the digits of a tick begin, from the beginning of its line on. */
   readonly tickAt = HEAD.length;
   /** Digits of each tick of the run; 15 at most. */
@@ -77,11 +79,21 @@ export class PlainLines {
   #window = '';
   #windowStart = 0;
   #middle = HEAD;
+  readonly #linesMax: number;
   #hasOldRevisions = false;
   #largestRevision = 0;
 
   constructor(page: Buffer) {
     this.page = page;
+    const lines = Math.min(LINES_MAX, Math.ceil(page.length / LINE_MIN_BYTES));
+    this.#linesMax = lines;
+    this.ends = new Int32Array(lines);
+    this.types = new Uint16Array(lines);
+    this.keyStarts = new Int32Array(lines);
+    this.keyEnds = new Int32Array(lines);
+    this.revStarts = new Int32Array(lines);
+    this.revEnds = new Int32Array(lines);
+    this.tails = new Int32Array(lines);
   }
 
   /** Behind the last line of the run. */
@@ -128,7 +140,7 @@ export class PlainLines {
     this.tickDigits = this.#digitsAt(start + HEAD.length);
     if (this.tickDigits === 0 || this.tickDigits > SAFE_DIGITS) return false;
     if (!this.#findMiddle(start + HEAD.length + this.tickDigits + TYPE.length + 1)) return false;
-    while (this.count < LINES_MAX && this.end - start < bytes && this.#line(this.end));
+    while (this.count < this.#linesMax && this.end - start < bytes && this.#line(this.end));
     return this.count > 0;
   }
 
