@@ -18,6 +18,7 @@ import type { DifferencesBy } from './copy-seeds.ts';
 import { FailureLog, errorFields } from './failure-log.ts';
 import type { InitialSyncer } from './initial-syncer.ts';
 import type { LeaderClient } from './leader-client.ts';
+import type { Displaced } from './document-applier.ts';
 import type { IgnoredEvents, PageApplierDeps } from './page-applier.ts';
 import type { Restriction } from './restriction.ts';
 import { TailingSyncer } from './tailing-syncer.ts';
@@ -33,6 +34,7 @@ export interface ApplierRunDeps {
   /** Told of all that changes the phase, but not of the end. */
   readonly onEvent: (event: ApplierEvent) => void;
   readonly onIgnored: PageApplierDeps['onIgnored'];
+  readonly onDisplaced: (displaced: Displaced) => void;
 }
 
 export interface ApplierRunOptions {
@@ -145,11 +147,19 @@ export class ApplierRun {
   /** Follows; resolves after an abort, and with an error that a copy of everything cures. */
   async #tail(signal: AbortSignal): Promise<ServiceError | undefined> {
     this.#forgetTailing();
-    const { onEvent, store } = this.#deps;
+    const { logger, onDisplaced, onEvent, store } = this.#deps;
     this.#tailing = new TailingSyncer(
       {
         ...this.#deps,
         client: this.#client,
+        onDisplaced: (displaced) => {
+          const { tick, ...what } = displaced;
+          logger.warn(
+            { ...what, tick: tick.toString() },
+            'a document was removed for one of the leader with the same value in a unique index',
+          );
+          onDisplaced(displaced);
+        },
         onContact: () => {
           this.#failureLog.reached();
           onEvent({ type: 'contacted' });

@@ -315,6 +315,7 @@ export class Applier {
           if (event.type === 'lost') this.#errors.lost(event.why);
         },
         onIgnored: (error, tick) => this.#errors.ignored(reasonFor(error), tick),
+        onDisplaced: (displaced) => this.#errors.displaced(displaced),
       },
       { ...this.#options, config: this.#config, restriction, barrierId },
     );

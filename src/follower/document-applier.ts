@@ -10,7 +10,6 @@ import { MarkerType } from '../model/marker.ts';
 import { isValidKey } from '../model/names.ts';
 import { MAX_TICK, type Tick } from '../model/tick.ts';
 import type { PlainLines } from '../protocol/plain-lines.ts';
-import type { Pointer } from '../storage/pointer.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import { NumericRevisions } from '../model/numeric-revisions.ts';
 import type { AppliedLines } from './applier-draft.ts';
@@ -18,6 +17,16 @@ import { isFollowed } from './followed-collection.ts';
 import type { LeaderCollections } from './leader-collections.ts';
 import type { PageLines } from './page-lines.ts';
 import type { Restriction } from './restriction.ts';
+
+/** A document that was removed for one of the leader with the same value in a unique index. */
+export interface Displaced {
+  readonly collection: string;
+  readonly key: string;
+  /** Key of the leader's. */
+  readonly by: string;
+  /** Of the leader's line. */
+  readonly tick: Tick;
+}
 
 /** Local documents removed for one that comes in, before the error stands (contract 6.7, rule of 3.8). */
 const CONFLICTS_MAX = 10;
@@ -58,6 +67,7 @@ export class DocumentApplier {
   readonly #restriction: Restriction;
   readonly #theirs: LeaderCollections;
   readonly #knownTick: Tick;
+  readonly #onDisplaced: ((displaced: Displaced) => void) | undefined;
   readonly #revisions = new NumericRevisions();
   #writes: DocumentTx | undefined;
   readonly #counts = { excluded: 0, documents: 0, removals: 0 };
@@ -69,12 +79,18 @@ export class DocumentApplier {
   /** What the log says of the last one up to here is in it already. */
   #copiedUpTo: Tick = 0n;
 
+  /** @param deps.onDisplaced told once it is committed of what does not come again with a later line */
   constructor(
-    deps: { tx: WriteTx; database: Database },
+    deps: {
+      tx: WriteTx;
+      database: Database;
+      onDisplaced?: ((displaced: Displaced) => void) | undefined;
+    },
     options: { restriction: Restriction; theirs: LeaderCollections; knownTick: Tick },
   ) {
     this.#tx = deps.tx;
     this.#database = deps.database;
+    this.#onDisplaced = deps.onDisplaced;
     this.#restriction = options.restriction;
     this.#theirs = options.theirs;
     this.#knownTick = options.knownTick;
@@ -254,23 +270,26 @@ export class DocumentApplier {
   }
 
   /**
-   * Whether a document in the way of a line is none of the leader's, or comes later in the log. Of a log that is
+   * Removes the local document in the way, if it is none of the leader's, or comes later in the log: of a log that is
    * read a second time the leader may have made the index after the line, and have both.
+   * @returns false when there is none, or it would not come again
    */
-  #isReplaceable({ rev }: Pointer, { tick }: PageLines): boolean {
-    return tick > this.#knownTick || (NUMBER.test(rev) && BigInt(rev) > tick);
-  }
-
-  /** Removes the local document in the way; false when there is none, or it would not come again. */
   #removeConflict(collection: Collection, lines: PageLines, body: Buffer): boolean {
+    const { key: by, tick } = lines;
     const text = lines.exact ? body.toString('utf8', lines.dataStart, lines.dataEnd) : undefined;
     const document = (
       text === undefined ? { ...lines.parsed().value } : JSON.parse(text)
     ) as IndexedDocument;
-    const owner = this.#documents.conflict(collection, lines.key, document);
-    const pointer = owner === undefined ? undefined : this.#documents.pointer(collection, owner);
-    if (owner === undefined || !pointer || !this.#isReplaceable(pointer, lines)) return false;
-    this.#documents.remove(collection, owner, pointer);
+    const key = this.#documents.conflict(collection, by, document);
+    const pointer = key === undefined ? undefined : this.#documents.pointer(collection, key);
+    if (key === undefined || !pointer) return false;
+    const comesAgain = NUMBER.test(pointer.rev) && BigInt(pointer.rev) > tick;
+    if (!comesAgain && tick <= this.#knownTick) return false;
+    this.#documents.remove(collection, key, pointer);
+    if (!comesAgain) {
+      const displaced = { collection: collection.name, key, by, tick };
+      this.#tx.afterCommit(() => this.#onDisplaced?.(displaced));
+    }
     return true;
   }
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { ERRORS } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import type { Reason } from './applier-machine.ts';
+import type { Displaced } from './document-applier.ts';
 
 /** Something that went wrong, with its time in ms since 1970. */
 export interface NotedError extends Reason {
@@ -63,6 +64,17 @@ export class ErrorHistory {
     });
   }
 
+  /** A document made room for one of the leader: nothing has ended, but it is missing here now. */
+  displaced({ collection, tick }: Displaced): void {
+    const { errorNum } = ERRORS.uniqueConstraintViolated;
+    const message =
+      `documents of collection '${collection}' were removed here, each for one of the leader with the same value ` +
+      'in a unique index: what has that index here is not what the leader has; verify shows what differs';
+    const error = { errorNum, message, atMs: this.#clock.nowMs(), tick };
+    // There may be many in a row; they are one, told by the newest.
+    this.#add(error, this.#all[0]?.message === message);
+  }
+
   /** A run begins. */
   begin(): void {
     this.#last = undefined;
@@ -73,9 +85,9 @@ export class ErrorHistory {
     this.#all = [];
   }
 
-  #add(error: NotedError): void {
+  #add(error: NotedError, repeats?: boolean): void {
     const [newest] = this.#all;
-    if (newest && isSame(newest, error)) {
+    if (newest && (repeats ?? isSame(newest, error))) {
       const { firstAtMs, count } = newest;
       this.#all = [{ ...error, firstAtMs, count: count + 1 }, ...this.#all.slice(1)];
       return;

@@ -12,7 +12,7 @@ import type { WriteTx } from '../storage/write-tx.ts';
 import { type AppliedFigures, Draft, NOTHING_APPLIED } from './applier-draft.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { DdlApplier } from './ddl-applier.ts';
-import { DocumentApplier, offending } from './document-applier.ts';
+import { type Displaced, DocumentApplier, offending } from './document-applier.ts';
 import type { LogPage } from './leader-client.ts';
 import type { LeaderCollections } from './leader-collections.ts';
 import { openPage } from './page-lines.ts';
@@ -27,6 +27,8 @@ export interface PageApplierDeps {
   readonly logger: Logger;
   /** Told of each event that failed and is passed over. */
   readonly onIgnored?: ((error: ServiceError, tick: Tick) => void) | undefined;
+  /** Told of each document that was removed for one of the leader, and is not known to come again. */
+  readonly onDisplaced?: ((displaced: Displaced) => void) | undefined;
 }
 
 export interface PageApplierOptions {
@@ -71,6 +73,7 @@ export class PageApplier {
   readonly #database: Database;
   readonly #logger: Logger;
   readonly #onIgnored: PageApplierDeps['onIgnored'];
+  readonly #target: Pick<PageApplierDeps, 'database' | 'onDisplaced'>;
   readonly #ddl: DdlApplier;
   readonly #options: PageApplierOptions;
   /** As the batches handed to the store leave it. */
@@ -90,6 +93,7 @@ export class PageApplier {
     this.#database = deps.database;
     this.#logger = deps.logger;
     this.#onIgnored = deps.onIgnored;
+    this.#target = { database: deps.database, onDisplaced: deps.onDisplaced };
     this.#ddl = new DdlApplier(deps, options);
     this.#options = options;
     this.#ahead = checkpoint;
@@ -178,7 +182,7 @@ export class PageApplier {
     const begin = cursor.offset;
     const draft = this.#draft();
     const { ran, written } = this.#commit(draft, (tx) => {
-      const step = new PageStep({ tx, database: this.#database, draft }, this.#options, cursor);
+      const step = new PageStep({ tx, draft, ...this.#target }, this.#options, cursor);
       const end = step.run();
       if (end.kind === 'page') draft.scanned(scannedTo);
       return end;
@@ -272,10 +276,11 @@ export class PageApplier {
   #applyStaged(tx: WriteTx, draft: Draft, tid: string, tick: Tick): void {
     const open = draft.open.get(tid);
     assert(open, 'the transaction is open');
-    const { number } = this.#database;
     const { transactionMaxBytes } = this.#options;
     const whole = open.bytes <= transactionMaxBytes;
-    const documents = new DocumentApplier({ tx, database: this.#database }, this.#options);
+    const { database, onDisplaced } = this.#target;
+    const { number } = database;
+    const documents = new DocumentApplier({ tx, database, onDisplaced }, this.#options);
     let { appliedChunks, appliedLines } = open;
     documents.beginGroup();
     for (let bytes = 0; appliedChunks < open.chunks; appliedChunks++) {

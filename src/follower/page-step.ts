@@ -5,7 +5,7 @@ import { MAX_TICK, type Tick } from '../model/tick.ts';
 import { PlainLines } from '../protocol/plain-lines.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Draft } from './applier-draft.ts';
-import { DocumentApplier, offending, refuse } from './document-applier.ts';
+import { type Displaced, DocumentApplier, offending, refuse } from './document-applier.ts';
 import type { LeaderCollections } from './leader-collections.ts';
 import { type PageLines, WholeTransactions, openPage } from './page-lines.ts';
 import type { Restriction } from './restriction.ts';
@@ -119,6 +119,7 @@ export interface StepDeps {
   readonly tx: WriteTx;
   readonly database: Database;
   readonly draft: Draft;
+  readonly onDisplaced?: ((displaced: Displaced) => void) | undefined;
 }
 
 export interface StepOptions {

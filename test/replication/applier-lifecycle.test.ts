@@ -174,6 +174,34 @@ describe('start and stop', () => {
     expect(follower.state.lastErrors).toEqual([]);
   });
 
+  test('documents that were removed for ones of the leader, by an index made here, are told of', async () => {
+    await using pair = await openPair();
+    const { follower, put, leader } = pair;
+    const c = await pair.create('c');
+    await follower.follow(pair.endpoint, pair.lastTick() - 1n);
+    await pair.caughtUp();
+    await follower.applier.stop();
+    const index = { type: 'hash', unique: true, fields: ['v'] };
+    await follower.core.collections.createIndex(
+      follower.database,
+      follower.database.get('c'),
+      index,
+    );
+    for (const key of ['a', 'b', 'c']) await put(c, key, 1);
+    await follower.applier.start();
+    await pair.caughtUp();
+    expect(follower.database.get('c').stats.count).toBe(1);
+    expect(follower.state).toMatchObject({ phase: 'tailing', totalIgnoredErrors: 0 });
+    const [told, ...others] = follower.state.lastErrors;
+    expect(told).toMatchObject({ errorNum: 1210, count: 2, tick: pair.lastTick().toString() });
+    expect(told).toHaveProperty('errorMessage', expect.stringContaining("collection 'c'"));
+    expect(others).toEqual([]);
+    // What the leader itself has put out of the way comes again, and is no reason to say anything.
+    await leader.documents.remove(leader.database, c, 'c');
+    await pair.caughtUp();
+    expect(follower.state.lastErrors).toHaveLength(1);
+  });
+
   test('a run that was not ended in good order does not leave the reason of the one before', async () => {
     await using pair = await openPair();
     const { follower } = pair;
