@@ -1,5 +1,6 @@
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectory } from '../base/make-directory.ts';
 import { DumpDataFile } from './dump-data-file.ts';
 import {
   DATA_END,
@@ -68,7 +69,7 @@ export class DumpDirectoryWriter {
    * @param kept collections whose data files, of an interrupted dump, are still needed
    */
   async begin(description: object, kept: readonly string[] = []): Promise<void> {
-    await mkdir(this.#directory, { recursive: true });
+    await makeDirectory(this.#directory);
     this.#description = description;
     await this.#write(DUMP_FILE, JSON.stringify(description));
     await this.#syncDirectory();

@@ -1,5 +1,6 @@
-import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
+import { chmod, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectory } from '../base/make-directory.ts';
 import type { Logger } from '../base/logger.ts';
 
 /** Mode of a directory that nobody but its owner may enter. */
@@ -16,7 +17,7 @@ export async function makePrivate(
   { logger }: { logger: Logger },
   directory: string,
 ): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: OWNER_ONLY });
+  await makeDirectory(directory, OWNER_ONLY);
   const paths = (await readdir(directory)).map((name) => join(directory, name));
   let isPrivate = await restrict(directory, OWNER_ONLY);
   for (const path of paths) isPrivate = (await restrict(path, FILE_OWNER_ONLY)) && isPrivate;

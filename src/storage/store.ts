@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectory } from '../base/make-directory.ts';
 import { Level as LevelDatabase } from 'level';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
@@ -120,7 +120,7 @@ export class Store {
    * another version, storageDamaged when commits are missing.
    */
   static async open(deps: { clock: Clock; logger: Logger }, options: StoreOptions): Promise<Store> {
-    await mkdir(options.directory, { recursive: true, mode: OWNER_ONLY });
+    await makeDirectory(options.directory, OWNER_ONLY);
     const location = storeIn(options.directory);
     await makePrivate(deps, location);
     // Before the database object is made, for that opens by itself and removes its old log.
