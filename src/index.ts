@@ -99,7 +99,7 @@ export type {
   TransactionOptions,
 } from './client/transaction.ts';
 export { ConfigError } from './config/server-config.ts';
-export type { SyncNumbers } from './model/sync-numbers.ts';
+export type { SyncNumbers, UnfinishedSync } from './model/sync-numbers.ts';
 export type { VerifyNumbers } from './model/verify-numbers.ts';
 export type { WorkNumbers } from './model/work-numbers.ts';
 export type { TlsTrust } from './follower/leader-tls.ts';

@@ -1,4 +1,4 @@
-import type { SyncNumbers } from '../model/sync-numbers.ts';
+import type { SyncNumbers, UnfinishedSync } from '../model/sync-numbers.ts';
 import type { ApplierConfig } from '../model/applier-config.ts';
 import type { IndexDefinition } from '../model/collection.ts';
 import type { ApplierPhase } from '../model/applier-phase.ts';
@@ -187,6 +187,8 @@ export interface ApplierState {
   readonly secondsBehind?: number | null;
   /** While a sync of the database is under way. */
   readonly sync?: SyncNumbers;
+  /** Where the last one was not finished: what is here is as it was before it. */
+  readonly unfinishedSync?: UnfinishedSync;
   /** While it runs and no sync is under way, of the last ten seconds. */
   readonly following?: {
     readonly eventsPerSecond: number;

@@ -1,6 +1,7 @@
 import { counted } from '../base/words.ts';
+import type { Database } from '../documents/database.ts';
 import type { ApplierConfig } from '../model/applier-config.ts';
-import type { SyncNumbers } from '../model/sync-numbers.ts';
+import type { SyncNumbers, UnfinishedSync } from '../model/sync-numbers.ts';
 import type { Tick } from '../model/tick.ts';
 import { wireTime } from '../protocol/wire-time.ts';
 import { type ApplierMachine, isRunning, reasonOf } from './applier-machine.ts';
@@ -8,7 +9,7 @@ import type { ApplierProgress } from './applier-progress.ts';
 import type { ApplierRunFigures } from './applier-run.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { ErrorHistory, NotedError, RepeatedError } from './error-history.ts';
-import type { SyncView } from './initial-syncer.ts';
+import type { InitialSyncer, SyncView } from './initial-syncer.ts';
 
 /** All that the state of an applier is made of. */
 export interface ApplierView {
@@ -30,6 +31,7 @@ export interface ApplierStateDocument {
   readonly state: Readonly<Record<string, unknown>> & {
     readonly running: boolean;
     readonly sync?: SyncNumbers;
+    readonly unfinishedSync?: UnfinishedSync;
   };
   readonly server: { readonly version: string; readonly serverId: string };
   readonly endpoint?: string;
@@ -83,7 +85,7 @@ export function applierStateDocument(view: ApplierView): ApplierStateDocument {
  * Shows a sync in numbers, and one that somebody asked for, at rest, also as a phase and a progress message; what
  * it does is no running of the applier.
  */
-export function withSync(document: ApplierStateDocument, sync: SyncView): ApplierStateDocument {
+function withSync(document: ApplierStateDocument, sync: SyncView): ApplierStateDocument {
   if (document.state.running) {
     return { ...document, state: { ...document.state, sync: sync.numbers } };
   }
@@ -95,6 +97,18 @@ export function withSync(document: ApplierStateDocument, sync: SyncView): Applie
   const since = wireTime(sync.sinceMs);
   const shown = { progress, phase: 'syncing', since, sync: sync.numbers };
   return { ...document, state: { ...document.state, ...shown } };
+}
+
+/** Shows the sync that is under way, or what one that was not finished has left (addition to contract 5.4). */
+export function withSyncs(
+  document: ApplierStateDocument,
+  syncer: InitialSyncer,
+  database: Database,
+): ApplierStateDocument {
+  const sync = syncer.view(database);
+  if (sync) return withSync(document, sync);
+  const unfinishedSync = syncer.unfinished(database);
+  return unfinishedSync ? { ...document, state: { ...document.state, unfinishedSync } } : document;
 }
 
 /** Where servers of 2.7 and later would have to begin again; here what is open is kept. */

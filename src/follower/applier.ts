@@ -27,7 +27,7 @@ import {
 } from './applier-machine.ts';
 import { ApplierProgress } from './applier-progress.ts';
 import { ApplierRun, reasonFor } from './applier-run.ts';
-import { type ApplierStateDocument, applierStateDocument, withSync } from './applier-state.ts';
+import { type ApplierStateDocument, applierStateDocument, withSyncs } from './applier-state.ts';
 import { NO_FIGURES, addFigures } from './applier-totals.ts';
 import { type Checkpoint, deleteCheckpoint, giveCheckpoint, knownPosition } from './checkpoint.ts';
 import { ErrorHistory } from './error-history.ts';
@@ -243,9 +243,7 @@ export class Applier {
    * somebody asked for also as a phase and a progress message; what it does is no running of the applier.
    */
   state(): ApplierStateDocument {
-    const document = this.#stateDocument();
-    const sync = this.#deps.initialSyncer.view(this.#database);
-    return sync ? withSync(document, sync) : document;
+    return withSyncs(this.#stateDocument(), this.#deps.initialSyncer, this.#database);
   }
 
   /** Bytes of the leader's log that were applied, as of now; begins anew when the applier is forgotten. */

@@ -5,7 +5,7 @@ import type { Catalogue } from '../documents/catalogue.ts';
 import type { CollectionCopies } from '../documents/collection-copy.ts';
 import type { Database } from '../documents/database.ts';
 import { ServiceError } from '../model/errors.ts';
-import type { SyncNumbers } from '../model/sync-numbers.ts';
+import type { SyncNumbers, UnfinishedSync } from '../model/sync-numbers.ts';
 import type { Tick } from '../model/tick.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
@@ -146,6 +146,26 @@ export class InitialSyncer {
   view(database: Database): SyncView | undefined {
     const running = this.#running.get(database);
     return running && { ...running.view, numbers: running.gauge.numbers };
+  }
+
+  /**
+   * What an earlier sync of this database has left; undefined where there is nothing, or one is under way.
+   * @throws ServiceError storageDamaged
+   */
+  unfinished(database: Database): UnfinishedSync | undefined {
+    if (this.isRunning(database)) return undefined;
+    const { store, catalogue } = this.#deps;
+    const progress = new SyncProgress({ store, database });
+    const plan = progress.plan();
+    if (!plan) return undefined;
+    const done = catalogue.hiddenOf(database).filter((copy) => progress.position(copy)?.complete);
+    return {
+      leaderId: plan.leaderId,
+      database: plan.leaderDatabase,
+      tick: plan.tick.toString(),
+      collectionsDone: done.length,
+      collectionsExpected: plan.collections.length,
+    };
   }
 
   /**

@@ -53,3 +53,15 @@ export interface CopyNumbers extends CollectionName, Measured {
     readonly secondsLeft: number | null;
   };
 }
+
+/** What a sync has left that was not finished: the next one of the same leader goes on with it, if it can. */
+export interface UnfinishedSync {
+  /** Server id of the leader that was copied. */
+  readonly leaderId: string;
+  /** Database there. */
+  readonly database: string;
+  /** The leader's tick that the copy ends at. */
+  readonly tick: string;
+  readonly collectionsDone: number;
+  readonly collectionsExpected: number;
+}

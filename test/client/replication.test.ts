@@ -261,6 +261,7 @@ describe('a state has a type for all that the server answers:', () => {
       ticksBehind: 1,
       secondsBehind: 1,
       sync: 1,
+      unfinishedSync: 1,
       following: 1,
     },
   } satisfies Record<keyof ApplierState, 1>);

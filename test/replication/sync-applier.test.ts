@@ -185,10 +185,18 @@ describe('an applier and a sync of one database', () => {
   it('forgetting the applier removes what an unfinished sync has left', async () => {
     await using scene = await openScene();
     const { follower, appliers } = scene;
+    const applier = appliers.of(follower.database);
     await failInTheMiddle(scene);
     expect(follower.core.catalogue.hiddenOf(follower.database)).not.toEqual([]);
     expect(await follower.progressRecords()).toBeGreaterThan(0);
-    await appliers.of(follower.database).forget();
+    expect(applier.state().state.unfinishedSync).toEqual({
+      leaderId: scene.leader.store.server.serverId,
+      database: '_system',
+      tick: expect.stringMatching(/^[0-9]+$/) as string,
+      ...{ collectionsDone: 1, collectionsExpected: 2 },
+    });
+    await applier.forget();
+    expect(applier.state().state).not.toHaveProperty('unfinishedSync');
     expect(follower.core.catalogue.hiddenOf(follower.database)).toEqual([]);
     expect(await follower.progressRecords()).toBe(0);
     await follower.sync();
