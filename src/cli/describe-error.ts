@@ -67,7 +67,7 @@ export function describeStartError(error: unknown): string[] {
 function describeStranger(endpoint: string): string[] {
   return [
     `${endpoint} does not know who asks: there is no active user of this name and password`,
-    'Say who you are with --server.username NAME and --server.password-file FILE.',
+    'See that --server.username NAME and --server.password-file FILE are there, and right.',
   ];
 }
 

@@ -48,7 +48,7 @@ export function describeUnreachable(endpoint: string, cause: unknown): string[] 
 function cureOfClosing(endpoint: string, code: string): string | undefined {
   const isClosed = code === 'UND_ERR_SOCKET' || code === 'ECONNRESET';
   if (!isClosed || !/^(?:tcp|http):/.test(endpoint)) return undefined;
-  return 'If it is a server with TLS, its endpoint begins with ssl://.';
+  return 'If it has worked before, the server ended: start it, and repeat the command. A server with TLS has an endpoint that begins with ssl://.';
 }
 
 /** Empty when there is none. When several addresses of a name were tried, that of the whole. */
