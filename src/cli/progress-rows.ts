@@ -1,7 +1,6 @@
-import { counted } from '../base/words.ts';
 import type { CollectionProgress, ProgressFigures } from './progress.ts';
 import { amountParts, fractionOf, speedParts, wholeFraction } from './progress-text.ts';
-import { percentText } from './units.ts';
+import { exactCount, exactCounted, percentText } from './units.ts';
 
 /** One line below the other on a terminal. */
 export interface Row {
@@ -33,7 +32,7 @@ export function rowsOf(figures: ProgressFigures, columns: number): Row[] {
   const collections =
     collectionsExpected === undefined
       ? []
-      : [`${collectionsDone}/${counted(collectionsExpected, 'collection')}`];
+      : [`${exactCount(collectionsDone)}/${exactCounted(collectionsExpected, 'collection')}`];
   const amounts = [...amountParts(figures), ...collections];
   const isOneRow = columns >= ONE_ROW_COLUMNS;
   const fraction = wholeFraction(figures);

@@ -1,9 +1,11 @@
-import { counted, nounFor } from '../base/words.ts';
+import { nounFor } from '../base/words.ts';
 import type { CollectionProgress, ProgressFigures, ResumedFrom } from './progress.ts';
 import {
   byteRateText,
   bytesText,
   durationText,
+  exactCount,
+  exactCounted,
   percentText,
   rateText,
   roughCount,
@@ -36,7 +38,7 @@ export function progressLine(figures: ProgressFigures): string {
     ...speedParts(figures),
     ...(collectionsExpected === undefined
       ? []
-      : [`${collectionsDone} of ${counted(collectionsExpected, 'collection')}`]),
+      : [`${exactCount(collectionsDone)} of ${exactCounted(collectionsExpected, 'collection')}`]),
     ...amountParts(figures),
   ];
   const working = figures.inWork.map(workText).slice(0, IN_WORK_NAMED).join(', ');
@@ -67,7 +69,7 @@ export function amountParts(amount: Omit<CollectionProgress, 'name'>): string[] 
 /** `resumed from what was copied before: 3 collections, 1.20 M documents, 340 MiB`. */
 export function resumedText({ collections, documents, bytes }: ResumedFrom): string {
   return (
-    `resumed from what was copied before: ${counted(collections, 'collection')}, ` +
+    `resumed from what was copied before: ${exactCounted(collections, 'collection')}, ` +
     `${roughCount(documents)} ${nounFor(documents, 'document')}, ${bytesText(bytes)}`
   );
 }

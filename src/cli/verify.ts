@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { sleep } from '../base/sleep.ts';
-import { counted } from '../base/words.ts';
 import type { Endpoint } from '../follower/endpoint.ts';
 import { ServiceError } from '../model/errors.ts';
 import {
@@ -28,6 +27,7 @@ import type { Connection } from './server-client.ts';
 import type { ExpectedCollection } from './transfer.ts';
 import { type ReadAmount, VerifyProgress } from './verify-progress.ts';
 import { VerifySide } from './verify-side.ts';
+import { exactCounted } from './units.ts';
 
 /** Between two comparisons. */
 const PAUSE_MS = 250;
@@ -235,7 +235,7 @@ async function confirmRepair(
     io,
     options,
     `B is ${sides.b.name}, database ${options.b.database}, and differs in ` +
-      `${counted(names.length, 'collection')} (${named}); documents of B that differ are replaced by those of A, ` +
+      `${exactCounted(names.length, 'collection')} (${named}); documents of B that differ are replaced by those of A, ` +
       'and those that A does not have are removed',
   );
 }
@@ -257,7 +257,7 @@ async function repair(
     );
     mendedAny ||= mended > 0;
     const left = skipped === 0 ? '' : `, ${skipped} had changed meanwhile or could not be written`;
-    await printLines(io, [`${name}: mended ${counted(mended, 'document')} on B${left}`]);
+    await printLines(io, [`${name}: mended ${exactCounted(mended, 'document')} on B${left}`]);
   }
   return mendedAny;
 }
@@ -291,7 +291,7 @@ async function report(
     documents += count;
     if (differences.length === 0) {
       collections.push({ name, equal: true, documents: count });
-      await printLines(io, [`${name}: equal, ${counted(count, 'document')}`]);
+      await printLines(io, [`${name}: equal, ${exactCounted(count, 'document')}`]);
       continue;
     }
     different.push(result);
@@ -313,9 +313,9 @@ async function report(
     ...{ database: options.a.database, a: sides.a.name, b: sides.b.name },
     ...{ equal: different.length === 0, documents, collections },
   });
-  const total = counted(results.length, 'collection');
+  const total = exactCounted(results.length, 'collection');
   if (different.length === 0) {
-    await printLines(io, [`equal: ${total}, ${counted(documents, 'document')}`]);
+    await printLines(io, [`equal: ${total}, ${exactCounted(documents, 'document')}`]);
     return ExitCode.ok;
   }
   const names = different.map(({ name }) => name).join(', ');
