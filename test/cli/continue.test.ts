@@ -324,7 +324,9 @@ describe('of real servers, by processes that are killed', { timeout: 60_000 }, (
     );
     expect(await contents(path('killed'))).toEqual(await contents(path('before')));
     const at = ['restore', '--server.endpoint', server.endpoint, '--input-directory'];
-    expect(await good([...at, path('killed'), '--yes'])).toContain('restored 4 collections: 12,000');
+    expect(await good([...at, path('killed'), '--yes'])).toContain(
+      'restored 4 collections: 12,000',
+    );
   });
 
   test('a restore that goes on stores the same', async () => {
