@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { counted } from '../base/words.ts';
 import type { CliContext } from './flags.ts';
 import { type CliIo, ExitCode, printLines, printResult } from './io.ts';
 import { ProgressDisplay } from './progress.ts';
+import { exactCounted } from './units.ts';
 
 /** What there is to say of a data directory; see `checkDirectory`, which makes it. */
 export interface CheckReport {
@@ -75,10 +75,10 @@ async function checkVerb(report: CheckReport, directory: string, io: CliIo): Pro
 
 function contentsOf(report: CheckReport): string {
   return [
-    counted(report.databases, 'database'),
-    counted(report.collections, 'collection'),
-    counted(report.documents, 'document'),
-    counted(report.events, 'log event'),
-    `${counted(report.tables, 'table')} (${(report.bytes / MIB).toFixed(1)} MiB)`,
+    exactCounted(report.databases, 'database'),
+    exactCounted(report.collections, 'collection'),
+    exactCounted(report.documents, 'document'),
+    exactCounted(report.events, 'log event'),
+    `${exactCounted(report.tables, 'table')} (${(report.bytes / MIB).toFixed(1)} MiB)`,
   ].join(', ');
 }

@@ -1,4 +1,3 @@
-import { counted } from '../base/words.ts';
 import { refusedAnswer } from '../follower/classify.ts';
 import type { LeaderCollection } from '../follower/leader-answers.ts';
 import type { CollectionParameters, IndexDefinition } from '../model/collection.ts';
@@ -11,6 +10,7 @@ import { type StateDifference, findStateDifferences } from './state-search.ts';
 import { countLines } from './transfer.ts';
 import type { ReadAmount } from './verify-progress.ts';
 import type { DumpedPage, VerifySide } from './verify-side.ts';
+import { exactCount, exactCounted } from './units.ts';
 
 /** The two servers. */
 export interface Sides {
@@ -186,7 +186,7 @@ async function compareContents(
   const { a, b } = sides;
   const [count, countB] = await Promise.all([a.count(name, signal), b.count(name, signal)]);
   if (count !== countB) {
-    const differences = [`${counted(count, 'document')} on A, ${countB} on B`];
+    const differences = [`${exactCounted(count, 'document')} on A, ${exactCount(countB)} on B`];
     return { count, differences, keys: 'unknown' };
   }
   if (!sides.checksums) {

@@ -28,10 +28,21 @@ export async function confirmReplacing(
   what: string,
 ): Promise<void> {
   if (yes) return;
-  if (!io.ask) {
-    throw new UsageError(`${what}. There is no terminal to ask on: say --yes to have it done`);
-  }
+  if (!io.ask) throw nobodyToAsk(what);
   const answer = await io.ask(`${what}. Go on? [y/N] `, { isHidden: false });
   if (/^y(?:es)?$/i.test(answer?.trim() ?? '')) return;
   throw new NotConfirmedError('not confirmed; nothing was changed');
+}
+
+/**
+ * For a verb that finds out only after long work what it would replace: refuses before that work what
+ * `confirmReplacing` would refuse behind it.
+ * @throws UsageError where nobody can be asked and `yes` is not given
+ */
+export function assertCanConfirm(io: CliIo, { yes = false }: YesFlags, what: string): void {
+  if (!yes && !io.ask) throw nobodyToAsk(what);
+}
+
+function nobodyToAsk(what: string): UsageError {
+  return new UsageError(`${what}. There is no terminal to ask on: say --yes to have it done`);
 }

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { counted } from '../base/words.ts';
 import { classify } from '../follower/classify.ts';
 import { parseTick, type Tick } from '../model/tick.ts';
 import { dumpsToWrite, forEachDump } from './all-databases.ts';
@@ -27,6 +26,7 @@ import { type CliIo, ExitCode, note, printLines, printResult, UsageError } from 
 import type { Connection } from './server-client.ts';
 import { isAtLeast, type Version } from './server-version.ts';
 import { amountText, sumOf, Transfer } from './transfer.ts';
+import { exactCounted } from './units.ts';
 
 export interface DumpOptions extends TransferFlags {
   readonly server: Connection;
@@ -185,7 +185,7 @@ async function beginDump(start: DumpStart, signal: AbortSignal): Promise<Dump> {
   const done = kept.filter(({ isDone }) => isDone).length;
   await transfer.say(
     `goes on with the dump of tick ${earlier.tick}, of which ${done} of ` +
-      `${counted(earlier.collections.length, 'collection')} ${done === 1 ? 'is' : 'are'} complete; ` +
+      `${exactCounted(earlier.collections.length, 'collection')} ${done === 1 ? 'is' : 'are'} complete; ` +
       `there are ${amountText(sumOf(kept))}`,
   );
   return { ...parts, source, transfer, state: earlier, batch: resumed };
@@ -235,7 +235,7 @@ async function keepUnchanged(
   }
   await transfer.say(
     'the server no longer keeps the moment of the interrupted dump: this is another one, and ' +
-      `${counted(kept.length, 'complete collection')} that nobody has changed since ` +
+      `${exactCounted(kept.length, 'complete collection')} that nobody has changed since ` +
       `${kept.length === 1 ? 'is' : 'are'} kept (${amountText(sumOf(kept))}); the others are begun anew`,
   );
 }

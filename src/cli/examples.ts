@@ -61,6 +61,7 @@ export const EXAMPLES: Readonly<
     [`verify ${L} ${F}`, 'prove that they hold the same'],
     [`verify ${L} ${F} --all-databases --wait 30`, 'all databases, while others write'],
     [`verify ${L} ${F} --repair`, 'mend the documents that differ'],
+    [`verify ${L} ${F} --repair --yes`, 'the same without being asked'],
   ],
   promote: [
     [`promote --server.endpoint ${F}`, 'make a leader of a follower'],

@@ -1,8 +1,8 @@
-import { counted } from '../base/words.ts';
 import { MarkerType } from '../model/marker.ts';
 import type { CliIo } from './io.ts';
 import { at, listAt, numberAt, textAt } from './json.ts';
 import { type Look, type Paint, paintFor } from './paint.ts';
+import { exactCounted } from './units.ts';
 
 const WORD_WIDTH = 11;
 const TICK_WIDTH = 15;
@@ -96,7 +96,7 @@ function transactionOf(entry: unknown): string {
   const operations = listAt(entry, 'collections')
     .map(
       (each) =>
-        `${textAt(each, 'name') ?? '?'} ${counted(numberAt(each, 'operations') ?? 0, 'operation')}`,
+        `${textAt(each, 'name') ?? '?'} ${exactCounted(numberAt(each, 'operations') ?? 0, 'operation')}`,
     )
     .join(', ');
   return operations === '' ? 'transaction' : operations;

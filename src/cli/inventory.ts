@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { counted } from '../base/words.ts';
 import {
   addConnectionFlags,
   type CliContext,
@@ -11,7 +10,7 @@ import {
 import { type CliIo, ExitCode, printLines, printResult } from './io.ts';
 import { at, listAt, numberAt, textAt } from './json.ts';
 import { type Connection, type ServerClient, withServer } from './server-client.ts';
-import { alignedColumns, bytesText, exactCount } from './units.ts';
+import { alignedColumns, bytesText, exactCount, exactCounted } from './units.ts';
 
 export interface InventoryOptions {
   readonly server: Connection;
@@ -108,7 +107,7 @@ async function entryOf(client: ServerClient, entry: unknown, signal: AbortSignal
 function tableOf(entries: readonly Entry[]): string[] {
   const documents = entries.reduce((sum, each) => sum + each.documents, 0);
   const bytes = entries.reduce((sum, each) => sum + (each.bytes ?? 0), 0);
-  const total = counted(entries.length, 'collection');
+  const total = exactCounted(entries.length, 'collection');
   const rows = entries.map((each) => [
     each.name,
     each.type,

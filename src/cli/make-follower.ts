@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { sleep } from '../base/sleep.ts';
-import { counted } from '../base/words.ts';
 import { refusedAnswer } from '../follower/classify.ts';
 import { isApplierRunning } from './applier.ts';
 import {
@@ -16,6 +15,7 @@ import type { CliContext } from './flags.ts';
 import { type CliIo, ExitCode, note, printLines, printResult } from './io.ts';
 import { at, textAt } from './json.ts';
 import type { ServerClient } from './server-client.ts';
+import { exactCounted } from './units.ts';
 
 /** How long to watch whether the applier gets through to the leader. */
 const WATCH_MS = 5000;
@@ -116,7 +116,7 @@ function sourceOf({ leader }: CopyTask): string {
 }
 
 function copiedLine({ server }: CopyTask, { collections, lastLogTick }: SyncedCopy): string {
-  const count = counted(collections.length, 'collection');
+  const count = exactCounted(collections.length, 'collection');
   return `${server.endpoint.text}: copied ${count}, up to tick ${lastLogTick}`;
 }
 

@@ -1,7 +1,6 @@
-import { counted, nounFor } from '../base/words.ts';
 import { at, listAt, numberAt, textAt } from './json.ts';
 import type { ServerClient } from './server-client.ts';
-import { exactCount } from './units.ts';
+import { exactCounted } from './units.ts';
 
 /** Names that are said. */
 const NAMED_MAX = 5;
@@ -35,7 +34,7 @@ export async function presentData(
   if (names.length === 0) return undefined;
   const more = names.length > NAMED_MAX ? ', ...' : '';
   return (
-    `${counted(names.length, 'collection')} with ${exactCount(documents)} ` +
-    `${nounFor(documents, 'document')} (${names.slice(0, NAMED_MAX).join(', ')}${more})`
+    `${exactCounted(names.length, 'collection')} with ${exactCounted(documents, 'document')} ` +
+    `(${names.slice(0, NAMED_MAX).join(', ')}${more})`
   );
 }

@@ -1,8 +1,7 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
-import { counted } from '../base/words.ts';
 import { type CliIo, note } from './io.ts';
-import { amountText, fractionOf, progressLine, speedText } from './progress-text.ts';
-import { percentText } from './units.ts';
+import { drawnRow, EMPTY_ROW, type Row, rowsOf } from './progress-rows.ts';
+import { progressLine } from './progress-text.ts';
 
 /** How much of a collection is done. */
 export interface CollectionProgress {
@@ -12,6 +11,11 @@ export interface CollectionProgress {
   readonly documentsExpected?: number | undefined;
   readonly bytesDone: number;
   readonly bytesExpected?: number | undefined;
+  /** What is made of it, such as `indexes`, when all its documents are there: those that are in these count then. */
+  readonly indexing?: string | undefined;
+  /** Told only while it is indexed. */
+  readonly documentsPerSecond?: number | undefined;
+  readonly secondsLeft?: number | undefined;
 }
 
 /** What an earlier attempt has left that this one goes on with. */
@@ -22,14 +26,12 @@ export interface ResumedFrom {
 }
 
 /** How much of something long is done. */
-export interface ProgressFigures extends Omit<CollectionProgress, 'name'> {
+export interface ProgressFigures extends Omit<CollectionProgress, 'name' | 'indexing'> {
   /** What is being done, such as `dumping`. */
   readonly phase: string;
   readonly collectionsDone: number;
   readonly collectionsExpected?: number | undefined;
-  readonly documentsPerSecond?: number | undefined;
   readonly bytesPerSecond?: number | undefined;
-  readonly secondsLeft?: number | undefined;
   /** What an earlier attempt had done; part of what is done. */
   readonly resumedFrom?: ResumedFrom | undefined;
   readonly inWork: readonly CollectionProgress[];
@@ -38,12 +40,8 @@ export interface ProgressFigures extends Omit<CollectionProgress, 'name'> {
 /** Where nobody looks at a terminal there is a line as often. */
 const LINE_EVERY_MS = 5000;
 const DRAW_EVERY_MS = 200;
-/** Collections that have a bar of their own. */
-const BARS_MAX = 6;
-const WIDE = { bar: 24, name: 20 };
-const NARROW = { bar: 12, name: 14 };
-/** Of a terminal, from which on there is room for wide bars. */
-const WIDE_COLUMNS = 110;
+/** Of a terminal that does not say how wide it is. */
+const COLUMNS = 80;
 const STEPS = 1000;
 /** Of a line of the screen, where a bar was before. */
 const ERASE_REST = '\x1b[K';
@@ -112,7 +110,10 @@ export class ProgressDisplay implements Disposable {
       note(this.#io, typeof figures === 'string' ? figures : progressLine(figures));
       return;
     }
-    const rows = typeof figures === 'string' ? [{ ...EMPTY_ROW, text: figures }] : rowsOf(figures);
+    const rows =
+      typeof figures === 'string'
+        ? [{ ...EMPTY_ROW, text: figures }]
+        : rowsOf(figures, columnsOf(this.#io));
     for (const [i, { fraction, ...payload }] of rows.entries()) {
       const bar = (this.#byRow[i] ??= this.#bars.create(STEPS, 0, payload));
       bar.update(Math.floor((fraction ?? 0) * STEPS), payload);
@@ -122,57 +123,19 @@ export class ProgressDisplay implements Disposable {
   }
 }
 
-/** What stands in the row of a bar. */
-interface Row {
-  readonly name: string;
-  readonly text: string;
-  readonly hasBar: boolean;
-  readonly fraction?: number | undefined;
-}
-
-const EMPTY_ROW: Row = { name: '', text: '', hasBar: false };
-
-function rowsOf(figures: ProgressFigures): Row[] {
-  const { collectionsDone, collectionsExpected, phase } = figures;
-  const collections =
-    collectionsExpected === undefined
-      ? ''
-      : `, ${collectionsDone}/${counted(collectionsExpected, 'collection')}`;
-  const fraction = fractionOf(figures);
-  const all = {
-    name: phase,
-    // What matters most comes first: a narrow terminal cuts off the rest.
-    text: `${percentIn(fraction)}${speedText(figures)}${amountText(figures)}${collections}`,
-    hasBar: true,
-    fraction,
-  };
-  const each = figures.inWork.slice(0, BARS_MAX).map((collection) => {
-    const part = fractionOf(collection);
-    const text = `${percentIn(part)}${amountText(collection)}`;
-    return { name: `  ${collection.name}`, text, hasBar: true, fraction: part };
-  });
-  return [all, ...each];
-}
-
-function percentIn(fraction: number | undefined): string {
-  return fraction === undefined ? '' : `${percentText(fraction, 1).padStart(5)}  `;
-}
-
 function newBars(io: CliIo): MultiBar {
   return new MultiBar({
     stream: io.stderr,
-    format: (_options, { progress }, row: Row) => {
-      if (!row.hasBar) return row.text;
-      const { bar, name } = (io.size?.().columns ?? WIDE_COLUMNS) < WIDE_COLUMNS ? NARROW : WIDE;
-      const filled = Math.round(progress * bar);
-      const shown = row.name.length > name ? `${row.name.slice(0, name - 1)}…` : row.name;
-      const drawn = '█'.repeat(filled) + '░'.repeat(bar - filled);
-      return `${shown.padEnd(name)} ${drawn} ${row.text}`;
-    },
+    format: (_options, { progress }, row: Row) => drawnRow(row, progress, columnsOf(io)),
     clearOnComplete: true,
     hideCursor: true,
     // Signals are main.ts's.
     gracefulExit: false,
     fps: 1000 / DRAW_EVERY_MS,
   });
+}
+
+/** Of the terminal under the error stream, which need not be the one under the output. */
+function columnsOf({ stderr }: CliIo): number {
+  return ('columns' in stderr && Number(stderr.columns)) || COLUMNS;
 }

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { behind, cutPieces, type Piece, PieceRun, readDataFiles } from './data-pieces.ts';
 import { describeError, PartFailure } from './describe-error.ts';
 import type { DumpedCollection } from './dump-directory-reader.ts';
+import { IndexProgress } from './index-progress.ts';
 import { at } from './json.ts';
 import { filesOf, type RestoredPart, type RestoreState } from './restore-state.ts';
 import type { RestoreTarget } from './restore-target.ts';
@@ -56,7 +57,9 @@ export async function restoreCollection(
     const files = before?.files ?? (await filesOf(collection));
     if (!before && options.createCollection) await target.restoreCollection(collection, signal);
     if (options.importData) await sendData(parts, collection, { sent, before, files }, signal);
-    await target.restoreIndexes(collection, signal);
+    const indexes = new IndexProgress(collection);
+    const tell = (works: unknown): void => void (sent.indexing = indexes.read(works));
+    await target.restoreIndexes(collection, tell, signal);
     const offset = before?.offset ?? 0;
     await state.advance(name, { isDone: true, offset, sum: sent.sum, files });
     await transfer.end('restored', name, sent);

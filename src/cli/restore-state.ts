@@ -144,7 +144,10 @@ export class RestoreState {
     }
   }
 
-  /** It is complete. */
+  /**
+   * It is complete, and nothing of that is kept: the database may be another, or changed, before somebody says
+   * `--continue` again, and must not pass for restored then.
+   */
   async remove(): Promise<void> {
     if (this.#isWritable) await this.#file.remove();
   }

@@ -1,3 +1,4 @@
+import { watched } from '../base/watch.ts';
 import { refusedAnswer } from '../follower/classify.ts';
 import { CollectionType } from '../model/collection.ts';
 import { ERRORS, isServiceError, ServiceError } from '../model/errors.ts';
@@ -24,6 +25,8 @@ const BARE_LINES_SINCE = [3, 8] as const;
  * how far the restore has come.
  */
 const REQUEST_BYTES = 24 * 1024 * 1024;
+/** Between two looks at how far the indexes are. */
+const LOOK_MS = 500;
 const NEWLINE = 0x0a;
 
 /** The requests of a restore (contract 4, 8.3). Methods reject as ServerClient does. */
@@ -154,12 +157,24 @@ export class RestoreTarget {
   /**
    * Creates the indexes of the collection; nothing is asked where it has none. With `force` those that can be made
    * are, and it rejects all the same when one can not: a server that is told to pass over it does not say so.
+   * @param tell told now and then what goes over the collection, by a server of this kind
    */
   async restoreIndexes(
-    { structure, indexCount }: DumpedCollection,
+    collection: DumpedCollection,
+    tell: (works: unknown) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    if (indexCount === 0) return;
+    if (collection.indexCount === 0) return;
+    const made = this.#makeIndexes(collection, signal);
+    if (!this.#isTicklog) return made;
+    const path = `/_api/collection/${encodeURIComponent(collection.name)}/works`;
+    await watched(made, {
+      everyMs: LOOK_MS,
+      look: async (ended) => tell(await this.#client.get(path, ended)),
+    });
+  }
+
+  async #makeIndexes({ structure }: DumpedCollection, signal: AbortSignal): Promise<void> {
     const ask = async (query: { force?: boolean }): Promise<void> => {
       const options = { query, body: structure };
       const answer = await this.#client.replication('PUT', 'restore-indexes', signal, options);

@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { counted } from '../base/words.ts';
 import { CollectionType } from '../model/collection.ts';
 import { isSystemName } from '../model/names.ts';
 import { dumpsToRead, forEachDump } from './all-databases.ts';
@@ -32,6 +31,7 @@ import { type RestoreSettings, RestoreState } from './restore-state.ts';
 import { RestoreTarget } from './restore-target.ts';
 import type { Connection } from './server-client.ts';
 import { amountText, type ExpectedCollection, sumOf, Transfer } from './transfer.ts';
+import { exactCounted } from './units.ts';
 
 export interface RestoreOptions extends TransferFlags, YesFlags, CollectionRestoreOptions {
   readonly server: Connection;
@@ -94,7 +94,8 @@ export function addRestoreCommand(program: Command, { io, signal, done }: CliCon
       parseByteCount,
     );
   addYesFlag(addTransferFlags(command, 'restored')).action(async (flags: RestoreFlags) => {
-    const server = { ...connectionOf(flags), connections: flags.threads };
+    // One more, to look how far indexes are.
+    const server = { ...connectionOf(flags), connections: flags.threads + 1 };
     const restore = (database: string, directory: string, ownIo: CliIo): Promise<number> => {
       const own = { server: { ...server, database }, inputDirectory: directory };
       return restoreVerb({ ...flags, ...own }, ownIo, signal);
@@ -165,7 +166,7 @@ async function goesOnText(
   const done = parts.filter(({ isDone }) => isDone).length;
   return (
     `goes on with the restore that was interrupted, of which ${done} of ` +
-    `${counted(chosen.length, 'collection')} ${done === 1 ? 'is' : 'are'} complete; ` +
+    `${exactCounted(chosen.length, 'collection')} ${done === 1 ? 'is' : 'are'} complete; ` +
     `${amountText(sumOf(parts))} are stored`
   );
 }

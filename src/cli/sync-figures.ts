@@ -42,7 +42,12 @@ function inWork(each: unknown): CollectionProgress {
   const name = textAt(each, 'name') ?? '?';
   const indexing = at(each, 'indexing');
   if (indexing === undefined) return { name, ...amountOf(each) };
-  return { ...amountOf(indexing), name: `${name}, indexes` };
+  return {
+    ...{ name, indexing: 'indexes' },
+    ...amountOf(indexing),
+    documentsPerSecond: numberAt(indexing, 'documentsPerSecond'),
+    secondsLeft: numberAt(indexing, 'secondsLeft'),
+  };
 }
 
 function amountOf(value: unknown): Omit<CollectionProgress, 'name'> {

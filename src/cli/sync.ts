@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { counted } from '../base/words.ts';
 import { addCopyVerb, type CopyTask, runSync } from './copy-verb.ts';
 import type { CliContext } from './flags.ts';
 import { type CliIo, ExitCode, printLines, printResult } from './io.ts';
+import { exactCounted } from './units.ts';
 
 export function addSyncCommand(program: Command, context: CliContext): void {
   addCopyVerb(program, context, {
@@ -25,7 +25,7 @@ async function sync(task: CopyTask, io: CliIo, signal: AbortSignal): Promise<num
   await printResult(io, { leader: { endpoint, database }, ...copied });
   await printLines(io, [
     ...copied.collections.map(({ id, name }) => `${id.padStart(width)}  ${name}`),
-    `copied ${counted(copied.collections.length, 'collection')} from ${leader.endpoint}, ` +
+    `copied ${exactCounted(copied.collections.length, 'collection')} from ${leader.endpoint}, ` +
       `database ${leader.database}`,
     `lastLogTick ${copied.lastLogTick}`,
   ]);

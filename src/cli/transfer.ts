@@ -1,8 +1,9 @@
 import { secondsLeft } from '../base/pace.ts';
 import { Speed } from '../base/speed.ts';
-import { counted } from '../base/words.ts';
 import { type CliIo, ExitCode, note, printLines } from './io.ts';
+import { isIndexing } from './progress-text.ts';
 import { type CollectionProgress, ProgressDisplay, type ProgressFigures } from './progress.ts';
+import { exactCounted } from './units.ts';
 
 /** What of a collection has gone over the wire. */
 export interface Transferred {
@@ -62,6 +63,8 @@ export class Transfer implements Disposable {
   /** Takes all that is to be moved. */
   expect(collections: readonly ExpectedCollection[]): void {
     this.#expected = new Map(collections.map((each) => [each.name, each]));
+    // So that the first line has a rate: from here on.
+    this.#figures();
   }
 
   /** Prints a line of progress. */
@@ -109,13 +112,13 @@ export class Transfer implements Disposable {
     const failed = this.#failed.length === 0 ? '' : `, ${this.#failed.length} FAILED`;
     const resumed = this.#resumed;
     const whole =
-      this.#kept.size === 0 ? '' : `${counted(this.#kept.size, 'complete collection')}, `;
+      this.#kept.size === 0 ? '' : `${exactCounted(this.#kept.size, 'complete collection')}, `;
     const before =
       whole === '' && resumed.lines === 0
         ? ''
         : `; of that from before: ${whole}${amountText(resumed)}`;
     return (
-      `${what} ${counted(this.collections, 'collection')}${failed}: ` +
+      `${what} ${exactCounted(this.collections, 'collection')}${failed}: ` +
       `${transferredText(sumOf(this.#done))} in ${this.#seconds.toFixed(1)} s${before}`
     );
   }
@@ -162,8 +165,12 @@ export class Transfer implements Disposable {
     const bytesPerSecond = this.#bytesSpeed.at(
       bytesDone - (totalKnown(before, ({ bytes }) => bytes) ?? 0),
     );
+    const inWork = each
+      .filter(({ name }) => this.#begun.has(name) && !over.has(name))
+      .map((shown) => this.#begun.get(shown.name)?.indexing ?? shown);
+    const left = timeLeft(bytesExpected, bytesDone, bytesPerSecond);
     return {
-      phase: this.#verb,
+      phase: isIndexing(inWork) ? 'indexing' : this.#verb,
       collectionsDone: over.size,
       collectionsExpected: expected.length,
       documentsDone,
@@ -172,8 +179,13 @@ export class Transfer implements Disposable {
       bytesExpected,
       documentsPerSecond,
       bytesPerSecond,
-      secondsLeft: timeLeft(bytesExpected, bytesDone, bytesPerSecond),
-      inWork: each.filter(({ name }) => this.#begun.has(name) && !over.has(name)),
+      // Nobody knows how long the indexes of others take.
+      secondsLeft: !isIndexing(inWork)
+        ? left
+        : inWork.length + over.size === expected.length
+          ? longest(inWork)
+          : undefined,
+      inWork,
     };
   }
 
@@ -217,6 +229,8 @@ export class CollectionTransfer {
   #sum = NOTHING;
   #readBytes: number | undefined;
   #resumed = NOTHING;
+  /** How far its indexes are, while these are made and the server tells. */
+  indexing: CollectionProgress | undefined;
 
   get sum(): Transferred {
     return this.#sum;
@@ -282,6 +296,14 @@ export function sumOf(done: readonly { readonly sum: Transferred }[]): Transferr
   );
 }
 
+/** How long the one takes that takes longest; undefined where one of them does not tell. */
+function longest(inWork: readonly CollectionProgress[]): number | undefined {
+  const each = inWork.map(({ secondsLeft: left }) => left);
+  return each.reduce((most, left) =>
+    most === undefined || left === undefined ? undefined : Math.max(most, left),
+  );
+}
+
 /** How many seconds the rest takes; undefined where that cannot be known. */
 export function timeLeft(
   expected: number | undefined,
@@ -307,12 +329,12 @@ export function totalKnown<T>(
 }
 
 function transferredText(sum: Transferred): string {
-  return `${amountText(sum)}, ${counted(sum.requests, 'request')}`;
+  return `${amountText(sum)}, ${exactCounted(sum.requests, 'request')}`;
 }
 
 /** `5 lines, 120 bytes`. */
 export function amountText({ lines, bytes }: Transferred): string {
-  return `${counted(lines, 'line')}, ${counted(bytes, 'byte')}`;
+  return `${exactCounted(lines, 'line')}, ${exactCounted(bytes, 'byte')}`;
 }
 
 /** Lines that are not empty at the end: `a\nb` and `a\nb\n` are two. */

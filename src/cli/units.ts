@@ -1,3 +1,5 @@
+import { nounFor } from '../base/words.ts';
+
 const KIB = 1024;
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 const COUNT_UNITS = ['', ' k', ' M', ' G', ' T'];
@@ -33,6 +35,11 @@ export function byteRateText(bytesPerSecond: number): string {
 /** `1,234,567`: a number that counts. */
 export function exactCount(count: number): string {
   return count.toString().replace(/\B(?=(?:\d{3})+$)/g, ',');
+}
+
+/** `1,234 documents`, `1 document`. */
+export function exactCounted(count: number, noun: string): string {
+  return `${exactCount(count)} ${nounFor(count, noun)}`;
 }
 
 /** `0.4 s`, `12 s`, `2 m 10 s`, `3 h 5 m`, `2 d 4 h`: two units at most. */

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { sleep } from '../base/sleep.ts';
-import { counted } from '../base/words.ts';
 import type { Endpoint } from '../follower/endpoint.ts';
 import { ServiceError } from '../model/errors.ts';
 import {
@@ -10,6 +9,7 @@ import {
   differingKeys,
   type Sides,
 } from './comparison.ts';
+import { addYesFlag, assertCanConfirm, confirmReplacing, type YesFlags } from './confirm.ts';
 import {
   addAccessFlags,
   type CliContext,
@@ -27,13 +27,18 @@ import type { Connection } from './server-client.ts';
 import type { ExpectedCollection } from './transfer.ts';
 import { type ReadAmount, VerifyProgress } from './verify-progress.ts';
 import { VerifySide } from './verify-side.ts';
+import { exactCounted } from './units.ts';
 
 /** Between two comparisons. */
 const PAUSE_MS = 250;
 /** So often is repaired what differs, and compared again: what others write at the same time comes with the next. */
 const REPAIR_ROUNDS = 3;
+const REPAIR_REPLACES =
+  '--repair replaces documents of B by those of A, and removes those that A does not have';
+/** Collections that a question names. */
+const NAMED_MAX = 5;
 
-export interface VerifyOptions {
+export interface VerifyOptions extends YesFlags {
   readonly a: Connection;
   readonly b: Connection;
   /** Only these; all that are replicated when empty. */
@@ -47,7 +52,7 @@ export interface VerifyOptions {
   readonly progress: boolean;
 }
 
-interface VerifyFlags extends Omit<ConnectionFlags, 'server.endpoint'> {
+interface VerifyFlags extends Omit<ConnectionFlags, 'server.endpoint'>, YesFlags {
   readonly database?: string;
   readonly collection: readonly string[];
   readonly includeSystemCollections: boolean;
@@ -84,11 +89,11 @@ export function addVerifyCommand(program: Command, { io, signal, done }: CliCont
     .option(
       '--repair [BOOL]',
       'Make documents of B that differ what they are on A, the leader; all others are left alone. B may ' +
-        'go on following. Needs two ticklog servers.',
+        'go on following. Asks before. Needs two ticklog servers.',
       parseBoolean,
       false,
     );
-  command
+  addYesFlag(command)
     .option('--all-databases', 'One database after another; not with --server.database.')
     .option('--no-progress', 'Do not show how far it has come.');
   addAccessFlags(command).action(async (a: Endpoint, b: Endpoint, flags: VerifyFlags) => {
@@ -99,7 +104,9 @@ export function addVerifyCommand(program: Command, { io, signal, done }: CliCont
       waitMs: flags.wait * 1000,
       repair: flags.repair,
       progress: flags.progress,
+      yes: flags.yes === true,
     };
+    if (flags.repair) assertCanConfirm(io, flags, REPAIR_REPLACES);
     const verify = (name: string, own: CliIo): Promise<number> => {
       const sides = { a: connectionTo(a, name, flags), b: connectionTo(b, name, flags) };
       return verifyVerb({ ...options, ...sides }, own, signal);
@@ -139,6 +146,7 @@ export async function verifyVerb(
     await printLines(io, [`A is ${a.name}, B is ${b.name}`]);
     const comparison = { sides, options, io };
     let results = await compareUntilEqual(comparison, signal);
+    if (options.repair) await confirmRepair(comparison, results);
     for (let round = 1; options.repair && round <= REPAIR_ROUNDS; round++) {
       if (!(await repair(comparison, results, signal))) break;
       results = await compareUntilEqual(comparison, signal);
@@ -209,6 +217,29 @@ async function pairsOf(
   });
 }
 
+/** The collections of which there are documents to mend. */
+function mendable(results: readonly CollectionResult[]): readonly CollectionResult[] {
+  return results.filter(({ keys, type }) => keys === 'unknown' && type !== undefined);
+}
+
+/** Asks before documents of B are replaced, where any differ. @throws as `confirmReplacing` */
+async function confirmRepair(
+  { sides, options, io }: Comparison,
+  results: readonly CollectionResult[],
+): Promise<void> {
+  const names = mendable(results).map(({ name }) => name);
+  if (names.length === 0) return;
+  const more = names.length > NAMED_MAX ? ', ...' : '';
+  const named = `${names.slice(0, NAMED_MAX).join(', ')}${more}`;
+  await confirmReplacing(
+    io,
+    options,
+    `B is ${sides.b.name}, database ${options.b.database}, and differs in ` +
+      `${exactCounted(names.length, 'collection')} (${named}); documents of B that differ are replaced by those of A, ` +
+      'and those that A does not have are removed',
+  );
+}
+
 /** Mends what can be mended on B; false when there was nothing to do. */
 async function repair(
   { sides, options, io }: Comparison,
@@ -216,7 +247,7 @@ async function repair(
   signal: AbortSignal,
 ): Promise<boolean> {
   let mendedAny = false;
-  const toMend = results.filter(({ keys, type }) => keys === 'unknown' && type !== undefined);
+  const toMend = mendable(results);
   for (const [i, { name, type = 0 }] of toMend.entries()) {
     const { mended, skipped } = await shown(
       'repairing',
@@ -226,7 +257,7 @@ async function repair(
     );
     mendedAny ||= mended > 0;
     const left = skipped === 0 ? '' : `, ${skipped} had changed meanwhile or could not be written`;
-    await printLines(io, [`${name}: mended ${counted(mended, 'document')} on B${left}`]);
+    await printLines(io, [`${name}: mended ${exactCounted(mended, 'document')} on B${left}`]);
   }
   return mendedAny;
 }
@@ -260,7 +291,7 @@ async function report(
     documents += count;
     if (differences.length === 0) {
       collections.push({ name, equal: true, documents: count });
-      await printLines(io, [`${name}: equal, ${counted(count, 'document')}`]);
+      await printLines(io, [`${name}: equal, ${exactCounted(count, 'document')}`]);
       continue;
     }
     different.push(result);
@@ -282,9 +313,9 @@ async function report(
     ...{ database: options.a.database, a: sides.a.name, b: sides.b.name },
     ...{ equal: different.length === 0, documents, collections },
   });
-  const total = counted(results.length, 'collection');
+  const total = exactCounted(results.length, 'collection');
   if (different.length === 0) {
-    await printLines(io, [`equal: ${total}, ${counted(documents, 'document')}`]);
+    await printLines(io, [`equal: ${total}, ${exactCounted(documents, 'document')}`]);
     return ExitCode.ok;
   }
   const names = different.map(({ name }) => name).join(', ');

@@ -212,7 +212,7 @@ describe('against a server that says what is written down', () => {
     expect(stdout).toContain(`'a' was complete before: 5 lines, ${5 * width - 1} bytes\n`);
     expect(stdout).not.toMatch(/restor(?:ed|ing) 'a'/);
     expect(stdout).toMatch(
-      /; of that from before: 1 complete collection, [0-9]+ lines, [0-9]+ bytes\n/,
+      /; of that from before: 1 complete collection, [0-9]+ lines, [0-9,]+ bytes\n/,
     );
     expect(server.seen('PUT restore-collection')).toEqual([]);
     const rest = server.seen('PUT restore-data').map(({ body }) => body);
@@ -324,7 +324,9 @@ describe('of real servers, by processes that are killed', { timeout: 60_000 }, (
     );
     expect(await contents(path('killed'))).toEqual(await contents(path('before')));
     const at = ['restore', '--server.endpoint', server.endpoint, '--input-directory'];
-    expect(await good([...at, path('killed'), '--yes'])).toContain('restored 4 collections: 12000');
+    expect(await good([...at, path('killed'), '--yes'])).toContain(
+      'restored 4 collections: 12,000',
+    );
   });
 
   test('a restore that goes on stores the same', async () => {
@@ -336,7 +338,7 @@ describe('of real servers, by processes that are killed', { timeout: 60_000 }, (
     const at = ['--server.endpoint', to.endpoint, '--input-directory', directory];
     const restore = ['restore', ...at, '--threads', '1', '--batch-size', '1k'];
     await killAfter("restoring 'c'", restore);
-    expect(await good([...restore, '--continue'])).toContain('restored 4 collections: 12000');
+    expect(await good([...restore, '--continue'])).toContain('restored 4 collections: 12,000');
     const again = join(servers.dir.path, 'again');
     await good(['dump', '--server.endpoint', to.endpoint, '--output-directory', again]);
     const keysOf = async (where: string) =>

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { amountText, progressLine, resumedText } from '../../src/cli/progress-text.ts';
+import { drawnRow, rowsOf } from '../../src/cli/progress-rows.ts';
+import { amountParts, progressLine, resumedText } from '../../src/cli/progress-text.ts';
 import { ProgressDisplay, type ProgressFigures } from '../../src/cli/progress.ts';
+import { syncFigures } from '../../src/cli/sync-figures.ts';
 import { CollectingStream, closedPipe, runCli } from '../support/cli-run.ts';
 import { LeaderScript, json } from '../support/leader-script.ts';
 
@@ -67,14 +69,62 @@ test('on a terminal: a bar for all and one for each collection in work, gone at 
   expect(stderr.text).toHaveLength(length);
 });
 
+const INDEXING = {
+  ...{ phase: 'indexing', collectionsDone: 1, collectionsExpected: 2 },
+  ...{ documentsDone: 5000, documentsExpected: 5000, bytesDone: 20 * MIB, bytesExpected: 20 * MIB },
+  ...{ documentsPerSecond: 17, bytesPerSecond: 4711, secondsLeft: 12 },
+  collections: [
+    {
+      ...{ name: 'orders_of_all_the_years', status: 'indexing' },
+      indexing: {
+        ...{ documentsDone: 2300, documentsExpected: 5000 },
+        ...{ documentsPerSecond: 225, secondsLeft: 12 },
+      },
+    },
+  ],
+};
+const SPEED = '2 m 10 s left, 2.00 MiB/s, 300/s';
+const SUMS = '1.20 k of 5.00 k documents, 5.00 MiB of 20.0 MiB';
+
+test.each([
+  [60, '2 m 10 s left, 2.00 MiB/s', SUMS, '1 B of 2 B', 'indexes'],
+  [80, SPEED, `${SUMS}, 1/3 collections`, '10 of 40 documents, 1 B of 2 B', '5.00 k documents'],
+  [100, SPEED, `${SUMS}, 1/3 collections`, '1 B of 2 B', '5.00 k documents, 12 s left, 225/s'],
+  [120, SPEED, `${SUMS}, 1/3 collections`, '1 B of 2 B', '5.00 k documents, 12 s left, 225/s'],
+  [200, `${SPEED}, ${SUMS}, 1/3 collections`, undefined, '1 B of 2 B', '12 s left, 225/s'],
+])(
+  'on %i columns every figure is whole, and what matters least is left out',
+  (columns, first, second, ofCollection, ofIndexes) => {
+    const shown = (figures: ProgressFigures): string[] =>
+      rowsOf(figures, columns).map((row) => drawnRow(row, row.fraction ?? 0, columns));
+    const rows = shown(FIGURES);
+    const [all = '', ...more] = rows;
+    expect(all.slice(all.indexOf('%') + 3)).toBe(first);
+    if (second !== undefined) expect(more.shift()).toBe(`  ${second}`);
+    expect(more).toEqual([
+      expect.stringMatching(new RegExp(`^  orders .* 50 %  .*${ofCollection}$`)),
+    ]);
+    const indexed = shown(syncFigures(INDEXING) as ProgressFigures);
+    expect(indexed.at(-1)).toMatch(new RegExp(`46 %  .*${ofIndexes}$`));
+    for (const row of [...rows, ...indexed]) expect(row.length).toBeLessThanOrEqual(columns);
+  },
+);
+
+test('while all that is in work is indexed there is its rate, and none of what came before', () => {
+  expect(progressLine(syncFigures(INDEXING) as ProgressFigures)).toBe(
+    'indexing (99 %): 12 s left, 1 of 2 collections, 5.00 k of 5.00 k documents, 20.0 MiB of 20.0 MiB; ' +
+      'in work: orders_of_all_the_years, indexes (46 %, 2.30 k of 5.00 k documents, 12 s left, 225/s)',
+  );
+});
+
 test('numbers of one are not those of several', () => {
   const one = { documentsDone: 1, documentsExpected: 1, bytesDone: 1, bytesExpected: 1 };
   const figures = { phase: 'dumping', collectionsDone: 1, collectionsExpected: 1, ...one };
   expect(progressLine({ ...figures, inWork: [] })).toBe(
     'dumping (100 %): 1 of 1 collection, 1 of 1 document, 1 B of 1 B',
   );
-  expect(amountText({ documentsDone: 1, bytesDone: 0 })).toBe('1 document');
-  expect(amountText({ documentsDone: 0, bytesDone: 0 })).toBe('0 documents');
+  expect(amountParts({ documentsDone: 1, bytesDone: 0 })).toEqual(['1 document']);
+  expect(amountParts({ documentsDone: 0, bytesDone: 0 })).toEqual(['0 documents']);
   expect(resumedText({ collections: 2, documents: 1, bytes: 0 })).toBe(
     'resumed from what was copied before: 2 collections, 1 document, 0 B',
   );

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { runCli } from '../support/cli-run.ts';
+import { type CliRunOptions, runCli } from '../support/cli-run.ts';
 import { LiveServer } from '../support/live-server.ts';
 import { changeSecretly, loadPeople, readPerson } from '../support/people.ts';
 
@@ -18,8 +18,60 @@ async function remove(server: LiveServer, key: string): Promise<void> {
 }
 
 function verify(a: { endpoint: string }, b: { endpoint: string }, ...flags: string[]) {
-  return runCli(['verify', a.endpoint, b.endpoint, ...flags]);
+  const yes = flags.some((flag) => flag.startsWith('--repair')) ? ['--yes'] : [];
+  return runCli(['verify', a.endpoint, b.endpoint, ...flags, ...yes]);
 }
+
+describe('before --repair replaces documents it asks', () => {
+  beforeEach(async () => {
+    await loadPeople(leader, 10);
+    await follower.sync(leader);
+    await loadPeople(follower, 1, 9000);
+  });
+
+  async function count(): Promise<number> {
+    const answer = await follower.api.http.json('GET', '/_api/collection/people/count');
+    return (answer as { count: number }).count;
+  }
+  const repair = (options: CliRunOptions, ...flags: string[]) =>
+    runCli(['verify', leader.endpoint, follower.endpoint, '--repair', ...flags], options);
+
+  test.each([
+    ['y', 0, 10],
+    ['n', 1, 11],
+    [undefined, 1, 11],
+  ])('once; the answer %s', async (answer, code, left) => {
+    const questions: string[] = [];
+    const result = await repair({
+      answer: (question) => {
+        questions.push(question);
+        return answer;
+      },
+    });
+    expect(result.code, result.stderr).toBe(code);
+    expect(questions).toEqual([
+      `B is ${follower.endpoint}, database _system, and differs in 1 collection (people); documents of B that ` +
+        'differ are replaced by those of A, and those that A does not have are removed. Go on? [y/N] ',
+    ]);
+    expect(result.stderr.includes('not confirmed; nothing was changed')).toBe(code === 1);
+    expect(await count()).toBe(left);
+    // With nothing to replace there is nothing to ask.
+    if (code === 0) await repair({ answer: (question) => void questions.push(question) });
+    expect(questions).toHaveLength(1);
+  });
+
+  test.each([[[]], [['--all-databases']]])(
+    'and ends with 2 at once where nobody can be asked; %j',
+    async (flags) => {
+      const { code, stdout, stderr } = await repair({}, ...flags);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(stderr).toContain('say --yes');
+      expect(await count()).toBe(11);
+      expect(await repair({}, ...flags, '--yes')).toMatchObject({ code: 0 });
+      expect(await count()).toBe(10);
+    },
+  );
+});
 
 describe('--repair', () => {
   test('makes what differs equal in every way, and touches nothing else', async () => {
@@ -47,11 +99,11 @@ describe('--repair', () => {
       await follower.sync(leader);
       if (flag === '--repair') await remove(follower, 'k1');
       const servers = [leader.endpoint, follower.endpoint];
-      const before = await runCli(['verify', flag, ...servers]);
+      const before = await runCli(['verify', flag, ...servers, '--yes']);
       expect(before, before.stderr).toMatchObject({ code: 0 });
       expect(before.stdout.includes('mended 1 document on B')).toBe(flag === '--repair');
-      expect(await runCli(['verify', flag, 'true', ...servers])).toMatchObject({ code: 0 });
-      expect(await runCli(['verify', ...servers, flag])).toMatchObject({ code: 0 });
+      expect(await runCli(['verify', flag, 'true', ...servers, '-y'])).toMatchObject({ code: 0 });
+      expect(await runCli(['verify', ...servers, '-y', flag])).toMatchObject({ code: 0 });
     },
   );
 

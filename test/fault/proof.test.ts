@@ -51,7 +51,7 @@ test(
     const foundBytes = bytes();
     expect(foundBytes).toBeLessThan(BYTES_MAX);
     for (const wire of wires) wire.reset();
-    const mended = await verify('--repair');
+    const mended = await verify('--repair', '--yes');
     expect(mended.code, mended.stdout).toBe(0);
     expect(mended.stdout).toContain('people: mended 1 document on B\n');
     expect(bytes()).toBeLessThan(BYTES_MAX);
