@@ -38,7 +38,7 @@ const PHASE_WORDS: ReadonlyMap<string, string> = new Map([
 /** What is told less of where room is short, and what has to be read to its end. */
 const FITTING = {
   cut: ['Clients', 'Data', 'Log', 'Server', 'Errors'],
-  wrapped: new Set(['Clients', 'Applier', 'Errors']),
+  wrapped: new Set(['Role', 'Log', 'Clients', 'Applier', 'Errors']),
 };
 
 /**
@@ -185,16 +185,17 @@ function applierLines(applier: ApplierReport, paint: Paint, nowMs: number): stri
     `${paint(look, words)}${when}`,
     ...(why === null ? [] : [`because: ${splitMessage(why).text}`]),
     positionLine(applier),
+    ...passedOverLines(applier, paint),
     ...followingLines(applier),
     ...(isTold ? [message] : []),
     ...(restriction === '' ? [] : [restriction]),
   ];
 }
 
-function stateWords({ running, phase }: ApplierReport): [Look, string] {
+function stateWords({ running, phase, passedOver }: ApplierReport): [Look, string] {
   if (running) {
     const words = PHASE_WORDS.get(phase ?? '') ?? (phase === null ? 'runs' : phase);
-    return [phase === 'backoff' ? 'yellow' : 'green', words];
+    return [phase === 'backoff' || passedOver > 0 ? 'yellow' : 'green', words];
   }
   // Stopping it is nobody's choice while a sync holds its place.
   if (phase === 'syncing') return ['yellow', 'not running during a sync'];
@@ -221,8 +222,20 @@ function positionLine(applier: ApplierReport): string {
   }
   const seconds = secondsBehind === null ? '' : `, ${durationText(secondsBehind)}`;
   const behind =
-    ticksBehind === 0 ? 'up to date' : `${exactly(ticksBehind, 'tick')}${seconds} behind`;
+    ticksBehind === 0 ? inStepWords(applier) : `${exactly(ticksBehind, 'tick')}${seconds} behind`;
   return `${applied} of ${availableTick}: ${behind}`;
+}
+
+/** Who has passed entries over has read all, and does not have all. */
+function inStepWords({ passedOver }: ApplierReport): string {
+  return passedOver === 0 ? 'up to date' : 'at the end of the log';
+}
+
+function passedOverLines({ passedOver }: ApplierReport, paint: Paint): string[] {
+  if (passedOver === 0) return [];
+  const were = passedOver === 1 ? 'entry was' : 'entries were';
+  const words = `${exactCount(passedOver)} ${were} passed over; verify shows what differs`;
+  return [paint('yellow', words)];
 }
 
 /** How fast it goes, where the server tells. */

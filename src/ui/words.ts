@@ -79,7 +79,23 @@ export function applierWords({ state, endpoint = '' }: ApplierStatus): Words | u
   }
 }
 
+/** What was passed over is missing here, however near the end of the log is: that is never all right. */
 function followingWords(state: ApplierStatus['state'], endpoint: string): Words {
+  const { totalIgnoredErrors: passedOver } = state;
+  const words = paceOf(state, endpoint);
+  if (passedOver === 0) return words;
+  const lacks = passedOverWords(passedOver);
+  if (words.tone !== 'warn') return { tone: 'warn', text: lacks, more: LACKS_MORE };
+  return { ...words, more: [words.more, `${lacks}: ${LACKS_MORE}`].join(' ').trim() };
+}
+
+const LACKS_MORE = 'This follower lacks these changes of the leader; verify shows what differs.';
+
+function passedOverWords(count: number): string {
+  return count === 1 ? '1 entry was passed over' : `${number(count)} entries were passed over`;
+}
+
+function paceOf(state: ApplierStatus['state'], endpoint: string): Words {
   const { ticksBehind = null, secondsBehind = null } = state;
   if (ticksBehind === null) {
     const more = 'How far behind it is cannot be known until the leader answers.';

@@ -109,6 +109,19 @@ test('says that writes are refused, and what is damaged', async () => {
   );
 });
 
+test('a follower that has passed entries over is not called up to date', async () => {
+  const state = {
+    ...{ running: true, phase: 'tailing', totalIgnoredErrors: 1234, ticksBehind: 0 },
+    ...{ lastAppliedContinuousTick: '800', lastAvailableContinuousTick: '800' },
+  };
+  const text = await status({ applier: { state, endpoint: 'tcp://10.1.2.3:8529' } });
+  expect(text).not.toContain('up to date');
+  expect(text).toContain(
+    '         applied up to tick 800 of 800: at the end of the log\n' +
+      '         1,234 entries were passed over; verify shows what differs\n',
+  );
+});
+
 test('what was passed over is told as that, the last of it with how many there are', async () => {
   const ignored = (tick: string, count?: number): object => ({
     ...{ errorNum: 1203, errorMessage: `no collection ${tick}`, tick, time: 'T5', ignored: true },
