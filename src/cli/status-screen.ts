@@ -89,8 +89,9 @@ function logSections({ log, clients }: LoggerReport, paint: Paint, nowMs: number
 
 function applierSection({ applier, sync }: FollowerReport, paint: Paint, nowMs: number): Section {
   return plain('Applier', [
-    ...(applier ? applierLines(applier, paint, nowMs) : ['not set up: follows nobody']),
-    ...syncLines(sync),
+    ...(applier ? applierLines(applier, paint, nowMs) : []),
+    ...(applier || sync !== null ? [] : ['not set up: follows nobody']),
+    ...syncLines(sync, nowMs),
   ]);
 }
 
@@ -106,9 +107,11 @@ function serverLines({ endpoint, database, server }: StatusReport): string[] {
   return [`${endpoint}, database ${database}`, `${versions}, server id ${id}${up}`];
 }
 
-function roleLine({ applier, clients }: StatusReport): string {
+function roleLine({ applier, clients, sync }: StatusReport): string {
+  const source = textAt(sync, 'endpoint');
+  const copying = source === undefined ? 'is being copied to' : `copies ${source}`;
   const roles = [
-    ...(applier ? [`follower of ${leaderText(applier)}`] : []),
+    ...(applier ? [`follower of ${leaderText(applier)}`] : sync === null ? [] : [copying]),
     ...(clients.length === 0 ? [] : [`leader of ${counted(clients.length, 'client')}`]),
   ];
   return roles.length === 0 ? 'on its own: follows nobody, followed by nobody' : roles.join('; ');
@@ -248,11 +251,18 @@ function followingLines({ following, ticksBehind }: ApplierReport): string[] {
   return [`${rateText(events)} applied, ${byteRateText(bytes)}${end}`];
 }
 
-function syncLines(sync: unknown): string[] {
+/** Whom a sync copies may be another than whom the applier follows; other servers do not tell. */
+function syncLines(sync: unknown, nowMs: number): string[] {
   if (sync === null) return [];
   const figures = syncLine(sync);
-  if (figures !== undefined) return [`a sync is under way: ${figures}`];
   const since = textAt(sync, 'since');
+  const endpoint = textAt(sync, 'endpoint');
+  if (figures !== undefined) {
+    const when = since === undefined ? '' : ` since ${since} (${elapsedText(since, nowMs)})`;
+    const told =
+      endpoint === undefined ? `a sync is under way${when}` : `copying from ${endpoint}${when}`;
+    return [`${told}: ${figures}`];
+  }
   const message = textAt(sync, 'message') ?? '';
   return [`a sync is under way${since === undefined ? '' : ` since ${since}`}: ${message}`];
 }

@@ -73,7 +73,7 @@ export function applierWords({ state, endpoint = '' }: ApplierStatus): Words | u
     case 'backoff':
       return { tone: 'warn', text: 'The leader cannot be reached', more: withoutEntry(why) };
     case 'syncing':
-      return { tone: 'busy', text: 'Copying from the leader', more: syncWords(state.sync) };
+      return { tone: 'busy', text: copyingWords(state.sync), more: syncWords(state.sync) };
     case 'tailing':
       return followingWords(state, endpoint);
   }
@@ -122,6 +122,12 @@ const SYNC_STEPS: Readonly<Record<SyncNumbers['phase'], string>> = {
   indexing: 'Building indexes.',
   switching: 'Putting the copy in place.',
 };
+
+/** Whom a sync copies may be another than whom the applier follows. */
+function copyingWords(sync: SyncNumbers | undefined): string {
+  const endpoint = sync?.endpoint ?? undefined;
+  return endpoint === undefined ? 'Copying from the leader' : `Copying from ${endpoint}`;
+}
 
 function syncWords(sync: SyncNumbers | undefined): string {
   return sync ? SYNC_STEPS[sync.phase] : SYNC_STEPS.copying;

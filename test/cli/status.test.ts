@@ -127,9 +127,7 @@ test('a sync that somebody asked for is shown, with or without a leader to follo
   };
   const lines =
     'a sync is under way since T0: sync: fetching (1 of 3 collections done, 7 documents copied)\n';
-  expect(await status({ applier: { state } })).toContain(
-    `Applier  not set up: follows nobody\n         ${lines}`,
-  );
+  expect(await status({ applier: { state } })).toContain(`Applier  ${lines}`);
   const text = await status({ applier: { state, endpoint: 'tcp://10.1.2.3:8529' } });
   expect(text).toContain('Applier  not running during a sync since T0');
   expect(text).toContain(`         ${lines}`);
@@ -267,8 +265,23 @@ test('a sync shows how far it has come', async () => {
     collections: [{ name: 'c', status: 'copying', documentsDone: 500, bytesDone: 5 }],
   };
   const state = { ...CAUGHT_UP, running: false, phase: 'syncing', sync };
-  expect(await status({ applier: { state } })).toContain(
-    '         a sync is under way: copying (25 %): 2 m 10 s left, 121 KiB/s, 1.23 k/s, 1 of 4 ' +
-      'collections, 1.00 k of 5.00 k documents, 1.00 MiB of 4.00 MiB; in work: c\n',
-  );
+  const figures =
+    'copying (25 %): 2 m 10 s left, 121 KiB/s, 1.23 k/s, 1 of 4 ' +
+    'collections, 1.00 k of 5.00 k documents, 1.00 MiB of 4.00 MiB; in work: c\n';
+  // As older servers answer.
+  const older = await status({ applier: { state } });
+  expect(older).toContain('Role     is being copied to\n');
+  expect(older).toContain(`Applier  a sync is under way: ${figures}`);
+  const from = { endpoint: 'tcp://10.9.9.9:8529', since: new Date().toISOString(), ...sync };
+  const alone = await status({ applier: { state: { ...state, sync: from } } });
+  expect(alone).toContain('Role     copies tcp://10.9.9.9:8529\n');
+  expect(alone).not.toContain('follows nobody');
+  const copying =
+    /^(?:Applier {2}| {9})copying from tcp:\/\/10\.9\.9\.9:8529 since \S+ \(\d s\): /m;
+  expect(alone).toMatch(copying);
+  expect(alone).toContain(figures);
+  const endpoint = 'tcp://10.1.2.3:8529';
+  const follower = await status({ applier: { endpoint, state: { ...state, sync: from } } });
+  expect(follower).toContain(`Role     follower of ${endpoint}, database _system\n`);
+  expect(follower).toMatch(copying);
 });

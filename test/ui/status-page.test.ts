@@ -156,6 +156,7 @@ describePage('the status page', (scene) => {
     const counted = { documentsDone: 231_000, documentsExpected: 680_000 };
     const indexing = { ...counted, documentsPerSecond: 61_234.5, secondsLeft: 7.3 };
     const sync = {
+      ...{ endpoint: 'tcp://10.9.9.9:8529', since: new Date().toISOString() },
       phase: 'copying',
       collection: { id: '6', name: 'orders' },
       ...{ collectionsDone: 1, collectionsExpected: 4 },
@@ -177,7 +178,7 @@ describePage('the status page', (scene) => {
       return { ...body, state: { ...state, phase: 'syncing', sync } };
     });
     await openPage(page, follower);
-    await headline(page).getByText('Copying from the leader').waitFor();
+    await headline(page).getByText('Copying from tcp://10.9.9.9:8529').waitFor();
     await page.locator('#sync-left').getByText('about 23 s left').waitFor();
     await page.locator('#sync-rows tr').first().getByText('being indexed, 33 %').waitFor();
     const row = page.locator('#sync-rows tr').nth(1);
