@@ -97,6 +97,16 @@ test('an unknown database is an error, not an empty screen', async () => {
   });
 });
 
+test.each([1202, 1203, 1207, 1210, 1218])(
+  'what an applier can not apply (%i) is not told as to one who sent a request',
+  async (errorNum) => {
+    const whyStopped = { errorNum, errorMessage: 'it does not fit' };
+    const state = { running: false, whyStopped };
+    const text = await status({ applier: { state, endpoint: 'tcp://10.1.2.3:8529' } });
+    expect(text).toContain('what to do: The follower differs from its leader. ticklog verify ');
+  },
+);
+
 test('says that writes are refused, and what is damaged', async () => {
   const storage = {
     writesRefused: { errorNum: 1104, message: 'the disk is full' },
