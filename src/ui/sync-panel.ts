@@ -1,5 +1,5 @@
 import type { CopyNumbers, SyncNumbers } from '../model/sync-numbers.ts';
-import { byId, make, setFacts, setList, setShown, setText } from './dom.ts';
+import { byId, make, nameColumns, setFacts, setList, setShown, setText } from './dom.ts';
 import { bytes, clock, counted, duration, number, rounded, share } from './format.ts';
 import type { ApplierStatus } from './types.ts';
 
@@ -65,8 +65,9 @@ function copyRow({ name }: CopyNumbers): HTMLElement {
   const bar = make('progress', '');
   bar.max = 1;
   bar.setAttribute('aria-label', `Progress of ${name}`);
-  const cells = [make('td', ''), make('td', '', bar), make('td', 'num'), make('td', 'num')];
-  return make('tr', '', head, ...cells);
+  const cells = [head, make('td', ''), make('td', '', bar), make('td', 'num'), make('td', 'num')];
+  nameColumns(byId('sync-rows'), cells);
+  return make('tr', '', ...cells);
 }
 
 function updateCopyRow(row: HTMLElement, copy: CopyNumbers): void {
