@@ -9,6 +9,7 @@ import type { ClientReport, LoggerReport, LogReport } from './log-report.ts';
 import { type Room, type Section, fittedLines, screenLines } from './screen.ts';
 import type { StatusReport } from './status-report.ts';
 import { syncLine } from './sync-figures.ts';
+import { workLine } from './work-report.ts';
 import {
   alignedColumns,
   byteRateText,
@@ -37,8 +38,8 @@ const PHASE_WORDS: ReadonlyMap<string, string> = new Map([
 
 /** What is told less of where room is short, and what has to be read to its end. */
 const FITTING = {
-  cut: ['Clients', 'Data', 'Log', 'Server', 'Errors'],
-  wrapped: new Set(['Role', 'Log', 'Clients', 'Applier', 'Errors']),
+  cut: ['Clients', 'Data', 'Work', 'Log', 'Server', 'Errors'],
+  wrapped: new Set(['Role', 'Work', 'Log', 'Clients', 'Applier', 'Errors']),
 };
 
 /**
@@ -57,6 +58,7 @@ export function statusScreen(
     { ...plain('Server', serverLines(report)), keep: 1 },
     plain('Role', [roleLine(report)]),
     plain('Data', [dataLine(report)]),
+    plain('Work', report.works.map(workLine)),
     ...logSections(report, paint, nowMs),
     applierSection(report, paint, nowMs),
     errorSection(report, paint),

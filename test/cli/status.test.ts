@@ -253,6 +253,7 @@ test('-o json: all of it as one value, numbers as numbers', async () => {
     data: { collections: 1, documents: 7 },
     log: { running: true, lastTick: '9223372036854775800', eventsPerSecond: 0 },
     applier: { leader: FOLLOWER.endpoint, appliedTick: '700', ticksBehind: 100 },
+    works: [],
     problems: [],
   });
 });
@@ -284,4 +285,24 @@ test('a sync shows how far it has come', async () => {
   const follower = await status({ applier: { endpoint, state: { ...state, sync: from } } });
   expect(follower).toContain(`Role     follower of ${endpoint}, database _system\n`);
   expect(follower).toMatch(copying);
+});
+
+test('what goes over whole collections is told while it does', async () => {
+  const amount = { documentsDone: 200_000, documentsExpected: 800_000 };
+  const index = { id: '7', type: 'hash', unique: false, fields: ['a', 'b'] };
+  const works = [
+    {
+      ...{ collection: { id: '5', name: 'orders' }, kind: 'index', index },
+      ...{ ...amount, documentsPerSecond: 61_000, secondsLeft: 9.8 },
+    },
+    {
+      ...{ collection: { id: '6', name: 'parts' }, kind: 'search' },
+      ...{ ...amount, documentsPerSecond: 0, secondsLeft: null },
+    },
+  ];
+  expect(await status({ works })).toContain(
+    'Work     index of orders (hash on a, b): 200,000 of 800,000 documents (25 %), 61.0 k/s, 9.8 s left\n' +
+      '         search of parts for what differs: 200,000 of 800,000 documents (25 %)\n',
+  );
+  expect(await status({})).not.toContain('Work');
 });
