@@ -1,9 +1,7 @@
 import type { ErrorEntry } from './error-entry.ts';
 
 /** Where an entry of the log does not fit what is here. */
-const APPLIER_CURE =
-  'The follower differs from its leader. ticklog verify shows where, with --repair it mends documents, and ticklog ' +
-  'applier start goes on; where collections are missing or in the way, ticklog make-follower copies all of it anew.';
+const APPLIER_CURE = 'Run ticklog verify (--repair mends), or copy anew: ticklog make-follower.';
 
 /** Failures of databases, collections, documents, indexes and transactions. */
 export const DOCUMENT_ERRORS = {

@@ -103,7 +103,7 @@ test.each([1202, 1203, 1207, 1210, 1218])(
     const whyStopped = { errorNum, errorMessage: 'it does not fit' };
     const state = { running: false, whyStopped };
     const text = await status({ applier: { state, endpoint: 'tcp://10.1.2.3:8529' } });
-    expect(text).toContain('what to do: The follower differs from its leader. ticklog verify ');
+    expect(text).toContain('what to do: Run ticklog verify (');
   },
 );
 

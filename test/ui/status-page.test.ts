@@ -216,7 +216,7 @@ describePage('the status page', (scene) => {
     await page.locator('#failure-title').getByText('Why it stopped (error 1207').waitFor();
     await page
       .locator('#failure-cure')
-      .getByText(/^The follower differs from its leader\. /)
+      .getByText(/^Run ticklog verify /)
       .waitFor();
     await page.getByText('The entry that it is about').first().click();
     await page.locator('#failure-entry-text').getByText('"cname": "invoices"').waitFor();
