@@ -50,13 +50,14 @@ async function curesOf(dist) {
   const url = pathToFileURL(resolve(dist, 'model/errors.js')).href;
   /** @type {unknown} */
   const table = await import(url);
-  const { ERRORS } = /** @type {{ ERRORS: Record<string, { errorNum: number, cure: string }> }} */ (
-    table
-  );
-  /** @type {Record<string, string>} */
+  const { ERRORS } =
+    /** @type {{ ERRORS: Record<string, { errorNum: number, cure: string, applierCure?: string }> }} */ (
+      table
+    );
+  /** @type {Record<string, { caller: string, applier: string }>} */
   const cures = {};
-  for (const { errorNum, cure } of Object.values(ERRORS))
-    if (!(errorNum in cures)) cures[errorNum] = cure;
+  for (const { errorNum, cure, applierCure = cure } of Object.values(ERRORS))
+    if (!(errorNum in cures)) cures[errorNum] = { caller: cure, applier: applierCure };
   return cures;
 }
 

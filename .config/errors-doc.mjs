@@ -19,6 +19,7 @@ differs from the one below, as it does in the servers this interface comes from.
  * @property {string} message
  * @property {string} cause
  * @property {string} cure
+ * @property {string} [applierCure]
  */
 
 /**
@@ -36,13 +37,14 @@ export function renderErrorsPage(errors) {
  * @param {string} name
  * @param {Entry} entry
  */
-function renderEntry(name, { errorNum, httpStatus, message, cause, cure }) {
+function renderEntry(name, { errorNum, httpStatus, message, cause, cure, applierCure }) {
+  const ofApplier = applierCure ? `\n**Where an applier met it:** ${applierCure}\n` : '';
   return `## ${errorNum} ${message}
 
 \`${name}\`, HTTP ${httpStatus}. ${cause}
 
 **What to do:** ${cure}
-`;
+${ofApplier}`;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

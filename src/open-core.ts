@@ -262,6 +262,7 @@ function replicationRouters(deps: {
       syncCommands({
         ...{ store, syncer, logger, leaderAccess },
         isApplierRunning: (database) => appliers.of(database).isRunning,
+        onFailure: (database, error) => appliers.syncFailed(database, error),
       }),
     ),
   ];

@@ -21,6 +21,8 @@ export interface ApplierReport {
   readonly following: unknown;
   /** Attempts in a row that found no leader. */
   readonly failedConnects: number;
+  /** Entries that failed and were passed over: they are missing here. */
+  readonly passedOver: number;
 }
 
 /** What one applier-state tells. */
@@ -72,6 +74,7 @@ function applierOf(applier: unknown, config: unknown, leader: string): ApplierRe
     secondsBehind: ticksBehind === 0 ? 0 : isHeard ? secondsBehind : null,
     following: at(applier, 'state', 'following') ?? null,
     failedConnects,
+    passedOver: numberAt(applier, 'state', 'totalIgnoredErrors') ?? 0,
   };
 }
 

@@ -1,4 +1,4 @@
-import { ERRORS } from '../model/errors.ts';
+import { ERRORS, applierCureOf } from '../model/errors.ts';
 import { at, listAt, numberAt, textAt } from './json.ts';
 import { counted } from '../base/words.ts';
 
@@ -98,13 +98,12 @@ function problem(
   message: string | undefined,
   errorNum: number | undefined,
 ): ProblemReport {
-  const known = Object.values(ERRORS).find((each) => each.errorNum === errorNum);
   return {
     what,
     message: message ?? '',
     errorNum: errorNum ?? null,
     count: null,
     since: null,
-    cure: known?.cure ?? null,
+    cure: applierCureOf(errorNum) ?? null,
   };
 }

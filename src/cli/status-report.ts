@@ -3,6 +3,7 @@ import { at, listAt, numberAt, textAt } from './json.ts';
 import { type ClientReport, type LogReport, loggerReport } from './log-report.ts';
 import type { ProblemReport } from './problem-report.ts';
 import type { Connection, ServerClient } from './server-client.ts';
+import { type WorkReport, workReports } from './work-report.ts';
 import type { WriteMeter } from './write-meter.ts';
 
 /** What is known of a server and one of its databases; printed as it is with `-o json`. */
@@ -29,6 +30,8 @@ export interface StatusReport {
   readonly applier: ApplierReport | null;
   /** A copy that is being made; the server's own words. */
   readonly sync: unknown;
+  /** What goes over whole collections now. */
+  readonly works: readonly WorkReport[];
   readonly problems: readonly ProblemReport[];
 }
 
@@ -46,15 +49,17 @@ export async function readStatus(
   meter: WriteMeter,
   signal: AbortSignal,
 ): Promise<StatusReport> {
-  const [{ logger, rate }, applier, applierConfig, version, list, statistics] = await Promise.all([
-    meter.read(client, signal),
-    client.replication('GET', 'applier-state', signal),
-    client.replication('GET', 'applier-config', signal),
-    client.get('/_api/version', signal, { details: true }),
-    client.get('/_api/collection', signal, { excludeSystem: true }),
-    // Not every user may ask for this, and not every server has it.
-    client.get('/_admin/statistics', signal).catch(() => undefined),
-  ]);
+  const [{ logger, rate }, applier, applierConfig, version, list, statistics, overview] =
+    await Promise.all([
+      meter.read(client, signal),
+      client.replication('GET', 'applier-state', signal),
+      client.replication('GET', 'applier-config', signal),
+      client.get('/_api/version', signal, { details: true }),
+      client.get('/_api/collection', signal, { excludeSystem: true }),
+      // Not every user may ask for this, and not every server has it.
+      client.get('/_admin/statistics', signal).catch(() => undefined),
+      client.get('/_admin/overview', signal).catch(() => undefined),
+    ]);
   // 1.4 and 3.x call the list differently; who speaks both may send it twice.
   const member = at(list, 'collections') === undefined ? 'result' : 'collections';
   const collections = listAt(list, member);
@@ -78,6 +83,7 @@ export async function readStatus(
     },
     ...leading,
     ...following,
+    works: workReports(overview),
     problems: [...leading.problems, ...following.problems],
   };
 }

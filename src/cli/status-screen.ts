@@ -9,6 +9,7 @@ import type { ClientReport, LoggerReport, LogReport } from './log-report.ts';
 import { type Room, type Section, fittedLines, screenLines } from './screen.ts';
 import type { StatusReport } from './status-report.ts';
 import { syncLine } from './sync-figures.ts';
+import { workLine } from './work-report.ts';
 import {
   alignedColumns,
   byteRateText,
@@ -37,8 +38,8 @@ const PHASE_WORDS: ReadonlyMap<string, string> = new Map([
 
 /** What is told less of where room is short, and what has to be read to its end. */
 const FITTING = {
-  cut: ['Clients', 'Data', 'Log', 'Server', 'Errors'],
-  wrapped: new Set(['Clients', 'Applier', 'Errors']),
+  cut: ['Clients', 'Data', 'Work', 'Log', 'Server', 'Errors'],
+  wrapped: new Set(['Role', 'Work', 'Log', 'Clients', 'Applier', 'Errors']),
 };
 
 /**
@@ -57,6 +58,7 @@ export function statusScreen(
     { ...plain('Server', serverLines(report)), keep: 1 },
     plain('Role', [roleLine(report)]),
     plain('Data', [dataLine(report)]),
+    plain('Work', report.works.map(workLine)),
     ...logSections(report, paint, nowMs),
     applierSection(report, paint, nowMs),
     errorSection(report, paint),
@@ -89,8 +91,9 @@ function logSections({ log, clients }: LoggerReport, paint: Paint, nowMs: number
 
 function applierSection({ applier, sync }: FollowerReport, paint: Paint, nowMs: number): Section {
   return plain('Applier', [
-    ...(applier ? applierLines(applier, paint, nowMs) : ['not set up: follows nobody']),
-    ...syncLines(sync),
+    ...(applier ? applierLines(applier, paint, nowMs) : []),
+    ...(applier || sync !== null ? [] : ['not set up: follows nobody']),
+    ...syncLines(sync, nowMs),
   ]);
 }
 
@@ -106,9 +109,11 @@ function serverLines({ endpoint, database, server }: StatusReport): string[] {
   return [`${endpoint}, database ${database}`, `${versions}, server id ${id}${up}`];
 }
 
-function roleLine({ applier, clients }: StatusReport): string {
+function roleLine({ applier, clients, sync }: StatusReport): string {
+  const source = textAt(sync, 'endpoint');
+  const copying = source === undefined ? 'is being copied to' : `copies ${source}`;
   const roles = [
-    ...(applier ? [`follower of ${leaderText(applier)}`] : []),
+    ...(applier ? [`follower of ${leaderText(applier)}`] : sync === null ? [] : [copying]),
     ...(clients.length === 0 ? [] : [`leader of ${counted(clients.length, 'client')}`]),
   ];
   return roles.length === 0 ? 'on its own: follows nobody, followed by nobody' : roles.join('; ');
@@ -185,16 +190,17 @@ function applierLines(applier: ApplierReport, paint: Paint, nowMs: number): stri
     `${paint(look, words)}${when}`,
     ...(why === null ? [] : [`because: ${splitMessage(why).text}`]),
     positionLine(applier),
+    ...passedOverLines(applier, paint),
     ...followingLines(applier),
     ...(isTold ? [message] : []),
     ...(restriction === '' ? [] : [restriction]),
   ];
 }
 
-function stateWords({ running, phase }: ApplierReport): [Look, string] {
+function stateWords({ running, phase, passedOver }: ApplierReport): [Look, string] {
   if (running) {
     const words = PHASE_WORDS.get(phase ?? '') ?? (phase === null ? 'runs' : phase);
-    return [phase === 'backoff' ? 'yellow' : 'green', words];
+    return [phase === 'backoff' || passedOver > 0 ? 'yellow' : 'green', words];
   }
   // Stopping it is nobody's choice while a sync holds its place.
   if (phase === 'syncing') return ['yellow', 'not running during a sync'];
@@ -221,8 +227,20 @@ function positionLine(applier: ApplierReport): string {
   }
   const seconds = secondsBehind === null ? '' : `, ${durationText(secondsBehind)}`;
   const behind =
-    ticksBehind === 0 ? 'up to date' : `${exactly(ticksBehind, 'tick')}${seconds} behind`;
+    ticksBehind === 0 ? inStepWords(applier) : `${exactly(ticksBehind, 'tick')}${seconds} behind`;
   return `${applied} of ${availableTick}: ${behind}`;
+}
+
+/** Who has passed entries over has read all, and does not have all. */
+function inStepWords({ passedOver }: ApplierReport): string {
+  return passedOver === 0 ? 'up to date' : 'at the end of the log';
+}
+
+function passedOverLines({ passedOver }: ApplierReport, paint: Paint): string[] {
+  if (passedOver === 0) return [];
+  const were = passedOver === 1 ? 'entry was' : 'entries were';
+  const words = `${exactCount(passedOver)} ${were} passed over; verify shows what differs`;
+  return [paint('yellow', words)];
 }
 
 /** How fast it goes, where the server tells. */
@@ -235,11 +253,18 @@ function followingLines({ following, ticksBehind }: ApplierReport): string[] {
   return [`${rateText(events)} applied, ${byteRateText(bytes)}${end}`];
 }
 
-function syncLines(sync: unknown): string[] {
+/** Whom a sync copies may be another than whom the applier follows; other servers do not tell. */
+function syncLines(sync: unknown, nowMs: number): string[] {
   if (sync === null) return [];
   const figures = syncLine(sync);
-  if (figures !== undefined) return [`a sync is under way: ${figures}`];
   const since = textAt(sync, 'since');
+  const endpoint = textAt(sync, 'endpoint');
+  if (figures !== undefined) {
+    const when = since === undefined ? '' : ` since ${since} (${elapsedText(since, nowMs)})`;
+    const told =
+      endpoint === undefined ? `a sync is under way${when}` : `copying from ${endpoint}${when}`;
+    return [`${told}: ${figures}`];
+  }
   const message = textAt(sync, 'message') ?? '';
   return [`a sync is under way${since === undefined ? '' : ` since ${since}`}: ${message}`];
 }

@@ -233,6 +233,11 @@ export class Applier {
     });
   }
 
+  /** Notes why a copy of this database that it did not ask for was not finished. */
+  syncFailed(error: unknown): void {
+    this.#errors.syncFailed(reasonFor(error));
+  }
+
   /** Starts if it is configured to, when the server does. */
   async startOnBoot(): Promise<void> {
     if (this.#config.autoStart && this.#config.endpoint !== undefined) await this.start();

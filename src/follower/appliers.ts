@@ -38,6 +38,11 @@ export class Appliers {
     return applier;
   }
 
+  /** Has the state of a database tell why a copy of it failed; at the end of the server nobody asks for it. */
+  syncFailed(database: Database, error: unknown): void {
+    if (!database.dropped && !this.#stopped) this.of(database).syncFailed(error);
+  }
+
   /** State of each applier that has a leader, or has had one, by the names of their databases. */
   get states(): readonly { readonly database: string; readonly state: ApplierStateDocument }[] {
     return [...this.#appliers].flatMap(([{ name, dropped }, applier]) => {

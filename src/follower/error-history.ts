@@ -53,6 +53,17 @@ export class ErrorHistory {
     this.#add({ ...why, atMs: this.#clock.nowMs(), tick: undefined });
   }
 
+  /** A copy that somebody asked for was not finished: nothing of the applier has ended. */
+  syncFailed({ errorNum, message }: Reason): void {
+    if (errorNum === ERRORS.applierStopped.errorNum) return;
+    this.#add({
+      errorNum,
+      message: `the sync failed: ${message}`,
+      atMs: this.#clock.nowMs(),
+      tick: undefined,
+    });
+  }
+
   /** An entry failed and was passed over: nothing has ended. */
   ignored(why: Reason, tick: Tick): void {
     this.#add({

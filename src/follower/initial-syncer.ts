@@ -7,6 +7,7 @@ import type { Database } from '../documents/database.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { SyncNumbers, UnfinishedSync } from '../model/sync-numbers.ts';
 import type { Tick } from '../model/tick.ts';
+import { wireTime } from '../protocol/wire-time.ts';
 import type { Store } from '../storage/store.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { DifferencesBy } from './copy-seeds.ts';
@@ -106,6 +107,8 @@ interface Running {
   readonly ended: Promise<void>;
   view: Omit<SyncView, 'numbers'>;
   readonly gauge: SyncGauge;
+  /** Of the leader; null where none is asked. */
+  readonly endpoint: string | null;
 }
 
 /** A sync says this often in the log where it is, at the most. */
@@ -145,7 +148,10 @@ export class InitialSyncer {
   /** How far the sync of this database is; undefined when none is under way. */
   view(database: Database): SyncView | undefined {
     const running = this.#running.get(database);
-    return running && { ...running.view, numbers: running.gauge.numbers };
+    if (!running) return undefined;
+    const since = wireTime(running.view.sinceMs);
+    const numbers = { endpoint: running.endpoint, since, ...running.gauge.numbers };
+    return { ...running.view, numbers };
   }
 
   /**
@@ -183,7 +189,7 @@ export class InitialSyncer {
    * @throws ServiceError applierRunning (1411) while one is under way
    */
   forget(database: Database): Promise<void> {
-    return this.#alone(database, 'removing what an earlier sync has left', () => {
+    return this.#alone(database, 'removing what an earlier sync has left', null, () => {
       const progress = new SyncProgress({ store: this.#deps.store, database });
       return discardCopies(
         { ...this.#deps, progress },
@@ -206,7 +212,7 @@ export class InitialSyncer {
    *   reason of `signal` when that is aborted. The old data is there and readable in all these cases.
    */
   run(database: Database, request: SyncRequest, signal: AbortSignal): Promise<SyncResult> {
-    return this.#alone(database, 'sync begins', (running) =>
+    return this.#alone(database, 'sync begins', request.client.endpoint, (running) =>
       this.#run(database, request, running, AbortSignal.any([signal, running.abort.signal])),
     );
   }
@@ -274,6 +280,7 @@ export class InitialSyncer {
   async #alone<T>(
     database: Database,
     message: string,
+    endpoint: string | null,
     work: (running: Running) => Promise<T>,
   ): Promise<T> {
     if (this.#running.has(database)) {
@@ -283,7 +290,7 @@ export class InitialSyncer {
     const nowMs = this.#deps.clock.nowMs();
     const view = { sinceMs: nowMs, message, messageAtMs: nowMs, figures: NO_FIGURES };
     const gauge = new SyncGauge(this.#deps);
-    const running: Running = { abort: new AbortController(), ended, view, gauge };
+    const running: Running = { abort: new AbortController(), ended, view, gauge, endpoint };
     this.#running.set(database, running);
     try {
       return await work(running);

@@ -6,8 +6,8 @@ import type { Collection } from '../documents/collection.ts';
 import type {
   CopyNumbers,
   CopyStatus,
+  CopyingNumbers,
   Measured,
-  SyncNumbers,
   SyncPhase,
 } from '../model/sync-numbers.ts';
 import type { PlannedCollection } from './sync-progress.ts';
@@ -139,7 +139,7 @@ export class SyncGauge {
     return inWork.find(([, phase]) => phase !== 'indexing') ?? inWork[0];
   }
 
-  get numbers(): SyncNumbers {
+  get numbers(): CopyingNumbers {
     const rows = [...this.#rows.values()];
     const [current, phase = this.#phase] = this.#current ?? [];
     const total = totalOf(rows.map(measured));

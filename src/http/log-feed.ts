@@ -7,7 +7,13 @@ import { MAX_WIRE_TICK, type Tick, parseTick } from '../model/tick.ts';
 import { errorBody } from '../protocol/error-body.ts';
 import { type FeedFormat, feedFailure, feedHeartbeat } from '../protocol/feed.ts';
 import { ContentType, Header } from '../protocol/headers.ts';
-import { booleanParam, secondsParam, textParam, tickParam } from '../protocol/params.ts';
+import {
+  type Query,
+  booleanParam,
+  secondsParam,
+  textParam,
+  tickParam,
+} from '../protocol/params.ts';
 import type { Exchange } from './context.ts';
 import { type PageAnswerOptions, whileConnected } from './replication-answer.ts';
 import { sendHead } from './respond.ts';
@@ -50,7 +56,8 @@ export function feedFormatOf(accept: string | undefined): FeedFormat | undefined
  * taken (401, 403), the data damaged.
  *
  * @throws ServiceError startTickNotPresent with status 410, `firstTick` and `resumeFrom`, where events after the place are
- *   gone; httpBadParameter for a place or a range that cannot be; collectionNotFound
+ *   gone; badParameter for what is no tick or no time; httpBadParameter for an event id that is none, and for a range
+ *   that cannot be; collectionNotFound naming the collection
  */
 export async function answerFeed(
   leader: Leader,
@@ -60,17 +67,20 @@ export async function answerFeed(
 ): Promise<void> {
   const { query } = ctx;
   const { database } = ctx.state;
-  const to = tickParam(query, 'to', MAX_WIRE_TICK);
+  const to = feedTick(query, 'to') ?? MAX_WIRE_TICK;
   const from = placeOf(ctx, database);
   if (to === 0n || from > to) {
     throw new ServiceError('httpBadParameter', 'invalid from/to values');
   }
-  const heartbeatMs = secondsParam(query, 'heartbeat', HEARTBEAT_MAX_SECONDS) || HEARTBEAT_MS;
-  const waitMs = Math.max(heartbeatMs, HEARTBEAT_MIN_MS);
+  const waitMs = heartbeatOf(query);
+  const collection = textParam(query, 'collection');
+  if (collection !== undefined && !database.find(collection)) {
+    throw new ServiceError('collectionNotFound', `collection not found: '${collection}'`);
+  }
   const read = leader.follow.reader(database, {
     ...{ to, waitMs, chunkSize: PIECE_BYTES, shape: format },
     includeSystem: booleanParam(query, 'includeSystem', true),
-    collection: textParam(query, 'collection'),
+    collection,
     serverId: tickParam(query, 'serverId', 0n),
     firstRegularTick: 0n,
     openTransactions: new Set<Tick>(),
@@ -91,11 +101,32 @@ function placeOf({ headers, query }: Exchange, { changelog }: Database): Tick {
     if (tick !== undefined) return tick;
     throw new ServiceError('httpBadParameter', 'Last-Event-ID is no tick of this log');
   }
-  const from = textParam(query, 'from');
-  if (from === undefined) return changelog.completeFrom;
-  if (from !== NOW) return tickParam(query, 'from', 0n);
+  if (textParam(query, 'from') !== NOW) return feedTick(query, 'from') ?? changelog.completeFrom;
   const { completeFrom, state } = changelog;
   return completeFrom > state.lastTick ? completeFrom : state.lastTick;
+}
+
+/**
+ * A tick of a feed, which is an addition: what is none is refused, while pages read what they can of it (contract 1.1).
+ * @throws ServiceError badParameter
+ */
+function feedTick(query: Query, name: 'from' | 'to'): Tick | undefined {
+  const text = textParam(query, name);
+  if (text === undefined) return undefined;
+  const tick = parseTick(text);
+  if (tick !== undefined) return tick;
+  const detail = name === 'from' ? 'from is neither a tick nor now' : 'to is no tick';
+  throw new ServiceError('badParameter', `${detail}: '${text}'`);
+}
+
+/** In ms. @throws ServiceError badParameter */
+function heartbeatOf(query: Query): number {
+  const text = textParam(query, 'heartbeat');
+  if (text === undefined) return HEARTBEAT_MS;
+  if (!(Number(text) > 0)) {
+    throw new ServiceError('badParameter', `heartbeat is no number of seconds above 0: '${text}'`);
+  }
+  return Math.max(secondsParam(query, 'heartbeat', HEARTBEAT_MAX_SECONDS), HEARTBEAT_MIN_MS);
 }
 
 function placeLost({ changelog }: Database, place: Tick): ServiceError {

@@ -12,6 +12,8 @@ import type { ReplicationCommands, ReplicationRequest } from './replication-disp
 export interface SyncCommandsDeps extends Omit<LeaderDeps, 'database'> {
   readonly syncer: InitialSyncer;
   readonly isApplierRunning: (database: Database) => boolean;
+  /** Told why a sync was not finished, unless it was not begun for what this server or its user does. */
+  readonly onFailure: (database: Database, error: unknown) => void;
 }
 
 /** Failures that are not the leader's, and keep the status the table of errors has for them. */
@@ -50,6 +52,7 @@ async function sync(deps: SyncCommandsDeps, { ctx, database }: ReplicationReques
     );
     answerJson(ctx, syncResultBody(result));
   } catch (error) {
+    if (!isServiceError(error) || !OWN_FAILURES.has(error.kind)) deps.onFailure(database, error);
     throw asSyncFailure(error);
   } finally {
     await client.close();

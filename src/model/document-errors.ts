@@ -1,5 +1,8 @@
 import type { ErrorEntry } from './error-entry.ts';
 
+/** Where an entry of the log does not fit what is here. */
+const APPLIER_CURE = 'Run ticklog verify (--repair mends), or copy anew: ticklog make-follower.';
+
 /** Failures of databases, collections, documents, indexes and transactions. */
 export const DOCUMENT_ERRORS = {
   unknownCollectionType: {
@@ -53,6 +56,7 @@ export const DOCUMENT_ERRORS = {
     cause:
       'There is no document of this key, or no dump batch of this id; a batch may have expired.',
     cure: 'Check the key. For a batch: make a new one with a longer time to live.',
+    applierCure: APPLIER_CURE,
   },
   collectionNotFound: {
     errorNum: 1203,
@@ -60,6 +64,7 @@ export const DOCUMENT_ERRORS = {
     message: 'collection not found',
     cause: 'The database has no collection of this name or id.',
     cure: 'Check the name and the database in the path, or create the collection.',
+    applierCure: APPLIER_CURE,
   },
   collectionParameterMissing: {
     errorNum: 1204,
@@ -88,6 +93,7 @@ export const DOCUMENT_ERRORS = {
     message: 'duplicate name',
     cause: 'A database or collection of this name exists.',
     cure: 'Choose another name, or drop or rename the present one.',
+    applierCure: APPLIER_CURE,
   },
   illegalName: {
     errorNum: 1208,
@@ -102,6 +108,7 @@ export const DOCUMENT_ERRORS = {
     message: 'unique constraint violated',
     cause: 'A document of this key exists, or one with these values in a unique index.',
     cure: 'Change the values, or update the present document instead.',
+    applierCure: APPLIER_CURE,
   },
   indexNotFound: {
     errorNum: 1212,
@@ -146,6 +153,7 @@ export const DOCUMENT_ERRORS = {
     message: 'collection type invalid',
     cause: 'An edge was sent to a collection of documents, or a document to one of edges.',
     cure: 'Use a collection of the right type.',
+    applierCure: APPLIER_CURE,
   },
   illegalDocumentKey: {
     errorNum: 1221,

@@ -10,4 +10,6 @@ export interface ErrorEntry {
   readonly cause: string;
   /** What the reader of the message can do. */
   readonly cure: string;
+  /** What helps where it is an applier that met it, and `cure` is for those who sent a request. */
+  readonly applierCure?: string;
 }

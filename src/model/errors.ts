@@ -15,6 +15,13 @@ export const ERRORS = {
   ...USER_ERRORS,
 } as const satisfies Record<string, ErrorEntry>;
 
+/** What helps an applier that met an error of this number; undefined where nothing is known. */
+export function applierCureOf(errorNum: number | undefined): string | undefined {
+  const entries: readonly ErrorEntry[] = Object.values(ERRORS);
+  const entry = entries.find((each) => each.errorNum === errorNum);
+  return entry?.applierCure ?? entry?.cure;
+}
+
 /** Name of a kind of failure. */
 export type ErrorName = keyof typeof ERRORS;
 

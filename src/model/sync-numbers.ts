@@ -18,7 +18,15 @@ interface CollectionName {
 }
 
 /** A sync in numbers, as `applier-state` and jobs show it (addition to contract 5.4). */
-export interface SyncNumbers extends Measured {
+export interface SyncNumbers extends CopyingNumbers {
+  /** The leader that is copied from, whomever the applier follows; null while what an earlier sync has left is removed. */
+  readonly endpoint: string | null;
+  /** When it began, in ISO 8601. */
+  readonly since: string;
+}
+
+/** How far a sync is. */
+export interface CopyingNumbers extends Measured {
   readonly phase: SyncPhase;
   /** The one in work. */
   readonly collection: CollectionName | null;

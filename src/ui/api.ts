@@ -87,15 +87,20 @@ export async function put<T>(database: string, path: string, body: unknown = {})
   return (await response.json()) as T;
 }
 
-/** What helps against an error, by its number; an empty text where nothing is known. */
-export async function cureOf(errorNum: number): Promise<string> {
+/**
+ * What helps against an error, by its number; an empty text where nothing is known.
+ * @param who met it: one who sent a request, or an applier
+ */
+export async function cureOf(errorNum: number, who: 'caller' | 'applier'): Promise<string> {
   cures ??= fetch('cures.json')
-    .then((response) => (response.ok ? response.json() : {}) as Promise<Record<string, string>>)
+    .then((response) => (response.ok ? response.json() : {}) as Promise<Cures>)
     .catch(() => ({}));
-  return (await cures)[errorNum] ?? '';
+  return (await cures)[errorNum]?.[who] ?? '';
 }
 
-let cures: Promise<Record<string, string>> | undefined;
+type Cures = Record<string, { readonly caller: string; readonly applier: string }>;
+
+let cures: Promise<Cures> | undefined;
 
 /** Gets a token for a name and a password. @throws Refused when they are not those of anyone */
 export async function fetchToken(username: string, password: string): Promise<string> {

@@ -64,14 +64,11 @@ export function setRows<T>(
   keyOf: (item: T) => string,
   cellsOf: (item: T) => readonly { readonly text: string; readonly kind?: string }[],
 ): void {
-  const columns = body.closest('table')?.tHead?.rows[0]?.cells ?? [];
   setList(body, items, {
     keyOf,
     create: (item) => {
       const cells = cellsOf(item).map((_, i) => make(i === 0 ? 'th' : 'td', ''));
-      for (const [i, cell] of cells.entries()) {
-        cell.dataset['column'] = columns[i]?.textContent ?? '';
-      }
+      nameColumns(body, cells);
       return make('tr', '', ...cells);
     },
     update: (row, item) => {
@@ -84,6 +81,14 @@ export function setRows<T>(
       }
     },
   });
+}
+
+/** Gives the cells of a row to be the names of their columns, which narrow windows show beside them. */
+export function nameColumns(body: HTMLElement, cells: readonly HTMLElement[]): void {
+  const columns = body.closest('table')?.tHead?.rows[0]?.cells ?? [];
+  for (const [i, cell] of cells.entries()) {
+    cell.dataset['column'] = columns[i]?.textContent ?? '';
+  }
 }
 
 /** Rows of a list of facts: a term and what there is to say about it; empty facts are left out. */

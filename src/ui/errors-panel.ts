@@ -29,7 +29,7 @@ function errorRow(error: PastError): HTMLElement {
   const summary = make('summary', '', make('span', ''), make('span', ''), subject);
   const cure = make('p', 'cure');
   const row = make('details', '', summary, make('p', 'quiet'), cure);
-  void cureOf(error.errorNum).then((words) => setText(cure, words));
+  void cureOf(error.errorNum, 'applier').then((words) => setText(cure, words));
   if (entry !== undefined) {
     const shown = make('pre', '', indented(entry));
     shown.tabIndex = 0;
@@ -67,7 +67,7 @@ function showFailure({ phase, since, whyStopped, whyWaiting }: Applier): boolean
   setText(byId('failure-title'), `${title} (error ${shown.errorNum}, ${clock(since)})`);
   byId('failure').classList.toggle('mild', !isStopped);
   showMessage('failure', shown.errorMessage);
-  void cureOf(shown.errorNum).then((cure) => setText(byId('failure-cure'), cure));
+  void cureOf(shown.errorNum, 'applier').then((cure) => setText(byId('failure-cure'), cure));
   return true;
 }
 

@@ -1,4 +1,5 @@
 import type { ApplierPhase } from '../model/applier-phase.ts';
+import type { SyncNumbers } from '../model/sync-numbers.ts';
 import { type WriteRate, reachOf } from '../model/write-rate.ts';
 import { byId, make, setFacts, setList, setRows, setShown, setText } from './dom.ts';
 import { bytes, counted, duration, number } from './format.ts';
@@ -61,7 +62,7 @@ function showApplier(applier: ApplierStatus): void {
   const available = state.lastAvailableContinuousTick;
   const isOn = state.running || state.phase === 'syncing';
   setFacts(byId('applier-facts'), [
-    ['Leader', endpoint ?? 'none, this database follows no other server'],
+    ['Leader', endpoint ?? noLeaderWords(state.sync)],
     ['Database there', endpoint === undefined ? '' : database],
     ['Since', words ? sinceWords(state.since, state.time) : ''],
     ['Lag', endpoint !== undefined && isOn && state.phase !== 'syncing' ? lagWords(state) : ''],
@@ -71,6 +72,12 @@ function showApplier(applier: ApplierStatus): void {
     ['Copied anew', state.totalResyncs === 0 ? '' : counted(state.totalResyncs, 'time')],
     ['Doing', isOn ? (state.progress.message ?? '') : ''],
   ]);
+}
+
+/** Who is being made a follower has no leader set before the copy is complete. */
+function noLeaderWords(sync: SyncNumbers | undefined): string {
+  if (!sync) return 'none, this database follows no other server';
+  return sync.endpoint === null ? 'none' : `none set yet, copying from ${sync.endpoint}`;
 }
 
 /** What the applier does, in a word. */

@@ -1,6 +1,6 @@
 import type { CopyNumbers, SyncNumbers } from '../model/sync-numbers.ts';
-import { byId, make, setFacts, setList, setShown, setText } from './dom.ts';
-import { bytes, counted, duration, number, rounded, share } from './format.ts';
+import { byId, make, nameColumns, setFacts, setList, setShown, setText } from './dom.ts';
+import { bytes, clock, counted, duration, number, rounded, share } from './format.ts';
 import type { ApplierStatus } from './types.ts';
 
 const STATUS_WORDS: Readonly<Record<CopyNumbers['status'], string>> = {
@@ -31,11 +31,12 @@ function showWhole(sync: SyncNumbers): void {
   showShare(byId('sync-bar', HTMLProgressElement), wholeShare(sync));
   const collections = `${number(sync.collectionsDone)} of ${number(sync.collectionsExpected)}`;
   setFacts(byId('sync-facts'), [
+    ['From', sync.endpoint ?? ''],
     ['Collections', sync.collectionsExpected === 0 ? '' : collections],
     ['Documents', doneOf(sync.documentsDone, sync.documentsExpected, number)],
     ['Size', doneOf(sync.bytesDone, sync.bytesExpected, bytes)],
     ['Rate', `${rounded(sync.documentsPerSecond)} documents/s, ${bytes(sync.bytesPerSecond)}/s`],
-    ['Running', duration(sync.secondsRunning)],
+    ['Since', `${clock(sync.since)}, for ${duration(sync.secondsRunning)}`],
     [
       'Resumed',
       resumedFrom ? `${counted(resumedFrom.documents, 'document')} were here from before` : '',
@@ -64,8 +65,9 @@ function copyRow({ name }: CopyNumbers): HTMLElement {
   const bar = make('progress', '');
   bar.max = 1;
   bar.setAttribute('aria-label', `Progress of ${name}`);
-  const cells = [make('td', ''), make('td', '', bar), make('td', 'num'), make('td', 'num')];
-  return make('tr', '', head, ...cells);
+  const cells = [head, make('td', ''), make('td', '', bar), make('td', 'num'), make('td', 'num')];
+  nameColumns(byId('sync-rows'), cells);
+  return make('tr', '', ...cells);
 }
 
 function updateCopyRow(row: HTMLElement, copy: CopyNumbers): void {

@@ -73,13 +73,29 @@ export function applierWords({ state, endpoint = '' }: ApplierStatus): Words | u
     case 'backoff':
       return { tone: 'warn', text: 'The leader cannot be reached', more: withoutEntry(why) };
     case 'syncing':
-      return { tone: 'busy', text: 'Copying from the leader', more: syncWords(state.sync) };
+      return { tone: 'busy', text: copyingWords(state.sync), more: syncWords(state.sync) };
     case 'tailing':
       return followingWords(state, endpoint);
   }
 }
 
+/** What was passed over is missing here, however near the end of the log is: that is never all right. */
 function followingWords(state: ApplierStatus['state'], endpoint: string): Words {
+  const { totalIgnoredErrors: passedOver } = state;
+  const words = paceOf(state, endpoint);
+  if (passedOver === 0) return words;
+  const lacks = passedOverWords(passedOver);
+  if (words.tone !== 'warn') return { tone: 'warn', text: lacks, more: LACKS_MORE };
+  return { ...words, more: [words.more, `${lacks}: ${LACKS_MORE}`].join(' ').trim() };
+}
+
+const LACKS_MORE = 'This follower lacks these changes of the leader; verify shows what differs.';
+
+function passedOverWords(count: number): string {
+  return count === 1 ? '1 entry was passed over' : `${number(count)} entries were passed over`;
+}
+
+function paceOf(state: ApplierStatus['state'], endpoint: string): Words {
   const { ticksBehind = null, secondsBehind = null } = state;
   if (ticksBehind === null) {
     const more = 'How far behind it is cannot be known until the leader answers.';
@@ -106,6 +122,12 @@ const SYNC_STEPS: Readonly<Record<SyncNumbers['phase'], string>> = {
   indexing: 'Building indexes.',
   switching: 'Putting the copy in place.',
 };
+
+/** Whom a sync copies may be another than whom the applier follows. */
+function copyingWords(sync: SyncNumbers | undefined): string {
+  const endpoint = sync?.endpoint ?? undefined;
+  return endpoint === undefined ? 'Copying from the leader' : `Copying from ${endpoint}`;
+}
 
 function syncWords(sync: SyncNumbers | undefined): string {
   return sync ? SYNC_STEPS[sync.phase] : SYNC_STEPS.copying;

@@ -97,6 +97,16 @@ test('an unknown database is an error, not an empty screen', async () => {
   });
 });
 
+test.each([1202, 1203, 1207, 1210, 1218])(
+  'what an applier can not apply (%i) is not told as to one who sent a request',
+  async (errorNum) => {
+    const whyStopped = { errorNum, errorMessage: 'it does not fit' };
+    const state = { running: false, whyStopped };
+    const text = await status({ applier: { state, endpoint: 'tcp://10.1.2.3:8529' } });
+    expect(text).toContain('what to do: Run ticklog verify (');
+  },
+);
+
 test('says that writes are refused, and what is damaged', async () => {
   const storage = {
     writesRefused: { errorNum: 1104, message: 'the disk is full' },
@@ -106,6 +116,19 @@ test('says that writes are refused, and what is damaged', async () => {
   expect(text).toContain('Errors   WRITES ARE REFUSED: the disk is full (error 1104)\n');
   expect(text).toContain(
     'DAMAGED: met 2 times, last: block 6a fails its checksum (2026-01-02T03:04:05Z)',
+  );
+});
+
+test('a follower that has passed entries over is not called up to date', async () => {
+  const state = {
+    ...{ running: true, phase: 'tailing', totalIgnoredErrors: 1234, ticksBehind: 0 },
+    ...{ lastAppliedContinuousTick: '800', lastAvailableContinuousTick: '800' },
+  };
+  const text = await status({ applier: { state, endpoint: 'tcp://10.1.2.3:8529' } });
+  expect(text).not.toContain('up to date');
+  expect(text).toContain(
+    '         applied up to tick 800 of 800: at the end of the log\n' +
+      '         1,234 entries were passed over; verify shows what differs\n',
   );
 });
 

@@ -27,7 +27,11 @@ test('--watch shows it again and again until interrupted, and outlives a server'
 const LOST = 'HAS LOST ITS PLACE';
 
 /** One screen of a terminal, without what moves the cursor. */
-async function screenOf(columns: number, rows: number): Promise<string[]> {
+async function screenOf(
+  columns: number,
+  rows: number,
+  more: { logger?: object; written?: number } = {},
+): Promise<string[]> {
   const clients = Array.from({ length: 40 }, (_, i) => ({
     ...{ serverId: `8000${i}`, from: '1', lastServedTick: '2', time: '2026-01-02T03:04:05Z' },
     lost: i === 39,
@@ -47,7 +51,7 @@ async function screenOf(columns: number, rows: number): Promise<string[]> {
     lastErrors: [why, ...errors],
   };
   const applier = { endpoint: 'tcp://10.1.2.3:8529', state };
-  await using server = await startScriptedServer(scriptOf({ clients, applier, counts: { a: 1 } }));
+  await using server = await startScriptedServer(scriptOf({ ...more, clients, applier, counts: { a: 1 } }));
   const ending = new AbortController();
   let drawn = '';
   const stdout = new Writable({
@@ -82,6 +86,16 @@ test('--watch on a small terminal leaves out clients, and no error is cut off', 
   expect(text).toMatch(/^Applier {2}STOPPED by an error since /m);
   expect(text).toMatch(/^Errors {3}stopped: unique constraint violated \(error 1210\)$/m);
   expect(text).toMatch(/^ {11}what to do: /m);
+});
+
+test('--watch on a narrow terminal tells how far back the log reaches', async () => {
+  const log = { heldEvents: 86_000, heldBytes: 14_400_000 };
+  const lines = await screenOf(50, 80, { logger: log, written: 60 });
+  const from = lines.findIndex((line) => line.startsWith('Log'));
+  const to = lines.findIndex((line) => line.startsWith('Clients'));
+  const told = lines.slice(from, to);
+  expect(Math.max(...told.map(({ length }) => length))).toBeLessThanOrEqual(50);
+  expect(told.join(' ')).toMatch(/at this rate it +reaches +back +\d/);
 });
 
 test('--watch on a tiny terminal shows state and error', async () => {

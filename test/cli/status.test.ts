@@ -127,9 +127,7 @@ test('a sync that somebody asked for is shown, with or without a leader to follo
   };
   const lines =
     'a sync is under way since T0: sync: fetching (1 of 3 collections done, 7 documents copied)\n';
-  expect(await status({ applier: { state } })).toContain(
-    `Applier  not set up: follows nobody\n         ${lines}`,
-  );
+  expect(await status({ applier: { state } })).toContain(`Applier  ${lines}`);
   const text = await status({ applier: { state, endpoint: 'tcp://10.1.2.3:8529' } });
   expect(text).toContain('Applier  not running during a sync since T0');
   expect(text).toContain(`         ${lines}`);
@@ -255,6 +253,7 @@ test('-o json: all of it as one value, numbers as numbers', async () => {
     data: { collections: 1, documents: 7 },
     log: { running: true, lastTick: '9223372036854775800', eventsPerSecond: 0 },
     applier: { leader: FOLLOWER.endpoint, appliedTick: '700', ticksBehind: 100 },
+    works: [],
     problems: [],
   });
 });
@@ -267,8 +266,43 @@ test('a sync shows how far it has come', async () => {
     collections: [{ name: 'c', status: 'copying', documentsDone: 500, bytesDone: 5 }],
   };
   const state = { ...CAUGHT_UP, running: false, phase: 'syncing', sync };
-  expect(await status({ applier: { state } })).toContain(
-    '         a sync is under way: copying (25 %): 2 m 10 s left, 121 KiB/s, 1.23 k/s, 1 of 4 ' +
-      'collections, 1.00 k of 5.00 k documents, 1.00 MiB of 4.00 MiB; in work: c\n',
+  const figures =
+    'copying (25 %): 2 m 10 s left, 121 KiB/s, 1.23 k/s, 1 of 4 ' +
+    'collections, 1.00 k of 5.00 k documents, 1.00 MiB of 4.00 MiB; in work: c\n';
+  // As older servers answer.
+  const older = await status({ applier: { state } });
+  expect(older).toContain('Role     is being copied to\n');
+  expect(older).toContain(`Applier  a sync is under way: ${figures}`);
+  const from = { endpoint: 'tcp://10.9.9.9:8529', since: new Date().toISOString(), ...sync };
+  const alone = await status({ applier: { state: { ...state, sync: from } } });
+  expect(alone).toContain('Role     copies tcp://10.9.9.9:8529\n');
+  expect(alone).not.toContain('follows nobody');
+  const copying =
+    /^(?:Applier {2}| {9})copying from tcp:\/\/10\.9\.9\.9:8529 since \S+ \(\d s\): /m;
+  expect(alone).toMatch(copying);
+  expect(alone).toContain(figures);
+  const endpoint = 'tcp://10.1.2.3:8529';
+  const follower = await status({ applier: { endpoint, state: { ...state, sync: from } } });
+  expect(follower).toContain(`Role     follower of ${endpoint}, database _system\n`);
+  expect(follower).toMatch(copying);
+});
+
+test('what goes over whole collections is told while it does', async () => {
+  const amount = { documentsDone: 200_000, documentsExpected: 800_000 };
+  const index = { id: '7', type: 'hash', unique: false, fields: ['a', 'b'] };
+  const works = [
+    {
+      ...{ collection: { id: '5', name: 'orders' }, kind: 'index', index },
+      ...{ ...amount, documentsPerSecond: 61_000, secondsLeft: 9.8 },
+    },
+    {
+      ...{ collection: { id: '6', name: 'parts' }, kind: 'search' },
+      ...{ ...amount, documentsPerSecond: 0, secondsLeft: null },
+    },
+  ];
+  expect(await status({ works })).toContain(
+    'Work     index of orders (hash on a, b): 200,000 of 800,000 documents (25 %), 61.0 k/s, 9.8 s left\n' +
+      '         search of parts for what differs: 200,000 of 800,000 documents (25 %)\n',
   );
+  expect(await status({})).not.toContain('Work');
 });

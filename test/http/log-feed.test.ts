@@ -302,6 +302,23 @@ test('a reader that is slow gets all of it, one piece after the other', async ()
   expect(feed.lines).toHaveLength(152);
 });
 
+test.each([
+  ['from=abc', 400, 10, "from is neither a tick nor now: 'abc'"],
+  ['from=', 400, 10, "from is neither a tick nor now: ''"],
+  ['from=-1', 400, 10, "from is neither a tick nor now: '-1'"],
+  ['to=12x', 400, 10, "to is no tick: '12x'"],
+  ['heartbeat=-1', 400, 10, "heartbeat is no number of seconds above 0: '-1'"],
+  ['heartbeat=soon', 400, 10, "heartbeat is no number of seconds above 0: 'soon'"],
+  ['collection=nowhere', 404, 1203, "collection not found: 'nowhere'"],
+])('a feed with %s is refused', async (query, status, errorNum, errorMessage) => {
+  for (const accept of ['text/event-stream', 'application/x-ndjson']) {
+    const url = `${server.url}/_api/replication/logger-follow?${query}`;
+    const answer = await request(url, { headers: { accept } });
+    expect(answer.statusCode).toBe(status);
+    expect(await answer.body.json()).toEqual({ error: true, code: status, errorNum, errorMessage });
+  }
+});
+
 test('what a client accepts decides, and pages stay what they were', async () => {
   expect(feedFormatOf(undefined)).toBeUndefined();
   for (const accept of ['*/*', 'application/json', 'text/*', 'text/event-stream;q=0']) {

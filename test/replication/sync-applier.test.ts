@@ -219,6 +219,7 @@ function openServer(): Promise<TestServer> {
             logger: silentLogger,
             store: parts.store,
             isApplierRunning: (database) => appliers.of(database).isRunning,
+            onFailure: (database, error) => appliers.syncFailed(database, error),
           }),
         ),
       ];
@@ -260,6 +261,7 @@ describe('a sync that somebody asked for', () => {
     expect(during.json['state']).toMatchObject({
       running: false,
       phase: 'syncing',
+      sync: { endpoint: leader.endpoint, since: expect.stringMatching(/^20\d\d-.*Z$/) as string },
       progress: {
         message:
           "sync: fetching leader collection dump for collection 'nine', id 9, type 2, batch 1 " +
@@ -276,8 +278,28 @@ describe('a sync that somebody asked for', () => {
     const answer = await syncing;
     expect(answered).toBe(true);
     expect([answer.status, answer.json['errorNum']]).toEqual([500, 1412]);
+    // Somebody wanted it so: nothing went wrong.
+    const after = await server.request('GET', `${API}/applier-state`);
+    expect(JSON.stringify(after.json)).not.toContain('the sync failed');
     expect(server.catalogue.get('_system').byName('nine')).toBeUndefined();
     const left = server.catalogue.hiddenOf(server.catalogue.get('_system'));
     expect(left).toHaveLength(command === 'applier-stop' ? 1 : 0);
+  });
+
+  it('is among the last errors when it fails, and only then', async () => {
+    await using leader = await openSlowLeader();
+    leader.always('GET dump', { status: 500 });
+    await using server = await openServer();
+    const body = { endpoint: leader.endpoint };
+    const answer = await server.request('PUT', `${API}/sync`, { body });
+    expect([answer.status, answer.json['errorNum']]).toEqual([500, 1402]);
+    await server.request('PUT', `${API}/sync`, { body: { endpoint: 'nowhere' } });
+    const { json: shown } = await server.request('GET', `${API}/applier-state`);
+    expect(shown['state']).toMatchObject({
+      ...{ running: false, phase: 'stopped', lastError: { errorNum: 0 } },
+      lastErrors: [
+        { errorNum: 1402, errorMessage: `the sync failed: ${String(answer.json['errorMessage'])}` },
+      ],
+    });
   });
 });

@@ -26,7 +26,10 @@ function openFollower(running: { applier: boolean } = { applier: false }): Promi
       const isApplierRunning = (): boolean => running.applier;
       return [
         replicationDispatch(
-          syncCommands({ ...parts, syncer, logger: silentLogger, isApplierRunning }),
+          syncCommands({
+            ...{ ...parts, syncer, logger: silentLogger, isApplierRunning },
+            onFailure: () => undefined,
+          }),
         ),
       ];
     },

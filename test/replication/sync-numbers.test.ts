@@ -119,6 +119,7 @@ describe('the numbers of a sync', () => {
     });
     const id = accepted.headers['x-arango-async-id'] as string;
     const numbers = {
+      ...{ endpoint: leader.endpoint, since: expect.stringMatching(/^20/) as string },
       ...{ phase: 'copying', collection: { id: '501', name: 'orders' } },
       ...{ collectionsDone: 0, collectionsExpected: 1 },
       ...{ documentsDone: 0, documentsExpected: null, bytesDone: 0, bytesExpected: null },

@@ -55,6 +55,7 @@ export async function openHttpFollower(
         logger: parts.logger,
         store: parts.store,
         isApplierRunning: (database) => made.of(database).isRunning,
+        onFailure: (database, error) => made.syncFailed(database, error),
       });
       return [replicationDispatch(applierCommands(made), makeFollowerCommands(made), sync)];
     },

@@ -9,6 +9,8 @@ export interface Scene {
   readonly applier?: object;
   readonly applierConfig?: object;
   readonly version?: object;
+  /** What goes over collections. */
+  readonly works?: readonly object[];
   readonly counts?: Readonly<Record<string, number>>;
   /** Events that are logged between two looks. */
   readonly written?: number;
@@ -43,6 +45,7 @@ export function scriptOf(scene: Scene): Script {
       expect(query.get('details')).toBe('true');
       return { body: version };
     },
+    'GET /_db/_system/_admin/overview': () => ({ body: { works: scene.works ?? [] } }),
     'GET /_db/_system/_admin/statistics': () => ({ body: { server: { uptime: 7800 } } }),
     'GET /_db/_system/_api/collection': ({ query }) => {
       expect(query.get('excludeSystem')).toBe('true');

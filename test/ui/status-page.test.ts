@@ -156,6 +156,7 @@ describePage('the status page', (scene) => {
     const counted = { documentsDone: 231_000, documentsExpected: 680_000 };
     const indexing = { ...counted, documentsPerSecond: 61_234.5, secondsLeft: 7.3 };
     const sync = {
+      ...{ endpoint: 'tcp://10.9.9.9:8529', since: new Date().toISOString().replace(/\.\d+/, '') },
       phase: 'copying',
       collection: { id: '6', name: 'orders' },
       ...{ collectionsDone: 1, collectionsExpected: 4 },
@@ -177,13 +178,27 @@ describePage('the status page', (scene) => {
       return { ...body, state: { ...state, phase: 'syncing', sync } };
     });
     await openPage(page, follower);
-    await headline(page).getByText('Copying from the leader').waitFor();
+    await headline(page).getByText('Copying from tcp://10.9.9.9:8529').waitFor();
     await page.locator('#sync-left').getByText('about 23 s left').waitFor();
     await page.locator('#sync-rows tr').first().getByText('being indexed, 33 %').waitFor();
     const row = page.locator('#sync-rows tr').nth(1);
     expect(await row.innerText()).toMatch(/orders\s+being copied\s+572,000 of 1,400,000/);
     expect(await row.locator('progress').getAttribute('value')).toMatch(/^0\.40/);
     await scene.browser.picture(page, 'sync-running');
+    await page.setViewportSize({ width: 390, height: 844 });
+    const beyond = await page.evaluate<number>(
+      `(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(
+        document.querySelector('#sync-box'))`,
+    );
+    expect(beyond).toBe(0);
+    const names = await page.evaluate<string[]>(
+      `[...document.querySelector('#sync-rows tr').children]
+        .map((cell) => getComputedStyle(cell, '::before').content)`,
+    );
+    expect(names.map((name) => name.replaceAll('"', ''))).toEqual([
+      ...['Collection', 'State', 'Done', 'Documents', 'Size'],
+    ]);
+    await scene.browser.picture(page, 'sync-phone');
     expect(faults).toEqual([]);
   });
 
@@ -201,7 +216,7 @@ describePage('the status page', (scene) => {
     await page.locator('#failure-title').getByText('Why it stopped (error 1207').waitFor();
     await page
       .locator('#failure-cure')
-      .getByText(/\w+ \w+/)
+      .getByText(/^Run ticklog verify /)
       .waitFor();
     await page.getByText('The entry that it is about').first().click();
     await page.locator('#failure-entry-text').getByText('"cname": "invoices"').waitFor();

@@ -99,6 +99,20 @@ describe('the headline', () => {
     expect(headline(logger, applier)).toMatchObject({ text, tone });
   });
 
+  test('warns of what was passed over, however far the follower is', () => {
+    const words = (state: Partial<ApplierStatus['state']>) =>
+      headline(loggerOf({}), applierOf('tailing', state));
+    const lacks = 'This follower lacks these changes of the leader; verify shows what differs.';
+    const text = '3 entries were passed over';
+    for (const ticksBehind of [0, 9, null]) {
+      const state = { ticksBehind, totalIgnoredErrors: 3 };
+      expect(words(state)).toEqual({ tone: 'warn', text, more: lacks });
+    }
+    expect(words({ ticksBehind: 0, totalIgnoredErrors: 1 }).text).toBe('1 entry was passed over');
+    const far = words({ ticksBehind: 9, secondsBehind: 12, totalIgnoredErrors: 3 });
+    expect(far).toEqual({ tone: 'warn', text: 'Behind the leader', more: `${text}: ${lacks}` });
+  });
+
   test('leaves the entry that an error is about to those who open it', () => {
     const words = headline(loggerOf({}), applierOf('failed', { whyStopped: why }));
     expect(words.more).toBe('unique constraint violated');
