@@ -31,6 +31,8 @@ export interface FollowerReport {
   readonly applier: ApplierReport | null;
   /** A copy that is being made; the server's own words. */
   readonly sync: unknown;
+  /** What a copy that was not finished has left; the server's own words, null where there is none. */
+  readonly unfinishedSync: unknown;
   readonly problems: readonly ProblemReport[];
 }
 
@@ -43,6 +45,7 @@ export function followerReport(applier: unknown, config: unknown): FollowerRepor
   return {
     applier: leader === undefined ? null : applierOf(applier, config, leader),
     sync: syncOf(applier),
+    unfinishedSync: at(applier, 'state', 'unfinishedSync') ?? null,
     problems: applierProblems(applier),
   };
 }

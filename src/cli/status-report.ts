@@ -30,6 +30,8 @@ export interface StatusReport {
   readonly applier: ApplierReport | null;
   /** A copy that is being made; the server's own words. */
   readonly sync: unknown;
+  /** What a copy that was not finished has left; null where there is none. */
+  readonly unfinishedSync: unknown;
   /** What goes over whole collections now. */
   readonly works: readonly WorkReport[];
   readonly problems: readonly ProblemReport[];

@@ -89,12 +89,27 @@ function logSections({ log, clients }: LoggerReport, paint: Paint, nowMs: number
   return [{ ...plain('Log', logLines(log, paint)), keep: 1 }, clientSection(clients, paint, nowMs)];
 }
 
-function applierSection({ applier, sync }: FollowerReport, paint: Paint, nowMs: number): Section {
+function applierSection(
+  { applier, sync, unfinishedSync }: FollowerReport,
+  paint: Paint,
+  nowMs: number,
+): Section {
   return plain('Applier', [
+    ...(unfinishedSync === null ? [] : [paint('yellow', unfinishedWords(unfinishedSync))]),
     ...(applier ? applierLines(applier, paint, nowMs) : []),
     ...(applier || sync !== null ? [] : ['not set up: follows nobody']),
     ...syncLines(sync, nowMs),
   ]);
+}
+
+function unfinishedWords(unfinished: unknown): string {
+  const id = textAt(unfinished, 'leaderId') ?? 'unknown';
+  const done = numberAt(unfinished, 'collectionsDone') ?? 0;
+  const all = numberAt(unfinished, 'collectionsExpected') ?? 0;
+  return (
+    `A COPY OF SERVER ${id} WAS NOT FINISHED (${done} of ${counted(all, 'collection')}): make-follower or sync ` +
+    'goes on with it, applier forget removes it'
+  );
 }
 
 /** All of which is told. */

@@ -149,8 +149,10 @@ function exitCodeOf(report: StatusReport, options: StatusOptions, io: CliIo): nu
   return lag === undefined ? failure : ExitCode.lag;
 }
 
-function failureOf({ applier }: StatusReport): number {
-  return applier?.phase === 'failed' ? ExitCode.failed : ExitCode.ok;
+function failureOf({ applier, unfinishedSync }: StatusReport): number {
+  // A copy that was begun and is not made any more is nobody's wish; an applier that runs makes do without it.
+  const isUnfinished = unfinishedSync !== null && !applier?.running;
+  return applier?.phase === 'failed' || isUnfinished ? ExitCode.failed : ExitCode.ok;
 }
 
 /** How the report goes beyond `--max-lag`; undefined when it does not. */

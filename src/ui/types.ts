@@ -1,6 +1,6 @@
 import type { ApplierPhase } from '../model/applier-phase.ts';
 import type { SeriesName } from '../model/history-series.ts';
-import type { SyncNumbers } from '../model/sync-numbers.ts';
+import type { SyncNumbers, UnfinishedSync } from '../model/sync-numbers.ts';
 import type { VerifyNumbers } from '../model/verify-numbers.ts';
 import type { WorkNumbers } from '../model/work-numbers.ts';
 
@@ -84,6 +84,7 @@ export interface ApplierStatus {
     readonly secondsBehind?: number | null;
     readonly time: string;
     readonly sync?: SyncNumbers;
+    readonly unfinishedSync?: UnfinishedSync;
     readonly following?: {
       readonly eventsPerSecond: number;
       readonly bytesPerSecond: number;

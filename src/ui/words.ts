@@ -26,6 +26,8 @@ export function headline(logger: LoggerStatus, applier: ApplierStatus): Words {
     return { tone: 'bad', text: 'Writes are refused', more: storage.writesRefused.message };
   }
   const applying = applierWords(applier);
+  const unfinished = applier.state.running ? undefined : unfinishedWords(applier);
+  if (unfinished) return unfinished;
   if (applying && applying.tone !== 'ok') return applying;
   if (storage?.damage) {
     const { count, message } = storage.damage;
@@ -54,6 +56,17 @@ export function headline(logger: LoggerStatus, applier: ApplierStatus): Words {
     text: 'On its own',
     more: 'It follows no other server, and none follows it.',
   };
+}
+
+/** What a copy that was not finished has left; undefined where there is none. */
+function unfinishedWords({ state: { unfinishedSync } }: ApplierStatus): Words | undefined {
+  if (!unfinishedSync) return undefined;
+  const { leaderId, collectionsDone, collectionsExpected } = unfinishedSync;
+  const done = `${number(collectionsDone)} of ${counted(collectionsExpected, 'collection')}`;
+  const more =
+    `Of server ${leaderId} ${done} are complete; what is here is as it was before. ` +
+    'Sync or Make follower goes on with it.';
+  return { tone: 'bad', text: 'A copy was not finished', more };
 }
 
 /** What the applier is doing; undefined where none is set up and no sync runs. */

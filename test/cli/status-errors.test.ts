@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { runCli } from '../support/cli-run.ts';
 import { command, refusal, startScriptedServer } from '../support/scripted-server.ts';
-import { status } from '../support/status-scene.ts';
+import { scriptOf, status } from '../support/status-scene.ts';
 
 test('a follower that has stopped says why, in words, and what to do', async () => {
   const text = await status({
@@ -37,6 +37,26 @@ test.each([
   expect(text).toContain(`Errors   ${words}`);
   expect(text).toContain('         because: no response\n');
   expect(text).not.toContain('last error');
+});
+
+test('a copy that was not finished is told, and is a failure where no applier runs', async () => {
+  const unfinishedSync = {
+    ...{ leaderId: '4711', database: '_system', tick: '99' },
+    ...{ collectionsDone: 1, collectionsExpected: 2 },
+  };
+  const words =
+    'A COPY OF SERVER 4711 WAS NOT FINISHED (1 of 2 collections): make-follower or sync';
+  for (const [running, code] of [
+    [false, 1],
+    [true, 0],
+  ] as const) {
+    const endpoint = running ? { endpoint: 'tcp://10.1.2.3:8529' } : {};
+    const applier = { state: { running, lastError: { errorNum: 0 }, unfinishedSync }, ...endpoint };
+    await using server = await startScriptedServer(scriptOf({ applier }));
+    const run = await runCli(['status', '--server.endpoint', server.endpoint]);
+    expect(run.stdout).toContain(`Applier  ${words}`);
+    expect(run.code).toBe(code);
+  }
 });
 
 test('the three errors before the one that is shown are told, too, and no stop', async () => {

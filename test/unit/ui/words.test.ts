@@ -113,6 +113,21 @@ describe('the headline', () => {
     expect(far).toEqual({ tone: 'warn', text: 'Behind the leader', more: `${text}: ${lacks}` });
   });
 
+  test('warns of a copy that was not finished, unless the applier runs', () => {
+    const unfinishedSync = {
+      ...{ leaderId: '4711', database: '_system', tick: '99' },
+      ...{ collectionsDone: 1, collectionsExpected: 2 },
+    };
+    const stopped = headline(loggerOf({}), applierOf('stopped', { unfinishedSync }));
+    expect(stopped).toMatchObject({ tone: 'bad', text: 'A copy was not finished' });
+    expect(stopped.more).toContain('Of server 4711 1 of 2 collections are complete');
+    const running = headline(
+      loggerOf({}),
+      applierOf('tailing', { unfinishedSync, ticksBehind: 0 }),
+    );
+    expect(running.tone).toBe('ok');
+  });
+
   test('leaves the entry that an error is about to those who open it', () => {
     const words = headline(loggerOf({}), applierOf('failed', { whyStopped: why }));
     expect(words.more).toBe('unique constraint violated');
