@@ -51,7 +51,9 @@ async function screenOf(
     lastErrors: [why, ...errors],
   };
   const applier = { endpoint: 'tcp://10.1.2.3:8529', state };
-  await using server = await startScriptedServer(scriptOf({ ...more, clients, applier, counts: { a: 1 } }));
+  await using server = await startScriptedServer(
+    scriptOf({ ...more, clients, applier, counts: { a: 1 } }),
+  );
   const ending = new AbortController();
   let drawn = '';
   const stdout = new Writable({
