@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
  * Makes a directory, and those above it that are missing; one that is there stays as it is. Not by `recursive` of mkdir,
  * which tries for ever, deaf to signals, where a file system like /proc says of a directory it refuses that it is not there.
  * @param mode of those that are made
- * @throws Error of the system, or one that says that there is a file of that name
+ * @throws Error of the system, or one (ENOTDIR) that says that there is a file of that name
  */
 export async function makeDirectory(path: string, mode?: number): Promise<void> {
   try {
@@ -14,7 +14,8 @@ export async function makeDirectory(path: string, mode?: number): Promise<void> 
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'EEXIST') {
       if ((await stat(path)).isDirectory()) return;
-      throw new Error(`'${path}' is a file, and should be a directory`, { cause: error });
+      const message = `'${path}' is a file, and should be a directory`;
+      throw Object.assign(new Error(message, { cause: error }), { code: 'ENOTDIR' });
     }
     const parent = dirname(path);
     if (code !== 'ENOENT' || parent === path || (await isThere(parent))) throw error;

@@ -57,7 +57,7 @@ export function describeStartError(error: unknown): string[] {
       'Stop what listens there, or choose another address or port with --server.endpoint.',
     ];
   }
-  if (!DIRECTORY_CODES.has(code)) return [message];
+  if (!DIRECTORY_CODES.has(code) && syscall !== 'mkdir') return [message];
   return [
     message,
     'Name a directory that this user may write, or make, with --database.directory.',
