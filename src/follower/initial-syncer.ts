@@ -4,7 +4,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Catalogue } from '../documents/catalogue.ts';
 import type { CollectionCopies } from '../documents/collection-copy.ts';
 import type { Database } from '../documents/database.ts';
-import { ServiceError } from '../model/errors.ts';
+import { ServiceError, isServiceError } from '../model/errors.ts';
 import type { SyncNumbers, UnfinishedSync } from '../model/sync-numbers.ts';
 import type { Tick } from '../model/tick.ts';
 import { wireTime } from '../protocol/wire-time.ts';
@@ -155,23 +155,29 @@ export class InitialSyncer {
   }
 
   /**
-   * What an earlier sync of this database has left; undefined where there is nothing, or one is under way.
-   * @throws ServiceError storageDamaged
+   * What an earlier sync of this database has left; undefined where there is nothing, or one is under way. Damage is
+   * noted and no reason to say nothing else: the next sync meets it.
    */
   unfinished(database: Database): UnfinishedSync | undefined {
     if (this.isRunning(database)) return undefined;
     const { store, catalogue } = this.#deps;
     const progress = new SyncProgress({ store, database });
-    const plan = progress.plan();
-    if (!plan) return undefined;
-    const done = catalogue.hiddenOf(database).filter((copy) => progress.position(copy)?.complete);
-    return {
-      leaderId: plan.leaderId,
-      database: plan.leaderDatabase,
-      tick: plan.tick.toString(),
-      collectionsDone: done.length,
-      collectionsExpected: plan.collections.length,
-    };
+    try {
+      const plan = progress.plan();
+      if (!plan) return undefined;
+      const done = catalogue.hiddenOf(database).filter((copy) => progress.position(copy)?.complete);
+      return {
+        leaderId: plan.leaderId,
+        database: plan.leaderDatabase,
+        tick: plan.tick.toString(),
+        collectionsDone: done.length,
+        collectionsExpected: plan.collections.length,
+      };
+    } catch (error) {
+      if (!isServiceError(error, 'storageDamaged')) throw error;
+      store.health.note(error);
+      return undefined;
+    }
   }
 
   /**

@@ -10,6 +10,7 @@ import { InitialSyncer } from '../../src/follower/initial-syncer.ts';
 import { applierCommands } from '../../src/http/replication-applier.ts';
 import { replicationDispatch } from '../../src/http/replication-dispatch.ts';
 import { syncCommands } from '../../src/http/replication-sync.ts';
+import { metaKey } from '../../src/storage/keys.ts';
 import { type TestServer, openTestServer } from '../support/http-server.ts';
 import { type LeaderServer, openLeaderServer } from '../support/leader-server.ts';
 import { LeaderScript, json, loggerState, page } from '../support/leader-script.ts';
@@ -180,6 +181,18 @@ describe('an applier and a sync of one database', () => {
     release();
     await syncing;
     await expectEqual(scene);
+  });
+
+  it('damage in what an unfinished sync has left does not keep the state from being told', async () => {
+    await using scene = await openScene();
+    const { follower, appliers } = scene;
+    await failInTheMiddle(scene);
+    const { store } = follower.core;
+    await store.level.put(metaKey('y', follower.database.number), Buffer.from('no record'));
+    const { state } = await appliers.of(follower.database).stop();
+    expect(state).toMatchObject({ running: false });
+    expect(state).not.toHaveProperty('unfinishedSync');
+    expect(store.health.damage?.count).toBeGreaterThan(0);
   });
 
   it('forgetting the applier removes what an unfinished sync has left', async () => {
