@@ -5,20 +5,16 @@ import { startLogger } from '../../src/documents/databases.ts';
 import { type LeaderServer, openLeaderServer } from '../support/leader-server.ts';
 import { LeaderScript, json, loggerState, page, refusal } from '../support/leader-script.ts';
 import { SyncFollower, contentOf, keysOf } from '../support/sync-follower.ts';
+import { type SyncPair, openSyncPair } from '../support/sync-pair.ts';
 import { logFrom } from '../support/sync-script.ts';
-
-interface Pair extends AsyncDisposable {
-  readonly leader: LeaderServer;
-  readonly follower: SyncFollower;
-}
 
 const SMALL_PAGES = { chunkSizeBytes: 800 };
 const COLLECTIONS = ['aa', 'bb', 'cc'];
 
 /** A leader with three collections of 40 documents, and a follower that writes small slices. */
-async function openPair(): Promise<Pair> {
-  const leader = await openLeaderServer();
-  await startLogger(leader.store, leader.database);
+async function openPair(): Promise<SyncPair> {
+  const pair = await openSyncPair({ sliceBytes: 300, fetchRetries: 0 });
+  const { leader } = pair;
   for (const name of COLLECTIONS) {
     const collection = await leader.collections.create(leader.database, { name });
     await write(leader, collection, 0, 40);
@@ -28,16 +24,7 @@ async function openPair(): Promise<Pair> {
       unique: true,
     });
   }
-  const endpoint = `tcp://127.0.0.1:${leader.port}`;
-  const follower = await SyncFollower.open({ endpoint }, { sliceBytes: 300, fetchRetries: 0 });
-  return {
-    leader,
-    follower,
-    async [Symbol.asyncDispose]() {
-      await follower[Symbol.asyncDispose]();
-      await leader[Symbol.asyncDispose]();
-    },
-  };
+  return pair;
 }
 
 async function write(
@@ -52,7 +39,7 @@ async function write(
 }
 
 /** Data of the follower's own that a sync is going to replace. */
-async function fillOld({ follower }: Pair): Promise<void> {
+async function fillOld({ follower }: SyncPair): Promise<void> {
   const { collections, documents } = follower.core;
   for (const name of COLLECTIONS) {
     const old = await collections.create(follower.database, { name });
@@ -60,11 +47,11 @@ async function fillOld({ follower }: Pair): Promise<void> {
   }
 }
 
-async function expectOld({ follower }: Pair): Promise<void> {
+async function expectOld({ follower }: SyncPair): Promise<void> {
   for (const name of COLLECTIONS) expect(await keysOf(follower.core, name)).toEqual(['old']);
 }
 
-async function expectEqual({ leader, follower }: Pair): Promise<void> {
+async function expectEqual({ leader, follower }: SyncPair): Promise<void> {
   expect(await contentOf(follower.core.store, follower.database)).toEqual(
     await contentOf(leader.store, leader.database),
   );
@@ -85,7 +72,7 @@ function heal({ client }: SyncFollower): void {
   client.onDump = () => undefined;
 }
 
-async function dumpCountOfWholeSync(pair: Pair): Promise<number> {
+async function dumpCountOfWholeSync(pair: SyncPair): Promise<number> {
   const { follower } = pair;
   heal(follower);
   await follower.sync(SMALL_PAGES);
@@ -162,7 +149,7 @@ describe('a sync that ends before its time', () => {
 });
 
 /** Runs a sync that fails in the middle of the second collection. */
-async function failInTheMiddle({ leader, follower }: Pair): Promise<void> {
+async function failInTheMiddle({ leader, follower }: SyncPair): Promise<void> {
   const { cid } = leader.database.get('bb');
   let pages = 0;
   heal(follower);
@@ -174,7 +161,7 @@ async function failInTheMiddle({ leader, follower }: Pair): Promise<void> {
 }
 
 /** Whether the next sync asked for the first page of this collection again. */
-function beganAnew({ leader, follower }: Pair, name: string): boolean {
+function beganAnew({ leader, follower }: SyncPair, name: string): boolean {
   const { cid } = leader.database.get(name);
   return follower.client.dumps.some(({ collection, from }) => collection === cid && from === 0n);
 }

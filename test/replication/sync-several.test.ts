@@ -1,40 +1,24 @@
 import { describe, expect, it, vi } from 'vitest';
 import { deferred } from '../../src/base/deferred.ts';
-import { startLogger } from '../../src/documents/databases.ts';
-import { type LeaderServer, openLeaderServer } from '../support/leader-server.ts';
 import { page } from '../support/leader-script.ts';
-import { SyncFollower, contentOf } from '../support/sync-follower.ts';
+import { type SyncFollower, contentOf } from '../support/sync-follower.ts';
+import { type SyncPair, openSyncPair } from '../support/sync-pair.ts';
 import { PARAMETERS, line, openScripted } from '../support/sync-script.ts';
 
-interface Pair extends AsyncDisposable {
-  readonly leader: LeaderServer;
-  readonly follower: SyncFollower;
-}
-
 /** A leader with collections of so many documents each, and an empty follower. */
-async function openPair(sizes: readonly number[]): Promise<Pair> {
-  const leader = await openLeaderServer();
-  const { database, collections, documents } = leader;
-  await startLogger(leader.store, database);
+async function openPair(sizes: readonly number[]): Promise<SyncPair> {
+  const pair = await openSyncPair({ fetchRetries: 0 });
+  const { database, collections, documents } = pair.leader;
   for (const [n, size] of sizes.entries()) {
     const collection = await collections.create(database, { name: `c${n}` });
     for (let i = 0; i < size; i++) {
       await documents.insert(database, collection, `{"_key":"k${i}","n":${i}}`);
     }
   }
-  const endpoint = `tcp://127.0.0.1:${leader.port}`;
-  const follower = await SyncFollower.open({ endpoint }, { fetchRetries: 0 });
-  return {
-    leader,
-    follower,
-    async [Symbol.asyncDispose]() {
-      await follower[Symbol.asyncDispose]();
-      await leader[Symbol.asyncDispose]();
-    },
-  };
+  return pair;
 }
 
-async function expectEqual({ leader, follower }: Pair): Promise<void> {
+async function expectEqual({ leader, follower }: SyncPair): Promise<void> {
   expect(await contentOf(follower.core.store, follower.database)).toEqual(
     await contentOf(leader.store, leader.database),
   );

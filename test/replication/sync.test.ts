@@ -1,31 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Collection } from '../../src/documents/collection.ts';
-import { startLogger } from '../../src/documents/databases.ts';
 import type { SyncPosition } from '../../src/follower/initial-syncer.ts';
 import { CollectionType } from '../../src/model/collection.ts';
 import { type LeaderServer, openLeaderServer } from '../support/leader-server.ts';
 import { SyncFollower, contentOf, keysOf } from '../support/sync-follower.ts';
-
-interface Pair extends AsyncDisposable {
-  readonly leader: LeaderServer;
-  readonly follower: SyncFollower;
-}
-
-/** A leader whose logger runs, and an empty follower. */
-async function openPair(options: { sliceBytes?: number } = {}): Promise<Pair> {
-  const leader = await openLeaderServer();
-  await startLogger(leader.store, leader.database);
-  const endpoint = `tcp://127.0.0.1:${leader.port}`;
-  const follower = await SyncFollower.open({ endpoint }, options);
-  return {
-    leader,
-    follower,
-    async [Symbol.asyncDispose]() {
-      await follower[Symbol.asyncDispose]();
-      await leader[Symbol.asyncDispose]();
-    },
-  };
-}
+import { openSyncPair } from '../support/sync-pair.ts';
 
 async function fill(leader: LeaderServer, name: string, count: number): Promise<Collection> {
   const collection = await leader.collections.create(leader.database, { name });
@@ -82,7 +61,7 @@ async function fillWithVariety(leader: LeaderServer): Promise<void> {
 
 describe('a sync', () => {
   it('makes the follower equal to the leader: ids, properties, indexes, keys, revisions, data', async () => {
-    await using pair = await openPair();
+    await using pair = await openSyncPair();
     const { leader, follower } = pair;
     await fillWithVariety(leader);
     const result = await follower.sync({ chunkSizeBytes: 4000 });
@@ -103,7 +82,7 @@ describe('a sync', () => {
   });
 
   it('leaves a follower that still is equal after a restart, with nothing left of the sync', async () => {
-    await using pair = await openPair();
+    await using pair = await openSyncPair();
     const { leader, follower } = pair;
     await fillWithVariety(leader);
     await follower.sync();
@@ -116,7 +95,7 @@ describe('a sync', () => {
   });
 
   it('keeps what is unique unique, and goes on numbering where the leader was', async () => {
-    await using pair = await openPair();
+    await using pair = await openSyncPair();
     const { leader, follower } = pair;
     await fillWithVariety(leader);
     await follower.sync();
@@ -130,7 +109,7 @@ describe('a sync', () => {
   });
 
   it('pushes the own counter above everything that came from the leader', async () => {
-    await using pair = await openPair();
+    await using pair = await openSyncPair();
     const { leader, follower } = pair;
     await fill(leader, 'orders', 10);
     for (let i = 0; i < 3; i++) await leader.store.drawTick();
@@ -141,7 +120,7 @@ describe('a sync', () => {
   });
 
   it('ends at one tick: what changes meanwhile is not in the copy, and in the log behind it', async () => {
-    await using pair = await openPair();
+    await using pair = await openSyncPair();
     const { leader, follower } = pair;
     const a = await fill(leader, 'aa', 50);
     const b = await fill(leader, 'bb', 50);
@@ -168,7 +147,7 @@ describe('a sync', () => {
   });
 
   it('puts the position into the batch of the switch', async () => {
-    await using pair = await openPair();
+    await using pair = await openSyncPair();
     const { leader, follower } = pair;
     await fill(leader, 'orders', 20);
     const seen: { position: SyncPosition; visible: number }[] = [];
@@ -191,7 +170,7 @@ describe('a sync', () => {
   });
 
   it('switches nothing when the position cannot be written', async () => {
-    await using pair = await openPair();
+    await using pair = await openSyncPair();
     const { leader, follower } = pair;
     await fill(leader, 'orders', 20);
     const onSwitch = (): never => {
@@ -204,7 +183,7 @@ describe('a sync', () => {
   });
 
   it('replaces what has the id or the name of a collection of the leader, and keeps all else', async () => {
-    await using pair = await openPair();
+    await using pair = await openSyncPair();
     const { leader, follower } = pair;
     const orders = await fill(leader, 'orders', 5);
     const links = await fill(leader, 'links', 5);
@@ -228,7 +207,7 @@ describe('a sync', () => {
   });
 
   it('copies what the restriction lets through, and touches nothing else', async () => {
-    await using pair = await openPair();
+    await using pair = await openSyncPair();
     const { leader, follower } = pair;
     for (const name of ['aa', 'bb', '_cc']) await fill(leader, name, 3);
     const aa = await follower.core.collections.create(follower.database, { name: 'aa' });
@@ -246,7 +225,7 @@ describe('a sync', () => {
   });
 
   it('does not copy a leader on which nothing but excluded collections is', async () => {
-    await using pair = await openPair();
+    await using pair = await openSyncPair();
     const { leader, follower } = pair;
     await fill(leader, '_users', 3);
     expect((await follower.sync()).collections).toEqual([]);
@@ -254,7 +233,7 @@ describe('a sync', () => {
   });
 
   it('is refused with 1411 while another one of the same database runs', async () => {
-    await using pair = await openPair();
+    await using pair = await openSyncPair();
     const { leader, follower } = pair;
     await fill(leader, 'orders', 20);
     const first = follower.sync();
@@ -266,7 +245,7 @@ describe('a sync', () => {
   });
 
   it('says that the logger of the leader is stopped, and copies up to the inventory', async () => {
-    await using pair = await openPair();
+    await using pair = await openSyncPair();
     const { leader, follower } = pair;
     const orders = await fill(leader, 'orders', 10);
     await leader.put('logger-stop');
@@ -289,7 +268,7 @@ describe('a sync', () => {
   });
 
   it('leaves out what the leader drops meanwhile', async () => {
-    await using pair = await openPair();
+    await using pair = await openSyncPair();
     const { leader, follower } = pair;
     await fill(leader, 'aa', 30);
     const bb = await fill(leader, 'bb', 30);
@@ -311,7 +290,7 @@ describe('a sync', () => {
   });
 
   it('leaves out what a leader that logs nothing drops meanwhile', async () => {
-    await using pair = await openPair();
+    await using pair = await openSyncPair();
     const { leader, follower } = pair;
     await fill(leader, 'aa', 5);
     const bb = await fill(leader, 'bb', 30);
@@ -327,7 +306,7 @@ describe('a sync', () => {
   });
 
   it('never has more than two pages of a collection in memory', async () => {
-    await using pair = await openPair({ sliceBytes: 200 });
+    await using pair = await openSyncPair({ sliceBytes: 200 });
     const { leader, follower } = pair;
     await fill(leader, 'orders', 400);
     let written = 0;
@@ -346,7 +325,7 @@ describe('a sync', () => {
   });
 
   it('opens a dump batch and deletes it in the end, also when it fails', async () => {
-    await using pair = await openPair();
+    await using pair = await openSyncPair();
     const { leader, follower } = pair;
     await fill(leader, 'orders', 20);
     follower.client.onDump = () => {
@@ -362,7 +341,7 @@ describe('a sync', () => {
   });
 
   it('tells of its steps with figures that rise', async () => {
-    await using pair = await openPair();
+    await using pair = await openSyncPair();
     const { leader, follower } = pair;
     await fill(leader, 'orders', 100);
     await leader.documents.remove(leader.database, leader.database.get('orders'), 'k1');
