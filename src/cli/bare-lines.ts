@@ -1,5 +1,5 @@
 import { openPage, type PageLines } from '../follower/page-lines.ts';
-import type { DumpPage } from '../follower/leader-client.ts';
+import type { DumpPage } from '../follower/leader-page.ts';
 import { MarkerType } from '../model/marker.ts';
 import { buildData, jsonString } from '../protocol/json-text.ts';
 

@@ -1,4 +1,4 @@
-import type { DumpPage } from '../follower/leader-client.ts';
+import type { DumpPage } from '../follower/leader-page.ts';
 import type { Tick } from '../model/tick.ts';
 import { parseTick } from '../model/tick.ts';
 import { BareLines } from './bare-lines.ts';

@@ -1,7 +1,8 @@
 import { Backoff } from '../base/backoff.ts';
 import { sleep } from '../base/sleep.ts';
 import { classify, refusedAnswer } from '../follower/classify.ts';
-import { type DumpPage, LeaderClient } from '../follower/leader-client.ts';
+import { LeaderClient } from '../follower/leader-client.ts';
+import type { DumpPage } from '../follower/leader-page.ts';
 import { type CollectionType, isCollectionType } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';

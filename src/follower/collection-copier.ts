@@ -1,22 +1,12 @@
-import { Backoff } from '../base/backoff.ts';
-import type { Logger } from '../base/logger.ts';
-import { sleep } from '../base/sleep.ts';
 import type { Collection } from '../documents/collection.ts';
 import type { CollectionCopies } from '../documents/collection-copy.ts';
 import type { Database } from '../documents/database.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
-import type { BatchLease } from './batch-lease.ts';
-import { classify, isCollectionGone } from './classify.ts';
-import type { MissedCollection } from './dropped-collections.ts';
 import { DumpPageWriter } from './dump-page-writer.ts';
-import { errorFields } from './failure-log.ts';
-import type { DumpPage, LeaderClient } from './leader-client.ts';
-import type { LeaderTraits } from './leader-traits.ts';
-import type { ReplicationFigures } from './replication-figures.ts';
-import { snapshotLost } from './snapshot-lost.ts';
-import type { CopyPosition, PlannedCollection, SyncPlan, SyncProgress } from './sync-progress.ts';
-import type { SyncReport } from './sync-report.ts';
+import type { DumpPage } from './leader-page.ts';
+import type { PageSource, PageSourceDeps, PageSourceOptions } from './page-source.ts';
+import type { CopyPosition, PlannedCollection, SyncProgress } from './sync-progress.ts';
 
 /** A copy begun by an earlier sync, or from what is here, to be gone on with. */
 export interface BegunCopy {
@@ -26,38 +16,25 @@ export interface BegunCopy {
   readonly isWhole?: boolean;
 }
 
-export interface CollectionCopierDeps {
-  readonly client: LeaderClient;
+export interface CollectionCopierDeps extends Pick<
+  PageSourceDeps,
+  'client' | 'lease' | 'logger' | 'figures' | 'report'
+> {
+  readonly pages: PageSource;
   readonly copies: CollectionCopies;
   readonly progress: SyncProgress;
-  readonly lease: BatchLease;
-  readonly logger: Logger;
-  /** Throws unless the leader is still who it was; resolves with the run that a ticklog leader is in. */
-  readonly recheckLeader: (signal: AbortSignal) => Promise<string | undefined>;
-  /** A collection that a list of the leader, still who it was, lacks; undefined when that is not certain. */
-  readonly missed: (cid: string, signal: AbortSignal) => Promise<MissedCollection | undefined>;
   /** Removes one hidden copy with its position. */
   readonly discard: (copy: Collection) => Promise<void>;
-  /** Gets what pages cost and bring. */
-  readonly figures: ReplicationFigures;
-  readonly report: SyncReport;
 }
 
-export interface CollectionCopierOptions {
+export interface CollectionCopierOptions extends Pick<PageSourceOptions, 'plan' | 'traits'> {
   readonly database: Database;
-  readonly plan: SyncPlan;
   /** Whether the plan is that of an earlier sync. */
   readonly continued: boolean;
-  /** The run that a ticklog leader is known to be in. */
-  readonly run: string | undefined;
-  readonly traits: LeaderTraits;
   /** From which tick on the removals of each collection were complete before the copy, by its id. */
   readonly deletionsSince: ReadonlyMap<string, Tick | undefined>;
-  readonly chunkSizeBytes: number;
   /** A page is written in commits of about this many bytes of lines. */
   readonly sliceBytes: number;
-  /** Further attempts to get a page, in a row. */
-  readonly fetchRetries: number;
 }
 
 /** Cause of an error after which everything must be copied anew, to another tick. */
@@ -70,7 +47,6 @@ type Outcome = 'whole' | 'gone' | { readonly compactedTo: Tick };
 
 /** How often one collection is begun anew because the leader compacted it under the copy. */
 const COMPACTED_MAX = 3;
-const BACKOFF = { baseMs: 250, maxMs: 4000 };
 
 /**
  * Copies collections of a leader, of ticklog leaders also several at a time: each into a hidden copy, page by page, the next
@@ -80,26 +56,16 @@ const BACKOFF = { baseMs: 250, maxMs: 4000 };
 export class CollectionCopier {
   readonly #deps: CollectionCopierDeps;
   readonly #options: CollectionCopierOptions;
-  /** Leaders of 2.2 to 3.3 are asked once to make their log ready for dumping. */
-  #flush: boolean;
-  #run: string | undefined;
-  readonly #gone: MissedCollection[] = [];
 
   constructor(deps: CollectionCopierDeps, options: CollectionCopierOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#flush = true;
-    this.#run = options.run;
-  }
-
-  /** Those that the leader turned out not to have any more. */
-  get gone(): readonly MissedCollection[] {
-    return this.#gone;
   }
 
   /**
    * Copies one collection and completes the copy: counted, indexed, ready to be switched in.
    *
+   * @param first its first page, where that is here already; only for a copy that is not begun
    * @returns undefined when the leader no longer has it, unless it is for its log to say so: nothing of that log
    *   could be relied on to fit half a copy, but only what ticklog leaders have dropped can be remembered
    * @throws ServiceError as the client; as DumpPageWriter; uniqueConstraintViolated (1210);
@@ -110,6 +76,7 @@ export class CollectionCopier {
     planned: PlannedCollection,
     begun: BegunCopy | undefined,
     signal: AbortSignal,
+    first?: DumpPage,
   ): Promise<Collection | undefined> {
     const { copies, progress } = this.#deps;
     const { cid, name } = planned.parameters;
@@ -120,7 +87,7 @@ export class CollectionCopier {
     const settled = start > 0n ? 0n : (this.#options.deletionsSince.get(cid) ?? 0n);
     let outcome: Outcome = begun?.isWhole
       ? 'whole'
-      : await this.#copyPages(planned, copy, { start, settled }, signal);
+      : await this.#copyPages(planned, copy, { start, settled, first }, signal);
     for (let round = 1; typeof outcome === 'object'; round++) {
       if (round > COMPACTED_MAX) throw overtaken(name);
       this.#deps.logger.warn({ collection: name }, 'compacted on the leader; copying it anew');
@@ -161,31 +128,36 @@ export class CollectionCopier {
     });
   }
 
-  /** @param at.settled up to this tick removals were compacted before the copy was begun */
+  /**
+   * @param at.settled up to this tick removals were compacted before the copy was begun
+   * @param at.first the page behind `start`, where it is here already
+   */
   async #copyPages(
     planned: PlannedCollection,
     copy: Collection,
-    { start, settled }: { readonly start: Tick; readonly settled: Tick },
+    at: { readonly start: Tick; readonly settled: Tick; readonly first?: DumpPage | undefined },
     signal: AbortSignal,
   ): Promise<Outcome> {
     const fetching = new AbortController();
     const both = AbortSignal.any([signal, fetching.signal]);
-    const openings = this.#deps.lease.openings;
+    const { lease, pages } = this.#deps;
+    const { openings } = lease;
+    const { start, settled } = at;
     let from = start;
-    let next = this.#fetch(copy, from, 1, both);
+    let next = at.first ? Promise.resolve(at.first) : pages.page(copy, from, 1, both);
     try {
       for (let batch = 1; ; batch++) {
         const page = await next;
         if (page === 'gone') return 'gone';
         this.#assertNotReplaced(copy, page);
-        const covered = start === 0n && this.#deps.lease.openings === openings;
+        const covered = start === 0n && lease.openings === openings;
         if (this.#isCompacted(page, from, { settled, covered })) {
           return { compactedTo: page.deletionsSince ?? 0n };
         }
         if (page.checkMore) {
           if (this.#isStuck(page, from)) throw this.#stuck(copy, from);
           from = page.lastIncluded;
-          next = this.#fetch(copy, from, batch + 1, both);
+          next = pages.page(copy, from, batch + 1, both);
           // Awaited above, or below when writing this page fails.
           next.catch(() => undefined);
         }
@@ -235,87 +207,6 @@ export class CollectionCopier {
       `the leader replaced collection '${name}' while it was copied`,
       { cause: new ReplacedOnLeader(`its removals are complete from ${deletionsSince} on`) },
     );
-  }
-
-  async #fetch(
-    copy: Collection,
-    from: Tick,
-    batch: number,
-    signal: AbortSignal,
-  ): Promise<DumpPage | 'gone'> {
-    const { logger } = this.#deps;
-    const { cid, name, type } = copy;
-    this.#say(
-      `fetching leader collection dump for collection '${name}', id ${cid}, type ${type}, batch ${batch}`,
-    );
-    const backoff = new Backoff(BACKOFF);
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#request(copy, from, signal);
-      } catch (error) {
-        // One such answer proves nothing: of a collection that is still listed it may pass.
-        const gone = isCollectionGone(error);
-        const missed = gone ? await this.#deps.missed(cid, signal) : undefined;
-        if (missed) {
-          this.#gone.push(missed);
-          return 'gone';
-        }
-        const lost = this.#options.traits.isSnapshot ? snapshotLost(error, signal) : undefined;
-        if (lost) throw lost;
-        if (!gone && classify(error, signal) !== 'retry') throw error;
-        if (attempt > this.#options.fetchRetries) throw error;
-        logger.warn(
-          { ...errorFields(error), collection: name, attempt },
-          'a page could not be had; trying again',
-        );
-        await sleep(backoff.nextMs(), signal);
-        signal.throwIfAborted();
-        await this.#again(signal);
-      }
-    }
-  }
-
-  async #request({ cid }: Collection, from: Tick, signal: AbortSignal): Promise<DumpPage> {
-    const { client, lease } = this.#deps;
-    const { chunkSizeBytes, plan, traits } = this.#options;
-    // As followers of that kind do: what is one tick too far the log brings once more.
-    const to = traits.isInterleaved ? plan.tick + 1n : plan.tick;
-    const { dump } = this.#deps.figures;
-    dump.requests++;
-    const beganMs = performance.now();
-    const page = await client.dump(
-      {
-        collection: cid,
-        from,
-        chunkSizeBytes,
-        ...(plan.tick === 0n ? {} : { to }),
-        ...(traits.wantsBatchId ? { batchId: lease.id } : {}),
-        ...(plan.incarnation === undefined ? { flush: this.#flush } : {}),
-      },
-      signal,
-    );
-    dump.requestMs += performance.now() - beganMs;
-    this.#flush = false;
-    if (plan.incarnation === undefined || page.incarnation === this.#run) return page;
-    // Restarted without a request noticing, or somebody else: the batch is gone then.
-    this.#run = await this.#deps.recheckLeader(signal);
-    await lease.extend(signal);
-    if (page.incarnation === this.#run) return page;
-    throw new ServiceError(
-      'noResponse',
-      `could not connect to master at ${client.endpoint}: a page came from another run of it`,
-    );
-  }
-
-  /** Before a page is asked for again: the leader may have been restarted, or exchanged. */
-  async #again(signal: AbortSignal): Promise<void> {
-    try {
-      this.#run = await this.#deps.recheckLeader(signal);
-      await this.#deps.lease.extend(signal);
-    } catch (error) {
-      // Still not there: the page is asked for all the same, and that attempt counts.
-      if (classify(error, signal) !== 'retry') throw error;
-    }
   }
 
   /**

@@ -9,7 +9,7 @@ import { buildData } from '../protocol/json-text.ts';
 import { PlainLines } from '../protocol/plain-lines.ts';
 import { LineCutter } from '../protocol/line-cutter.ts';
 import { type ForeignLine, parsePage } from '../protocol/line-parser.ts';
-import type { LeaderPage } from './leader-client.ts';
+import type { LeaderPage } from './leader-page.ts';
 import { NumericRevisions } from '../model/numeric-revisions.ts';
 
 /** What one slice of a page has written. */

@@ -29,7 +29,16 @@ import {
   readTids,
 } from './leader-answers.ts';
 import { type HttpAnswer, type HttpRequest, LeaderHttp } from './leader-http.ts';
-import { isVerified, readDumpPage, readLogPage, requiredHeader } from './leader-page.ts';
+import {
+  type CollectionsPage,
+  type DumpPage,
+  type LogPage,
+  isVerified,
+  readCollectionsPage,
+  readDumpPage,
+  readLogPage,
+  requiredHeader,
+} from './leader-page.ts';
 import type { TlsTrust } from './leader-tls.ts';
 import type { ReadNumbers } from './verify-gauge.ts';
 
@@ -56,40 +65,6 @@ export interface LeaderClientOptions {
   readonly pageMaxBytes?: number;
   /** How many requests can be under way at a time; 4 by default. */
   readonly connections?: number;
-}
-
-/** What log and dump pages have in common. */
-export interface LeaderPage {
-  /** Lines, each with its newline; empty when there are none. */
-  readonly body: Buffer;
-  /** Whether there is more behind the page. */
-  readonly checkMore: boolean;
-  /** Tick of the last line, 0 without one. */
-  readonly lastIncluded: Tick;
-  /** The run of a ticklog leader that wrote the page. */
-  readonly incarnation?: string | undefined;
-  /** A ticklog leader's checksum was there and right: the lines may be cut instead of parsed. */
-  readonly verified: boolean;
-}
-
-/** A page of the log (contract 2.6). */
-export interface LogPage extends LeaderPage {
-  /** Last tick looked at, also when its line was left out. */
-  readonly lastScanned?: Tick | undefined;
-  /** Newest tick of the log. */
-  readonly lastTick: Tick;
-  /** Whether the logger runs, if the leader says. */
-  readonly active: boolean | undefined;
-  /** Whether the log reaches back to `from` without a gap, if the leader says. */
-  readonly fromPresent: boolean | undefined;
-  /** Commit time of the newest entry on the leader's clock, ms since 1970. */
-  readonly committedAtMs?: number | undefined;
-}
-
-/** A page of a collection (contract 3.4). */
-export interface DumpPage extends LeaderPage {
-  /** From this tick on the removals in the dump are complete; only ticklog leaders tell. */
-  readonly deletionsSince?: Tick | undefined;
 }
 
 export interface FollowRequest {
@@ -123,6 +98,15 @@ export interface DumpRequest {
   readonly translateIds?: boolean;
   /** For leaders that want to know the batch. */
   readonly batchId?: string | undefined;
+}
+
+export interface DumpCollectionsRequest {
+  /** Ids. */
+  readonly collections: readonly string[];
+  /** Inclusive; everything when absent. */
+  readonly to?: Tick;
+  /** In bytes, of all of them together. */
+  readonly chunkSizeBytes: number;
 }
 
 const PAGE_MAX_BYTES = 512 * 1024 * 1024;
@@ -216,6 +200,19 @@ export class LeaderClient {
     return this.#checked(() =>
       readDumpPage(answer, this.#asked({ ...asked, ...(to === undefined ? {} : { to }) })),
     );
+  }
+
+  /** Small collections, each whole (`dump-collections`); only ticklog leaders have that. */
+  async dumpCollections(
+    { collections, to, chunkSizeBytes }: DumpCollectionsRequest,
+    signal: AbortSignal,
+  ): Promise<CollectionsPage> {
+    const query = { collections: collections.join(','), to, chunkSize: chunkSizeBytes };
+    const answer = await this.#get('dump-collections', query, signal, this.#patience);
+    const asked = { kind: 'dump-collections', includeSystem: true, from: 0n } as const;
+    const of = { collection: query.collections, ...(to === undefined ? {} : { to }) };
+    const request = this.#asked({ ...asked, ...of });
+    return this.#checked(() => readCollectionsPage(answer, request));
   }
 
   /** What the leader has (contract 3.2). Without `includeSystem` the leader's default holds. */

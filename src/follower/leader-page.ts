@@ -1,11 +1,54 @@
 import { crc32 } from 'node:zlib';
 import { counted } from '../base/words.ts';
+import type { Tick } from '../model/tick.ts';
 import { ContentType, Header } from '../protocol/headers.ts';
 import { type PageRequest, pageSeal } from '../protocol/page-seal.ts';
+import { readTogether } from '../protocol/together.ts';
 import { DamagedBody } from './classify.ts';
 import { BadAnswer, headerTick } from './leader-answers.ts';
-import type { DumpPage, LeaderPage, LogPage } from './leader-client.ts';
 import type { HttpAnswer } from './leader-http.ts';
+
+/** What log and dump pages have in common. */
+export interface LeaderPage {
+  /** Lines, each with its newline; empty when there are none. */
+  readonly body: Buffer;
+  /** Whether there is more behind the page. */
+  readonly checkMore: boolean;
+  /** Tick of the last line, 0 without one. */
+  readonly lastIncluded: Tick;
+  /** The run of a ticklog leader that wrote the page. */
+  readonly incarnation?: string | undefined;
+  /** A ticklog leader's checksum was there and right: the lines may be cut instead of parsed. */
+  readonly verified: boolean;
+}
+
+/** A page of the log (contract 2.6). */
+export interface LogPage extends LeaderPage {
+  /** Last tick looked at, also when its line was left out. */
+  readonly lastScanned?: Tick | undefined;
+  /** Newest tick of the log. */
+  readonly lastTick: Tick;
+  /** Whether the logger runs, if the leader says. */
+  readonly active: boolean | undefined;
+  /** Whether the log reaches back to `from` without a gap, if the leader says. */
+  readonly fromPresent: boolean | undefined;
+  /** Commit time of the newest entry on the leader's clock, ms since 1970. */
+  readonly committedAtMs?: number | undefined;
+}
+
+/** A page of a collection (contract 3.4). */
+export interface DumpPage extends LeaderPage {
+  /** From this tick on the removals in the dump are complete; only ticklog leaders tell. */
+  readonly deletionsSince?: Tick | undefined;
+}
+
+/** Collections that came together, each whole. */
+export interface CollectionsPage {
+  /** By id; one that is not there has to be asked for by itself. */
+  readonly pages: ReadonlyMap<string, DumpPage>;
+  /** The run of the leader that wrote them. */
+  readonly incarnation: string | undefined;
+}
 
 const [DUMP_TYPE = ''] = ContentType.dump.split(';');
 
@@ -40,6 +83,23 @@ export function readDumpPage(answer: HttpAnswer, request: PageRequest): DumpPage
     deletionsSince: since === undefined ? undefined : headerTick(Header.deletionsSince, since),
     ...readPage(answer),
   };
+}
+
+/** Takes apart what dump-collections answers. @throws as readLogPage, also for a body that has no checksum */
+export function readCollectionsPage(answer: HttpAnswer, request: PageRequest): CollectionsPage {
+  assertSealed(answer, request);
+  const { body, incarnation, verified } = readPage(answer);
+  const entries = verified ? readTogether(body) : undefined;
+  if (!entries) throw new BadAnswer('it is no list of collections with their pages behind it');
+  const pages = new Map<string, DumpPage>();
+  for (const { collection, lines, lastIncluded, deletionsSince } of entries) {
+    pages.set(collection, {
+      ...{ body: lines, incarnation, verified, checkMore: false },
+      lastIncluded: headerTick(Header.lastIncluded, lastIncluded),
+      deletionsSince: headerTick(Header.deletionsSince, deletionsSince),
+    });
+  }
+  return { pages, incarnation };
 }
 
 /**

@@ -13,7 +13,7 @@ import { type AppliedFigures, Draft, NOTHING_APPLIED } from './applier-draft.ts'
 import type { Checkpoint } from './checkpoint.ts';
 import { DdlApplier } from './ddl-applier.ts';
 import { type Displaced, DocumentApplier, offending } from './document-applier.ts';
-import type { LogPage } from './leader-client.ts';
+import type { LogPage } from './leader-page.ts';
 import type { LeaderCollections } from './leader-collections.ts';
 import { openPage } from './page-lines.ts';
 import { GroupFailure, PageCursor, PageStep, type StepEnd } from './page-step.ts';

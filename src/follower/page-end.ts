@@ -1,6 +1,6 @@
 import { ServiceError } from '../model/errors.ts';
 import { MAX_TICK, type Tick } from '../model/tick.ts';
-import type { LogPage } from './leader-client.ts';
+import type { LogPage } from './leader-page.ts';
 import type { LeaderTraits } from './leader-traits.ts';
 
 /**

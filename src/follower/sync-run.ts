@@ -20,6 +20,7 @@ import { errorFields } from './failure-log.ts';
 import type { LeaderInventory, LeaderState } from './leader-answers.ts';
 import type { LeaderClient } from './leader-client.ts';
 import { type LeaderTraits, leaderTraits } from './leader-traits.ts';
+import { PageSource } from './page-source.ts';
 import type { ReplicationFigures } from './replication-figures.ts';
 import type { Restriction } from './restriction.ts';
 import { repeatWhenLost } from './snapshot-lost.ts';
@@ -275,23 +276,26 @@ export class SyncRun {
     const { plan, begun, traits } = start;
     const { client, copies, logger } = this.#deps;
     const report = this.#report;
-    const copier = new CollectionCopier(
+    const shared = { client, lease, logger, report, figures: this.#deps.figures };
+    const options = { ...this.#options, ...start };
+    const pages = new PageSource(
       {
-        ...{ client, copies, lease, logger, progress: this.#progress },
-        figures: this.#deps.figures,
+        ...shared,
         recheckLeader: (inner) => this.#leader.recheck(plan, inner),
         missed: (cid, inner) => this.#leader.missed(plan, { traits, lease, cid }, inner),
-        discard: (copy) => this.#discardOne(copy),
-        report,
       },
-      { ...this.#options, ...start },
+      options,
+    );
+    const discard = (copy: Collection): Promise<void> => this.#discardOne(copy);
+    const copier = new CollectionCopier(
+      { ...shared, pages, copies, progress: this.#progress, discard },
+      options,
     );
     const round = new CopyRound({
-      ...{ copier, logger, report },
+      ...{ copier, pages, logger, report, discard },
       seed: async (planned, inner) =>
         begun.get(planned.parameters.cid) ??
         start.seeds?.forPlanned(planned, plan, traits.wantsBatchId ? lease.id : undefined, inner),
-      discard: (copy) => this.#discardOne(copy),
     });
     const { finished, kept } = await round.run(plan, this.#options.chunkSizeBytes, signal);
     report.gauge.switching();
@@ -300,7 +304,7 @@ export class SyncRun {
     await new SyncSwitch({ ...this.#deps, progress: this.#progress }, this.#options).run(
       plan,
       { finished, kept },
-      { incarnations: this.#leader.incarnations, gone: copier.gone },
+      { incarnations: this.#leader.incarnations, gone: pages.gone },
     );
     return {
       collections: [...finished, ...kept]

@@ -10,6 +10,7 @@ import {
   textParam,
   tickRangeParams,
 } from '../protocol/params.ts';
+import { TOGETHER_MAX } from '../protocol/together.ts';
 import type { Context } from './context.ts';
 import { generationOf } from './generation.ts';
 import {
@@ -65,6 +66,9 @@ export function dumpCommands(leader: Leader, options: PageAnswerOptions): Replic
       },
     },
     dump: { methods: { GET: (request) => dump(leader, options, request) } },
+    'dump-collections': {
+      methods: { GET: (request) => dumpCollections(leader, options, request) },
+    },
   };
 }
 
@@ -127,6 +131,29 @@ async function dump(
   } as const;
   const headers = { [Header.deletionsSince]: page.deletionsSince.toString() };
   answerPage(ctx, page, request, headers, options);
+}
+
+/** Several small collections in one answer, for followers of our own kind: lines are as they are stored. */
+async function dumpCollections(
+  leader: Leader,
+  options: PageAnswerOptions,
+  { ctx, database, query }: ReplicationRequest,
+): Promise<void> {
+  const collection = textParam(query, 'collections') ?? '';
+  const collections = collection.split(',').filter((name) => name !== '');
+  if (collections.length === 0 || collections.length > TOGETHER_MAX) {
+    throw new ServiceError(
+      'httpBadParameter',
+      `'collections' must name 1 to ${TOGETHER_MAX} collections, with commas in between`,
+    );
+  }
+  const { to } = tickRangeParams(query);
+  const wanted = { collections, to, chunkSize: chunkSizeParam(query, true) };
+  const page = await whileConnected(ctx, (signal) =>
+    leader.dumpTogether.read(database, wanted, signal),
+  );
+  const request = { kind: 'dump-collections', database: database.name, collection } as const;
+  answerPage(ctx, page, { ...request, from: 0n, to, includeSystem: true }, {}, options);
 }
 
 async function readTtl(ctx: Context): Promise<unknown> {

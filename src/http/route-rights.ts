@@ -93,6 +93,7 @@ const RIGHTS: ReadonlyMap<string, RouteRight> = new Map([
   ]),
   ...ofReplication('ro', [
     ...['GET server-id', 'GET inventory', 'GET clusterInventory', 'GET dump'],
+    'GET dump-collections',
     ...['GET logger-state', 'GET logger-config', 'GET logger-first-tick', 'GET logger-tick-ranges'],
     ...['GET logger-follow', 'PUT logger-follow', 'GET determine-open-transactions'],
     ...['POST batch', 'PUT batch', 'DELETE batch'],

@@ -7,6 +7,7 @@ import { ClientRetention } from './client-retention.ts';
 import { type FollowClient, FollowClients } from './clients.ts';
 import { Cursors } from './cursors.ts';
 import { DumpBatches } from './dump-batches.ts';
+import { DumpTogether } from './dump-together.ts';
 import { CollectionDump } from './dump.ts';
 import { LogFollow } from './follow.ts';
 import { type Inventory, type InventoryOptions, readInventory } from './inventory.ts';
@@ -43,6 +44,7 @@ export class Leader {
   readonly logger: LeaderLogger;
   readonly follow: LogFollow;
   readonly dump: CollectionDump;
+  readonly dumpTogether: DumpTogether;
   readonly batches: DumpBatches;
   readonly barriers: Barriers;
   readonly keys: KeyLists;
@@ -67,6 +69,7 @@ export class Leader {
     this.logger = new LeaderLogger({ store, clock, retention }, { version: options.version });
     this.follow = new LogFollow({ store, clock, clients, memory });
     this.dump = new CollectionDump({ store, ahead: this.pagesAhead });
+    this.dumpTogether = new DumpTogether({ store, memory });
     const { maxBatches = MAX_BATCHES, maxKeyLists = MAX_KEY_LISTS } = options;
     this.batches = new DumpBatches({ store, clock }, { max: maxBatches });
     this.barriers = new Barriers({ store, clock }, { max: maxBatches });

@@ -7,9 +7,14 @@ export interface PageLimits {
   readonly maxBytes: number;
 }
 
+/** What memory is claimed for. */
+interface Sized {
+  readonly body: { readonly length: number };
+}
+
 /** A page and the memory claimed for it. */
-export interface HeldPage {
-  readonly page: Page;
+export interface HeldPage<P = Page> {
+  readonly page: P;
   /** Gives the memory back, once; calling it again does nothing. */
   readonly release: () => void;
 }
@@ -81,12 +86,12 @@ export class PageMemory {
    * @param factor how many times its bytes a page takes, for one that is printed anew
    * @throws the reason of `signal` when that is aborted while the claim waits, and what `read` throws
    */
-  async hold(
+  async hold<P extends Sized>(
     chunkSize: number,
     signal: AbortSignal,
-    read: (limits: PageLimits) => Promise<Page>,
+    read: (limits: PageLimits) => Promise<P>,
     factor = 1,
-  ): Promise<HeldPage> {
+  ): Promise<HeldPage<P>> {
     let limits = this.#limits(chunkSize);
     for (;;) {
       const release = await this.#claim(limits.maxBytes * factor, signal);
@@ -110,11 +115,11 @@ export class PageMemory {
     return claimed;
   }
 
-  async #read(
+  async #read<P extends Sized>(
     limits: PageLimits,
-    read: (limits: PageLimits) => Promise<Page>,
+    read: (limits: PageLimits) => Promise<P>,
     release: () => void,
-  ): Promise<HeldPage> {
+  ): Promise<HeldPage<P>> {
     try {
       return { page: await read(limits), release };
     } catch (error) {

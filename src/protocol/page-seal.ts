@@ -15,9 +15,9 @@ const SEALED = [
 
 /** What a page is the answer to: `from` and `to` as they hold, defaults filled in. */
 export interface PageRequest {
-  readonly kind: 'log' | 'dump';
+  readonly kind: 'log' | 'dump' | 'dump-collections';
   readonly database: string;
-  /** As the request names it; empty without one. */
+  /** As the request names it, or them; empty without one. */
   readonly collection: string;
   readonly from: bigint;
   readonly to: bigint;

@@ -18,6 +18,7 @@ export type ReplicationCommand =
   | 'batch'
   | 'determine-open-transactions'
   | 'dump'
+  | 'dump-collections'
   | 'inventory'
   | 'keys'
   | 'logger-config'

@@ -43,6 +43,11 @@ export function blockKey(space: BlockSpace, number: number, lastTick: Tick): Buf
   return key;
 }
 
+/** The number in a block's key: that of its log. */
+export function blockKeyNumber(key: Buffer): number {
+  return key.readUInt32BE(1);
+}
+
 /** The tick in a block's key: that of its newest entry. */
 export function blockKeyTick(key: Buffer): Tick {
   return key.readBigUInt64BE(5);

@@ -52,6 +52,13 @@ export class PageBodyBuilder {
         : joinedCrc32(this.#crc32, pieceCrc32, piece.length);
   }
 
+  /** Adds a whole body behind what there is. */
+  addBody({ pieces, length, crc32: bodyCrc32 }: PageBody): void {
+    this.#pieces.push(...pieces);
+    this.#length += length;
+    this.#crc32 = joinedCrc32(this.#crc32, bodyCrc32, length);
+  }
+
   finish(): PageBody {
     return new PageBody(this.#pieces, { length: this.#length, crc32: this.#crc32 });
   }

@@ -1,6 +1,6 @@
 import type { Tick } from '../model/tick.ts';
 import type { Block } from './block.ts';
-import { readBlocks } from './block-reader.ts';
+import { readBlocks, readBlocksOf } from './block-reader.ts';
 import type { Level } from './commit-group.ts';
 import type { BlockSpace } from './keys.ts';
 import { type PageBody, PageBodyBuilder } from './page-body.ts';
@@ -68,6 +68,37 @@ export function pageOf(blocks: readonly Block[], range: PageRange): Page {
   const page = new PageBuilder(range);
   for (const block of blocks) if (!page.add(block)) break;
   return page.finish();
+}
+
+/**
+ * The whole of several logs, one page each, as far as all of them together make no more than `limitBytes`.
+ * @param range.numbers of the logs
+ * @returns by number; the first that is too large, and those with larger numbers, are not there
+ * @throws ServiceError storageDamaged at a damaged block
+ */
+export async function readWholeLogs(
+  level: Level,
+  range: Pick<PageRange, 'space' | 'to' | 'limitBytes'> & { numbers: readonly number[] },
+): Promise<ReadonlyMap<number, Page>> {
+  const { space, to, limitBytes } = range;
+  const numbers = [...range.numbers].sort((a, b) => a - b);
+  if (numbers.length === 0) return new Map();
+  const blocksOf = new Map<number, Block[]>(numbers.map((number) => [number, []]));
+  let bytes = 0;
+  const expectedBytes = limitBytes + NEXT_BLOCK_BYTES;
+  for await (const { number, block } of readBlocksOf(level, { space, numbers, expectedBytes })) {
+    bytes += block.lines.length;
+    if (bytes > limitBytes) {
+      for (const each of numbers) if (each >= number) blocksOf.delete(each);
+      break;
+    }
+    blocksOf.get(number)?.push(block);
+  }
+  const pages = new Map<number, Page>();
+  for (const [number, blocks] of blocksOf) {
+    pages.set(number, pageOf(blocks, { space, number, from: 0n, to, limitBytes: Infinity }));
+  }
+  return pages;
 }
 
 class PageBuilder {

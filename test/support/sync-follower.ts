@@ -3,7 +3,8 @@ import { systemClock } from '../../src/base/clock.ts';
 import type { Catalogue } from '../../src/documents/catalogue.ts';
 import type { Collection } from '../../src/documents/collection.ts';
 import type { Database } from '../../src/documents/database.ts';
-import type { DumpPage, DumpRequest } from '../../src/follower/leader-client.ts';
+import type { DumpRequest } from '../../src/follower/leader-client.ts';
+import type { DumpPage } from '../../src/follower/leader-page.ts';
 import { LeaderClient, type LeaderClientOptions } from '../../src/follower/leader-client.ts';
 import {
   InitialSyncer,
