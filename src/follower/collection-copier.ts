@@ -65,7 +65,7 @@ export class CollectionCopier {
   /**
    * Copies one collection and completes the copy: counted, indexed, ready to be switched in.
    *
-   * @param first its first page, where that is here already; only for a copy that is not begun
+   * @param whole a page with all of its lines, where that is here already; only for a copy that is not begun
    * @returns undefined when the leader no longer has it, unless it is for its log to say so: nothing of that log
    *   could be relied on to fit half a copy, but only what ticklog leaders have dropped can be remembered
    * @throws ServiceError as the client; as DumpPageWriter; uniqueConstraintViolated (1210);
@@ -76,7 +76,7 @@ export class CollectionCopier {
     planned: PlannedCollection,
     begun: BegunCopy | undefined,
     signal: AbortSignal,
-    first?: DumpPage,
+    whole?: DumpPage,
   ): Promise<Collection | undefined> {
     const { copies, progress } = this.#deps;
     const { cid, name } = planned.parameters;
@@ -85,9 +85,13 @@ export class CollectionCopier {
     // What was gone before a copy was begun it never had.
     const start = begun?.at.position ?? 0n;
     const settled = start > 0n ? 0n : (this.#options.deletionsSince.get(cid) ?? 0n);
-    let outcome: Outcome = begun?.isWhole
-      ? 'whole'
-      : await this.#copyPages(planned, copy, { start, settled, first }, signal);
+    let outcome: Outcome = 'whole';
+    if (whole) {
+      this.#assertNotReplaced(copy, whole);
+      await this.#write(copy, whole, planned.indexes.length === 0, signal);
+    } else if (!begun?.isWhole) {
+      outcome = await this.#copyPages(planned, copy, { start, settled }, signal);
+    }
     for (let round = 1; typeof outcome === 'object'; round++) {
       if (round > COMPACTED_MAX) throw overtaken(name);
       this.#deps.logger.warn({ collection: name }, 'compacted on the leader; copying it anew');
@@ -128,23 +132,19 @@ export class CollectionCopier {
     });
   }
 
-  /**
-   * @param at.settled up to this tick removals were compacted before the copy was begun
-   * @param at.first the page behind `start`, where it is here already
-   */
+  /** @param at.settled up to this tick removals were compacted before the copy was begun */
   async #copyPages(
     planned: PlannedCollection,
     copy: Collection,
-    at: { readonly start: Tick; readonly settled: Tick; readonly first?: DumpPage | undefined },
+    { start, settled }: { readonly start: Tick; readonly settled: Tick },
     signal: AbortSignal,
   ): Promise<Outcome> {
     const fetching = new AbortController();
     const both = AbortSignal.any([signal, fetching.signal]);
     const { lease, pages } = this.#deps;
     const { openings } = lease;
-    const { start, settled } = at;
     let from = start;
-    let next = at.first ? Promise.resolve(at.first) : pages.page(copy, from, 1, both);
+    let next = pages.page(copy, from, 1, both);
     try {
       for (let batch = 1; ; batch++) {
         const page = await next;

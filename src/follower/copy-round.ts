@@ -30,8 +30,8 @@ export interface Copies {
 
 /** So many bundles of small ones are under way at a time: while one is fetched another is written. */
 const BUNDLES = 2;
-/** So many of a bundle are written at a time, and fetched, where they do not come together. */
-const OF_A_BUNDLE = 4;
+/** So many are asked for at a time that do not come together. */
+const SINGLES = 4;
 /** What a collection that is small makes at most, and what those of a bundle make together, in parts of a page. */
 const SMALL = 1 / 2;
 const BUNDLE = 1 / 4;
@@ -75,13 +75,21 @@ export class CopyRound {
     signal: AbortSignal,
   ): Promise<void> {
     const seeds = new Map<PlannedCollection, Seed | undefined>();
-    await inParallel(bundle, OF_A_BUNDLE, signal, async (planned, either) => {
+    await inParallel(bundle, SINGLES, signal, async (planned, either) => {
       seeds.set(planned, await this.#seed(planned, either));
     });
     const bare = bundle.filter((planned) => seeds.get(planned) === undefined);
     const pages = await this.#deps.pages.together(bare, roomBytes, signal);
-    await inParallel(bundle, OF_A_BUNDLE, signal, (planned, either) =>
-      this.#copy(planned, seeds.get(planned), pages.get(planned.parameters.cid), either),
+    const copy = (planned: PlannedCollection, either: AbortSignal): Promise<void> =>
+      this.#copy(planned, seeds.get(planned), pages.get(planned.parameters.cid), either);
+    const isHere = ({ parameters }: PlannedCollection): boolean => pages.has(parameters.cid);
+    // Those that are here are written at once, so that they share their batches.
+    await inParallel(bundle.filter(isHere), TOGETHER_MAX, signal, copy);
+    await inParallel(
+      bundle.filter((each) => !isHere(each)),
+      SINGLES,
+      signal,
+      copy,
     );
   }
 

@@ -170,14 +170,14 @@ describe('an applier and a sync of one database', () => {
     const applier = appliers.of(follower.database);
     await applier.configure({ endpoint });
     const { promise: held, resolve: release } = deferred();
-    follower.client.onDump = () => held;
+    follower.client.onTogether = () => held;
     const starting = applier.start({ from: 1n });
     // Its own check is made, and its position is being stored.
     for (let turn = 0; turn < 5; turn++) await Promise.resolve();
     const syncing = follower.sync();
     await expect(starting).rejects.toMatchObject({ errorNum: 1411 });
     expect(applier.isRunning).toBe(false);
-    await vi.waitFor(() => expect(follower.client.dumps).not.toEqual([]), 10_000);
+    await vi.waitFor(() => expect(follower.client.together).not.toEqual([]), 10_000);
     release();
     await syncing;
     await expectEqual(scene);

@@ -3,8 +3,9 @@ import { systemClock } from '../../src/base/clock.ts';
 import type { Catalogue } from '../../src/documents/catalogue.ts';
 import type { Collection } from '../../src/documents/collection.ts';
 import type { Database } from '../../src/documents/database.ts';
-import type { DumpRequest } from '../../src/follower/leader-client.ts';
-import type { DumpPage } from '../../src/follower/leader-page.ts';
+import { RefusedAnswer } from '../../src/follower/classify.ts';
+import type { DumpCollectionsRequest, DumpRequest } from '../../src/follower/leader-client.ts';
+import type { CollectionsPage, DumpPage } from '../../src/follower/leader-page.ts';
 import { LeaderClient, type LeaderClientOptions } from '../../src/follower/leader-client.ts';
 import {
   InitialSyncer,
@@ -13,6 +14,7 @@ import {
   type SyncResult,
 } from '../../src/follower/initial-syncer.ts';
 import type { IndexDefinition } from '../../src/model/collection.ts';
+import { ServiceError } from '../../src/model/errors.ts';
 import {
   Space,
   metaKey,
@@ -23,11 +25,32 @@ import {
 import type { Store } from '../../src/storage/store.ts';
 import { TestCore } from './store.ts';
 
+/** The answer of leaders that do not know a command. */
+export function refuse(): never {
+  throw new ServiceError('leaderError', 'invalid command', {
+    cause: new RefusedAnswer(400, { errorNum: 400, errorMessage: 'invalid command' }),
+  });
+}
+
 /** A client whose pages of collections a test sees before the syncer does. */
 export class WatchedClient extends LeaderClient {
   /** Called before each request for a page; may throw. */
   onDump: (request: DumpRequest, n: number) => void | Promise<void> = () => undefined;
   dumps: DumpRequest[] = [];
+
+  /** Called before each request for several collections; may throw, as `refuse` does. */
+  onTogether: (request: DumpCollectionsRequest, n: number) => void | Promise<void> = () =>
+    undefined;
+  together: DumpCollectionsRequest[] = [];
+
+  override async dumpCollections(
+    request: DumpCollectionsRequest,
+    signal: AbortSignal,
+  ): Promise<CollectionsPage> {
+    this.together.push(request);
+    await this.onTogether(request, this.together.length);
+    return super.dumpCollections(request, signal);
+  }
 
   override async dump(request: DumpRequest, signal: AbortSignal): Promise<DumpPage> {
     this.dumps.push(request);

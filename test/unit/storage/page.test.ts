@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Tick } from '../../../src/model/tick.ts';
 import { Space } from '../../../src/storage/keys.ts';
-import { type Page, type PageRange, readPage } from '../../../src/storage/page.ts';
+import { type Page, type PageRange, readPage, readWholeLogs } from '../../../src/storage/page.ts';
 import type { Store } from '../../../src/storage/store.ts';
 import { RawStore } from '../../support/raw-store.ts';
 
@@ -16,7 +16,11 @@ interface Written {
 }
 
 /** Commits of so many lines each; the text of a line is as long as it is told. */
-async function fill(store: Store, commits: readonly (readonly number[])[]): Promise<Written[]> {
+async function fill(
+  store: Store,
+  commits: readonly (readonly number[])[],
+  number: number = LOG.number,
+): Promise<Written[]> {
   const written: Written[] = [];
   for (const lengths of commits) {
     await store.commit((tx) => {
@@ -24,7 +28,7 @@ async function fill(store: Store, commits: readonly (readonly number[])[]): Prom
         const tick = tx.drawTick();
         const type = length % 3 === 0 ? 2302 : 2300;
         const tail = `"type":${type},"v":"${'x'.repeat(length)}"}\n`;
-        tx.journal(LOG.number).append({ tick, type, collection: 3, transaction: 0n }, tail);
+        tx.journal(number).append({ tick, type, collection: number, transaction: 0n }, tail);
         written.push({ tick, type, line: `{"tick":"${tick}",${tail}` });
       }
     });
@@ -168,5 +172,62 @@ describe('a page', () => {
     expect((await page(store, { to: written[0]!.tick })).count).toBe(1);
     expect((await page(store, { from: written[1]!.tick })).count).toBe(1);
     await expect(page(store, {})).rejects.toMatchObject({ kind: 'storageDamaged' });
+  });
+});
+
+describe('several logs as a whole', () => {
+  const commits = fc.array(fc.array(fc.integer({ min: 0, max: 20_000 }), { maxLength: 6 }), {
+    maxLength: 6,
+  });
+
+  test('are each what a page of it alone is, whatever stands between them', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.boolean(), commits), { minLength: 1, maxLength: 12 }),
+        fc.boolean(),
+        async (logs, goesOn) => {
+          await using raw = await RawStore.open();
+          const { store } = raw;
+          for (const [number, [, written]] of logs.entries()) await fill(store, written, number);
+          const to = store.lastCommitted;
+          if (goesOn) await fill(store, [[1], [30_000]], 0);
+          const numbers = [...logs.keys()].filter((number) => logs[number]?.[0]);
+          const limitBytes = 1 << 24;
+          const found = await readWholeLogs(store.level, { ...LOG, numbers, to, limitBytes });
+          expect([...found.keys()]).toEqual(numbers);
+          for (const number of numbers) {
+            const alone = await page(store, { number, to, limitBytes });
+            const whole = found.get(number);
+            expect(whole?.body.toString()).toBe(alone.body.toString());
+            expect(whole?.body.crc32).toBe(alone.body.crc32);
+            expect(whole?.lastIncluded).toBe(alone.lastIncluded);
+            expect(whole?.more).toBe(false);
+          }
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  test('make no more than the limit together: what has no room is left out, and not a part of it is there', async () => {
+    await using raw = await RawStore.open();
+    const { store } = raw;
+    const written = new Map<number, string>();
+    for (const number of [4, 2, 9]) {
+      const lines = await fill(store, [[3000], [3000, 10]], number);
+      written.set(number, lines.map(({ line }) => line).join(''));
+    }
+    const { length } = written.get(2)!;
+    const read = async (limitBytes: number): Promise<[number, string][]> => {
+      const range = { space: LOG.space, numbers: [9, 4, 2], to: store.lastCommitted, limitBytes };
+      const found = await readWholeLogs(store.level, range);
+      return [...found].map(([number, { body }]) => [number, body.toString()]);
+    };
+    expect(await read(3 * length)).toEqual(
+      [2, 4, 9].map((number) => [number, written.get(number)]),
+    );
+    expect((await read(3 * length - 1)).map(([number]) => number)).toEqual([2, 4]);
+    expect((await read(length)).map(([number]) => number)).toEqual([2]);
+    expect(await read(length - 1)).toEqual([]);
   });
 });
