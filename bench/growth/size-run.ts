@@ -2,7 +2,7 @@ import { waitUntilApplied } from '../support/catch-up.ts';
 import { CHANGE_CONNECTIONS, type ChangeTarget, makeChanges } from '../support/changes.ts';
 import { assertEqual, assertSameDigest } from '../support/checks.ts';
 import { DocumentSource } from '../support/documents.ts';
-import { DigestBuilder, collectionDigests, streamDump } from '../support/dump.ts';
+import { DigestBuilder, collectionDigests, streamDump, streamSmallDumps } from '../support/dump.ts';
 import { measureStoreLimit } from '../support/limits.ts';
 import { type Measurement, measure, middle } from '../support/measure.ts';
 import { Pair } from '../support/pair.ts';
@@ -125,10 +125,12 @@ export class SizeRun implements AsyncDisposable {
   #dump(): Promise<Measurement> {
     const { leaderApi, leader } = this.pair;
     return measure('dump', { leader: leader.pid }, async () => {
-      let dumped = 0;
-      for (let i = 0; i < this.size.collections; i++) {
-        dumped += (await streamDump(leaderApi.http, collectionName(i))).lines;
-      }
+      const collections = await leaderApi.inventory();
+      const ids = collections.map(({ parameters }) => parameters.cid);
+      const { lines: dumped } =
+        ids.length > 1
+          ? await streamSmallDumps(leaderApi.http, ids)
+          : await streamDump(leaderApi.http, collectionName(0));
       assertEqual('lines of the dump', dumped, this.size.documents);
       return dumped;
     });

@@ -4,6 +4,10 @@ import type { Answer, HttpClient } from './http-client.ts';
 /** Pages are asked for in this size. */
 export const DUMP_CHUNK_BYTES = 8 * 1024 * 1024;
 
+/** Small collections are asked for so many at a time, in answers of this size. */
+const TOGETHER = 64;
+const TOGETHER_BYTES = 2 * 1024 * 1024;
+
 const NEWLINE = 0x0a;
 const REMOVAL = 2302;
 /** Sums stay below this, so that adding a CRC32 to one is exact. */
@@ -24,6 +28,63 @@ export async function streamDump(
     const next = nextPosition(answer, from);
     if (next === undefined) return counter;
     from = next;
+  }
+}
+
+/**
+ * Reads many small collections, several in an answer and two answers at a time, as a follower would, and keeps nothing.
+ * @param ids of the collections
+ * @returns the number of lines
+ */
+export async function streamSmallDumps(
+  http: HttpClient,
+  ids: readonly string[],
+): Promise<{ lines: number }> {
+  const waiting = [...ids];
+  const counter = { lines: 0 };
+  const take = async (): Promise<void> => {
+    for (;;) {
+      const asked = waiting.splice(0, TOGETHER);
+      const [first] = asked;
+      if (first === undefined) return;
+      const body = new TogetherCounter();
+      await http.stream(togetherPath(asked), (piece) => body.add(piece));
+      counter.lines += body.lines;
+      const came = new Set(body.ids);
+      const left = asked.filter((id) => !came.has(id));
+      // One that has no room by itself is no small one.
+      if (left.length === asked.length) counter.lines += (await streamDump(http, first)).lines;
+      waiting.unshift(...(left.length === asked.length ? left.slice(1) : left));
+    }
+  };
+  await Promise.all([take(), take()]);
+  return counter;
+}
+
+/** Counts the lines of an answer with several collections, behind the line that lists them. */
+class TogetherCounter {
+  /** Of the collections that are in it. */
+  ids: readonly string[] = [];
+  readonly #counter = new LineCounter();
+  #head: Buffer | undefined = Buffer.alloc(0);
+
+  get lines(): number {
+    return this.#counter.lines;
+  }
+
+  add(piece: Buffer): void {
+    if (!this.#head) {
+      this.#counter.add(piece);
+      return;
+    }
+    this.#head = Buffer.concat([this.#head, piece]);
+    const end = this.#head.indexOf(NEWLINE);
+    if (end < 0) return;
+    const list = JSON.parse(this.#head.toString('utf8', 0, end)) as { collection: string }[];
+    this.ids = list.map(({ collection }) => collection);
+    const rest = this.#head.subarray(end + 1);
+    this.#head = undefined;
+    this.#counter.add(rest);
   }
 }
 
@@ -140,6 +201,11 @@ export function contentOf(entry: DumpEntry): Record<string, unknown> {
 
 function contentText(entry: DumpEntry): string {
   return JSON.stringify(contentOf(entry));
+}
+
+function togetherPath(ids: readonly string[]): string {
+  const query = `collections=${ids.join(',')}&chunkSize=${TOGETHER_BYTES}`;
+  return `/_api/replication/dump-collections?${query}`;
 }
 
 function dumpPath(collection: string, from: string): string {
