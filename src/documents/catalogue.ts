@@ -2,8 +2,9 @@ import { Changelog } from '../changelog/changelog.ts';
 import type { LoggerConfig } from '../model/logger-config.ts';
 import { ServiceError } from '../model/errors.ts';
 import { Space, metaKey, metaKeyNumber, numberRange, primaryKeyDocument } from '../storage/keys.ts';
-import { decodeRecord, encodeRecord } from '../storage/record.ts';
+import { encodeRecord } from '../storage/record.ts';
 import type { Store } from '../storage/store.ts';
+import { StoredState } from '../storage/stored-state.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import { Collection, type CollectionRecord } from './collection.ts';
 import { EMPTY_STATS, decodeStats, statsKey } from './collection-stats.ts';
@@ -33,6 +34,8 @@ export class Catalogue {
   readonly #databases = new Map<string, Database>();
   /** Copies in the making, by number. */
   readonly #hidden = new Map<number, Collection>();
+  /** Read when one is drawn first: a server whose counter is damaged still serves what it has. */
+  #numbers: StoredState<{ readonly next: number }> | undefined;
 
   private constructor(store: Store, documentMaxBytes: number) {
     this.#store = store;
@@ -107,10 +110,14 @@ export class Catalogue {
 
   /** Draws a number for a database, a collection or an index. */
   drawNumber(tx: WriteTx): number {
-    const stored = tx.get(NUMBER_KEY);
-    const number = stored ? decodeRecord<number>(NUMBER_KEY, stored) : 1;
-    tx.put(NUMBER_KEY, encodeRecord(NUMBER_KEY, number + 1));
-    return number;
+    const numbers = (this.#numbers ??= new StoredState({
+      key: NUMBER_KEY,
+      committed: { next: this.#store.record<number>(NUMBER_KEY) ?? 1 },
+      encode: (key, { next }) => encodeRecord(key, next),
+    }));
+    const { next } = numbers.read(tx);
+    numbers.write(tx, { next: next + 1 });
+    return next;
   }
 
   /** Writes a new collection, seen once committed. Needs a batch of its own unless it is hidden. */
