@@ -1,3 +1,4 @@
+import { Fifo } from '../base/fifo.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import { commitKey } from './keys.ts';
@@ -18,7 +19,6 @@ export interface CommitLink {
 const PAYLOAD_BYTES = 28;
 /** What a link itself adds to its batch: key, checksum, payload. */
 const LINK_BYTES = 9 + 4 + PAYLOAD_BYTES;
-const COMPACT_MIN = 1024;
 
 /**
  * Every commit writes one link. LevelDB drops damaged records of its write-ahead log without a
@@ -29,10 +29,8 @@ export class CommitChain {
   readonly #perCommitMaxBytes: number;
   #last: CommitLink | undefined;
   /** Bytes of the batches of the links kept; they are consecutive, and `#oldest` is the first. */
-  #kept: number[] = [];
+  readonly #kept = new Fifo<number>();
   #oldest = 0;
-  /** How many at the front of `#kept` are kept no more: taking one off each time is slow. */
-  #gone = 0;
   #keptBytes = 0;
 
   /** @param options.writeBufferBytes size of LevelDB's write buffer: two of them can be unflushed. */
@@ -93,17 +91,12 @@ export class CommitChain {
     const stale: Buffer[] = [];
     for (;;) {
       // Loaded links have no size; they go once enough has been written after them.
-      const bytes = this.#kept[this.#gone];
-      if (bytes === undefined || this.#keptBytes - bytes <= this.#keepBytes) break;
+      const bytes = this.#kept.at(0);
+      if (bytes === undefined || this.#keptBytes - bytes <= this.#keepBytes) return stale;
+      this.#kept.shift();
       this.#keptBytes -= bytes;
-      this.#gone++;
       stale.push(commitKey(this.#oldest++));
     }
-    if (this.#gone > COMPACT_MIN && this.#gone > this.#kept.length / 2) {
-      this.#kept = this.#kept.slice(this.#gone);
-      this.#gone = 0;
-    }
-    return stale;
   }
 }
 

@@ -1,3 +1,4 @@
+import { Fifo } from '../base/fifo.ts';
 import type { Tick } from '../model/tick.ts';
 import type { Block } from './block.ts';
 import { readBlocks } from './block-reader.ts';
@@ -79,7 +80,7 @@ export class LogTip {
   readonly #lastTick: () => Tick;
   readonly #log: { readonly space: BlockSpace; readonly number: number };
   readonly #onRead: () => void;
-  #blocks: Block[] = [];
+  readonly #blocks = new Fifo<Block>();
   /** All entries above `#from` up to `#to` are in the blocks; undefined while nobody is near the end. */
   #from: Tick | undefined;
   #to: Tick = 0n;
@@ -136,7 +137,7 @@ export class LogTip {
       if (range.to <= this.#to || this.#bytesAbove(range.from) > this.#enough(range)) {
         this.#memory.touch(this);
         this.#unreadBytes = 0;
-        const page = pageOf(this.#blocks.slice(this.#indexAbove(range.from)), range);
+        const page = pageOf(this.#blocks.from(this.#indexAbove(range.from)), range);
         return this.#to < range.to ? { ...page, more: true } : page;
       }
       this.#reading ??= this.#readOn(range).finally(() => (this.#reading = undefined));
@@ -203,7 +204,7 @@ export class LogTip {
     let high = this.#blocks.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#blocks[middle]?.lastTick ?? 0n) > tick) high = middle;
+      if ((this.#blocks.at(middle)?.lastTick ?? 0n) > tick) high = middle;
       else low = middle + 1;
     }
     return low;
@@ -212,7 +213,7 @@ export class LogTip {
   /** Bytes of lines in blocks that reach above a tick; a part of the first of them may be below it. */
   #bytesAbove(tick: Tick): number {
     let bytes = 0;
-    for (const block of this.#blocks.slice(this.#indexAbove(tick) + 1)) bytes += block.lines.length;
+    for (const block of this.#blocks.from(this.#indexAbove(tick) + 1)) bytes += block.lines.length;
     return bytes;
   }
 }
