@@ -12,6 +12,9 @@ interface Found {
 
 const NOT_MODIFIED = 304;
 
+/** An answer up to this size goes out in one write, and at once unless the client is slow. */
+const SHORT_BODY_BYTES = 8 * 1024;
+
 /**
  * A request and its answer without koa: the headers of the answer are gathered in a list and written with the
  * body at once: by `send`, where the body is a text and only a 304 has none, or by `sendPieces`.
@@ -74,10 +77,11 @@ export class HotExchange implements Exchange {
       return;
     }
     const body = this.body as string;
-    this.#fields.push('Content-Length', String(Buffer.byteLength(body)));
+    const bytes = Buffer.byteLength(body);
+    this.#fields.push('Content-Length', String(bytes));
     res.writeHead(status, this.#fields);
     if (this.method === 'HEAD') res.end();
-    else res.end(body);
+    else endWith(res, body, bytes);
   }
 
   /** Sends status and headers; the handler writes the body, and ends it. */
@@ -95,4 +99,18 @@ export class HotExchange implements Exchange {
     for (const piece of pieces) res.write(piece);
     res.end();
   }
+}
+
+/** Ends an answer whose head is set. @param bytes length of the body */
+function endWith(res: ServerResponse, body: string, bytes: number): void {
+  const { socket } = res;
+  if (!socket || bytes === 0 || bytes > SHORT_BODY_BYTES) {
+    res.end(body);
+    return;
+  }
+  // What is ended with a body is written in two pieces, the second of them empty, which takes a buffer of its own.
+  socket.cork();
+  res.write(body, bytes === body.length ? 'latin1' : 'utf8');
+  socket.uncork();
+  res.end();
 }
