@@ -41,6 +41,9 @@ export interface SyncSettings {
 
 export type WriteSettings = SyncSettings & ReturnSettings;
 
+const SYNCED = { sync: true };
+const NOT_SYNCED = { sync: false };
+
 /** Keys read at once for a list. */
 const KEYS_PER_READ = 10_000;
 
@@ -141,7 +144,8 @@ export class Documents {
     return this.#write(database, collection, settings, removeOperation(key, settings));
   }
 
-  async #write(
+  /** The promise is that of the queue: one more in between would be made once a write. */
+  #write(
     database: Database,
     collection: Collection,
     settings: SyncSettings,
@@ -149,18 +153,17 @@ export class Documents {
   ): Promise<WriteResult> {
     if (settings.transaction) return inside(settings.transaction, collection, operation);
     const sync = settings.waitForSync === true || collection.parameters.waitForSync;
-    const { key, rev, oldRev, newText, oldText } = await this.#store.commit(
+    return this.#store.commit(
       (tx) => {
         collection.assertAlive();
         database.assertWritable(collection.name);
         const writes = new DocumentTx({ tx, database }, { origin: 'local', grouped: false });
-        const written = operation({ writes, collection });
+        const { key, rev, oldRev, newText, oldText } = operation({ writes, collection });
         writes.finish();
-        return written;
+        return { key, rev, oldRev, newText, oldText, synced: sync };
       },
-      { sync },
+      sync ? SYNCED : NOT_SYNCED,
     );
-    return { key, rev, oldRev, newText, oldText, synced: sync };
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Collection } from '../documents/collection.ts';
 import type { EdgeEnds } from '../documents/document-operations.ts';
-import type { Documents } from '../documents/documents.ts';
+import type { Documents, WriteResult } from '../documents/documents.ts';
 import type { StreamTransactions } from '../documents/stream-transactions.ts';
 import { ServiceError } from '../model/errors.ts';
 import { isValidKey } from '../model/names.ts';
@@ -54,20 +54,33 @@ export class DocumentActions {
     body: string,
     ends?: EdgeEnds,
   ): Promise<void> {
+    this.sendInserted(ctx, collection, await this.store(ctx, collection, body, ends));
+  }
+
+  /** What `insert` does before it answers. */
+  store(
+    ctx: Exchange,
+    collection: Collection,
+    body: string,
+    ends?: EdgeEnds,
+  ): Promise<WriteResult> {
     const params = writeParams(ctx.query);
-    const transaction = transactionOf(ctx, this.#transactions);
-    const result = await this.#documents.insert(ctx.state.database, collection, body, {
+    return this.#documents.insert(ctx.state.database, collection, body, {
       waitForSync: params.waitForSync,
       returnNew: params.returnNew,
       returnOld: params.returnOld,
       keepNull: params.keepNull,
       mergeObjects: params.mergeObjects,
       overwriteMode: overwriteModeParam(ctx.query),
-      transaction,
+      transaction: transactionOf(ctx, this.#transactions),
       ends,
     });
+  }
+
+  sendInserted(ctx: Exchange, collection: Collection, result: WriteResult): void {
+    const { silent } = writeParams(ctx.query);
     const status = writeStatus(result, 201);
-    sendWritten(ctx, collection, result, { status, silent: params.silent, withOldRev: true });
+    sendWritten(ctx, collection, result, { status, silent, withOldRev: true });
   }
 
   /** GET and HEAD of `/:collection/:key`. */

@@ -39,13 +39,15 @@ export class DocumentHandlers {
   async insert(ctx: Exchange): Promise<void> {
     const name = collectionParam(ctx);
     const body = await readText(ctx);
-    const collection = await collectionForWrite(this.#collections, ctx, name, {
-      wanted: booleanParam(ctx.query, 'createCollection', false),
-      type: CollectionType.document,
-      check: () => assertInsertable(ctx, body),
-    });
+    const collection =
+      ctx.state.database.find(name) ??
+      (await collectionForWrite(this.#collections, ctx, name, {
+        wanted: booleanParam(ctx.query, 'createCollection', false),
+        type: CollectionType.document,
+        check: () => assertInsertable(ctx, body),
+      }));
     try {
-      await this.actions.insert(ctx, collection, body);
+      this.actions.sendInserted(ctx, collection, await this.actions.store(ctx, collection, body));
     } catch (error) {
       // In 1.4 edges come in at /_api/edge only; here also with both ends in the body, as in 3.0.
       if (!isServiceError(error, 'edgeAttributeMissing')) throw error;
@@ -59,7 +61,8 @@ export class DocumentHandlers {
     const collection = ctx.state.database.get(pathParam(ctx, 'collection'));
     const body = await readText(ctx);
     if (isArray(body)) await this.#arrays.write(ctx, 'post', collection, body);
-    else await this.actions.insert(ctx, collection, body);
+    else
+      this.actions.sendInserted(ctx, collection, await this.actions.store(ctx, collection, body));
   }
 
   /** PUT, PATCH and DELETE `/:collection`: several documents (3.x); with PUT they may be read only. */

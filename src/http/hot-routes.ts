@@ -111,22 +111,25 @@ export class HotRoutes {
       const id = givenRequestId(req.headers);
       if (id !== undefined) exchange.set(Header.requestId, id);
     }
-    this.#answer(exchange, route, beganMs).catch((error: unknown) => {
-      this.#errors.logLate(error);
-      res.destroy();
-    });
+    void this.#answer(exchange, route, beganMs);
     return true;
   }
 
+  /** Never rejects. */
   async #answer(exchange: HotExchange, route: HotRoute, beganMs: number): Promise<void> {
     try {
-      await route.handler(exchange);
+      try {
+        await route.handler(exchange);
+      } catch (error) {
+        this.#errors.answer(exchange, error);
+      }
+      dropRestOfBody(exchange);
+      exchange.send();
+      route.figures.answered(statusOf(exchange), beganMs);
     } catch (error) {
-      this.#errors.answer(exchange, error);
+      this.#errors.logLate(error);
+      exchange.res.destroy();
     }
-    dropRestOfBody(exchange);
-    exchange.send();
-    route.figures.answered(statusOf(exchange), beganMs);
   }
 
   /** Undefined for one that is not plain: without values, or with a name twice. */
