@@ -70,8 +70,15 @@ export class KeyFrontier {
   }
 }
 
-/** What cannot be a key because it is too long, or no ASCII, is spelled as some other text, which does no harm. */
+let lastSpelled: string | undefined;
+
+/**
+ * What cannot be a key because it is too long, or no ASCII, is spelled as some other text, which does no harm. Who
+ * looks for a key adds it next: the last one stays spelled.
+ */
 function spelled(key: string): KeyCursor {
+  if (key === lastSpelled) return SPELLED;
+  lastSpelled = key;
   const length = Math.min(key.length, KEY_BYTES_MAX);
   for (let i = 0; i < length; i++) SPELLED.source[i] = key.charCodeAt(i);
   SPELLED.moveTo(0, length);

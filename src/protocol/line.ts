@@ -79,17 +79,36 @@ export function journalHead(type: UpsertMarkerType): string {
   return `"type":${type},`;
 }
 
-/** What stands between type and key of a document in a log, outside of a transaction. */
+let lastCollection = { cid: '', cname: '', text: '"cid":"","cname":"",' };
+let lastDocument = { key: '', rev: '', text: '"key":"","rev":""' };
+
+/**
+ * What stands between type and key of a document in a log, outside of a transaction. The last text is kept:
+ * neighbouring lines mostly are of one collection.
+ */
 export function collectionFields(cid: string, cname: string): string {
-  return `"cid":${jsonString(cid)},"cname":${jsonString(cname)},`;
+  if (lastCollection.cid !== cid || lastCollection.cname !== cname) {
+    const text = `"cid":${jsonString(cid)},"cname":${jsonString(cname)},`;
+    lastCollection = { cid, cname, text };
+  }
+  return lastCollection.text;
+}
+
+/** The last text is kept: what stands in a journal stands in a log next. */
+function keyFields(key: string, rev: string): string {
+  if (lastDocument.key !== key || lastDocument.rev !== rev) {
+    const text = `"key":${jsonString(key)},"rev":${jsonString(rev)}`;
+    lastDocument = { key, rev, text };
+  }
+  return lastDocument.text;
 }
 
 function documentFields(line: Omit<DocumentLine, 'data'>): string {
   const { tid, cid, cname, oldRev } = line;
-  let fields = `"type":${line.type}`;
-  if (tid !== undefined) fields += `,"tid":${jsonString(tid)}`;
-  if (cid !== undefined) fields += `,"cid":${jsonString(cid)},"cname":${jsonString(cname ?? '')}`;
-  fields += `,"key":${jsonString(line.key)},"rev":${jsonString(line.rev)}`;
+  let fields = `"type":${line.type},`;
+  if (tid !== undefined) fields += `"tid":${jsonString(tid)},`;
+  if (cid !== undefined) fields += collectionFields(cid, cname ?? '');
+  fields += keyFields(line.key, line.rev);
   if (oldRev !== undefined) fields += `,"oldRev":${jsonString(oldRev)}`;
   return fields;
 }

@@ -49,6 +49,7 @@ export interface Entry {
 
 /** A place in a writer to which a refused request can be taken back. */
 export interface BlockMark {
+  readonly writer: BlockWriter;
   readonly blocks: number;
   readonly entries: number;
   readonly bytes: number;
@@ -66,8 +67,8 @@ export class BlockWriter implements RunTarget {
   readonly #blocks: OpenBlock[] = [];
   #bytes = 0;
   #lastTick: Tick = 0n;
-  /** Who marked it last. */
-  #user: object | undefined;
+  /** In which turn it was marked last. */
+  #turn = 0;
 
   /** @param options.beginsSmall it is likely to get a few lines only */
   constructor(
@@ -103,20 +104,38 @@ export class BlockWriter implements RunTarget {
    */
   appendData(entry: Entry, prefix: string, data: LineData, pointer?: OpenPointer): ByteSlice {
     const head = `{"tick":"${tickText(entry.tick)}",${prefix}`;
+    if (typeof data === 'string') return this.#appendText(entry, head, data, pointer);
     const headBytes = Buffer.byteLength(head);
-    const dataBytes = typeof data === 'string' ? Buffer.byteLength(data) : data.end - data.start;
+    const dataBytes = data.end - data.start;
     const bytes = headBytes + dataBytes + LINE_END_BYTES;
     const block = this.reserve(entry.tick, bytes);
     const { buffer } = block;
     const start = BLOCK_HEADER_BYTES + block.length + headBytes;
     const end = start + dataBytes;
-    buffer.write(head, start - headBytes);
-    if (typeof data === 'string') buffer.write(data, start);
-    else data.source.copy(buffer, start, data.start, data.end);
+    write(buffer, start - headBytes, head, headBytes);
+    data.source.copy(buffer, start, data.start, data.end);
     buffer[end] = CLOSE_BRACE;
     buffer[end + 1] = NEWLINE;
     this.#push(block, entry, bytes, pointer);
     return { source: buffer, start, end };
+  }
+
+  /** The line as one text: each call that writes one costs more than its bytes do. */
+  #appendText(
+    entry: Entry,
+    head: string,
+    data: string,
+    pointer: OpenPointer | undefined,
+  ): ByteSlice {
+    const line = `${head}${data}}\n`;
+    const bytes = Buffer.byteLength(line);
+    const headBytes = bytes === line.length ? head.length : Buffer.byteLength(head);
+    const block = this.reserve(entry.tick, bytes);
+    const { buffer } = block;
+    const at = BLOCK_HEADER_BYTES + block.length;
+    write(buffer, at, line, bytes);
+    this.#push(block, entry, bytes, pointer);
+    return { source: buffer, start: at + headBytes, end: at + bytes - LINE_END_BYTES };
   }
 
   /**
@@ -199,15 +218,16 @@ export class BlockWriter implements RunTarget {
     return undefined;
   }
 
-  /** A mark when another one used it last; undefined when this one has marked it. */
-  markFor(user: object): BlockMark | undefined {
-    if (this.#user === user) return undefined;
-    this.#user = user;
+  /** A mark for this turn, which is above 0; undefined when it has been marked in it. */
+  markFor(turn: number): BlockMark | undefined {
+    if (this.#turn === turn) return undefined;
+    this.#turn = turn;
     return this.mark();
   }
 
   mark(): BlockMark {
     return {
+      writer: this,
       blocks: this.#blocks.length,
       entries: this.#blocks[this.#blocks.length - 1]?.count ?? 0,
       bytes: this.#bytes,
@@ -255,4 +275,9 @@ export class BlockWriter implements RunTarget {
     block.push(tick, bytes, type, collection, transaction, pointer);
     this.#lastTick = tick;
   }
+}
+
+/** @param bytes length of the text: as many as it has characters when it is ASCII, which is copied, not encoded */
+function write(target: Buffer, at: number, text: string, bytes: number): void {
+  target.write(text, at, bytes, bytes === text.length ? 'latin1' : 'utf8');
 }

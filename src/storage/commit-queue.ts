@@ -21,18 +21,24 @@ export interface CommitOptions {
   readonly exclusive?: boolean;
 }
 
-interface Waiting {
+interface Request {
   readonly run: (tx: WriteTx) => unknown;
   readonly options: CommitOptions;
   readonly resolve: (result: never) => void;
   readonly reject: (error: unknown) => void;
+  /** What `run` has returned. */
+  result: unknown;
 }
 
-interface Accepted {
-  readonly result: unknown;
+/** A group, and what was run into it. */
+interface OpenGroup {
+  readonly group: CommitGroup;
   readonly tx: WriteTx;
-  readonly waiting: Waiting;
+  readonly accepted: Request[];
+  readonly exclusive: boolean;
 }
+
+const NO_OPTIONS: CommitOptions = {};
 
 /** A group is sealed when it holds this many requests, whatever waits. */
 const GROUP_REQUESTS_MAX = 4096;
@@ -71,9 +77,9 @@ export class CommitQueue {
     keepSmall: SMALL_BUFFERS_KEPT,
   });
   readonly #scratch = { keys: new Scratch(), values: new Scratch(), lines: [] };
-  readonly #waiting: Waiting[] = [];
-  #open: { group: CommitGroup; accepted: Accepted[]; exclusive: boolean } | undefined;
-  #writing: { group: CommitGroup; exclusive: boolean } | undefined;
+  readonly #waiting: Request[] = [];
+  #open: OpenGroup | undefined;
+  #writing: OpenGroup | undefined;
   #scheduled = false;
   #failure: ServiceError | undefined;
   readonly #failed = deferred<ServiceError>();
@@ -122,9 +128,9 @@ export class CommitQueue {
    * @throws ServiceError storageFailed or filesystemFull when the batch could not be written; nothing of it
    * can be read, and the queue takes no more until the store is opened again.
    */
-  commit<T>(run: (tx: WriteTx) => T, options: CommitOptions = {}): Promise<T> {
+  commit<T>(run: (tx: WriteTx) => T, options: CommitOptions = NO_OPTIONS): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ run, options, resolve, reject });
+      this.#waiting.push({ run, options, resolve, reject, result: undefined });
       this.#pump();
     });
   }
@@ -171,7 +177,7 @@ export class CommitQueue {
     if (!this.#open && !this.#writing) for (const wake of this.#idle.splice(0)) wake();
   }
 
-  #admits(next: Waiting): boolean {
+  #admits(next: Request): boolean {
     if (next.options.exclusive) return !this.#open && !this.#writing;
     // What a catalogue change alters in memory is altered once it is committed, not before; and a
     // large group keeps nothing that others could look at while it is written.
@@ -181,43 +187,45 @@ export class CommitQueue {
     return !exclusive && accepted.length < GROUP_REQUESTS_MAX && !group.isLarge;
   }
 
-  #run(waiting: Waiting): void {
-    this.#open ??= {
-      group: new CommitGroup(
-        {
-          level: this.#level,
-          ticks: this.#ticks,
-          buffers: this.#buffers,
-          scratch: this.#scratch,
-          tips: this.#tips,
-          below: this.#writing?.group,
-        },
-        { timeMs: this.#clock.nowMs() },
-      ),
-      accepted: [],
-      exclusive: waiting.options.exclusive ?? false,
-    };
-    const { group, accepted } = this.#open;
-    const tx = new WriteTx(group);
+  #run(request: Request): void {
+    const { group, tx, accepted } = (this.#open ??= this.#begin(
+      request.options.exclusive ?? false,
+    ));
+    tx.begin();
     try {
-      const result = waiting.run(tx);
-      accepted.push({ result, tx, waiting });
-      if (waiting.options.sync) group.sync = true;
+      request.result = request.run(tx);
+      accepted.push(request);
+      if (request.options.sync) group.sync = true;
     } catch (error) {
       tx.rollback();
       if (accepted.length === 0) {
         group.release();
         this.#open = undefined;
       }
-      waiting.reject(error);
+      request.reject(error);
     }
+  }
+
+  #begin(exclusive: boolean): OpenGroup {
+    const group = new CommitGroup(
+      {
+        level: this.#level,
+        ticks: this.#ticks,
+        buffers: this.#buffers,
+        scratch: this.#scratch,
+        tips: this.#tips,
+        below: this.#writing?.group,
+      },
+      { timeMs: this.#clock.nowMs() },
+    );
+    return { group, tx: new WriteTx(group), accepted: [], exclusive };
   }
 
   async #writeOpen(): Promise<void> {
     const open = this.#open;
     if (!open || this.#writing) return;
     this.#open = undefined;
-    this.#writing = { group: open.group, exclusive: open.exclusive };
+    this.#writing = open;
     const beganMs = performance.now();
     try {
       await this.#write(open.group);
@@ -226,8 +234,8 @@ export class CommitQueue {
       this.figures.writeMs += performance.now() - beganMs;
       this.#lastCommitted = open.group.lastTick;
       open.group.show();
-      for (const { tx } of open.accepted) for (const effect of tx.effects) effect();
-      for (const { waiting, result } of open.accepted) waiting.resolve(result as never);
+      for (const effect of open.tx.effects) effect();
+      for (const { resolve, result } of open.accepted) resolve(result as never);
     } catch (error) {
       this.#fail(error, open.accepted);
     }
@@ -266,14 +274,14 @@ export class CommitQueue {
    * A batch that could not be written leaves memory ahead of the store: nothing more is taken, also
    * not what was already run on top of it.
    */
-  #fail(cause: unknown, accepted: readonly Accepted[]): void {
+  #fail(cause: unknown, accepted: readonly Request[]): void {
     const failure = writeFailure(cause);
     this.#failure = failure;
     // Whoever opens the store again hears of it before those whose writes are lost.
     this.#failed.resolve(failure);
-    for (const { waiting } of [...accepted, ...(this.#open?.accepted ?? [])]) {
+    for (const { reject } of [...accepted, ...(this.#open?.accepted ?? [])]) {
       this.figures.refused++;
-      waiting.reject(failure);
+      reject(failure);
     }
     this.#open?.group.release();
     this.#open = undefined;

@@ -10,6 +10,10 @@ export interface Pointer {
   readonly rev: string;
 }
 
+/** Eight bytes that a number is put in, big-endian, to be copied: cheaper than taking it apart. */
+const WORD = new DataView(new ArrayBuffer(8));
+const WORD_BYTES = new Uint8Array(WORD.buffer);
+
 const FLAG_REV_IS_TICK = 1;
 const HEAD_BYTES = 13;
 /** No stored pointer is shorter. */
@@ -49,8 +53,9 @@ export function encodePointer(pointer: Pointer, scratch?: Scratch): Buffer {
   const bytes = own ? HEAD_BYTES : HEAD_BYTES + Buffer.byteLength(rev);
   const value = scratch ? scratch.take(bytes) : Buffer.allocUnsafe(bytes);
   value[0] = own ? FLAG_REV_IS_TICK : 0;
-  value.writeBigUInt64BE(tick, 1);
-  value.writeUInt32BE(distance, 9);
+  WORD.setBigUint64(0, tick);
+  for (let i = 0; i < WORD_BYTES.length; i++) value[1 + i] = WORD_BYTES[i] ?? 0;
+  write32(value, 9, distance);
   if (!own) value.write(rev, HEAD_BYTES);
   return value;
 }

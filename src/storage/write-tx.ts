@@ -66,11 +66,10 @@ export type OverlayValue = Buffer | PendingPointer | null;
  */
 export type Overlay = Map<string, OverlayValue>;
 
-const NOTHING: readonly never[] = [];
-
 /**
  * The view one request has of the store while it runs inside the commit queue: it sees everything
- * committed or about to be, and what it writes is taken back whole when it throws.
+ * committed or about to be, and what it writes is taken back whole when it throws. The requests of a group
+ * run one after another, so they share one: each begins a turn.
  */
 export class WriteTx {
   /** Wall-clock time of the commit, ms since 1970. */
@@ -79,20 +78,36 @@ export class WriteTx {
   // How to take back everything, in the order in which it was done.
   readonly #changedKeys: string[] = [];
   readonly #changedBefore: (OverlayValue | undefined)[] = [];
-  readonly #changedStates: { readonly owner: StateOwner; readonly before: object | undefined }[] =
-    [];
-  readonly #marks: { readonly writer: BlockWriter; readonly mark: BlockMark }[] = [];
-  readonly #blindCount: number;
-  readonly #lineCount: number;
-  readonly #ascendingCount: number;
-  #afterCommit: (() => void)[] | undefined;
+  readonly #changedStates: StateOwner[] = [];
+  readonly #statesBefore: (object | undefined)[] = [];
+  readonly #marks: BlockMark[] = [];
+  readonly #effects: (() => void)[] = [];
+  #turn = 0;
+  /** How much of each there was when the turn began. */
+  #keysFrom = 0;
+  #statesFrom = 0;
+  #marksFrom = 0;
+  #effectsFrom = 0;
+  #blindFrom = 0;
+  #linesFrom = 0;
+  #ascendingFrom = 0;
 
   constructor(group: GroupView) {
     this.#group = group;
     this.timeMs = group.timeMs;
-    this.#blindCount = group.blindCount();
-    this.#lineCount = group.lineCount();
-    this.#ascendingCount = group.ascendingCount();
+  }
+
+  /** Begins the turn of the next request; used by the queue. */
+  begin(): void {
+    const group = this.#group;
+    this.#turn++;
+    this.#keysFrom = this.#changedKeys.length;
+    this.#statesFrom = this.#changedStates.length;
+    this.#marksFrom = this.#marks.length;
+    this.#effectsFrom = this.#effects.length;
+    this.#blindFrom = group.blindCount();
+    this.#linesFrom = group.lineCount();
+    this.#ascendingFrom = group.ascendingCount();
   }
 
   get(key: Buffer): Buffer | undefined {
@@ -139,7 +154,8 @@ export class WriteTx {
 
   /** Used by StoredState. */
   putState(owner: StateOwner, value: object): void {
-    this.#changedStates.push({ owner, before: this.#group.changeState(owner, value) });
+    this.#changedStates.push(owner);
+    this.#statesBefore.push(this.#group.changeState(owner, value));
   }
 
   /**
@@ -194,28 +210,30 @@ export class WriteTx {
 
   /** Runs after the batch is durable and before any later request of the queue runs. */
   afterCommit(effect: () => void): void {
-    this.#afterCommit ??= [];
-    this.#afterCommit.push(effect);
+    this.#effects.push(effect);
   }
 
-  /** Used by the queue. */
+  /** Of all turns; used by the queue. */
   get effects(): readonly (() => void)[] {
-    return this.#afterCommit ?? NOTHING;
+    return this.#effects;
   }
 
-  /** Takes back everything; used by the queue when the request throws. */
+  /** Takes back everything of this turn; used by the queue when the request throws. */
   rollback(): void {
     const group = this.#group;
-    for (const { writer, mark } of this.#marks) writer.rollback(mark);
-    for (let i = this.#changedKeys.length - 1; i >= 0; i--) {
-      group.restore(this.#changedKeys[i] ?? '', this.#changedBefore[i]);
+    for (const mark of this.#marks.splice(this.#marksFrom)) mark.writer.rollback(mark);
+    const keysBefore = this.#changedBefore.splice(this.#keysFrom);
+    for (const keyText of this.#changedKeys.splice(this.#keysFrom).reverse()) {
+      group.restore(keyText, keysBefore.pop());
     }
-    for (const { owner, before } of this.#changedStates.reverse()) {
-      group.restoreState(owner, before);
+    const statesBefore = this.#statesBefore.splice(this.#statesFrom);
+    for (const owner of this.#changedStates.splice(this.#statesFrom).reverse()) {
+      group.restoreState(owner, statesBefore.pop());
     }
-    group.truncateBlind(this.#blindCount);
-    group.truncateLines(this.#lineCount);
-    group.truncateAscending(this.#ascendingCount);
+    this.#effects.length = this.#effectsFrom;
+    group.truncateBlind(this.#blindFrom);
+    group.truncateLines(this.#linesFrom);
+    group.truncateAscending(this.#ascendingFrom);
   }
 
   #change(keyText: string, value: OverlayValue): void {
@@ -225,8 +243,8 @@ export class WriteTx {
 
   #writer(space: BlockSpace, number: number): BlockWriter {
     const writer = this.#group.writer(space, number);
-    const mark = writer.markFor(this);
-    if (mark) this.#marks.push({ writer, mark });
+    const mark = writer.markFor(this.#turn);
+    if (mark) this.#marks.push(mark);
     return writer;
   }
 }
