@@ -25,6 +25,17 @@ interface HotRoute {
   readonly figures: RouteFigures;
 }
 
+/** What a method and a plainly spelled URL say. */
+interface Target {
+  readonly method: string;
+  readonly url: string;
+  readonly route: HotRoute;
+  readonly databaseName: string;
+  readonly path: string;
+  readonly query: Query;
+  readonly params: { readonly collection: string | undefined; readonly key: string | undefined };
+}
+
 /** Names that mean themselves: nothing in them is escaped. */
 const PLAIN_URL =
   /^(?:\/_db\/([\w-]+))?(\/_api\/(?:(document)(?:\/([\w-]+)(?:\/([\w:.-]+))?)?|replication\/[\w-]+))(?:\?([\w:.~=&-]*))?$/;
@@ -44,6 +55,8 @@ export class HotRoutes {
   readonly #tables: readonly [bare: Table, ofCollection: Table, ofKey: Table];
   /** Of other APIs, by method and path. */
   readonly #others: Table;
+  /** Who writes documents one by one asks with the same URL again and again, as all his neighbours may. */
+  #lastTarget: Target | undefined;
   /** Clients ask with the same few queries again and again. */
   #lastQuery: { readonly text: string; readonly query: Query } = { text: '', query: NO_QUERY };
 
@@ -89,23 +102,17 @@ export class HotRoutes {
 
   /** Answers a request, now or later. @returns false when it is left to others, and nothing has been done */
   take(req: IncomingMessage, res: ServerResponse): boolean {
-    const found = PLAIN_URL.exec(req.url ?? '');
-    if (!found) return false;
-    const [, databaseName = SYSTEM_DATABASE, path = '', api, collection, key, queryText] = found;
-    const { method = '' } = req;
-    const table = this.#tables[key !== undefined ? 2 : collection !== undefined ? 1 : 0];
-    const route = api === undefined ? this.#others.get(`${method} ${path}`) : table.get(method);
-    if (!route || req.headers[Header.async] !== undefined) return false;
-    const query = this.#queryOf(queryText);
+    const target = this.#targetOf(req.method ?? '', req.url ?? '');
+    if (!target || req.headers[Header.async] !== undefined) return false;
+    const { route, databaseName, path, query, params } = target;
     const database = this.#catalogue.find(databaseName);
-    if (!query || !database) return false;
+    if (!database) return false;
     // Who may not is told so by the routes behind.
     if (this.#gate !== undefined && !this.#gate.allows(req, databaseName, route.right))
       return false;
     const beganMs = performance.now();
     const [limits, generation, gate] = [this.#limits, this.#generation, this.#gate];
     const state = { database, limits, generation, gate };
-    const params = { collection, key };
     const exchange = new HotExchange(req, res, { path, query, params, state });
     if (req.headers[Header.requestId] !== undefined) {
       const id = givenRequestId(req.headers);
@@ -113,6 +120,22 @@ export class HotRoutes {
     }
     void this.#answer(exchange, route, beganMs);
     return true;
+  }
+
+  /** Undefined when it is left to others. */
+  #targetOf(method: string, url: string): Target | undefined {
+    const last = this.#lastTarget;
+    if (last?.url === url && last.method === method) return last;
+    const found = PLAIN_URL.exec(url);
+    if (!found) return undefined;
+    const [, databaseName = SYSTEM_DATABASE, path = '', api, collection, key, queryText] = found;
+    const table = this.#tables[key !== undefined ? 2 : collection !== undefined ? 1 : 0];
+    const route = api === undefined ? this.#others.get(`${method} ${path}`) : table.get(method);
+    const query = route && this.#queryOf(queryText);
+    if (!query) return undefined;
+    const target = { method, url, route, databaseName, path, query, params: { collection, key } };
+    if (key === undefined) this.#lastTarget = target;
+    return target;
   }
 
   /** Never rejects. */

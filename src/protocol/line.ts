@@ -80,7 +80,9 @@ export function journalHead(type: UpsertMarkerType): string {
 }
 
 let lastCollection = { cid: '', cname: '', text: '"cid":"","cname":"",' };
-let lastDocument = { key: '', rev: '', text: '"key":"","rev":""' };
+let lastKey = '';
+let lastRev = '';
+let lastKeyText = '"key":"","rev":""';
 
 /**
  * What stands between type and key of a document in a log, outside of a transaction. The last text is kept:
@@ -96,11 +98,12 @@ export function collectionFields(cid: string, cname: string): string {
 
 /** The last text is kept: what stands in a journal stands in a log next. */
 function keyFields(key: string, rev: string): string {
-  if (lastDocument.key !== key || lastDocument.rev !== rev) {
-    const text = `"key":${jsonString(key)},"rev":${jsonString(rev)}`;
-    lastDocument = { key, rev, text };
+  if (lastKey !== key || lastRev !== rev) {
+    lastKeyText = `"key":${jsonString(key)},"rev":${jsonString(rev)}`;
+    lastKey = key;
+    lastRev = rev;
   }
-  return lastDocument.text;
+  return lastKeyText;
 }
 
 function documentFields(line: Omit<DocumentLine, 'data'>): string {

@@ -78,6 +78,11 @@ export class CommitGroup implements GroupView {
   readonly #blindKeys: (Buffer | string)[] = [];
   readonly #blindValues: (Value | null)[] = [];
   readonly #writers = new Map<number, BlockWriter>();
+  /** All of them: it is asked once a request how large they are. */
+  readonly #written: BlockWriter[] = [];
+  // Neighbouring writes mostly go to one collection.
+  #lastJournal: BlockWriter | undefined;
+  #lastLog: BlockWriter | undefined;
 
   constructor(
     deps: {
@@ -193,6 +198,9 @@ export class CommitGroup implements GroupView {
   }
 
   writer(space: BlockSpace, number: number): BlockWriter {
+    const isJournal = space === Space.journal;
+    const last = isJournal ? this.#lastJournal : this.#lastLog;
+    if (last?.number === number) return last;
     // Numbers are 32 bit; the space makes the key of this map unique below 2^53.
     const id = space * 2 ** 32 + number;
     let writer = this.#writers.get(id);
@@ -200,7 +208,10 @@ export class CommitGroup implements GroupView {
       const beginsSmall = this.#writers.size >= WIDE_WRITERS;
       writer = new BlockWriter({ buffers: this.#buffers }, { space, number, beginsSmall });
       this.#writers.set(id, writer);
+      this.#written.push(writer);
     }
+    if (isJournal) this.#lastJournal = writer;
+    else this.#lastLog = writer;
     return writer;
   }
 
@@ -228,7 +239,7 @@ export class CommitGroup implements GroupView {
   /** Whether so much is in it already that nothing should be added. */
   get isLarge(): boolean {
     let bytes = 0;
-    for (const writer of this.#writers.values()) bytes += writer.bytes;
+    for (const writer of this.#written) bytes += writer.bytes;
     return bytes >= LARGE_BYTES;
   }
 
@@ -238,7 +249,7 @@ export class CommitGroup implements GroupView {
     // Blocks first: sealing tells the pointers in the overlay where their block ends.
     // What is put is copied, so a large group gives its blocks back one by one.
     const release = this.isLarge;
-    for (const writer of this.#writers.values()) {
+    for (const writer of this.#written) {
       writer.seal(this.timeMs, this.#shownSink(writer, sink), { release });
     }
     for (const [owner, value] of this.#states) sink.put(owner.key, owner.encode(value));
@@ -282,8 +293,11 @@ export class CommitGroup implements GroupView {
       this.#lines = undefined;
     }
     this.#ascending.length = 0;
-    for (const writer of this.#writers.values()) writer.release();
+    for (const writer of this.#written) writer.release();
     this.#writers.clear();
+    this.#written.length = 0;
+    this.#lastJournal = undefined;
+    this.#lastLog = undefined;
   }
 
   /** What this group alone does to a key. */

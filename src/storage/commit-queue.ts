@@ -130,7 +130,11 @@ export class CommitQueue {
    */
   commit<T>(run: (tx: WriteTx) => T, options: CommitOptions = NO_OPTIONS): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ run, options, resolve, reject, result: undefined });
+      const request = { run, options, resolve, reject, result: undefined };
+      // Most need not wait.
+      const isNext = this.#waiting.length === 0 && !this.#failure && this.#admits(request);
+      if (isNext) this.#run(request);
+      else this.#waiting.push(request);
       this.#pump();
     });
   }
