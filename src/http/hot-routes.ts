@@ -111,8 +111,12 @@ export class HotRoutes {
     if (this.#gate !== undefined && !this.#gate.allows(req, databaseName, route.right))
       return false;
     const beganMs = performance.now();
-    const [limits, generation, gate] = [this.#limits, this.#generation, this.#gate];
-    const state = { database, limits, generation, gate };
+    const state = {
+      database,
+      limits: this.#limits,
+      generation: this.#generation,
+      gate: this.#gate,
+    };
     const exchange = new HotExchange(req, res, { path, query, params, state });
     if (req.headers[Header.requestId] !== undefined) {
       const id = givenRequestId(req.headers);
