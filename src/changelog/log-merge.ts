@@ -1,10 +1,10 @@
 import { readBlocksInPieces } from '../storage/block-reader.ts';
 import {
+  BlockRewrite,
   SMALL_BLOCK_BYTES,
   SMALL_COMMITS_MIN,
   isWorthMerging,
   mergeRuns,
-  rewriteBlocks,
 } from '../storage/block-merge.ts';
 import { Space } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
@@ -33,9 +33,12 @@ export async function mergeLogBlocks(
     const last = run.at(-1);
     if (!last) continue;
     if (isWorthMerging(run)) {
+      const rewrite = new BlockRewrite(log, run);
+      for (const block of run) for (let i = 0; i < block.count; i++) rewrite.append(block, i);
+      rewrite.seal();
       await store.commit((tx) => {
         if (changelog.dropped || changelog.isRemoved(tx, run[0]?.firstTick ?? 0n)) return;
-        rewriteBlocks(tx, log, run, () => ({}));
+        rewrite.write(tx);
       });
     }
     if (bytes >= SMALL_BLOCK_BYTES) merged = last.lastTick;

@@ -4,12 +4,11 @@ import { MAX_TICK, type Tick } from '../model/tick.ts';
 import { LineCutter } from '../protocol/line-cutter.ts';
 import type { Block } from '../storage/block.ts';
 import {
-  type KeptEntry,
+  BlockRewrite,
   SMALL_BLOCK_BYTES,
   SMALL_COMMITS_MIN,
   isWorthMerging,
   mergeRuns,
-  rewriteBlocks,
 } from '../storage/block-merge.ts';
 import { readBlocksInPieces } from '../storage/block-reader.ts';
 import { Space, primaryKey } from '../storage/keys.ts';
@@ -45,10 +44,19 @@ interface Pass {
 
 interface Verdict {
   readonly keep: boolean;
-  readonly isRemoval: boolean;
   /** A removal that nothing supersedes: copies that lack it must start anew once it is gone. */
   readonly isFinal: boolean;
-  readonly key: string;
+}
+
+/** What takes the place of a run. */
+interface Prepared {
+  readonly rewrite: BlockRewrite;
+  /** Where the entries that stay are, by primary key; some may be superseded. */
+  readonly moves: Map<string, OpenPointer>;
+  /** Entries that are left out. */
+  readonly gone: number;
+  /** Tick of the last final removal among them, 0 for none. */
+  readonly removalGone: Tick;
 }
 
 /**
@@ -133,11 +141,11 @@ class JournalCompaction {
     const bytes = run.reduce((sum, block) => sum + block.lines.length, 0);
     if (!this.#pass.whole && !isWorthMerging(run)) return bytes;
     const horizon = horizonOf(this.#collection, this.#limits);
-    const verdicts = new Map(run.map((block) => [block, this.#judge(block, horizon ?? MAX_TICK)]));
-    const all = [...verdicts.values()].flat();
-    if (run.length === 1 && all.every(({ keep }) => keep)) return bytes;
+    const { rewrite, moves, gone, removalGone } = this.#prepare(run, horizon ?? MAX_TICK);
+    if (run.length === 1 && gone === 0) return bytes;
+    // Both take some tenths of a millisecond, and others are let in between.
+    await nextTurn();
     let left = 0;
-    let removalGone: Tick = 0n;
     await this.#store.commit(
       (tx) => {
         if (this.#collection.dropped) return;
@@ -147,79 +155,82 @@ class JournalCompaction {
           left = bytes;
           return;
         }
-        rewriteBlocks(
-          tx,
-          { space: Space.journal, number: this.#collection.number },
-          run,
-          (block, i) => {
-            const verdict = verdicts.get(block)?.[i];
-            if (!verdict) return {};
-            if (verdict.keep) {
-              left += block.lineEnd(i) - block.lineStart(i);
-              return this.#kept(tx, verdict, block.tick(i));
-            }
-            if (verdict.isFinal) removalGone = block.tick(i);
-            return undefined;
-          },
-        );
-        this.#account(tx, all, bytes - left, removalGone);
+        left = rewrite.bytes;
+        for (const [key, { tick }] of moves) {
+          if (tx.pointer(key)?.tick !== tick) moves.delete(key);
+        }
+        rewrite.write(tx);
+        tx.movePointers(moves);
+        this.#account(tx, { entries: gone, bytes: bytes - left, removalGone });
       },
-      { exclusive: true },
+      // The record of the collection may change with it.
+      { exclusive: this.#pass.whole },
     );
     return left;
   }
 
   /**
-   * Decides for each entry. What is superseded now stays so: while the horizon is the same, the
-   * verdict may be carried out a little later.
+   * Puts the new blocks of a run together. What is superseded now stays so:
+   * while the horizon is the same, what was decided may be carried out a little later.
    */
-  #judge(block: Block, horizon: Tick): Verdict[] {
-    const verdicts: Verdict[] = [];
-    const lines = new LineCutter(block.lines);
-    const old = block.timeMs <= this.#limits.nowMs() - this.#limits.removalAgeMs;
-    for (let i = 0; lines.next(); i++) {
-      const { key } = lines;
-      const isRemoval = lines.type === MarkerType.remove;
-      const stored = this.#store.level.getSync(primaryKey(this.#collection.number, key));
-      const live = stored ? pointerTick(stored) : undefined;
-      const tick = block.tick(i);
-      // A key that is gone was removed at a tick nobody knows; that may be above the horizon.
-      const superseded = live === undefined ? !isRemoval : live > tick;
-      const belowHorizon = live === undefined ? horizon === MAX_TICK : live <= horizon;
-      const isFinal = isRemoval && !superseded;
-      let keep = !(superseded && belowHorizon);
-      if (isRemoval) {
-        const expired = isFinal && tick <= horizon && old;
-        keep = !this.#pass.whole || this.#pass.keptSuperseded || (keep && !expired);
-      } else if (keep && superseded) {
-        this.#pass.keptSuperseded = true;
+  #prepare(run: readonly Block[], horizon: Tick): Prepared {
+    const { number, primaryPrefix } = this.#collection;
+    const rewrite = new BlockRewrite({ space: Space.journal, number }, run);
+    const moves = new Map<string, OpenPointer>();
+    let gone = 0;
+    let removalGone: Tick = 0n;
+    for (const block of run) {
+      const lines = new LineCutter(block.lines);
+      for (let i = 0; lines.next(); i++) {
+        const tick = block.tick(i);
+        const { keep, isFinal } = this.#judge(block, tick, lines, horizon);
+        if (!keep) {
+          gone++;
+          if (isFinal) removalGone = tick;
+        } else if (lines.type === MarkerType.remove) {
+          rewrite.append(block, i);
+        } else {
+          const pointer = new OpenPointer(tick, lines.rev);
+          moves.set(primaryPrefix + lines.key, pointer);
+          rewrite.append(block, i, pointer);
+        }
       }
-      verdicts.push({ keep, isRemoval, isFinal, key });
     }
-    return verdicts;
+    rewrite.seal();
+    return { rewrite, moves, gone, removalGone };
   }
 
-  #kept(tx: WriteTx, { key, isRemoval }: Verdict, tick: Tick): KeptEntry {
-    if (isRemoval) return {};
-    const pointerKey = this.#collection.primaryPrefix + key;
-    const pointer = tx.pointer(pointerKey);
-    if (pointer?.tick !== tick) return {};
-    return { pointer: { key: pointerKey, value: new OpenPointer(tick, pointer.rev) } };
+  #judge(block: Block, tick: Tick, { type, key }: LineCutter, horizon: Tick): Verdict {
+    const isRemoval = type === MarkerType.remove;
+    const stored = this.#store.level.getSync(primaryKey(this.#collection.number, key));
+    const live = stored ? pointerTick(stored) : undefined;
+    // A key that is gone was removed at a tick nobody knows; that may be above the horizon.
+    const superseded = live === undefined ? !isRemoval : live > tick;
+    const belowHorizon = live === undefined ? horizon === MAX_TICK : live <= horizon;
+    const isFinal = isRemoval && !superseded;
+    let keep = !(superseded && belowHorizon);
+    if (isRemoval) {
+      const old = block.timeMs <= this.#limits.nowMs() - this.#limits.removalAgeMs;
+      const expired = isFinal && tick <= horizon && old;
+      keep = !this.#pass.whole || this.#pass.keptSuperseded || (keep && !expired);
+    } else if (keep && superseded) {
+      this.#pass.keptSuperseded = true;
+    }
+    return { keep, isFinal };
   }
 
-  #account(tx: WriteTx, verdicts: readonly Verdict[], bytes: number, removalGone: Tick): void {
-    const gone = verdicts.filter(({ keep }) => !keep).length;
-    if (gone === 0) return;
+  #account(tx: WriteTx, gone: { entries: number; bytes: number; removalGone: Tick }): void {
+    if (gone.entries === 0) return;
     const stats = this.#collection.readStats(tx);
     this.#collection.writeStats(tx, {
       ...stats,
-      entries: stats.entries - gone,
-      dead: stats.dead - gone,
-      bytes: stats.bytes - bytes,
+      entries: stats.entries - gone.entries,
+      dead: stats.dead - gone.entries,
+      bytes: stats.bytes - gone.bytes,
     });
     const { record } = this.#collection;
-    if (removalGone > record.deletionsSince) {
-      this.#collection.writeRecord(tx, { ...record, deletionsSince: removalGone });
+    if (gone.removalGone > record.deletionsSince) {
+      this.#collection.writeRecord(tx, { ...record, deletionsSince: gone.removalGone });
     }
   }
 }

@@ -29,12 +29,6 @@ export function needsNoMerging(bytes: number, smallCommits: number): boolean {
 /** A run whose blocks have more bytes of lines on average is left as it is: moving it costs more than it saves. */
 const WORTH_MERGING_BYTES = 4 * 1024;
 
-/** What becomes of one entry of a rewritten block. */
-export interface KeptEntry {
-  /** The document's pointer under its primary key, to be told where the entry's block ends now. */
-  readonly pointer?: { readonly key: string; readonly value: OpenPointer };
-}
-
 /** Groups neighbouring blocks into runs that fit into one block; a full block is a run of its own. */
 export async function* mergeRuns(
   blocks: AsyncIterable<Block>,
@@ -64,52 +58,50 @@ export function isWorthMerging(run: readonly Block[]): boolean {
 }
 
 /**
- * Replaces blocks by new ones that hold the entries `keep` lets stay, in the same order and bytes.
- * Where there are pointers it needs a batch of its own, so that nobody reads one before its block is there.
+ * New blocks in place of others of one log, with entries of theirs in the same order and bytes: put together before the
+ * commit that writes them, so that this holds up nobody.
  */
-export function rewriteBlocks(
-  tx: WriteTx,
-  log: { space: BlockSpace; number: number },
-  blocks: readonly Block[],
-  keep: (block: Block, i: number) => KeptEntry | undefined,
-): void {
-  const writer = new BlockWriter({ buffers: new BlockBuffers({ keepCount: 0 }) }, log);
-  const pointers: { key: string; value: OpenPointer }[] = [];
-  const old = new Map<string, Buffer>();
-  for (const block of blocks) {
-    const key = blockKey(log.space, log.number, block.lastTick);
-    old.set(key.toString('latin1'), key);
-    for (let i = 0; i < block.count; i++) {
-      const kept = keep(block, i);
-      if (!kept) continue;
-      const entry = {
-        tick: block.tick(i),
-        type: block.type(i),
-        collection: block.collection(i),
-        transaction: block.transaction(i),
-      };
-      writer.appendLine(
-        entry,
-        block.lines,
-        block.lineStart(i),
-        block.lineEnd(i),
-        kept.pointer?.value,
-      );
-      if (kept.pointer) pointers.push(kept.pointer);
-    }
+export class BlockRewrite {
+  readonly #log: { readonly space: BlockSpace; readonly number: number };
+  readonly #old: readonly Block[];
+  readonly #writer: BlockWriter;
+  readonly #new: [Buffer, Buffer][] = [];
+
+  constructor(log: { space: BlockSpace; number: number }, old: readonly Block[]) {
+    this.#log = log;
+    this.#old = old;
+    this.#writer = new BlockWriter({ buffers: new BlockBuffers({ keepCount: 0 }) }, log);
   }
-  const timeMs = blocks.at(-1)?.timeMs ?? tx.timeMs;
-  writer.seal(timeMs, {
-    put: (key, value) => {
-      old.delete(key.toString('latin1'));
-      tx.putBlind(key, value);
-    },
-    del: (key) => {
-      tx.putBlind(key, null);
-    },
-    keys: new Scratch(),
-    values: new Scratch(),
-  });
-  for (const key of old.values()) tx.putBlind(key, null);
-  for (const { key, value } of pointers) tx.putPointer(key, value);
+
+  /** Lets an entry of one of the blocks stay. @param pointer to be told where the entry's block ends now */
+  append(block: Block, i: number, pointer?: OpenPointer): void {
+    const entry = {
+      tick: block.tick(i),
+      type: block.type(i),
+      collection: block.collection(i),
+      transaction: block.transaction(i),
+    };
+    const { lines } = block;
+    this.#writer.appendLine(entry, lines, block.lineStart(i), block.lineEnd(i), pointer);
+  }
+
+  /** Bytes of the lines that stay. */
+  get bytes(): number {
+    return this.#writer.bytes;
+  }
+
+  /** Finishes the new blocks, and tells the pointers. Nothing may be appended any more. */
+  seal(): void {
+    const put = (key: Buffer, value: Buffer): void => void this.#new.push([key, value]);
+    const sink = { put, del: () => undefined, keys: new Scratch(), values: new Scratch() };
+    this.#writer.seal(this.#old.at(-1)?.timeMs ?? 0, sink);
+  }
+
+  /** Puts the new blocks in the place of the old ones. In the same commit the pointers must be moved, if there are any. */
+  write(tx: WriteTx): void {
+    const { space, number } = this.#log;
+    for (const { lastTick } of this.#old) tx.del(blockKey(space, number, lastTick));
+    // Mostly the last one has a key that is among those just removed.
+    for (const [key, value] of this.#new) tx.put(key, value);
+  }
 }

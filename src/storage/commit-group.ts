@@ -4,6 +4,7 @@ import type { AscendingKeys } from './ascending-keys.ts';
 import { Block } from './block.ts';
 import type { BlockBuffers } from './block-buffers.ts';
 import { BlockWriter } from './block-writer.ts';
+import { CountingSink } from './counting-sink.ts';
 import { KeyCursor } from './key-cursor.ts';
 import {
   type BlockSpace,
@@ -16,12 +17,12 @@ import { LinePointer } from './line-pointer.ts';
 import { LineTable } from './line-table.ts';
 import type { LogTip, TipMemory } from './log-tip.ts';
 import type { OpenBlock, RecordSink } from './open-block.ts';
-import { PendingPointer, type Pointer, encodePointer } from './pointer.ts';
+import { PendingPointer, type Pointer } from './pointer.ts';
 import type { Scratch } from './scratch.ts';
 import type { StateOwner, States } from './stored-state.ts';
 import { readStoredLine } from './stored-line.ts';
 import type { TickSource } from './tick-source.ts';
-import type { GroupView, Overlay, OverlayValue } from './write-tx.ts';
+import type { GroupView, Overlay, OverlayValue, PointerMoves } from './write-tx.ts';
 
 export type Level = LevelDatabase<Buffer, Buffer>;
 
@@ -74,6 +75,8 @@ export class CommitGroup implements GroupView {
   #lines: LineTable | undefined;
   /** What neither of the two says of a key may be found here. */
   readonly #ascending: AscendingKeys[] = [];
+  /** As if they were in the store: whatever else the group makes of a key is newer, and written behind. */
+  readonly #moves: PointerMoves[] = [];
   readonly #states: States = new Map();
   readonly #blindKeys: (Buffer | string)[] = [];
   readonly #blindValues: (Value | null)[] = [];
@@ -83,6 +86,13 @@ export class CommitGroup implements GroupView {
   // Neighbouring writes mostly go to one collection.
   #lastJournal: BlockWriter | undefined;
   #lastLog: BlockWriter | undefined;
+  /** Finds blocks of before, which a request may have put elsewhere. */
+  readonly #blocks = {
+    getSync: (key: Buffer): Buffer | undefined => {
+      const value = this.get(key.toString('latin1'));
+      return value instanceof PendingPointer ? undefined : value;
+    },
+  };
 
   constructor(
     deps: {
@@ -188,6 +198,18 @@ export class CommitGroup implements GroupView {
     this.#ascending.length = count;
   }
 
+  addMoves(moves: PointerMoves): void {
+    this.#moves.push(moves);
+  }
+
+  moveCount(): number {
+    return this.#moves.length;
+  }
+
+  truncateMoves(count: number): void {
+    this.#moves.length = count;
+  }
+
   blindCount(): number {
     return this.#blindKeys.length;
   }
@@ -233,7 +255,7 @@ export class CommitGroup implements GroupView {
   readLine(number: number, pointer: Pointer): string {
     const open = this.findOpen(number, pointer.tick) ?? this.#below?.findOpen(number, pointer.tick);
     if (open !== undefined) return open;
-    return readStoredLine(this.#level, number, pointer);
+    return readStoredLine(this.#blocks, number, pointer);
   }
 
   /** Whether so much is in it already that nothing should be added. */
@@ -246,7 +268,10 @@ export class CommitGroup implements GroupView {
   /** Fills the batch, which must copy what it is given; returns the number of bytes put, keys of removals included. */
   fill(batch: Pick<RecordSink, 'put' | 'del'>): number {
     const sink = new CountingSink(batch, this.#scratch);
-    // Blocks first: sealing tells the pointers in the overlay where their block ends.
+    for (const moves of this.#moves) {
+      for (const [keyText, pointer] of moves) sink.change(keyText, pointer);
+    }
+    // Blocks next: sealing tells the pointers in the overlay where their block ends.
     // What is put is copied, so a large group gives its blocks back one by one.
     const release = this.isLarge;
     for (const writer of this.#written) {
@@ -293,6 +318,7 @@ export class CommitGroup implements GroupView {
       this.#lines = undefined;
     }
     this.#ascending.length = 0;
+    this.#moves.length = 0;
     for (const writer of this.#written) writer.release();
     this.#writers.clear();
     this.#written.length = 0;
@@ -305,7 +331,8 @@ export class CommitGroup implements GroupView {
     const value = this.#overlay.get(keyText);
     if (value !== undefined) return value;
     const line = this.#lines && lineOf(this.#lines, keyText);
-    return line === undefined ? this.#ascendingPointer(keyText) : line;
+    if (line !== undefined) return line;
+    return this.#ascendingPointer(keyText) ?? this.#movedPointer(keyText);
   }
 
   /** Whether this group alone leaves a document under a key; undefined when it does nothing to it. */
@@ -321,6 +348,14 @@ export class CommitGroup implements GroupView {
   #ascendingPointer(keyText: string): LinePointer | undefined {
     for (const keys of this.#ascending) {
       const found = keys.find(keyText);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  #movedPointer(keyText: string): PendingPointer | undefined {
+    for (const moves of this.#moves) {
+      const found = moves.get(keyText);
       if (found) return found;
     }
     return undefined;
@@ -344,37 +379,4 @@ function lineOf(lines: LineTable, keyText: string): LinePointer | null | undefin
   const key = new KeyCursor(bytes.readUInt32BE(1), bytes);
   key.moveTo(PRIMARY_HEAD_BYTES, bytes.length);
   return lines.pointer(key);
-}
-
-/** Hands records to a batch, in buffers used again for the next ones, and adds up their bytes. */
-class CountingSink implements RecordSink {
-  bytes = 0;
-  readonly keys: Scratch;
-  readonly values: Scratch;
-  readonly #batch: Pick<RecordSink, 'put' | 'del'>;
-
-  constructor(
-    batch: Pick<RecordSink, 'put' | 'del'>,
-    { keys, values }: Pick<GroupScratch, 'keys' | 'values'>,
-  ) {
-    this.#batch = batch;
-    this.keys = keys;
-    this.values = values;
-  }
-
-  put(key: Buffer, value: Buffer): void {
-    this.bytes += key.length + value.length;
-    this.#batch.put(key, value);
-  }
-
-  del(key: Buffer): void {
-    this.bytes += key.length;
-    this.#batch.del(key);
-  }
-
-  change(name: Buffer | string, value: Value | null): void {
-    const key = typeof name === 'string' ? this.keys.bytes(name) : name;
-    if (!value) this.del(key);
-    else this.put(key, value instanceof PendingPointer ? encodePointer(value, this.values) : value);
-  }
 }

@@ -4,12 +4,14 @@ import type { Level } from './commit-group.ts';
 import { Space, blockKey, numberRange } from './keys.ts';
 import type { Pointer } from './pointer.ts';
 
+type Blocks = Pick<Level, 'getSync'>;
+
 /**
  * Reads the line a stored pointer refers to.
  * @throws ServiceError storageDamaged when the block is gone, damaged, or lacks the entry.
  */
-export function readStoredLine(level: Level, number: number, pointer: Pointer): string {
-  return lineIn(blockOf(level, number, pointer), number, pointer);
+export function readStoredLine(blocks: Blocks, number: number, pointer: Pointer): string {
+  return lineIn(blockOf(blocks, number, pointer), number, pointer);
 }
 
 /**
@@ -27,9 +29,9 @@ export async function findStoredLine(
 }
 
 /** The block that the pointer leads to. */
-function blockOf(level: Level, number: number, pointer: Pointer): Block | undefined {
+function blockOf(blocks: Blocks, number: number, pointer: Pointer): Block | undefined {
   const key = keyOf(number, pointer);
-  const value = level.getSync(key);
+  const value = blocks.getSync(key);
   return value && new Block(key, value);
 }
 

@@ -40,6 +40,10 @@ export interface GroupView {
   addAscending(keys: AscendingKeys): void;
   ascendingCount(): number;
   truncateAscending(count: number): void;
+  /** Tells where documents are now that lead to the same entries as before, in other blocks. */
+  addMoves(moves: PointerMoves): void;
+  moveCount(): number;
+  truncateMoves(count: number): void;
   blindCount(): number;
   truncateBlind(count: number): void;
   writer(space: BlockSpace, number: number): BlockWriter;
@@ -48,6 +52,9 @@ export interface GroupView {
   observeTick(tick: Tick): void;
   readLine(number: number, pointer: Pointer): string;
 }
+
+/** Pointers by primary key, as latin1 text. */
+export type PointerMoves = ReadonlyMap<string, OpenPointer>;
 
 /** A line that was appended just now, as one of a run. */
 export interface AppendedLine {
@@ -91,6 +98,7 @@ export class WriteTx {
   #blindFrom = 0;
   #linesFrom = 0;
   #ascendingFrom = 0;
+  #movesFrom = 0;
 
   constructor(group: GroupView) {
     this.#group = group;
@@ -108,6 +116,7 @@ export class WriteTx {
     this.#blindFrom = group.blindCount();
     this.#linesFrom = group.lineCount();
     this.#ascendingFrom = group.ascendingCount();
+    this.#movesFrom = group.moveCount();
   }
 
   get(key: Buffer): Buffer | undefined {
@@ -175,6 +184,14 @@ export class WriteTx {
     this.#group.addAscending(keys);
   }
 
+  /**
+   * Points primary keys to where this transaction has moved the entries that they point to; each must have the tick
+   * that `pointer` says. Other than with `putPointer` what comes later need not know of it.
+   */
+  movePointers(moves: PointerMoves): void {
+    this.#group.addMoves(moves);
+  }
+
   /** The writer of a collection's journal. */
   journal(number: number): BlockWriter {
     return this.#writer(Space.journal, number);
@@ -234,6 +251,7 @@ export class WriteTx {
     group.truncateBlind(this.#blindFrom);
     group.truncateLines(this.#linesFrom);
     group.truncateAscending(this.#ascendingFrom);
+    group.truncateMoves(this.#movesFrom);
   }
 
   #change(keyText: string, value: OverlayValue): void {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Collection } from '../../src/documents/collection.ts';
@@ -21,6 +22,8 @@ const KEYS = 600;
 /** Neighbouring writes go to this many keys, so that elsewhere keys that are gone stay gone. */
 const KEYS_AT_ONCE = 80;
 const REMOVAL_AGE_MS = 1000;
+/** Documents that a request reads which does nothing else. */
+const READS_EACH = 30;
 
 type Step =
   | { kind: 'write'; seed: number; count: number; apart: boolean; removals: number }
@@ -135,7 +138,8 @@ class Run {
           await new Promise((resolve) => setTimeout(resolve, 2));
           this.#openBatch();
         }
-        await Promise.all([writing, maintaining]);
+        const reading = this.#readDuring(maintaining, randomOf(next.seed));
+        await Promise.all([writing, maintaining, reading]);
         return;
       }
       case 'openBatch':
@@ -238,6 +242,28 @@ class Run {
         this.#request((writes) => this.#change(writes, random, wanted.removals)),
       );
       await Promise.all(requests);
+    }
+  }
+
+  /** Requests that read run at every turn, so also in the batch in which blocks are merged, and while it is written. */
+  async #readDuring(work: Promise<void>, random: () => number): Promise<void> {
+    const state = { over: false, failures: [] as unknown[] };
+    const over = (): void => void (state.over = true);
+    work.then(over, over);
+    while (!state.over && state.failures.length === 0) {
+      const read = this.#request((writes) => this.#expectRead(writes, random));
+      read.catch((error: unknown) => state.failures.push(error));
+      await nextTurn();
+    }
+    expect(state.failures).toEqual([]);
+  }
+
+  #expectRead(writes: DocumentTx, random: () => number): void {
+    for (let i = 0; i < READS_EACH; i++) {
+      const key = `k${Math.floor(random() * KEYS)}`;
+      const pointer = writes.pointer(this.collection, key);
+      const text = pointer && writes.text(this.collection, key, pointer);
+      if (text !== this.model.now.get(key)) expect(text).toBe(this.model.now.get(key));
     }
   }
 
