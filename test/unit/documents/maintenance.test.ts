@@ -252,9 +252,10 @@ describe('readers during maintenance', () => {
     await Promise.race([write(opened, 15_000, keys), everything]);
     writing = false;
     await everything;
+    // Of 17,000 most are superseded; while all the others run, a pass may take its time.
+    await vi.waitFor(() => expect(c.stats.entries).toBeLessThan(5000), 30_000);
     await maintenance.stop();
     expect(reads).toBeGreaterThan(1000);
-    expect(c.stats.entries).toBeLessThan(15_000);
     await verifyCore(core);
   });
 });
