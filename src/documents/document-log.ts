@@ -90,9 +90,9 @@ export class DocumentLog {
     return collection.excluded || !this.#database.changelog.logs(this.#origin);
   }
 
-  /** Notes writes that are left out of the log, the last of which has this tick. */
+  /** Notes writes that are left out of the log, the last of which has this tick; those noted before may have later ones. */
   omitted(collection: Collection, tick: Tick): void {
-    if (!collection.excluded) this.#unlogged = tick;
+    if (!collection.excluded && tick > this.#unlogged) this.#unlogged = tick;
   }
 
   /**

@@ -8,7 +8,6 @@ import { type Tick, tickText } from '../model/tick.ts';
 import { buildData, dataHead } from '../protocol/json-text.ts';
 import { documentHead, documentTail, journalHead } from '../protocol/line.ts';
 import type { ByteSlice, CutLine } from '../storage/block-writer.ts';
-import type { LineRun } from '../storage/line-run.ts';
 import { type DocumentRows, longestRow } from '../storage/document-rows.ts';
 import { OpenPointer, type Pointer } from '../storage/pointer.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
@@ -25,7 +24,7 @@ import {
   indexedDocument,
 } from './document-writes.ts';
 import { areNew, writeNew } from './new-documents.ts';
-import { writeRun } from './run-writes.ts';
+import { type PartedRun, writeRun } from './run-writes.ts';
 import type { IndexedDocument } from './secondary-index.ts';
 import { StatsChanges } from './stats-changes.ts';
 import {
@@ -217,9 +216,9 @@ export class DocumentTx implements DocumentWrites {
   }
 
   /** As `upsertCut` and `remove` for each line of a run, where `takesRuns`; see `writeRun`. */
-  writeRun(collection: Collection, run: LineRun): void {
+  writeRun(collections: readonly Collection[], run: PartedRun): void {
     const deps = { tx: this.#tx, stats: this.#stats, log: this.#log, documents: this };
-    writeRun(deps, collection, run);
+    writeRun(deps, collections, run);
   }
 
   /** Whether documents can be written by `writeNew`: where it is enough to know that they are new, and none is too long. */

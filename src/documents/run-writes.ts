@@ -1,35 +1,59 @@
+import { assert } from '../base/assert.ts';
 import { MarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
 import { KeyCursor } from '../storage/key-cursor.ts';
 import type { LineRun } from '../storage/line-run.ts';
+import type { RunPart } from '../protocol/run-part.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
 import type { DocumentLog } from './document-log.ts';
 import type { DocumentWrites } from './document-writes.ts';
 import type { StatsChanges } from './stats-changes.ts';
 
+/** A run in parts: neighbouring lines, each with a collection of its own. */
+export interface PartedRun extends LineRun {
+  readonly parts: readonly Readonly<RunPart>[];
+  readonly byParts: Int32Array;
+}
+
+interface RunDeps {
+  readonly tx: WriteTx;
+  readonly stats: StatsChanges;
+  readonly log: DocumentLog;
+  readonly documents: Pick<DocumentWrites, 'pointer'>;
+}
+
 /**
- * Writes the lines of a run into a collection without indexes or caps whose writes are left out of the log, in their
- * order; removals of what is not there are passed over. Nothing but keys and revisions is looked at.
+ * Writes the lines of a run into collections without indexes or caps whose writes are left out of the log; removals of
+ * what is not there are passed over. Nothing but keys and revisions is looked at. Lines of one collection are written
+ * together, in their order, and each has the tick that its place in the run gives it.
+ * @param collections of the parts of the run, each another one
  */
-export function writeRun(
-  deps: {
-    tx: WriteTx;
-    stats: StatsChanges;
-    log: DocumentLog;
-    documents: Pick<DocumentWrites, 'pointer'>;
-  },
+export function writeRun(deps: RunDeps, collections: readonly Collection[], run: PartedRun): void {
+  const firstTick = drawAlike(deps.tx, run.count);
+  for (const [n, part] of run.parts.entries()) {
+    const collection = collections[n];
+    assert(collection, 'each part has its collection');
+    writePart(deps, collection, run, part, firstTick);
+  }
+}
+
+function writePart(
+  deps: RunDeps,
   collection: Collection,
-  run: LineRun,
+  run: PartedRun,
+  part: Readonly<RunPart>,
+  firstTick: Tick,
 ): void {
   const { tx } = deps;
   const { number, frontier, views } = collection;
-  const lines = tx.journal(number).beginRun(run, drawAlike(tx, run.count), number);
+  const lines = tx.journal(number).beginRun(run, firstTick, number);
   const key = new KeyCursor(number, run.page);
   let live = 0;
   let dead = 0;
   let entries = 0;
-  for (let i = 0; i < run.count; i++) {
+  for (let n = part.start; n < part.end; n++) {
+    const i = run.byParts[n] ?? 0;
     key.moveTo(run.keyStarts[i] ?? 0, run.keyEnds[i] ?? 0);
     const isOld = !frontier.lacksAt(key) && tx.isLive(key);
     const isRemoval = run.types[i] === MarkerType.remove;

@@ -10,6 +10,7 @@ import { MarkerType } from '../model/marker.ts';
 import { isValidKey } from '../model/names.ts';
 import { MAX_TICK, type Tick } from '../model/tick.ts';
 import type { PlainLines } from '../protocol/plain-lines.ts';
+import type { RunPart } from '../protocol/run-part.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import { NumericRevisions } from '../model/numeric-revisions.ts';
 import type { AppliedLines } from './applier-draft.ts';
@@ -78,6 +79,9 @@ export class DocumentApplier {
   #last: Collection | undefined;
   /** What the log says of the last one up to here is in it already. */
   #copiedUpTo: Tick = 0n;
+  /** Where parts of runs go to, each to another one. */
+  readonly #takers = new Map<RunPart, Collection>();
+  readonly #taken = new Set<Collection>();
 
   /** @param deps.onDisplaced told once it is committed of what does not come again with a later line */
   constructor(
@@ -149,22 +153,42 @@ export class DocumentApplier {
 
   /**
    * Applies a run of lines.
-   * @returns how many of them, from the first on, have to be applied one by one; 0 when all are applied
+   * @returns false when some have to be applied one by one: then none is, and their parts are refused
    */
-  applyRun(run: PlainLines): number {
-    const collection = this.#lastOf(run.cid, run.cname) ?? this.#find(run.cid, run.cname);
-    // Its first line says what there is to say of it.
-    if (!collection) return 1;
-    if (run.firstTick <= this.#copiedUpTo || !this.#documents.takesRuns(collection)) {
-      return run.count;
+  applyRun(run: PlainLines): boolean {
+    const collections: Collection[] = [];
+    for (const part of run.parts) {
+      const collection = this.#takerOf(run, part);
+      if (collection) collections.push(collection);
+      else part.isRefused = true;
     }
-    const wanted = collection.type === CollectionType.edge ? MarkerType.edge : MarkerType.document;
-    if (run.upsertType !== undefined && run.upsertType !== wanted) return run.count;
-    this.#documents.writeRun(collection, run);
+    if (collections.length < run.parts.length) return false;
+    this.#documents.writeRun(collections, run);
     this.#revisions.addNumber(run.largestRevision);
-    this.#counts.removals += run.removals;
-    this.#counts.documents += run.count - run.removals;
-    return 0;
+    for (const { count, removals } of run.parts) {
+      this.#counts.removals += removals;
+      this.#counts.documents += count - removals;
+    }
+    return true;
+  }
+
+  /** The collection that takes the lines of a part as they are; undefined when they have to be looked at one by one. */
+  #takerOf(run: PlainLines, part: RunPart): Collection | undefined {
+    const collection = this.#takers.get(part) ?? this.#newTaker(run, part);
+    const wanted = collection?.type === CollectionType.edge ? MarkerType.edge : MarkerType.document;
+    return (part.upsertType ?? wanted) === wanted ? collection : undefined;
+  }
+
+  #newTaker(run: PlainLines, part: RunPart): Collection | undefined {
+    const { cid, cname } = part;
+    const collection = this.#find(cid, cname);
+    if (!collection || this.#taken.has(collection)) return undefined;
+    if (run.firstTick <= this.#copiedUpTo) return undefined;
+    if (!this.#documents.takesRuns(collection)) return undefined;
+    this.#takers.set(part, collection);
+    // Another part may be of the same one, found by its name: lines of two would not be written in their order.
+    this.#taken.add(collection);
+    return collection;
   }
 
   /** Writes figures and log, and pushes the own counter above all revisions seen and above `tick`. */

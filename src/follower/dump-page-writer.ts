@@ -92,16 +92,15 @@ export class DumpPageWriter {
   #copyRuns(runs: PlainLines, writer: CopyWriter, stop: number): Tick | undefined {
     let position: Tick | undefined;
     while (this.#offset < stop && runs.next(this.#offset, stop - this.#offset)) {
-      const { upsertType = this.#upsertType } = runs;
-      if (upsertType !== this.#upsertType) break;
+      const [part] = runs.parts;
+      if (!part || (part.upsertType ?? this.#upsertType) !== this.#upsertType) break;
       if (!writer.appendRun(runs)) {
         // Nor will the next ones.
         this.#runs = undefined;
         break;
       }
-      const removals = countOf(runs.types, runs.count, MarkerType.remove);
-      this.#removals += removals;
-      this.#documents += runs.count - removals;
+      this.#removals += part.removals;
+      this.#documents += part.count - part.removals;
       this.#offset = runs.end;
       position = runs.lastTick;
     }
@@ -181,12 +180,6 @@ export class DumpPageWriter {
     writer.upsert(key, rev, buildData(key, rev, from, to, line.rest));
     this.#documents++;
   }
-}
-
-function countOf(column: Uint16Array, count: number, value: number): number {
-  let found = 0;
-  for (let i = 0; i < count; i++) if (column[i] === value) found++;
-  return found;
 }
 
 function wrongType(type: number, edges: boolean): ServiceError {

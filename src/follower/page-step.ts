@@ -75,6 +75,11 @@ export class PageCursor {
     return this.#runs.next(offset, Math.min(bytes, this.stopAt - offset)) ? this.#runs : undefined;
   }
 
+  /** Has the next runs take whatever was refused in those before. */
+  admitAll(): void {
+    this.#runs?.admitAll();
+  }
+
   /** Goes behind a run. */
   passRun(run: PlainLines): void {
     this.lines.seek(run.end);
@@ -155,6 +160,7 @@ export class PageStep {
     this.#interleaved = options.interleaved;
     this.#equalTicks = options.equalTicks;
     this.#documents = new DocumentApplier(deps, options);
+    cursor.admitAll();
     this.#staging = new StagingWriter(
       { tx: deps.tx, open: deps.draft.open },
       { databaseNumber: deps.database.number, verified: cursor.verified },
@@ -224,12 +230,12 @@ export class PageStep {
     if (draft.isReplaying) return false;
     const run = cursor.peekRun(stop - cursor.offset);
     if (!run) return false;
-    const fits = run.tid === tid && run.firstTick > draft.processedTick;
-    const singly = fits ? this.#documents.applyRun(run) : run.count;
-    if (singly > 0) {
-      cursor.singlyTo(run.ends[singly - 1] ?? 0);
+    if (run.tid !== tid || run.firstTick <= draft.processedTick) {
+      cursor.singlyTo(run.end);
       return false;
     }
+    // Without the lines that it refuses there may be nothing left.
+    if (!this.#documents.applyRun(run)) return this.#tryRun(stop, tid);
     draft.processedRun(run.lastTick, run.count);
     cursor.passRun(run);
     return true;

@@ -1,9 +1,12 @@
 import { MarkerType } from '../model/marker.ts';
 import { isValidKey } from '../model/names.ts';
 import type { Tick } from '../model/tick.ts';
+import { type RunPart, RunParts, stands } from './run-part.ts';
 
 /** Lines of one run at most. */
-const LINES_MAX = 256;
+const LINES_MAX = 8 * 1024;
+/** For each of its collections: lines that need not be brought together are better dealt with while they are in cache. */
+const LINES_PER_PART = 256;
 /** No plain line is shorter: columns for more lines than a page can have would cost more than a page of one line. */
 const LINE_MIN_BYTES = 40;
 /** Of a page so much is made a text at a time, or one line: a text of all of it would be slow to get and to get rid of. */
@@ -11,16 +14,12 @@ const WINDOW_BYTES = 16 * 1024;
 
 const HEAD = Buffer.from('{"tick":"');
 const TYPE = Buffer.from('","type":230');
-const KEY = Buffer.from(',"key":"');
+const TID = Buffer.from(',"tid":"');
 const REV = Buffer.from(',"rev":"');
 const OLD_REV = Buffer.from(',"oldRev":"');
 const DATA = Buffer.from(',"data":{');
-const KEY_TEXT = KEY.toString();
-const ASCII = /^[ -~]*$/;
 
 const SAFE_DIGITS = 15;
-/** Of ids, the name of a collection, and what is around them. */
-const MIDDLE_MAX = 1024;
 const KEY_MAX = 254;
 const QUOTE = 0x22;
 const ZERO = 0x30;
@@ -29,8 +28,7 @@ const BACKSLASH = 0x5c;
 const CLOSE_BRACE = 0x7d;
 const NEWLINE = 0x0a;
 const LAST_ASCII = 0x7e;
-/** What stands between type and key; `tid` is never `0`, which would be none. */
-const MIDDLE = /^(?:,"tid":"([1-9][0-9]*)")?(?:,"cid":"([^"\\]+)","cname":"([^"\\]+)")?$/;
+const NOTHING = Buffer.alloc(0);
 /** By character code: 1 where it may stand in a key. */
 const KEY_CODES = Uint8Array.from({ length: 256 }, (_, code) =>
   code <= LAST_ASCII && isValidKey(String.fromCharCode(code)) ? 1 : 0,
@@ -38,13 +36,14 @@ const KEY_CODES = Uint8Array.from({ length: 256 }, (_, code) =>
 
 /**
  * Finds runs of neighbouring document lines in a page of a journal or a log that a ticklog server printed: lines of
- * exactly the shape of `documentTail`, alike between type and key - which is to say of one collection and
- * transaction - and with ticks of the same number of digits. `next` moves to a run, the columns describe it until
- * the next call; nothing is made per line. For pages that are known to be whole and ours, by their checksum; what is
- * inside `data` is not looked at. All offsets are bytes into the page.
+ * exactly the shape of `documentTail`, of one transaction or none, with ticks of the same number of digits and, in
+ * each collection, upserts of one type. `next` moves to a run, the columns describe it until the next call; nothing is
+ * made per line. For pages that are known to be whole and ours, by their checksum; what is inside `data` is not looked
+ * at. All offsets are bytes into the page.
  */
 export class PlainLines {
   readonly page: Buffer;
+  readonly view: DataView;
   /** Number of lines in the run; 0 when the next line is not plain, or there is none. */
   count = 0;
   /** Where the run begins. */
@@ -59,32 +58,35 @@ export class PlainLines {
   readonly revEnds: Int32Array;
   /** Of what follows the revision, or the old revision where there is one: the comma before `"data"`, or `}`. */
   readonly tails: Int32Array;
+  /** The parts of the run, one a collection, by the first line of each. */
+  readonly parts: RunPart[] = [];
+  /** The lines of the run, part after part. */
+  readonly byParts: Int32Array;
   /** Where the digits of a tick begin, from the beginning of its line on. */
   readonly tickAt = HEAD.length;
   /** Digits of each tick of the run; 15 at most. */
   tickDigits = 0;
-  /** Type of the upserts; undefined when there are only removals. */
-  upsertType: number | undefined;
-  /** How many of the lines are removals. */
-  removals = 0;
   /** Transaction of all lines, empty outside of one. */
   tid = '';
-  /** Id and name of the collection of all lines; empty in journals. */
-  cid = '';
-  cname = '';
   /** Whether all lines are upserts, and each key is above the one before it in byte order. */
   ascending = true;
 
   /** A part of the page, one character a byte. */
   #window = '';
   #windowStart = 0;
-  #middle = HEAD;
+  /** What says the transaction. */
+  #tidBytes: Buffer = NOTHING;
+  readonly #known: RunParts;
   readonly #linesMax: number;
+  /** By line: the place of its part. */
+  readonly #partOf: Uint16Array;
   #hasOldRevisions = false;
   #largestRevision = 0;
 
   constructor(page: Buffer) {
     this.page = page;
+    this.view = new DataView(page.buffer, page.byteOffset, page.length);
+    this.#known = new RunParts(page);
     const lines = Math.min(LINES_MAX, Math.ceil(page.length / LINE_MIN_BYTES));
     this.#linesMax = lines;
     this.ends = new Int32Array(lines);
@@ -94,6 +96,8 @@ export class PlainLines {
     this.revStarts = new Int32Array(lines);
     this.revEnds = new Int32Array(lines);
     this.tails = new Int32Array(lines);
+    this.byParts = new Int32Array(lines);
+    this.#partOf = new Uint16Array(lines);
   }
 
   /** Behind the last line of the run. */
@@ -103,7 +107,12 @@ export class PlainLines {
 
   /** Whether the lines have nothing that lines of a journal have not. */
   get isJournal(): boolean {
-    return this.#middle.length === 0 && !this.#hasOldRevisions;
+    return this.tid === '' && this.parts[0]?.cid === '' && !this.isMixed && !this.#hasOldRevisions;
+  }
+
+  /** Whether there is more than one part. */
+  get isMixed(): boolean {
+    return this.parts.length > 1;
   }
 
   get firstTick(): Tick {
@@ -133,15 +142,25 @@ export class PlainLines {
   next(start: number, bytes: number): boolean {
     this.start = start;
     this.count = 0;
-    this.upsertType = undefined;
-    this.removals = 0;
+    for (const part of this.parts) part.clear();
+    this.parts.length = 0;
     this.#hasOldRevisions = false;
     this.ascending = true;
     this.tickDigits = this.#digitsAt(start + HEAD.length);
     if (this.tickDigits === 0 || this.tickDigits > SAFE_DIGITS) return false;
-    if (!this.#findMiddle(start + HEAD.length + this.tickDigits + TYPE.length + 1)) return false;
-    while (this.count < this.#linesMax && this.end - start < bytes && this.#line(this.end));
+    if (!this.#findTid(start + HEAD.length + this.tickDigits + TYPE.length + 1)) return false;
+    while (this.count < this.#room && this.end - start < bytes && this.#line(this.end));
+    this.#order();
     return this.count > 0;
+  }
+
+  /** Says that no part is refused any more. */
+  admitAll(): void {
+    this.#known.admitAll();
+  }
+
+  get #room(): number {
+    return Math.min(this.#linesMax, LINES_PER_PART * Math.max(1, this.parts.length));
   }
 
   #tickAt(line: number): Tick {
@@ -156,19 +175,39 @@ export class PlainLines {
     return end - start;
   }
 
-  /** Notes what stands between type and key; mostly it is what stood there before. */
-  #findMiddle(start: number): boolean {
+  /** Notes the transaction; mostly it is that of the run before. Never `0`, which would be none. */
+  #findTid(start: number): boolean {
     const { page } = this;
-    if (stands(this.#middle, page, start) && stands(KEY, page, start + this.#middle.length)) {
-      return true;
-    }
-    const text = page.toString('latin1', start, start + MIDDLE_MAX);
-    const middle = text.slice(0, text.indexOf(KEY_TEXT));
-    const parts = ASCII.test(middle) ? MIDDLE.exec(middle) : null;
-    if (!parts) return false;
-    this.#middle = Buffer.from(middle, 'latin1');
-    [, this.tid = '', this.cid = '', this.cname = ''] = parts;
+    this.tid = '';
+    this.#tidBytes = NOTHING;
+    if (!stands(TID, page, start)) return true;
+    const digits = start + TID.length;
+    const end = digits + this.#digitsAt(digits);
+    if (end === digits || page[digits] === ZERO || page[end] !== QUOTE) return false;
+    this.tid = page.toString('latin1', digits, end);
+    this.#tidBytes = page.subarray(start, end + 1);
     return true;
+  }
+
+  /** Puts the lines in the order of the parts. */
+  #order(): void {
+    if (!this.isMixed) {
+      const [part] = this.parts;
+      if (!part) return;
+      part.start = 0;
+      part.end = this.count;
+      return;
+    }
+    let at = 0;
+    for (const part of this.parts) {
+      part.start = at;
+      part.end = at;
+      at += part.count;
+    }
+    for (let i = 0; i < this.count; i++) {
+      const part = this.parts[this.#partOf[i] ?? 0];
+      if (part) this.byParts[part.end++] = i;
+    }
   }
 
   /** Adds the line to the run; false when it is not plain, or not like the others. */
@@ -180,11 +219,11 @@ export class PlainLines {
     if (!stands(TYPE, page, at)) return false;
     at += TYPE.length;
     const type = MarkerType.document + (page[at] ?? 0) - ZERO;
-    if (!this.#isOfRun(type)) return false;
-    if (!stands(this.#middle, page, at + 1)) return false;
-    at += 1 + this.#middle.length;
-    if (!stands(KEY, page, at)) return false;
-    const keyStart = at + KEY.length;
+    if (!stands(this.#tidBytes, page, at + 1)) return false;
+    at += 1 + this.#tidBytes.length;
+    const part = this.#known.at(at);
+    if (!part || part.isRefused || !isOfPart(type, part)) return false;
+    const keyStart = at + part.name.length;
     const keyEnd = this.#keyEnd(keyStart);
     if (keyEnd < 0 || !stands(REV, page, keyEnd + 1)) return false;
     const revStart = keyEnd + 1 + REV.length;
@@ -200,20 +239,21 @@ export class PlainLines {
     this.revEnds[i] = revEnd;
     this.tails[i] = tail;
     this.ends[i] = end;
+    this.byParts[i] = i;
+    if (part.count === 0) {
+      part.place = this.parts.length;
+      this.parts.push(part);
+    }
+    part.count++;
+    this.#partOf[i] = part.place;
     if (type === MarkerType.remove) {
       this.ascending = false;
-      this.removals++;
-    } else this.upsertType = type;
+      part.removals++;
+    } else part.upsertType = type;
     if (tail > revEnd + 1) this.#hasOldRevisions = true;
     this.ascending &&= i === 0 || this.#isAbove(i);
     this.count = i + 1;
     return true;
-  }
-
-  #isOfRun(type: number): boolean {
-    if (type === MarkerType.remove) return true;
-    if (this.upsertType !== undefined) return type === this.upsertType;
-    return type === MarkerType.document || type === MarkerType.edge;
   }
 
   /** The quote behind a valid key, else -1. */
@@ -305,8 +345,9 @@ function isDigit(code: number): boolean {
   return code >= ZERO && code <= NINE;
 }
 
-/** Whether these bytes stand there. */
-function stands(bytes: Buffer, page: Buffer, at: number): boolean {
-  for (let i = 0; i < bytes.length; i++) if (page[at + i] !== bytes[i]) return false;
-  return true;
+/** Whether a line of this type may be one of those of a part. */
+function isOfPart(type: number, { upsertType }: RunPart): boolean {
+  if (type === MarkerType.remove) return true;
+  if (upsertType !== undefined) return type === upsertType;
+  return type === MarkerType.document || type === MarkerType.edge;
 }

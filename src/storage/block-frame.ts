@@ -26,6 +26,7 @@ export class Frame {
   readonly linesBytes: number;
   readonly entries: number;
   readonly buffer: Buffer;
+  readonly view: DataView;
   readonly offsets: Uint32Array;
   readonly ends: Uint32Array;
   readonly types: Uint16Array;
@@ -43,6 +44,7 @@ export class Frame {
     this.entries = entries;
     const sourceBytes = kind === 'standard' ? SOURCE_BYTES : 0;
     this.buffer = Buffer.allocUnsafeSlow(bytesOf(linesBytes, entries) + sourceBytes);
+    this.view = new DataView(this.buffer.buffer);
     this.offsets = new Uint32Array(entries);
     this.ends = new Uint32Array(entries);
     this.types = new Uint16Array(entries);

@@ -4,7 +4,8 @@ import type { BlockSegment } from './ascending-keys.ts';
 import { BlockCursor } from './block-cursor.ts';
 import { BLOCK_HEADER_BYTES } from './block.ts';
 import { type DocumentRows, ROW_CELLS, RowColumn } from './document-rows.ts';
-import { type OpenBlock, increment } from './open-block.ts';
+import { addDigits } from './bytes.ts';
+import type { OpenBlock } from './open-block.ts';
 import type { RunTarget } from './run-appender.ts';
 
 const TICK = '{"tick":"';
@@ -95,8 +96,8 @@ export class DocumentAppender {
   #append(source: Buffer, cells: Int32Array, cell: number): void {
     const n = this.#count++;
     if (n > 0) {
-      increment(this.#digits);
-      increment(this.#logDigits);
+      addDigits(this.#digits, 1);
+      addDigits(this.#logDigits, 1);
     }
     const keyBytes =
       (cells[cell + RowColumn.keyEnd] ?? 0) - (cells[cell + RowColumn.keyStart] ?? 0);

@@ -1,15 +1,19 @@
 /**
- * Neighbouring lines of a page, of a journal or of a log, that are all about documents of one collection: columns by
- * line. Offsets are bytes into the page.
+ * Neighbouring lines of a page, of a journal or of a log, that are all about documents: columns by line. Offsets are
+ * bytes into the page.
  */
 export interface LineRun {
   readonly page: Buffer;
+  /** Of the page. */
+  readonly view: DataView;
   readonly count: number;
   /** Where the first line begins. */
   readonly start: number;
   /** Behind the newline of each line, where the next one begins. */
   readonly ends: Int32Array;
-  /** Marker types: removals, and of upserts one. */
+  /** Whether they are of several collections. */
+  readonly isMixed: boolean;
+  /** Marker types: removals, and in each collection of upserts one. */
   readonly types: Uint16Array;
   /** Of the key's text, which is plain ASCII, and of its end, exclusive; likewise of the revision. */
   readonly keyStarts: Int32Array;

@@ -9,6 +9,7 @@ import {
   directoryBytes,
 } from './block.ts';
 import { type Frame, SOURCE_BYTES, STANDARD_BYTES } from './block-frame.ts';
+import { addDigits, copyWords } from './bytes.ts';
 import type { KeyCursor } from './key-cursor.ts';
 import { type BlockSpace, blockKey, primaryKeyBytes } from './keys.ts';
 import type { LineRun } from './line-run.ts';
@@ -20,9 +21,9 @@ const TWO_32 = 2 ** 32;
 /** What stands in a line between the comma before the key and its text. */
 const KEY_NAME_BYTES = '"key":"'.length;
 const SHORT_BYTES = 64;
+/** So many bytes are copied word by word sooner than by a call, which makes an object. */
+const WORDS_BYTES = 2048;
 const EMPTY: Buffer = Buffer.alloc(0);
-const ZERO = 0x30;
-const NINE = 0x39;
 
 /** Where what is put together for a batch is handed to; both copy what they are given. */
 export interface RecordSink {
@@ -112,7 +113,7 @@ export class OpenBlock {
     let n = this.count;
     for (let i = from; i < to; i++, n++) {
       for (let d = 0; d < digits.length; d++) frame.buffer[tickAt + d] = digits[d] ?? 0;
-      increment(digits);
+      addDigits(digits, 1);
       const lineEnd = ends[i] ?? 0;
       tickAt = lineEnd + shift + run.tickAt;
       frame.offsets[n] = offset++;
@@ -201,10 +202,14 @@ export class OpenBlock {
     this.#hasOwnPointers = true;
   }
 
-  /** Copies bytes of a page; those behind them are likely to be wanted next. */
-  #copy({ page, ends, count }: LineRun, from: number, to: number, at: number): void {
+  /** Copies bytes of a page; those behind them are likely to be wanted next, unless the run is mixed. */
+  #copy({ page, view, isMixed, ends, count }: LineRun, from: number, to: number, at: number): void {
     const { buffer, kind } = this.frame;
-    if (kind !== 'standard' || to - from > SOURCE_BYTES) {
+    if (isMixed && to - from <= WORDS_BYTES) {
+      copyWords(view, from, to, this.frame.view, at);
+      return;
+    }
+    if (isMixed || kind !== 'standard' || to - from > SOURCE_BYTES) {
       page.copy(buffer, at, from, to);
       return;
     }
@@ -356,13 +361,6 @@ export class OpenBlock {
     while (this.#transactions.length < i) this.#transactions.push(0n);
     this.#transactions[i] = transaction;
   }
-}
-
-/** Makes decimal digits those of the next number, which must have as many. */
-export function increment(digits: Buffer): void {
-  let i = digits.length - 1;
-  while (i > 0 && digits[i] === NINE) digits[i--] = ZERO;
-  digits[i] = (digits[i] ?? 0) + 1;
 }
 
 function isAll(column: Uint32Array, count: number, value: number): boolean {

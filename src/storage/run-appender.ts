@@ -3,7 +3,8 @@ import { MarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
 import type { LineRun } from './line-run.ts';
 import { LinePointer } from './line-pointer.ts';
-import { type OpenBlock, increment } from './open-block.ts';
+import { addDigits } from './bytes.ts';
+import type { OpenBlock } from './open-block.ts';
 import type { AppendedLine } from './write-tx.ts';
 
 const HEAD = '{"tick":"';
@@ -73,7 +74,8 @@ export class RunAppender implements AppendedLine {
 
   append(i: number): void {
     const run = this.#run;
-    for (; this.#at < i; this.#at++) increment(this.#digits);
+    addDigits(this.#digits, i - this.#at);
+    this.#at = i;
     this.#head[this.#typeAt] = ZERO + ((run.types[i] ?? 0) % 10);
     const end = run.ends[i] ?? 0;
     // The old revision, if there is one, is left out: an estimate that is never too small.

@@ -283,7 +283,7 @@ test('new documents are replaced and removed by lines of a run in the same batch
     mine.finish();
     const theirs = new DocumentTx(deps, { origin: 'remote', grouped: false });
     expect(theirs.takesRuns(collection)).toBe(true);
-    theirs.writeRun(collection, run);
+    theirs.writeRun([collection], run);
     theirs.finish();
     return shownKeys(tx);
   });

@@ -92,47 +92,100 @@ describe('runs of plain lines', () => {
     for (let end = 0; end < line.length; end++) expect(plain(line.slice(0, end))).toBe(false);
   });
 
-  test('end where the collection, the transaction, the kind of upsert or the length of the tick changes', () => {
-    const line = (
-      tick: bigint,
-      fields: { type?: number; tid?: string; cid?: string } = {},
-    ): string => {
-      const { type = 2300, tid, cid = '7' } = fields;
-      const tail = {
-        type: type as typeof document,
-        tid,
-        cid,
-        cname: `c${cid}`,
-        key: 'k',
-        rev: '1',
-      };
-      return `{"tick":"${tick}",${documentTail({ ...tail, oldRev: '0', data: '{"_key":"k","_rev":"1"}' })}`;
+  const line = (
+    tick: bigint,
+    fields: { type?: number; tid?: string; cid?: string } = {},
+  ): string => {
+    const { type = 2300, tid, cid = '7' } = fields;
+    const tail = {
+      type: type as typeof document,
+      tid,
+      cid,
+      cname: `c${cid}`,
+      key: 'k',
+      rev: '1',
     };
+    const data = type === remove ? undefined : '{"_key":"k","_rev":"1"}';
+    return `{"tick":"${tick}",${documentTail({ ...tail, oldRev: '0', data })}`;
+  };
+
+  test('end where the transaction, the kind of upsert in a collection or the length of the tick changes', () => {
     const groups = [
-      [line(10n), line(11n)],
-      [line(12n, { cid: '8' })],
+      [line(10n), line(11n), line(12n, { cid: '8' })],
       [line(13n, { cid: '8', tid: '5' }), line(14n, { cid: '8', tid: '5' })],
       [line(15n, { type: 2301, cid: '8', tid: '5' })],
-      [line(100n, { type: 2301, cid: '8', tid: '5' })],
+      [line(100n, { type: 2301, cid: '8', tid: '5' }), line(101n, { cid: '7', tid: '5' })],
     ];
     const runs = new PlainLines(Buffer.from(groups.flat().join('')));
     const found: object[] = [];
     for (let at = 0; runs.next(at, 10_000); at = runs.end) {
-      const { count, tid, cid, cname, upsertType, firstTick, isJournal } = runs;
-      found.push({ count, tid, cid, cname, upsertType, firstTick, isJournal });
+      const { count, tid, firstTick, isJournal } = runs;
+      const parts = runs.parts.map((part) => [part.cid, part.cname, part.upsertType, part.count]);
+      found.push({ count, tid, firstTick, isJournal, parts });
     }
-    const eighth = { cid: '8', cname: 'c8', isJournal: false };
+    const isJournal = false;
     expect(found).toEqual([
       {
-        ...{ count: 2, tid: '', cid: '7', cname: 'c7' },
-        upsertType: 2300,
-        firstTick: 10n,
-        isJournal: false,
+        ...{ count: 3, tid: '', firstTick: 10n, isJournal },
+        parts: [
+          ['7', 'c7', 2300, 2],
+          ['8', 'c8', 2300, 1],
+        ],
       },
-      { ...eighth, ...{ count: 1, tid: '', upsertType: 2300, firstTick: 12n } },
-      { ...eighth, ...{ count: 2, tid: '5', upsertType: 2300, firstTick: 13n } },
-      { ...eighth, ...{ count: 1, tid: '5', upsertType: 2301, firstTick: 15n } },
-      { ...eighth, ...{ count: 1, tid: '5', upsertType: 2301, firstTick: 100n } },
+      { count: 2, tid: '5', firstTick: 13n, isJournal, parts: [['8', 'c8', 2300, 2]] },
+      { count: 1, tid: '5', firstTick: 15n, isJournal, parts: [['8', 'c8', 2301, 1]] },
+      {
+        ...{ count: 2, tid: '5', firstTick: 100n, isJournal },
+        parts: [
+          ['8', 'c8', 2301, 1],
+          ['7', 'c7', 2300, 1],
+        ],
+      },
     ]);
+  });
+
+  test('have the lines of each collection together, in their order, and none of those refused', () => {
+    const collection = fc.integer({ min: 0, max: 5 });
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ collection, isRemoval: fc.boolean() }), { minLength: 1 }),
+        fc.array(collection, { maxLength: 2 }),
+        (all, refused) => {
+          const printed = all.map((each, i) => {
+            const type = each.isRemoval ? remove : each.collection === 5 ? edge : document;
+            return line(BigInt(1000 + i), { type, cid: String(70 + each.collection) });
+          });
+          const runs = new PlainLines(Buffer.from(printed.join('')));
+          expect(runs.next(0, 1_000_000)).toBe(true);
+          expect(runs.count).toBe(all.length);
+          const linesOf = (count: number): Map<string, number[]> => {
+            const lines = new Map<string, number[]>();
+            for (const [i, { collection: n }] of all.slice(0, count).entries()) {
+              lines.set(`${70 + n}`, [...(lines.get(`${70 + n}`) ?? []), i]);
+            }
+            return lines;
+          };
+          const check = (): void => {
+            const expected = linesOf(runs.count);
+            expect(runs.parts.map(({ cid }) => cid)).toEqual([...expected.keys()]);
+            for (const { cid, start, end, count, removals } of runs.parts) {
+              const lines = [...runs.byParts.subarray(start, end)];
+              expect(lines).toEqual(expected.get(cid));
+              expect(count).toBe(lines.length);
+              expect(removals).toBe(lines.filter((i) => all[i]?.isRemoval).length);
+            }
+          };
+          check();
+          for (const part of runs.parts) part.isRefused = refused.includes(Number(part.cid) - 70);
+          const upTo = all.findIndex((each) => refused.includes(each.collection));
+          expect(runs.next(0, 1_000_000)).toBe(upTo !== 0);
+          expect(runs.count).toBe(upTo < 0 ? all.length : upTo);
+          check();
+          runs.admitAll();
+          expect(runs.next(0, 1_000_000)).toBe(true);
+          expect(runs.count).toBe(all.length);
+        },
+      ),
+    );
   });
 });
