@@ -4,6 +4,7 @@ import type { Tick } from '../model/tick.ts';
 import { KeyCursor } from '../storage/key-cursor.ts';
 import type { LineRun } from '../storage/line-run.ts';
 import type { RunPart } from '../protocol/run-part.ts';
+import { RunAppender } from '../storage/run-appender.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
 import type { DocumentLog } from './document-log.ts';
@@ -30,25 +31,29 @@ interface RunDeps {
  * @param collections of the parts of the run, each another one
  */
 export function writeRun(deps: RunDeps, collections: readonly Collection[], run: PartedRun): void {
-  const firstTick = drawAlike(deps.tx, run.count);
+  const lines = new RunAppender(run, { firstTick: drawAlike(deps.tx, run.count) });
+  const key = new KeyCursor(0, run.page);
   for (const [n, part] of run.parts.entries()) {
     const collection = collections[n];
     assert(collection, 'each part has its collection');
-    writePart(deps, collection, run, part, firstTick);
+    writePart(deps, collection, { run, part, lines, key });
   }
 }
 
 function writePart(
   deps: RunDeps,
   collection: Collection,
-  run: PartedRun,
-  part: Readonly<RunPart>,
-  firstTick: Tick,
+  { run, part, lines, key }: {
+    run: PartedRun;
+    part: Readonly<RunPart>;
+    lines: RunAppender;
+    key: KeyCursor;
+  },
 ): void {
   const { tx } = deps;
   const { number, frontier, views } = collection;
-  const lines = tx.journal(number).beginRun(run, firstTick, number);
-  const key = new KeyCursor(number, run.page);
+  lines.begin(tx.journal(number), number);
+  key.collection = number;
   let live = 0;
   let dead = 0;
   let entries = 0;

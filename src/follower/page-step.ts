@@ -45,6 +45,14 @@ export class GroupFailure extends Error {
   }
 }
 
+/**
+ * A step ends with the line with which it grows larger than this, or with the transaction begun. One that is spread
+ * over many collections may be larger, for each of them costs it a block; but no more than this.
+ */
+const STEP_BYTES = 1024 * 1024;
+const STEP_BYTES_PER_COLLECTION = 4 * 1024;
+const STEP_MAX_BYTES = 2 * 1024 * 1024;
+
 /** A page on its way through the applier; `held` says that the present line is still to be dealt with. */
 export class PageCursor {
   readonly body: Buffer;
@@ -54,6 +62,8 @@ export class PageCursor {
   held = false;
   /** The step that comes to this offset ends before it. */
   stopAt = Number.MAX_SAFE_INTEGER;
+  /** How large the step before this one might have grown. */
+  stepBytes = STEP_BYTES;
   #runs: PlainLines | undefined;
   #singlyTo = 0;
 
@@ -112,14 +122,6 @@ export class PageCursor {
   }
 }
 
-/**
- * A step ends with the line with which it grows larger than this, or with the transaction begun. One that is spread
- * over many collections may be larger, for each of them costs it a block; but no more than this.
- */
-const STEP_BYTES = 1024 * 1024;
-const STEP_BYTES_PER_COLLECTION = 4 * 1024;
-const STEP_MAX_BYTES = 2 * 1024 * 1024;
-
 export interface StepDeps {
   readonly tx: WriteTx;
   readonly database: Database;
@@ -174,6 +176,7 @@ export class PageStep {
   run(): StepEnd {
     const draft = this.#draft;
     const end = this.#lines();
+    this.#cursor.stepBytes = this.#spreadBytes;
     this.#staging.flush();
     this.#documents.finish(draft.processedTick);
     draft.count(this.#documents.counts);
@@ -184,7 +187,7 @@ export class PageStep {
     const cursor = this.#cursor;
     const begin = cursor.offset;
     for (;;) {
-      const full = begin + this.#fullBytes;
+      const full = begin + Math.max(this.#spreadBytes, this.#cursor.stepBytes);
       if (cursor.offset <= full && this.#tryRun(full, '')) {
         this.#draft.consistent();
         if (cursor.offset > full && this.#isBetween()) return { kind: 'more' };
@@ -217,8 +220,8 @@ export class PageStep {
     }
   }
 
-  /** How large the step may grow. */
-  get #fullBytes(): number {
+  /** How large the step may grow by the collections that it is spread over so far; the next ones are likely to be as many as in the step before. */
+  get #spreadBytes(): number {
     const spread = this.#documents.collections * STEP_BYTES_PER_COLLECTION;
     return Math.min(STEP_BYTES + spread, STEP_MAX_BYTES);
   }

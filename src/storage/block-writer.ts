@@ -6,7 +6,7 @@ import type { LineRun } from './line-run.ts';
 import type { BlockBuffers } from './block-buffers.ts';
 import type { OpenBlock, RecordSink } from './open-block.ts';
 import type { OpenPointer } from './pointer.ts';
-import { RunAppender, type RunTarget } from './run-appender.ts';
+import type { RunTarget } from './run-appender.ts';
 
 const LINE_END_BYTES = 2;
 const DATA_NAME_BYTES = ',"data":'.length;
@@ -194,11 +194,6 @@ export class BlockWriter implements RunTarget {
     }
     this.#bytes += (run.ends[run.count - 1] ?? 0) - run.start;
     this.#lastTick = lastTick;
-  }
-
-  /** Appends lines of a run one by one, each with a pointer of its own. @param firstTick that of its first line */
-  beginRun(run: LineRun, firstTick: Tick, collection: number): RunAppender {
-    return new RunAppender({ target: this }, { run, firstTick, collection });
   }
 
   /** Notes lines for which blocks were reserved. @param lastTick of the last one */

@@ -3,7 +3,7 @@ import { hashBytes } from '../base/text-hash.ts';
 /** A document key, which is ASCII, as it stands in a buffer; moved from one to the next, so that nothing is made for each. */
 export class KeyCursor {
   /** Number of the collection. */
-  readonly collection: number;
+  collection: number;
   readonly source: Buffer;
   start = 0;
   /** Exclusive. */

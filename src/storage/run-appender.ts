@@ -19,17 +19,18 @@ export interface RunTarget {
 }
 
 /**
- * Appends lines of a run to a journal, some or all of them, in their order. Line `i` gets the tick `firstTick + i`.
- * `end` must be called, and nothing else may be appended before.
+ * Appends lines of a run to journals, some or all of them, in each in their order. Line `i` gets the tick
+ * `firstTick + i`. What `begin` began must be ended, and nothing else may be appended before.
  */
 export class RunAppender implements AppendedLine {
-  readonly #target: RunTarget;
+  #target: RunTarget | undefined;
   readonly #run: LineRun;
   readonly #firstTick: Tick;
-  readonly #collection: number;
+  #collection = 0;
   /** `{"tick":"<tick>","type":<type>,` */
   readonly #head: Buffer;
   readonly #digits: Buffer;
+  readonly #firstDigits: Buffer;
   readonly #typeAt: number;
   /** The line that the digits are of. */
   #at = 0;
@@ -40,18 +41,25 @@ export class RunAppender implements AppendedLine {
   #last = -1;
 
   /** @param options.firstTick must have as many digits as the last one */
-  constructor(
-    deps: { target: RunTarget },
-    options: { run: LineRun; firstTick: Tick; collection: number },
-  ) {
-    this.#target = deps.target;
-    this.#run = options.run;
+  constructor(run: LineRun, options: { firstTick: Tick }) {
+    this.#run = run;
     this.#firstTick = options.firstTick;
-    this.#collection = options.collection;
     const digits = options.firstTick.toString();
     this.#head = Buffer.from(`${HEAD}${digits}","type":${MarkerType.document},`, 'latin1');
     this.#digits = this.#head.subarray(HEAD.length, HEAD.length + digits.length);
+    this.#firstDigits = Buffer.from(this.#digits);
     this.#typeAt = this.#head.length - 2;
+  }
+
+  /** Goes on with the journal of another collection, and any line. */
+  begin(target: RunTarget, collection: number): void {
+    this.#target = target;
+    this.#collection = collection;
+    this.#block = undefined;
+    this.#bytes = 0;
+    this.#last = -1;
+    this.#at = 0;
+    for (let i = 0; i < this.#digits.length; i++) this.#digits[i] = this.#firstDigits[i] ?? 0;
   }
 
   /** The block of the line appended last. */
@@ -91,16 +99,21 @@ export class RunAppender implements AppendedLine {
   end(): { bytes: number; lastTick: Tick } | undefined {
     if (this.#last < 0) return undefined;
     const lastTick = this.#firstTick + BigInt(this.#last);
-    this.#target.added(this.#bytes, lastTick);
+    this.#target?.added(this.#bytes, lastTick);
     return { bytes: this.#bytes, lastTick };
   }
 
   #blockFor(i: number, bytes: number): OpenBlock {
     if (this.#block?.room(bytes, 0) && this.#offset + i <= SPAN_MAX) return this.#block;
     const tick = this.#firstTick + BigInt(i);
+    assert(this.#target, 'a journal was begun');
     const block = this.#target.reserve(tick, bytes);
-    if (block.count === 0) block.begin(tick);
-    this.#offset = Number(this.#firstTick - block.firstTick);
+    if (block.count === 0) {
+      block.begin(tick);
+      this.#offset = -i;
+    } else {
+      this.#offset = Number(this.#firstTick - block.firstTick);
+    }
     this.#block = block;
     return block;
   }

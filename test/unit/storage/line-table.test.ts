@@ -5,6 +5,7 @@ import { BlockWriter } from '../../../src/storage/block-writer.ts';
 import { KeyCursor } from '../../../src/storage/key-cursor.ts';
 import { Space } from '../../../src/storage/keys.ts';
 import { LineTable } from '../../../src/storage/line-table.ts';
+import { RunAppender } from '../../../src/storage/run-appender.ts';
 import { BlockBuffers } from '../../../src/storage/block-buffers.ts';
 
 const NUMBER = 7;
@@ -33,7 +34,8 @@ function note(table: LineTable, writer: BlockWriter, all: readonly Line[], tick:
   const run = new PlainLines(page);
   expect(run.next(0, page.length)).toBe(true);
   expect(run.count).toBe(all.length);
-  const appender = writer.beginRun(run, tick, NUMBER);
+  const appender = new RunAppender(run, { firstTick: tick });
+  appender.begin(writer, NUMBER);
   const key = new KeyCursor(NUMBER, page);
   for (let i = 0; i < run.count; i++) {
     key.moveTo(run.keyStarts[i] ?? 0, run.keyEnds[i] ?? 0);
