@@ -35,7 +35,10 @@ export class KeyFrontier {
 
   /** As `lacks`. */
   lacksAt(key: KeyCursor): boolean {
-    return this.#isKnown && this.#floor.isBelow(key) && !this.#recent.has(key.hash);
+    if (!this.#isKnown) return false;
+    // Mostly so, and sooner found out.
+    if (this.#largest.isBelow(key)) return true;
+    return this.#floor.isBelow(key) && !this.#recent.has(key.hash);
   }
 
   /** Whether it is certain that no document has this key or one above it. */

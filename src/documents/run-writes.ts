@@ -43,7 +43,12 @@ export function writeRun(deps: RunDeps, collections: readonly Collection[], run:
 function writePart(
   deps: RunDeps,
   collection: Collection,
-  { run, part, lines, key }: {
+  {
+    run,
+    part,
+    lines,
+    key,
+  }: {
     run: PartedRun;
     part: Readonly<RunPart>;
     lines: RunAppender;
