@@ -51,7 +51,7 @@ export class GroupFailure extends Error {
  */
 const STEP_BYTES = 1024 * 1024;
 const STEP_BYTES_PER_COLLECTION = 4 * 1024;
-const STEP_MAX_BYTES = 2 * 1024 * 1024;
+const STEP_MAX_BYTES = 4 * 1024 * 1024;
 
 /** A page on its way through the applier; `held` says that the present line is still to be dealt with. */
 export class PageCursor {

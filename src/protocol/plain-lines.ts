@@ -4,7 +4,7 @@ import type { Tick } from '../model/tick.ts';
 import { type RunPart, RunParts, stands } from './run-part.ts';
 
 /** Lines of one run at most. */
-const LINES_MAX = 8 * 1024;
+const LINES_MAX = 16 * 1024;
 /** For each of its collections: lines that need not be brought together are better dealt with while they are in cache. */
 const LINES_PER_PART = 256;
 /** No plain line is shorter: columns for more lines than a page can have would cost more than a page of one line. */

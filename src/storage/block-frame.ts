@@ -11,8 +11,8 @@ const ENTRY_MAX_BYTES = directoryBytes(1, FLAG_COLLECTIONS | FLAG_TRANSACTIONS);
 /** The most that a block takes whose lines are not longer than it is filled to. */
 export const STANDARD_BYTES = bytesOf(BLOCK_LINES_FILL_BYTES, BLOCK_ENTRIES_MAX);
 /** Lines of a small block: what one log gets of a commit that is spread over very many. */
-export const SMALL_LINES_BYTES = 4 * 1024;
-const SMALL_ENTRIES = 32;
+export const SMALL_LINES_BYTES = 6 * 1024;
+const SMALL_ENTRIES = 48;
 /** Room behind a standard block for lines of a page: moving bytes within one buffer makes no object. */
 export const SOURCE_BYTES = BLOCK_LINES_FILL_BYTES;
 
