@@ -110,7 +110,7 @@ export class RunAppender implements AppendedLine {
     const block = this.#target.reserve(tick, bytes);
     if (block.count === 0) {
       block.begin(tick);
-      this.#offset = -i;
+      this.#offset = 0 - i;
     } else {
       this.#offset = Number(this.#firstTick - block.firstTick);
     }
