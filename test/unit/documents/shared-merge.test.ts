@@ -166,7 +166,7 @@ test('lines of a run behind a merge in its batch are newer than what it moves', 
       { origin: 'remote', grouped: false },
     );
     expect(writes.takesRuns(c)).toBe(true);
-    writes.writeRun(c, run);
+    writes.writeRun([c], run);
     writes.finish();
     return [readAll(writes, c).length, writes.pointer(c, 'k1'), writes.pointer(c, 'k2')?.rev];
   });
