@@ -30,7 +30,7 @@ export interface RequestState {
   generation: Generation;
   /** What the request is counted as, where the router has less to say. */
   route?: string;
-  /** What the answer is counted as, where the contract has 500 for what the client did wrong. */
+  /** What the answer is counted as, where the contract has 500 for what a client or a leader did wrong. */
   countedStatus?: number;
   /** Undefined where everybody may do everything. */
   gate?: Gate | undefined;

@@ -23,6 +23,15 @@ const EXPECTED: ReadonlySet<ErrorName> = new Set<ErrorName>([
   ...(['shuttingDown', 'notImplemented', 'httpNotImplemented', 'resourceLimit'] as const),
 ]);
 
+/** What a leader did, or the way to it, or the address that was given for it; here nothing is wrong. */
+const OF_LEADER: ReadonlySet<ErrorName> = new Set<ErrorName>([
+  ...(['noResponse', 'invalidResponse', 'leaderError'] as const),
+  ...(['leaderIncompatible', 'leaderChanged', 'loopDetected'] as const),
+]);
+
+/** What requests that failed at a leader are counted as; they are answered 500 (contract 1.6). */
+const FAILED_DEPENDENCY = 424;
+
 /** Turns what handlers throw into answers, and logs each failure of the server once. */
 export class ErrorAnswers {
   readonly #logger: Logger;
@@ -49,12 +58,7 @@ export class ErrorAnswers {
     }
     const error = this.#serviceError(thrown);
     if (error.kind === 'storageDamaged') this.#noteDamage(error);
-    const faultStatus = faultStatusOf(error);
-    if (faultStatus >= 500 && !EXPECTED.has(error.kind)) this.#logRequest(ctx, error, thrown);
-    if (faultStatus !== error.httpStatus) {
-      ctx.state.countedStatus = faultStatus;
-      this.#logger.info(this.#contextOf(ctx, error), `a request was refused: ${error.message}`);
-    }
+    this.#judge(ctx, error, thrown);
     if (ctx.headerSent) {
       // Half an answer is out: the client must see that it is broken off.
       ctx.respond = false;
@@ -83,6 +87,22 @@ export class ErrorAnswers {
       this.#logged.add(thrown);
     }
     this.#logger.error({ err: thrown }, 'an answer was broken off');
+  }
+
+  /** Says in the log and the counts whose fault it was, where the status of the answer does not. */
+  #judge(ctx: Exchange, error: ServiceError, thrown: unknown): void {
+    if (OF_LEADER.has(error.kind)) {
+      ctx.state.countedStatus = FAILED_DEPENDENCY;
+      const context = { ...this.#contextOf(ctx, error), reason: error.message };
+      this.#logger.warn(context, 'a request failed at the leader');
+      return;
+    }
+    const faultStatus = faultStatusOf(error);
+    if (faultStatus >= 500 && !EXPECTED.has(error.kind)) this.#logRequest(ctx, error, thrown);
+    if (faultStatus !== error.httpStatus) {
+      ctx.state.countedStatus = faultStatus;
+      this.#logger.info(this.#contextOf(ctx, error), `a request was refused: ${error.message}`);
+    }
   }
 
   #serviceError(thrown: unknown): ServiceError {

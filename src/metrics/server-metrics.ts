@@ -68,7 +68,7 @@ function addRequests(registry: Registry, requests: RequestFigures): void {
   addCounters(registry, [
     {
       name: 'ticklog_http_requests_total',
-      help: 'Requests answered, by method, route and status: 499 for clients that were gone, 4xx for what clients did wrong even where they are sent a 500.',
+      help: 'Requests answered, by method, route and status: 499 for clients that were gone, 4xx for what clients did wrong even where they are sent a 500, and 424 for what failed at a leader.',
       labels: ['method', 'route', 'status'],
       read: (): Reading =>
         requests.routes.flatMap(({ method, route, statuses }) =>

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { LeaderScript, refusal } from '../support/leader-script.ts';
 import { type LoggedLine, recordingLogger } from '../support/recording-logger.ts';
 import { RunningServers, type StartedServer } from '../support/running-servers.ts';
 import { lineOf1 } from './restore-client.ts';
@@ -86,3 +87,37 @@ test.each([
     expect(alarms(server)).toEqual([]);
   },
 );
+
+describe.each(['sync', 'make-follower'])('PUT %s that fails at its leader', (command) => {
+  const route = `/_api/replication/${command}`;
+
+  async function fail(endpoint: string): Promise<{ server: WatchedServer; errorNum: unknown }> {
+    const server = await start();
+    const body = JSON.stringify({ endpoint, includeSystem: false });
+    const answer = await fetch(server.url + route, { method: 'PUT', body });
+    const { code, errorNum } = (await answer.json()) as Record<string, unknown>;
+    expect([answer.status, code]).toEqual([500, 500]);
+    expect(await counted(server, route)).toEqual({ 424: 1 });
+    expect(server.lines.filter(({ level }) => level === 'error')).toEqual([]);
+    return { server, errorNum };
+  }
+
+  function reasons(server: WatchedServer): unknown[] {
+    const told = alarms(server).filter(({ message }) => message.includes('failed at the leader'));
+    return told.map(({ context }) => [context['errorNum'], context['reason']]);
+  }
+
+  test('is a warning with what the leader said, and no failure of this server', async () => {
+    await using leader = await LeaderScript.open();
+    leader.always('GET logger-state', refusal(403, 11, 'not for you'));
+    const { server, errorNum } = await fail(leader.endpoint);
+    expect(errorNum).toBe(1402);
+    expect(reasons(server)).toEqual([[1402, expect.stringContaining('not for you')]]);
+  });
+
+  test('is the same without a leader at the endpoint', async () => {
+    const { server, errorNum } = await fail('tcp://127.0.0.1:1');
+    expect(errorNum).toBe(1400);
+    expect(reasons(server)).toEqual([[1400, expect.stringContaining('tcp://127.0.0.1:1')]]);
+  });
+});
