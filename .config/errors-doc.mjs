@@ -23,25 +23,41 @@ differs from the one below, as it does in the servers this interface comes from.
  */
 
 /**
- * The page about all errors, in the order of their numbers.
+ * The page about all errors, in the order of their numbers, each number once.
  * @param {Readonly<Record<string, Entry>>} errors
  * @returns {string}
  */
 export function renderErrorsPage(errors) {
-  const entries = Object.entries(errors);
-  entries.sort(([, left], [, right]) => left.errorNum - right.errorNum);
-  return [HEAD, ...entries.map(([name, entry]) => renderEntry(name, entry))].join('\n');
+  /** @type {Map<number, [string, Entry][]>} */
+  const kinds = new Map();
+  for (const [name, entry] of Object.entries(errors)) {
+    const others = kinds.get(entry.errorNum) ?? [];
+    kinds.set(entry.errorNum, [...others, [name, entry]]);
+  }
+  const numbers = [...kinds].sort(([left], [right]) => left - right);
+  return [HEAD, ...numbers.map(([number, entries]) => renderNumber(number, entries))].join('\n');
+}
+
+/**
+ * Where several kinds of errors share a number, the first one, which says the least, gives it its title.
+ * @param {number} number
+ * @param {readonly [string, Entry][]} kinds
+ */
+function renderNumber(number, kinds) {
+  const [first] = kinds;
+  const title = `## ${number} ${first?.[1].message}\n\n`;
+  if (kinds.length === 1) return title + kinds.map((kind) => renderKind(...kind)).join('');
+  const rest = kinds.map(([name, entry]) => `### ${entry.message}\n\n${renderKind(name, entry)}`);
+  return `${title}One number for several failures, which the message tells apart.\n\n${rest.join('\n')}`;
 }
 
 /**
  * @param {string} name
  * @param {Entry} entry
  */
-function renderEntry(name, { errorNum, httpStatus, message, cause, cure, applierCure }) {
+function renderKind(name, { httpStatus, cause, cure, applierCure }) {
   const ofApplier = applierCure ? `\n**Where an applier met it:** ${applierCure}\n` : '';
-  return `## ${errorNum} ${message}
-
-\`${name}\`, HTTP ${httpStatus}. ${cause}
+  return `\`${name}\`, HTTP ${httpStatus}. ${cause}
 
 **What to do:** ${cure}
 ${ofApplier}`;

@@ -112,9 +112,15 @@ test('docs/errors.md is what `npm run docs:errors` would write now', () => {
   expect(page).toBe(renderErrorsPage(ERRORS));
 });
 
-test('the page about errors lists each once, by number', () => {
+test('the page about errors lists each number once, in order, and every cause and cure', () => {
   const page = renderErrorsPage(ERRORS);
   const numbers = [...page.matchAll(/^## (\d+) /gm)].map(([, digits]) => Number(digits));
-  expect(numbers).toHaveLength(names.length);
-  expect(numbers).toEqual(numbers.toSorted((left, right) => left - right));
+  const known = new Set(names.map((name) => ERRORS[name].errorNum));
+  expect(numbers).toEqual([...known].toSorted((left, right) => left - right));
+  for (const name of names) {
+    const { httpStatus, cause, cure } = ERRORS[name];
+    expect(page).toContain(
+      `\n\`${name}\`, HTTP ${httpStatus}. ${cause}\n\n**What to do:** ${cure}\n`,
+    );
+  }
 });
