@@ -1,3 +1,4 @@
+import { SYNC_FAILED } from '../model/error-words.ts';
 import { ERRORS, applierCureOf } from '../model/errors.ts';
 import { at, listAt, numberAt, textAt } from './json.ts';
 import { counted } from '../base/words.ts';
@@ -62,6 +63,13 @@ export function applierProblems(applier: unknown): ProblemReport[] {
     break;
   }
   problems.push(...earlierProblems(applier, problems[0]));
+  const [newest] = problems;
+  // A copy that failed leaves no reason in the state, but is what holds things up until somebody does more.
+  const isFailedSync = newest?.what === 'earlier' && newest.message.startsWith(SYNC_FAILED);
+  if (isFailedSync && textAt(applier, 'state', 'phase') === 'stopped') {
+    const cure = applierCureOf(newest.errorNum ?? undefined) ?? null;
+    problems[0] = { ...newest, what: 'last error', cure };
+  }
   const ignored = at(applier, 'state', 'lastIgnoredError');
   if (ignored === undefined) return problems;
   const count = numberAt(applier, 'state', 'totalIgnoredErrors') ?? 1;

@@ -1,16 +1,25 @@
-import { type ApplierReport, followerReport } from './applier-report.ts';
+import { type ApplierReport, type FollowerReport, followerReport } from './applier-report.ts';
 import { at, listAt, numberAt, textAt } from './json.ts';
-import { type ClientReport, type LogReport, loggerReport } from './log-report.ts';
+import {
+  type ClientReport,
+  type LoggerReport,
+  type LogReport,
+  loggerReport,
+} from './log-report.ts';
 import type { ProblemReport } from './problem-report.ts';
 import type { Connection, ServerClient } from './server-client.ts';
 import { type WorkReport, workReports } from './work-report.ts';
 import type { WriteMeter } from './write-meter.ts';
 
+type Role = 'alone' | 'leader' | Following | `leader and ${Following}`;
+/** A server that is being made a follower copies, and has no leader set before that is done. */
+type Following = 'follower' | 'copying';
+
 /** What is known of a server and one of its databases; printed as it is with `-o json`. */
 export interface StatusReport {
   readonly endpoint: string;
   readonly database: string;
-  readonly role: 'alone' | 'follower' | 'leader' | 'leader and follower';
+  readonly role: Role;
   readonly server: {
     readonly id: string;
     /** Of ArangoDB, that it claims to be. */
@@ -71,7 +80,7 @@ export async function readStatus(
   return {
     endpoint: endpoint.text,
     database,
-    role: roleOf(following.applier !== null, leading.clients.length > 0),
+    role: roleOf(following, leading),
     server: {
       id: textAt(logger, 'server', 'serverId') ?? 'unknown',
       version: textAt(logger, 'server', 'version') ?? 'unknown',
@@ -106,7 +115,9 @@ async function countAll(
   return documents;
 }
 
-function roleOf(isFollower: boolean, isLeader: boolean): StatusReport['role'] {
-  if (isFollower) return isLeader ? 'leader and follower' : 'follower';
-  return isLeader ? 'leader' : 'alone';
+function roleOf({ applier, sync }: FollowerReport, { clients }: LoggerReport): Role {
+  const isLeader = clients.length > 0;
+  if (!applier && sync === null) return isLeader ? 'leader' : 'alone';
+  const following = applier ? 'follower' : 'copying';
+  return isLeader ? `leader and ${following}` : following;
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { SYNC_FAILED } from '../model/error-words.ts';
 import { ERRORS } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import type { Reason } from './applier-machine.ts';
@@ -58,7 +59,7 @@ export class ErrorHistory {
     if (errorNum === ERRORS.applierStopped.errorNum) return;
     this.#add({
       errorNum,
-      message: `the sync failed: ${message}`,
+      message: `${SYNC_FAILED}${message}`,
       atMs: this.#clock.nowMs(),
       tick: undefined,
     });

@@ -1,6 +1,9 @@
 /** Stands in a message between what is wrong and the entry of the log that it is about (contract 6.7). */
 export const ENTRY_MARK = ', offending marker: ';
 
+/** Begins the message of a copy that somebody asked for and that was not finished, among the errors of an applier. */
+export const SYNC_FAILED = 'the sync failed: ';
+
 /** What errors have called a leader since the first servers, and programs may look for. */
 const OLD_WORD = /\bmaster (?=at |version |error|incompatible|change)/g;
 

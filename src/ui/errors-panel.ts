@@ -1,14 +1,15 @@
-import { splitMessage } from '../model/error-words.ts';
+import { SYNC_FAILED, splitMessage } from '../model/error-words.ts';
 import { cureOf } from './api.ts';
 import { byId, make, setList, setShown, setText } from './dom.ts';
 import { clock, counted, indented, number } from './format.ts';
-import type { ApplierStatus, PastError } from './types.ts';
+import type { ApplierStatus, ErrorWords, PastError } from './types.ts';
 
 type Applier = ApplierStatus['state'];
 
 /** What is wrong with following, and what was before: the last errors, the newest first. */
-export function showErrors({ state }: ApplierStatus): void {
-  const hasFailure = showFailure(state);
+export function showErrors(applier: ApplierStatus): void {
+  const { state } = applier;
+  const hasFailure = showFailure(applier);
   const hasIgnored = showIgnored(state);
   // The one that stopped it stands above the list.
   const errors = state.phase === 'failed' ? state.lastErrors.slice(1) : state.lastErrors;
@@ -57,18 +58,34 @@ function updateErrorRow(row: HTMLElement, error: PastError): void {
   setText(more, facts.join(' '));
 }
 
-/** Why the applier does not follow, unless somebody wants it so. What is over is among the last errors. */
-function showFailure({ phase, since, whyStopped, whyWaiting }: Applier): boolean {
-  const isStopped = phase === 'failed';
-  const shown = isStopped ? whyStopped : phase === 'backoff' ? whyWaiting : undefined;
-  setShown(byId('failure'), shown !== undefined);
-  if (!shown) return false;
-  const title = isStopped ? 'Why it stopped' : 'Why it waits';
-  setText(byId('failure-title'), `${title} (error ${shown.errorNum}, ${clock(since)})`);
-  byId('failure').classList.toggle('mild', !isStopped);
-  showMessage('failure', shown.errorMessage);
-  void cureOf(shown.errorNum, 'applier').then((cure) => setText(byId('failure-cure'), cure));
+/** Why the applier does not follow, unless somebody wants it so, or has no leader yet. What is over is among the last errors. */
+function showFailure(applier: ApplierStatus): boolean {
+  const failure = failureOf(applier);
+  setShown(byId('failure'), failure !== undefined);
+  if (!failure) return false;
+  const { title, error, time } = failure;
+  setText(byId('failure-title'), `${title} (error ${error.errorNum}, ${clock(time)})`);
+  byId('failure').classList.toggle('mild', applier.state.phase !== 'failed');
+  showMessage('failure', error.errorMessage);
+  void cureOf(error.errorNum, 'applier').then((cure) => setText(byId('failure-cure'), cure));
   return true;
+}
+
+interface Failure {
+  readonly title: string;
+  readonly error: ErrorWords;
+  readonly time: string;
+}
+
+function failureOf({ state, endpoint }: ApplierStatus): Failure | undefined {
+  const { phase, since: time, whyStopped, whyWaiting, lastErrors } = state;
+  if (phase === 'failed' && whyStopped) return { title: 'Why it stopped', error: whyStopped, time };
+  if (phase === 'backoff' && whyWaiting) return { title: 'Why it waits', error: whyWaiting, time };
+  const [newest] = lastErrors;
+  if (phase !== 'stopped' || !newest) return undefined;
+  // Without a leader it is about making a follower.
+  const isOpen = endpoint === undefined || newest.errorMessage.startsWith(SYNC_FAILED);
+  return isOpen ? { title: 'The last error', error: newest, time: newest.time } : undefined;
 }
 
 function showIgnored({ totalIgnoredErrors: total, lastIgnoredError: last }: Applier): boolean {

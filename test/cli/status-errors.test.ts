@@ -177,3 +177,19 @@ test('what was passed over is told as that, the last of it with how many there a
     '',
   ]);
 });
+
+test('a sync that failed is told with what to do, as long as nothing came after it', async () => {
+  const failed = { errorNum: 1400, errorMessage: 'the sync failed: no response', time: 'T2' };
+  const lastErrors = [{ ...failed, count: 3, firstTime: 'T0' }, failed];
+  const at = (phase: string, running: boolean): Promise<string> =>
+    status({ applier: { state: { running, phase, lastErrors, lastError: { errorNum: 0 } } } });
+  const text = await at('stopped', false);
+  expect(text).toContain(
+    'Errors   last error: the sync failed: no response, 3 times (error 1400, T2)\n' +
+      '           what to do: Check the endpoint',
+  );
+  expect(text).toContain('         earlier: the sync failed: no response (error 1400, T2)\n');
+  for (const later of [at('syncing', false), at('tailing', true)]) {
+    expect(await later).not.toContain('what to do');
+  }
+});

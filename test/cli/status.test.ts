@@ -276,6 +276,11 @@ test('a sync shows how far it has come', async () => {
   const from = { endpoint: 'tcp://10.9.9.9:8529', since: new Date().toISOString(), ...sync };
   const alone = await status({ applier: { state: { ...state, sync: from } } });
   expect(alone).toContain('Role     copies tcp://10.9.9.9:8529\n');
+  await using server = await startScriptedServer(
+    scriptOf({ applier: { state: { ...state, sync: from } } }),
+  );
+  const { stdout } = await runCli(['status', '-o', 'json', '--server.endpoint', server.endpoint]);
+  expect(JSON.parse(stdout)).toMatchObject({ role: 'copying' });
   expect(alone).not.toContain('follows nobody');
   const copying =
     /^(?:Applier {2}| {9})copying from tcp:\/\/10\.9\.9\.9:8529 since \S+ \(\d s\): /m;

@@ -46,6 +46,20 @@ describePage('the last errors', (scene) => {
     expect(faults).toEqual([]);
   });
 
+  test.each(['sync', 'make-follower'])('of a %s stands above, with what helps', async (command) => {
+    const alone = await scene.servers.start(`alone-${command}`);
+    const sync = alone.send('PUT', `/_api/replication/${command}`, { endpoint: UNREACHABLE });
+    await expect(sync).rejects.toThrow('1400');
+    await using tab = await scene.browser.tab();
+    const { page, faults } = tab;
+    await fullHistory(page, () => null);
+    await openPage(page, alone);
+    await page.locator('#failure-title').getByText('The last error (error 1400').waitFor();
+    await page.locator('#failure-cure').getByText('Check the endpoint').waitFor();
+    await scene.browser.picture(page, `${command}-failed`);
+    expect(faults).toEqual([]);
+  });
+
   test('are told one by one, with the entry each is about, wherever they fit', async () => {
     const entry = JSON.stringify({ tick: '70213', type: 2300, cname: 'boats', key: 'k', data: {} });
     const error = (
