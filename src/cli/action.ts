@@ -1,4 +1,4 @@
-import type { Command, Option } from 'commander';
+import type { Argument, Command, Option } from 'commander';
 import type { QueryValues, ReplicationCommand } from '../protocol/paths.ts';
 import {
   addConnectionFlags,
@@ -32,6 +32,8 @@ export interface Action {
   readonly screen: Screen;
   /** Sent in the query, under their own names. */
   readonly flags?: readonly Option[];
+  /** Sent in the query, too, under its name in small letters. */
+  readonly argument?: Argument;
 }
 
 /** The settings of something that has its own command in the replication interface. */
@@ -58,13 +60,15 @@ export function addActionVerb(
 }
 
 function addAction(parent: Command, context: CliContext, action: Action): void {
-  const { name, description, method, command, screen, flags = [] } = action;
+  const { name, description, method, command, screen, flags = [], argument } = action;
   const own = parent.command(name).description(description);
   for (const flag of flags) own.addOption(flag);
+  if (argument) own.addArgument(argument);
   run(own, context, screen, (client) => {
     const given = own.opts<QueryValues>();
     const names = flags.map((flag) => flag.attributeName());
-    const query = Object.fromEntries(names.map((each) => [each, given[each]]));
+    const named = argument ? { [argument.name().toLowerCase()]: own.args[0] } : {};
+    const query = { ...Object.fromEntries(names.map((each) => [each, given[each]])), ...named };
     return client.replication(method, command, context.signal, { query });
   });
 }
@@ -94,8 +98,8 @@ function run(
   screen: Screen,
   ask: (client: ServerClient) => Promise<unknown>,
 ): void {
-  addConnectionFlags(command).action(async (flags: ConnectionFlags) => {
-    const answer = await withServer(connectionOf(flags), ask);
+  addConnectionFlags(command).action(async () => {
+    const answer = await withServer(connectionOf(command.opts<ConnectionFlags>()), ask);
     await printResult(io, answer);
     await printLines(io, screen(answer, io));
     done(ExitCode.ok);

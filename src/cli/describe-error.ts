@@ -90,11 +90,12 @@ function endpointIn({ message }: ServiceError): string {
   return /at (\S+): /.exec(message)?.[1] ?? 'the server';
 }
 
-/** Only of failures whose numbers say enough to know a cure: those of replication, and names. */
+/** Only of failures whose numbers say enough to know a cure: those of replication, names, and what is not there. */
 function cureOf(errorNum: number): string[] {
   const entries: readonly ErrorEntry[] = [
     ...Object.values(REPLICATION_ERRORS),
     ERRORS.databaseNameInvalid,
+    ERRORS.notFound,
   ];
   const entry = entries.find((each) => each.errorNum === errorNum);
   return entry ? [entry.cure] : [];

@@ -39,6 +39,7 @@ export const EXAMPLES: Readonly<
     ['logger state --server.database shop', 'of another database'],
     ['logger state -o json', 'for programs'],
   ],
+  'logger forget': [['logger forget 20015998343868', 'a follower that does not come back']],
   'logger config': [
     ['logger config', 'show the settings'],
     ['logger config --set maxEvents=2000000', 'keep more of the log'],

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { DEFAULT_LOGGER_CONFIG } from '../model/logger-config.ts';
 import { addActionVerb } from './action.ts';
 import type { CliContext } from './flags.ts';
@@ -34,6 +34,16 @@ export function addLoggerCommand(program: Command, context: CliContext): void {
         description: 'Show how far the log reaches and who reads it.',
         method: 'GET',
         command: 'logger-state',
+        screen: stateLines,
+      },
+      {
+        name: 'forget',
+        description:
+          'Forget a client that does not come back, so that nothing of the log is kept for it. One that asks ' +
+          'again is known again.',
+        method: 'DELETE',
+        command: 'logger-state',
+        argument: new Argument('<CLIENT>', 'Its server id, as state lists it.'),
         screen: stateLines,
       },
     ],

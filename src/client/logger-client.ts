@@ -29,8 +29,23 @@ export class LoggerClient {
     await this.#scope.json('PUT', `${BASE}/logger-stop`, options);
   }
 
-  async state(options: RequestOptions = {}): Promise<LoggerStatus> {
-    const status = await this.#scope.json<LoggerStatus>('GET', `${BASE}/logger-state`, options);
+  state(options: RequestOptions = {}): Promise<LoggerStatus> {
+    return this.#status('GET', options);
+  }
+
+  /**
+   * Forgets a client of the log, so that nothing is kept for it any more; one that asks again is known again.
+   * @throws TicklogError notFound (404) for one that is not known
+   */
+  forget(client: string, options: RequestOptions = {}): Promise<LoggerStatus> {
+    return this.#status('DELETE', { ...options, query: { client } });
+  }
+
+  async #status(
+    method: 'GET' | 'DELETE',
+    options: RequestOptions & { query?: { client: string } },
+  ): Promise<LoggerStatus> {
+    const status = await this.#scope.json<LoggerStatus>(method, `${BASE}/logger-state`, options);
     return {
       ...status,
       state: logState(this.#scope, status.state),

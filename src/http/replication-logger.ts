@@ -1,14 +1,15 @@
 import type { Leader } from '../leader/leader.ts';
 import { openTransactions } from '../leader/open-transactions.ts';
+import { ServiceError } from '../model/errors.ts';
 import { ContentType, Header } from '../protocol/headers.ts';
-import { chunkSizeParam, tickRangeParams } from '../protocol/params.ts';
+import { chunkSizeParam, textParam, tickRangeParams } from '../protocol/params.ts';
 import type { Exchange } from './context.ts';
 import { generationOf } from './generation.ts';
 import { answerFeed, feedFormatOf } from './log-feed.ts';
 import { answerLog } from './log-pages.ts';
 import { type PageAnswerOptions, answerJson, answerSummedJson } from './replication-answer.ts';
 import { readReplicationBody } from './replication-body.ts';
-import type { ReplicationCommands } from './replication-dispatch.ts';
+import type { ReplicationCommands, ReplicationRequest } from './replication-dispatch.ts';
 
 /** The commands about the log (contract 2). */
 export function loggerCommands(leader: Leader, options: PageAnswerOptions): ReplicationCommands {
@@ -31,7 +32,10 @@ export function loggerCommands(leader: Leader, options: PageAnswerOptions): Repl
       },
     },
     'logger-state': {
-      methods: { GET: ({ ctx, database }) => answerSummedJson(ctx, logger.status(database)) },
+      methods: {
+        GET: ({ ctx, database }) => answerSummedJson(ctx, logger.status(database)),
+        DELETE: (request) => forgetClient(leader, request),
+      },
     },
     'logger-config': {
       methods: {
@@ -73,6 +77,17 @@ export function loggerCommands(leader: Leader, options: PageAnswerOptions): Repl
       },
     },
   };
+}
+
+/** Addition: forgets a client of the log, and answers the state without it. Where none is named there is no such method (contract 1.4). */
+async function forgetClient(
+  { logger }: Leader,
+  { ctx, database, query }: ReplicationRequest,
+): Promise<void> {
+  const client = textParam(query, 'client');
+  if (client === undefined) throw new ServiceError('methodNotSupported');
+  await logger.forget(database, client);
+  answerSummedJson(ctx, logger.status(database));
 }
 
 /** GET, also as a feed where that is what is accepted, and PUT with the ids of transactions whose beginning the client has (contract 2.6). */

@@ -102,7 +102,7 @@ const RIGHTS: ReadonlyMap<string, RouteRight> = new Map([
     ...['GET applier-config', 'GET applier-state'],
   ]),
   ...ofReplication('rw', [
-    ...['PUT logger-start', 'PUT logger-stop', 'PUT logger-config'],
+    ...['PUT logger-start', 'PUT logger-stop', 'PUT logger-config', 'DELETE logger-state'],
     ...['PUT applier-config', 'PUT applier-start', 'PUT applier-stop', 'DELETE applier-state'],
     ...['PUT sync', 'PUT make-slave', 'PUT make-follower'],
     ...['PUT restore-collection', 'PUT restore-indexes', 'PUT restore-data', 'PUT restore-view'],

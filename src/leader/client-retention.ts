@@ -1,9 +1,10 @@
 import type { Clock } from '../base/clock.ts';
 import type { LogKeep } from '../changelog/retention.ts';
 import type { Database } from '../documents/database.ts';
-import { isServiceError } from '../model/errors.ts';
+import { ServiceError, isServiceError } from '../model/errors.ts';
 import { metaKey } from '../storage/keys.ts';
 import { encodeRecord } from '../storage/record.ts';
+import type { CommitOptions } from '../storage/commit-queue.ts';
 import type { Store } from '../storage/store.ts';
 import type { FollowClient, FollowClients } from './clients.ts';
 import { LogMarks } from './log-marks.ts';
@@ -57,6 +58,29 @@ export class ClientRetention {
     return this.#clients.list(database);
   }
 
+  /**
+   * Forgets a client, so that nothing of the log stays for its sake; durable when it resolves. One that asks again
+   * is known again.
+   * @throws ServiceError notFound (404) for one that is not known, storageDamaged
+   */
+  async forget(database: Database, serverId: string): Promise<void> {
+    this.#restore(database);
+    const client = this.#clients.remove(database, serverId);
+    if (!client) {
+      const others = 'logger-state lists those that have';
+      throw new ServiceError(
+        'notFound',
+        `no client '${serverId}' has asked for this log; ${others}`,
+      );
+    }
+    try {
+      await this.#save(database, { sync: true });
+    } catch (error) {
+      this.#clients.restore(database, [client]);
+      throw error;
+    }
+  }
+
   /** What a client makes the log keep, and whether it has lost its place. */
   standing(
     database: Database,
@@ -100,11 +124,11 @@ export class ClientRetention {
     const stored = this.#restore(database);
     const { retainForClients, retainForClientsSize } = database.changelog.config;
     if (retainForClients === 0) {
-      if (stored.ids.size > 0) await this.#save(database, []);
+      if (stored.ids.size > 0) await this.#save(database);
       return undefined;
     }
-    const recent = this.#clients.list(database).filter((each) => this.#isRecent(database, each));
-    if (this.#isDue(stored, recent)) await this.#save(database, recent);
+    const recent = this.#recent(database);
+    if (this.#isDue(stored, recent)) await this.#save(database);
     let above: bigint | undefined;
     for (const { from } of recent) {
       // Who has lost his place is not helped by what is left.
@@ -112,6 +136,11 @@ export class ClientRetention {
       if (above === undefined || from < above) above = from;
     }
     return above === undefined ? undefined : { above, maxBytes: retainForClientsSize };
+  }
+
+  /** Those for whose sake the log is kept: none where it is kept for nobody. */
+  #recent(database: Database): FollowClient[] {
+    return this.#clients.list(database).filter((each) => this.#isRecent(database, each));
   }
 
   #isRecent(database: Database, { timeMs }: FollowClient): boolean {
@@ -149,13 +178,16 @@ export class ClientRetention {
     return isNew || isOld || clients.length < ids.size;
   }
 
-  async #save(database: Database, clients: readonly FollowClient[]): Promise<void> {
-    await this.#store.commit((tx) => {
+  async #save(database: Database, options: CommitOptions = {}): Promise<void> {
+    const saved = await this.#store.commit((tx) => {
       database.assertAlive();
+      // As of now: of two saves at a time the second must not bring back whom the first has not.
+      const clients = this.#recent(database);
       const key = metaKey(KIND, database.number);
       if (clients.length === 0) tx.del(key);
       else tx.put(key, encodeRecord(key, clients));
-    });
-    this.#of(database).stored = this.#asStored(clients);
+      return clients;
+    }, options);
+    this.#of(database).stored = this.#asStored(saved);
   }
 }

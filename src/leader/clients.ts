@@ -35,6 +35,14 @@ export class FollowClients {
     if (clients.size > CLIENTS_MAX && oldest !== undefined) clients.delete(oldest);
   }
 
+  /** Takes a client off the list; undefined where it was not on it. */
+  remove(database: Database, serverId: string): FollowClient | undefined {
+    const clients = this.#byDatabase.get(database);
+    const client = clients?.get(serverId);
+    clients?.delete(serverId);
+    return client;
+  }
+
   /** Notes what is remembered of an earlier run; those that have called since are known better. */
   restore(database: Database, clients: readonly FollowClient[]): void {
     const called = this.list(database);

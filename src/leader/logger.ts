@@ -178,6 +178,11 @@ export class LeaderLogger {
     };
   }
 
+  /** Forgets a client of the log; see `ClientRetention.forget`. */
+  forget(database: Database, serverId: string): Promise<void> {
+    return this.#retention.forget(database, serverId);
+  }
+
   /** Who has asked for the log, in the order of their last calls, and whether they have lost their place. */
   followers(database: Database): (FollowClient & { readonly lost: boolean })[] {
     return this.#retention.clients(database).map((client) => {

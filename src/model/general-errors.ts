@@ -123,8 +123,11 @@ export const GENERAL_ERRORS = {
     errorNum: 404,
     httpStatus: 404,
     message: 'not found',
-    cause: 'There is no such path, or no such command below it.',
-    cure: 'Check the path for a slip.',
+    cause:
+      'There is no such path, or no such command below it; or no job, or no client of the log, of this id.',
+    cure:
+      'Check path and id for a slip, and that the server is of a version that has this. ticklog logger state ' +
+      'lists the clients of a log.',
   },
   methodNotSupported: {
     errorNum: 405,

@@ -49,7 +49,7 @@ const COMMANDS = [
   ...['promote', 'dump', 'restore', 'database', 'inventory', 'user'],
   ...['create', 'list', 'grant', 'password', 'remove'].map((action) => `user ${action}`),
   ...['create', 'list', 'drop'].map((action) => `database ${action}`),
-  ...['start', 'stop', 'state', 'config'].map((action) => `logger ${action}`),
+  ...['start', 'stop', 'state', 'config', 'forget'].map((action) => `logger ${action}`),
   ...['start', 'stop', 'state', 'config', 'forget'].map((action) => `applier ${action}`),
 ];
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { runCli } from '../support/cli-run.ts';
+import { openLeaderServer } from '../support/leader-server.ts';
 import { command, type Script, startScriptedServer } from '../support/scripted-server.ts';
 
 /** Answers every replication command with its own name. */
@@ -7,7 +8,7 @@ const ECHO: Script = Object.fromEntries(
   [
     ...['PUT logger-start', 'PUT logger-stop', 'GET logger-state', 'GET logger-config'],
     ...['PUT logger-config', 'PUT applier-start', 'PUT applier-stop', 'GET applier-state'],
-    ...['DELETE applier-state', 'PUT applier-config'],
+    ...['DELETE applier-state', 'PUT applier-config', 'DELETE logger-state'],
   ].map((each) => {
     const [method = '', name = ''] = each.split(' ');
     return [`${method} ${command(name)}`, () => ({ body: { did: each } })];
@@ -38,6 +39,25 @@ test.each([
   expect(stderr).toBe('');
   expect(JSON.parse(stdout)).toEqual({ did: what });
   expect(requests).toEqual([{ what, query: '', body: '' }]);
+});
+
+test('logger forget names the client', async () => {
+  const { code, stdout, requests } = await run(['logger', 'forget', '23', '-o', 'json']);
+  expect([code, JSON.parse(stdout)]).toEqual([0, { did: 'DELETE logger-state' }]);
+  expect(requests).toEqual([{ what: 'DELETE logger-state', query: 'client=23', body: '' }]);
+  expect(await run(['logger', 'forget'])).toMatchObject({ code: 2, requests: [] });
+});
+
+test('logger forget of a client that is not known says which are', async () => {
+  await using server = await openLeaderServer();
+  const endpoint = `tcp://127.0.0.1:${server.port}`;
+  expect(await runCli(['logger', 'forget', '99', '--server.endpoint', endpoint])).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(
+      /^ticklog: no client '99' has asked for this log.* \(error 404\)\n.*ticklog logger state lists/,
+    ) as string,
+  });
 });
 
 /** What a verb prints for people when it is answered so. */

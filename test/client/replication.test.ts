@@ -245,6 +245,8 @@ describe('a state has a type for all that the server answers:', () => {
     const [run, ...later] = answering.incarnations;
     expect([run?.foundTick, later]).toEqual([0n, []]);
     expect(run?.firstTick).toBeLessThanOrEqual(state.firstTick);
+    const unknown = db.logger.forget('99');
+    await expect(unknown).rejects.toMatchObject({ errorNum: 404 });
   });
 
   /** The members that there always are, and those that come and go. */

@@ -21,7 +21,7 @@ const COMMAND_EXPECTED = {
 const COMMANDS: Record<string, string[]> = {
   'logger-start': ['PUT'],
   'logger-stop': ['PUT'],
-  'logger-state': ['GET'],
+  'logger-state': ['GET', 'DELETE'],
   'logger-config': ['GET', 'PUT'],
   'logger-follow': ['GET', 'PUT'],
   'logger-first-tick': ['GET'],

@@ -153,6 +153,37 @@ describe('retainForClients', () => {
     expect(changelog.state.events).toBe(20);
   });
 
+  test('keeps nothing for a client that was forgotten, which is known again when it comes back', async () => {
+    const { server, changelog, ask, round, clients } = await openScene({ retainForClients: 60 });
+    await ask(7, changelog.state.lastTick);
+    await ask(8, changelog.state.lastTick);
+    await round();
+    await write(server, 50);
+    await ask(8, changelog.state.lastTick);
+    await round();
+    expect(changelog.state.events).toBeGreaterThanOrEqual(50);
+    const forget = (id: string) =>
+      server.call('DELETE', `/_api/replication/logger-state?client=${id}`);
+    const { status, json } = await forget('7');
+    expect([status, json['clients']]).toEqual([200, [expect.objectContaining({ serverId: '8' })]]);
+    await round();
+    expect(changelog.state.events).toBe(20);
+    const unknown = await forget('7');
+    expect([unknown.status, unknown.json]).toMatchObject([404, { errorNum: 404 }]);
+    expect(unknown.json['errorMessage']).toContain("no client '7' has asked for this log");
+    await ask(7, changelog.state.lastTick);
+    await write(server, 50);
+    await round();
+    expect([...(await clients()).keys()]).toEqual(['8', '7']);
+    expect(changelog.state.events).toBe(50);
+  });
+
+  test('is not given up where no client is named: servers of old do not know that request', async () => {
+    const { server } = await openScene({ retainForClients: 60 });
+    const answer = await server.call('DELETE', '/_api/replication/logger-state');
+    expect([answer.status, answer.json['errorNum']]).toEqual([405, 405]);
+  });
+
   test('0 lets the caps decide', async () => {
     const { server, changelog, ask, round } = await openScene({ retainForClients: 0 });
     await ask(7, changelog.state.lastTick);
@@ -212,6 +243,21 @@ describe('a follower that was away', () => {
     await follower.api.startApplier();
     expect(await follower.stopped()).toMatchObject({ errorNum: 1414 });
   });
+});
+
+test('a client that was forgotten stays so over a restart, the others do not', async () => {
+  await using leader = await LiveServer.start();
+  const state = '/_api/replication/logger-state';
+  const config = JSON.stringify({ retainForClients: 600 });
+  await leader.api.http.json('PUT', '/_api/replication/logger-config', config);
+  for (const id of [7, 8])
+    await leader.api.http.json('GET', `/_api/replication/logger-follow?serverId=${id}`);
+  // Both are stored by then.
+  await sleep(2500);
+  await leader.api.http.json('DELETE', `${state}?client=7`);
+  await leader.restart();
+  const { clients } = (await leader.api.http.json('GET', state)) as { clients: Client[] };
+  expect(clients.map(({ serverId }) => serverId)).toEqual(['8']);
 });
 
 describe('what is remembered of followers, damaged,', () => {
