@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { sleep } from '../base/sleep.ts';
+import { refusedAnswer } from '../follower/classify.ts';
 import type { Endpoint } from '../follower/endpoint.ts';
 import { addYesFlag, confirmReplacing, type YesFlags } from './confirm.ts';
 import {
@@ -80,7 +81,10 @@ export function addCopyVerb(
 
 type CopyFlags = ConnectionFlags & LeaderFlags & YesFlags & { readonly progress: boolean };
 
-/** Asks before documents are replaced by those of the leader. @throws as `confirmReplacing` */
+/**
+ * Asks before documents are replaced by those of the leader, which has been looked at by then: nobody is asked about
+ * what cannot be done. @throws as `confirmReplacing`, and what the server says of such a leader
+ */
 async function confirmCopy(
   { client, server, leader }: CopyTask,
   flags: YesFlags,
@@ -93,9 +97,31 @@ async function confirmCopy(
     restrictType === '' || names.includes(name) === (restrictType === 'include');
   const present = await presentData(client, isMeant, signal);
   if (present === undefined) return;
+  await checkLeader(client, leader, signal);
   const where = `${server.endpoint.text}, database ${server.database}, has ${present}`;
   const what = `; what ${leader.endpoint} has under the same names takes their place`;
   await confirmReplacing(io, flags, where + what);
+}
+
+/** Has the server ask the leader who it is; a server that cannot do that finds out when it copies. */
+async function checkLeader(
+  client: ServerClient,
+  leader: LeaderSelection,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const { body } = copyRequest(leader);
+    await client.replication('PUT', 'check-leader', signal, { body });
+  } catch (error) {
+    if (!isUnknownCommand(error)) throw error;
+  }
+}
+
+/** Servers of this interface answer so to commands that they do not have (contract 1.4). */
+export function isUnknownCommand(error: unknown): boolean {
+  const refused = refusedAnswer(error);
+  if (refused?.status === 404 || refused?.status === 405) return true;
+  return refused?.status === 400 && /^invalid command/.test(refused.remote?.errorMessage ?? '');
 }
 
 /** Runs a request that copies, and shows meanwhile how far the server has come. */

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { sleep } from '../base/sleep.ts';
-import { refusedAnswer } from '../follower/classify.ts';
 import { isApplierRunning } from './applier.ts';
 import {
   addCopyVerb,
   copyRequest,
   type CopyTask,
+  isUnknownCommand,
   readCopied,
   runSync,
   type SyncedCopy,
@@ -118,13 +118,6 @@ function sourceOf({ leader }: CopyTask): string {
 function copiedLine({ server }: CopyTask, { collections, lastLogTick }: SyncedCopy): string {
   const count = exactCounted(collections.length, 'collection');
   return `${server.endpoint.text}: copied ${count}, up to tick ${lastLogTick}`;
-}
-
-/** Servers of this interface answer so to commands that they do not have (contract 1.4). */
-function isUnknownCommand(error: unknown): boolean {
-  const refused = refusedAnswer(error);
-  if (refused?.status === 404 || refused?.status === 405) return true;
-  return refused?.status === 400 && /^invalid command/.test(refused.remote?.errorMessage ?? '');
 }
 
 /** Settings can be changed, and a copy made, only while nothing is followed. */

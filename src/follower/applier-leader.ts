@@ -7,6 +7,7 @@ import { checkpointAt, writeCheckpoint } from './checkpoint.ts';
 import { parseEndpoint } from './endpoint.ts';
 import type { InitialSyncer, SyncRequest, SyncResult } from './initial-syncer.ts';
 import { ANY_LEADER, type LeaderAccess, assertAllowed } from './leader-access.ts';
+import type { LeaderState } from './leader-answers.ts';
 import { ACCEPTED_VERSIONS, checkLeader } from './leader-check.ts';
 import { LeaderClient } from './leader-client.ts';
 
@@ -76,14 +77,16 @@ export async function askConfigured(
   deps: LeaderDeps,
   config: ApplierConfig,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<LeaderState> {
   const client = configuredClient(deps, config);
   try {
-    checkLeader(await client.state(signal), {
+    const state = await client.state(signal);
+    checkLeader(state, {
       ownServerId: deps.store.server.serverId,
       acceptedVersions: ACCEPTED_VERSIONS,
       endpoint: client.endpoint,
     });
+    return state;
   } finally {
     await client.close();
   }

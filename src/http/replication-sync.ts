@@ -1,7 +1,7 @@
 import type { Database } from '../documents/database.ts';
 import type { InitialSyncer, SyncResult } from '../follower/initial-syncer.ts';
 import { leaderConfig } from '../follower/applier-config.ts';
-import { configuredClient, type LeaderDeps } from '../follower/applier-leader.ts';
+import { askConfigured, configuredClient, type LeaderDeps } from '../follower/applier-leader.ts';
 import { type ErrorName, isServiceError, ServiceError } from '../model/errors.ts';
 import { reportOf } from './detached-request.ts';
 import { givenRequestId } from './request-id.ts';
@@ -22,9 +22,28 @@ const OWN_FAILURES: ReadonlySet<ErrorName> = new Set<ErrorName>([
   ...(['httpBadParameter', 'invalidApplierConfiguration', 'forbidden'] as const),
 ]);
 
-/** The command `sync` (contract 3.7). */
+/** The command `sync` (contract 3.7), and `check-leader`, an addition. */
 export function syncCommands(deps: SyncCommandsDeps): ReplicationCommands {
-  return { sync: { methods: { PUT: (request) => sync(deps, request) } } };
+  return {
+    sync: { methods: { PUT: (request) => sync(deps, request) } },
+    'check-leader': { methods: { PUT: (request) => checkLeader(deps, request) } },
+  };
+}
+
+/** Asks the leader of a sync that somebody is about to begin who it is; nothing is changed here. */
+async function checkLeader(
+  deps: SyncCommandsDeps,
+  { ctx, database }: ReplicationRequest,
+): Promise<void> {
+  const body = await readReplicationBody(ctx);
+  const config = leaderConfig(body, database.name, deps.leaderAccess);
+  try {
+    const { signal } = ctx.state.limits;
+    const { serverId, version } = await askConfigured({ ...deps, database }, config, signal);
+    answerJson(ctx, { server: { serverId, version } });
+  } catch (error) {
+    throw asSyncFailure(error);
+  }
 }
 
 /**

@@ -104,7 +104,7 @@ const RIGHTS: ReadonlyMap<string, RouteRight> = new Map([
   ...ofReplication('rw', [
     ...['PUT logger-start', 'PUT logger-stop', 'PUT logger-config', 'DELETE logger-state'],
     ...['PUT applier-config', 'PUT applier-start', 'PUT applier-stop', 'DELETE applier-state'],
-    ...['PUT sync', 'PUT make-slave', 'PUT make-follower'],
+    ...['PUT check-leader', 'PUT sync', 'PUT make-slave', 'PUT make-follower'],
     ...['PUT restore-collection', 'PUT restore-indexes', 'PUT restore-data', 'PUT restore-view'],
     ...['PUT mend-data', 'PUT verify'],
   ]),

@@ -16,6 +16,7 @@ export type ReplicationCommand =
   | 'applier-stop'
   | 'barrier'
   | 'batch'
+  | 'check-leader'
   | 'determine-open-transactions'
   | 'dump'
   | 'dump-collections'

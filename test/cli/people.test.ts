@@ -143,6 +143,27 @@ describe('with servers', () => {
       expect(await documentsOf(follower, 'orders')).toBe(7);
     });
 
+    test.each([
+      [
+        'that cannot be reached',
+        'tcp://127.0.0.1:1',
+        /^ticklog: could not connect to leader .*1400\)/,
+      ],
+      ['that is this server', undefined, /^ticklog: got same server id .*1405\)/],
+    ])('does not ask about a leader %s', async (_, endpoint, words) => {
+      await fill(follower, 'orders', 7);
+      const args = [verb, endpoint ?? follower.endpoint, '--server.endpoint', follower.endpoint];
+      const questions: string[] = [];
+      const answer = (question: string): undefined => void questions.push(question);
+      for (const options of [{ answer }, {}]) {
+        const { code, stderr } = await runCli(args, options);
+        expect(code).toBe(1);
+        expect(stderr).toMatch(words);
+      }
+      expect(questions).toEqual([]);
+      expect(await documentsOf(follower, 'orders')).toBe(7);
+    });
+
     test('asks at a terminal, and does nothing unless the answer is yes', async () => {
       await fill(follower, 'orders', 7);
       const questions: string[] = [];

@@ -13,9 +13,10 @@ const MIB = 1024 * 1024;
 const GROWTH_BYTES = 24 * MIB;
 const DESCRIPTORS_GROWTH = 20;
 
-/** What is never carried out: there is no leader, no cluster, and neither views nor rights of collections. */
+/** What is never carried out: there is no leader, no follower, no cluster, and neither views nor rights of collections. */
 const UNDONE: ReadonlySet<string> = new Set([
   ...['PUT /_api/replication/make-slave', 'PUT /_api/replication/make-follower'],
+  ...['PUT /_api/replication/check-leader', 'DELETE /_api/replication/logger-state'],
   ...['PUT /_api/replication/sync', 'GET /_api/replication/clusterInventory'],
   'PUT /_api/replication/restore-view',
   ...['PUT', 'DELETE'].map(

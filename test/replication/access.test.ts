@@ -161,7 +161,7 @@ describe('the password of a leader', () => {
 });
 
 describe('where a server may connect to', () => {
-  const COMMANDS = ['sync', 'applier-config', 'make-follower'];
+  const COMMANDS = ['sync', 'applier-config', 'make-follower', 'check-leader'];
 
   test('is everywhere unless it is restricted, and then nowhere else', async () => {
     await using other = await startScriptedServer({});
