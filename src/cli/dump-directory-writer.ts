@@ -20,6 +20,8 @@ export interface DumpDirectoryOptions {
   readonly directory: string;
   /** Whether a dump that is already there may be replaced. */
   readonly overwrite: boolean;
+  /** Whether `--continue` would go on with a dump in it. */
+  readonly isInterrupted?: boolean;
   /** Whether data files are compressed. */
   readonly compress: boolean;
 }
@@ -48,14 +50,15 @@ export class DumpDirectoryWriter {
    * @throws Error when it holds something else and `overwrite` is false
    */
   static async open(options: DumpDirectoryOptions): Promise<DumpDirectoryWriter> {
-    const { directory, overwrite } = options;
+    const { directory, overwrite, isInterrupted = false } = options;
     const files = await filesIn(directory);
     const isLeftOver = (file: string): boolean =>
       isDumpFile(file) && /\.tmp(?:\.next)?$/.test(file);
     if (!overwrite && !files.every(isLeftOver)) {
       throw new Error(
-        `the output directory '${directory}' is not empty; name another one, ` +
-          'or replace the dump in it with --overwrite true',
+        `the output directory '${directory}' is not empty; ` +
+          (isInterrupted ? 'go on with the interrupted dump in it with --continue, ' : '') +
+          'name another one, or replace the dump in it with --overwrite true',
       );
     }
     return new DumpDirectoryWriter(options);

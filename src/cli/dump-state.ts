@@ -106,17 +106,26 @@ export class DumpState {
     return this.#file.save({ ...this.#record, parts: Object.fromEntries(this.#parts) });
   }
 
+  /** Whether a dump of these settings goes on with this one. */
+  isSame(now: DumpSettings): boolean {
+    return this.#difference(now) === undefined;
+  }
+
   /** @throws UsageError naming what is not as it was when the dump was begun */
   assertSame(directory: string, now: DumpSettings): void {
+    const name = this.#difference(now);
+    if (name === undefined) return;
+    const was = JSON.stringify(this.#record.settings[name]);
+    throw new UsageError(
+      `the dump in '${directory}' was begun with another ${name}: ${was}; go on with that, or ` +
+        'begin anew without --continue',
+    );
+  }
+
+  #difference(now: DumpSettings): keyof DumpSettings | undefined {
     const { settings } = this.#record;
-    for (const name of Object.keys(now) as (keyof DumpSettings)[]) {
-      const was = JSON.stringify(settings[name]);
-      if (was === JSON.stringify(now[name])) continue;
-      throw new UsageError(
-        `the dump in '${directory}' was begun with another ${name}: ${was}; go on with that, or ` +
-          'begin anew without --continue',
-      );
-    }
+    const names = Object.keys(now) as (keyof DumpSettings)[];
+    return names.find((name) => JSON.stringify(settings[name]) !== JSON.stringify(now[name]));
   }
 }
 

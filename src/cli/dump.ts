@@ -126,7 +126,8 @@ export async function dumpVerb(
 ): Promise<number> {
   checkTicks(options);
   const { outputDirectory: directory, overwrite } = options;
-  const earlier = options.continue ? await DumpState.read(directory) : undefined;
+  const interrupted = await DumpState.read(directory);
+  const earlier = options.continue ? interrupted : undefined;
   earlier?.assertSame(directory, settingsOf(options));
   if (options.continue && !earlier && !overwrite && (await isWholeDump(directory))) {
     await printResult(io, { directory, isComplete: true });
@@ -138,6 +139,7 @@ export async function dumpVerb(
     ...{ directory, compress },
     // What was begun may replace what is there: that was decided then.
     overwrite: overwrite || earlier !== undefined,
+    isInterrupted: interrupted?.isSame(settingsOf(options)) === true,
   });
   const source = new DumpSource(options.server);
   using transfer = new Transfer(io, { verb: 'dumping', progress: options.progress });

@@ -15,7 +15,9 @@ export class StateFile<T> {
     try {
       return JSON.parse(await readFile(this.#path, 'utf8')) as T;
     } catch (error) {
-      const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      // Where a file stands in place of the directory, too, there is none.
+      const isMissing = code === 'ENOENT' || code === 'ENOTDIR';
       if (isMissing || error instanceof SyntaxError) return undefined;
       throw error;
     }

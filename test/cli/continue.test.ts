@@ -59,7 +59,7 @@ describe('against a server that says what is written down', () => {
       .map(({ query }) => `${query.get('collection')} ${query.get('from')} ${query.get('to')}`);
 
   /** `a` is complete, of `b` there are two pages, `c` was not begun. */
-  async function interrupt(): Promise<void> {
+  async function interrupt(flags: readonly string[] = []): Promise<void> {
     serve('1000', ['a', 'b', 'c']);
     const ending = new AbortController();
     server.next(
@@ -73,9 +73,25 @@ describe('against a server that says what is written down', () => {
         return page([]);
       },
     );
-    expect(await dump([], ending.signal)).toMatchObject({ code: 1 });
+    expect(await dump(flags, ending.signal)).toMatchObject({ code: 1 });
     server.requests.length = 0;
   }
+
+  test('where a dump is to be replaced and was interrupted the way on is told, where it is one', async () => {
+    serve('900', ['a']);
+    server.next('GET dump', page([line('a0')]));
+    expect(await dump()).toMatchObject({ code: 0 });
+    const whole = await dump();
+    expect(whole.stderr).toContain('--overwrite true');
+    expect(whole.stderr).not.toContain('--continue');
+    await interrupt(['--overwrite']);
+    const again = await dump();
+    expect(again.code).toBe(1);
+    expect(again.stderr).toMatch(/is not empty; .*with --continue, .*--overwrite true/);
+    const other = await dump(['--collection', 'a']);
+    expect(other.stderr).not.toContain('--continue');
+    expect(asked()).toEqual([]);
+  });
 
   test('while its batch is there a dump goes on in the middle of a collection, of the same moment', async () => {
     await interrupt();
