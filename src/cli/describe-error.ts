@@ -4,6 +4,7 @@ import type { ErrorEntry } from '../model/error-entry.ts';
 import { inWordsOfToday } from '../model/error-words.ts';
 import { ERRORS, isServiceError, type ServiceError } from '../model/errors.ts';
 import { REPLICATION_ERRORS } from '../model/replication-errors.ts';
+import { USER_ERRORS } from '../model/user-errors.ts';
 import { describeUnreachable } from './unreachable.ts';
 
 const UNAUTHORIZED = 401;
@@ -90,12 +91,12 @@ function endpointIn({ message }: ServiceError): string {
   return /at (\S+): /.exec(message)?.[1] ?? 'the server';
 }
 
-/** Only of failures whose numbers say enough to know a cure: those of replication, names, and what is not there. */
+/** Only of failures whose numbers say enough to know a cure: among them those of replication and of users. */
 function cureOf(errorNum: number): string[] {
   const entries: readonly ErrorEntry[] = [
     ...Object.values(REPLICATION_ERRORS),
-    ERRORS.databaseNameInvalid,
-    ERRORS.notFound,
+    ...Object.values(USER_ERRORS),
+    ...[ERRORS.databaseNameInvalid, ERRORS.notFound, ERRORS.forbidden],
   ];
   const entry = entries.find((each) => each.errorNum === errorNum);
   return entry ? [entry.cure] : [];

@@ -168,10 +168,22 @@ function newProgram(
       writeErr: (text) => io.stderr.write(text),
       outputError: (text, write) => {
         write(withoutTypedPassword(text).replace(/^error: /, 'ticklog: '));
-        const meant = meantBy(text, commandOf(argv[0] === 'help' ? argv.slice(1) : argv, program));
+        const command = commandOf(argv[0] === 'help' ? argv.slice(1) : argv, program);
+        const meant = meantBy(text, command);
         if (meant !== undefined) write(`(did you mean ${meant}?)\n`);
+        if (ABOUT_ARGUMENTS.test(text)) write(`(expected: ${formOf(command)})\n`);
       },
     });
+}
+
+/** What commander says where arguments are missing, too many, or not what they may be. */
+const ABOUT_ARGUMENTS = /^error: (?:missing required argument|too many arguments|command-argument)/;
+
+/** A command as it is typed, with its arguments: `ticklog user grant NAME DATABASE RIGHT`. */
+function formOf(command: Command): string {
+  const words = command.registeredArguments.map((argument) => argument.name());
+  for (let each: Command | null = command; each; each = each.parent) words.unshift(each.name());
+  return words.join(' ');
 }
 
 /** What was probably meant where commander knows no such flag, or command. */

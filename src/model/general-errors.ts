@@ -69,8 +69,8 @@ export const GENERAL_ERRORS = {
       'The target is protected, such as a system collection or the primary index; or the user has no right to do ' +
       'this in the database; or the endpoint is none that this server may connect to.',
     cure:
-      'Leave alone what is protected. Rights are given with PUT /_api/user/<user>/database/<database>, endpoints ' +
-      'with --replication.allow-endpoints.',
+      'Leave alone what is protected. Rights are given with ticklog user grant (PUT /_api/user/<user>/database/' +
+      '<database>), endpoints with --replication.allow-endpoints.',
   },
   lockTimeout: {
     errorNum: 18,

@@ -15,13 +15,15 @@ export const USER_ERRORS = {
     httpStatus: 409,
     message: 'duplicate user',
     cause: 'There is a user of this name already.',
-    cure: 'Choose another name, or change that user with PATCH or PUT.',
+    cure:
+      'Choose another name, or change that user: ticklog user password and user grant, or PATCH and PUT ' +
+      '/_api/user/<user>.',
   },
   userNotFound: {
     errorNum: 1703,
     httpStatus: 404,
     message: 'user not found',
     cause: 'There is no user of this name.',
-    cure: 'Check the name for a slip; GET /_api/user lists them.',
+    cure: 'Check the name for a slip; ticklog user list (GET /_api/user) lists them.',
   },
 } as const satisfies Record<string, ErrorEntry>;

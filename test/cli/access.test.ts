@@ -49,6 +49,21 @@ describe('every verb that talks to a server', () => {
     vi.unstubAllEnvs();
   });
 
+  test('says what helps where a name is taken or unknown, or a right is lacking', async () => {
+    const as = (user: string) => ['--server.username', user, '--server.password', PASSWORD];
+    const create = ['user', 'create', 'bob', '--password', PASSWORD, ...as('root')];
+    expect(await run(...create)).toMatchObject({ code: 0 });
+    const said: readonly (readonly [readonly string[], RegExp])[] = [
+      [create, /'bob' already \(error 1702\)\n {2}.*ticklog user password/],
+      [['user', 'remove', 'eve', ...as('root')], /\(error 1703\)\n {2}.*ticklog user list/],
+      [['logger', 'stop', ...as('bob')], /needs the right.*\(error 11\)\n {2}.*ticklog user grant/],
+    ];
+    for (const [argv, words] of said) {
+      const { code, stderr } = await run(...argv);
+      expect([code, stderr]).toEqual([1, expect.stringMatching(words)]);
+    }
+  });
+
   test('says of a password file that it cannot be read', async () => {
     const { code, stderr } = await run('logger', 'state', '--server.password-file', '/none');
     expect([code, stderr]).toEqual([2, expect.stringContaining('ENOENT')]);

@@ -142,6 +142,16 @@ test.each([
   expect(stderr).toContain(message);
 });
 
+test.each([
+  [['user', 'grant', 'ann', 'shop=rw'], 'ticklog user grant NAME DATABASE RIGHT'],
+  [['user', 'grant', 'ann', 'shop', 'all'], 'ticklog user grant NAME DATABASE RIGHT'],
+  [['status', 'left-over'], 'ticklog status'],
+])('where arguments are not as they should be the form is told: %j', async (argv, form) => {
+  const { code, stderr } = await runCli(argv);
+  expect(code).toBe(2);
+  expect(stderr).toContain(`\n(expected: ${form})\n`);
+});
+
 test('an error of the server is told with its number, and what to do about it', async () => {
   await using server = await startScriptedServer({
     [`GET ${STATE}`]: () => refusal(500, 1413, 'no start tick'),
