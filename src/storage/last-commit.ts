@@ -10,6 +10,9 @@ import { commitKey } from './keys.ts';
 /** Beside the database: the last commit of the latest start or orderly stop, so that a lost tail is noticed. */
 export const LAST_COMMIT_FILE = 'last-commit';
 
+/** Before the first one. */
+const NO_COMMIT = { sequence: 0, crc: 0 };
+
 /** A commit that must be in the store, or have been. */
 export interface NotedCommit {
   readonly sequence: number;
@@ -19,35 +22,41 @@ export interface NotedCommit {
   readonly key: Buffer;
 }
 
-/** Notes the last commit, which must be durable. */
+/** Notes the last commit, which must be durable, or that there is none yet. Durable when it resolves. */
 export async function noteLastCommit(dataDirectory: string, chain: CommitChain): Promise<void> {
-  const { last } = chain;
-  if (!last) return;
+  const { sequence, crc } = chain.last ?? NO_COMMIT;
   const path = join(dataDirectory, LAST_COMMIT_FILE);
   const file = await open(`${path}.new`, 'w');
   try {
-    await file.writeFile(print(last.sequence, last.crc));
+    await file.writeFile(print(sequence, crc));
     await file.sync();
   } finally {
     await file.close();
   }
   await rename(`${path}.new`, path);
+  const directory = await open(dataDirectory);
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
 }
 
 /**
  * Start and orderly stop note the last commit; a store that ends before it has lost its tail.
+ * @returns whether there is such a note
  * @throws ServiceError storageDamaged
  */
 export async function checkLastCommit(
   dataDirectory: string,
   level: Level,
   chain: CommitChain,
-): Promise<void> {
+): Promise<boolean> {
   let text: string;
   try {
     text = await readFile(join(dataDirectory, LAST_COMMIT_FILE), 'utf8');
   } catch (error) {
-    if (isNotFound(error)) return;
+    if (isNotFound(error)) return false;
     throw error;
   }
   const { sequence, crc, key } = readLastCommit(text);
@@ -57,6 +66,7 @@ export async function checkLastCommit(
   // Where that link is still kept it must be the same one: a store of another history is none of ours.
   const link = level.getSync(key);
   if (link && link.readUInt32LE(0) !== crc) throw broken(`commit ${sequence} is another one`);
+  return true;
 }
 
 /**

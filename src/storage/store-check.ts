@@ -5,9 +5,11 @@ import { CommitChain } from './commit-chain.ts';
 import type { Findings } from './findings.ts';
 import { isNotFound } from './file-reading.ts';
 import { Space, prefixRange } from './keys.ts';
-import { LAST_COMMIT_FILE, readLastCommit } from './last-commit.ts';
+import { LAST_COMMIT_FILE, type NotedCommit, readLastCommit } from './last-commit.ts';
 import { checkLogs } from './log-check.ts';
 import { type LiveTable, type Manifest, readManifest } from './manifest.ts';
+import { decodeRecord } from './record.ts';
+import { SERVER_KEY, type ServerRecord } from './server-record.ts';
 import { liveLogs, logEntries, withTable } from './store-files.ts';
 import type { StoreReader } from './store-reader.ts';
 import { FileDamage, type TableEntry, compareVersions } from './table-block.ts';
@@ -76,6 +78,26 @@ async function checkTable(file: TableFile, { smallest, largest }: LiveTable): Pr
   }
 }
 
+const MISSING =
+  `the file ${LAST_COMMIT_FILE} is missing: whether the latest commits are there cannot be told; ` +
+  'the next start of the server notes them anew';
+
+/** Undefined without the file. @throws ServiceError storageDamaged */
+async function notedCommit(dataDirectory: string): Promise<NotedCommit | undefined> {
+  try {
+    return readLastCommit(await readFile(join(dataDirectory, LAST_COMMIT_FILE), 'utf8'));
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Earlier versions did not note every last commit, nor that they did. */
+async function hadLastCommit(reader: StoreReader): Promise<boolean> {
+  const stored = await reader.get(SERVER_KEY);
+  return stored !== undefined && 'hasLastCommit' in decodeRecord<ServerRecord>(SERVER_KEY, stored);
+}
+
 /** Checks that no commit is missing, as far back as they are noted. Nothing of the store is changed. */
 export async function checkCommits(
   dataDirectory: string,
@@ -90,7 +112,11 @@ export async function checkCommits(
       links.push(link);
     }
     chain.load(links);
-    const noted = readLastCommit(await readFile(join(dataDirectory, LAST_COMMIT_FILE), 'utf8'));
+    const noted = await notedCommit(dataDirectory);
+    if (!noted) {
+      if (await hadLastCommit(reader)) findings.add(place, MISSING);
+      return;
+    }
     if ((chain.last?.sequence ?? 0) < noted.sequence) {
       findings.add(place, `the commits up to ${noted.sequence} are missing`);
     }
@@ -99,8 +125,6 @@ export async function checkCommits(
       findings.add(place, `commit ${noted.sequence} is another one`);
     }
   } catch (error) {
-    // A server that was killed before it was ready for the first time has noted none.
-    if (isNotFound(error)) return;
     if (!isServiceError(error)) throw error;
     findings.add(place, error.message);
   }

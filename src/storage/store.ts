@@ -26,6 +26,7 @@ import { type Pointer, decodePointer } from './pointer.ts';
 import { OWNER_ONLY, makePrivate } from './private-directory.ts';
 import { RangeEraser } from './range-eraser.ts';
 import { decodeRecord, encodeRecord, unprotect } from './record.ts';
+import { type Incarnation, SERVER_KEY, type ServerRecord } from './server-record.ts';
 import { readStoredLine } from './stored-line.ts';
 import { TableScrub } from './table-scrub.ts';
 import { TickSource } from './tick-source.ts';
@@ -41,22 +42,6 @@ const MAX_FILE_BYTES = 8 * 1024 * 1024;
 const TIP_BYTES = 16 * 1024 * 1024;
 const INCARNATIONS_KEPT = 1000;
 const READ_ATTEMPTS_MAX = 10;
-const SERVER_KEY = metaKey('g');
-
-/** One run of this server, by which followers notice that it was put back to an older state. */
-export interface Incarnation {
-  readonly id: string;
-  /** No tick of this run is smaller. */
-  readonly firstTick: Tick;
-  /** Last committed tick of all earlier runs that this run found in its store. */
-  readonly foundTick: Tick;
-}
-
-export interface ServerRecord {
-  readonly format: number;
-  readonly serverId: string;
-  readonly incarnations: readonly Incarnation[];
-}
 
 export interface StoreOptions {
   readonly directory: string;
@@ -139,7 +124,9 @@ export class Store {
       checkFormat(level);
       const chain = new CommitChain({ writeBufferBytes: WRITE_BUFFER_BYTES });
       chain.load(await allRecords(level, Space.commit));
-      await checkLastCommit(options.directory, level, chain);
+      const hasLastCommit = await checkLastCommit(options.directory, level, chain);
+      // From its first commit on a store says that it has the file.
+      if (!hasLastCommit) await noteLastCommit(options.directory, chain);
       const { ticks, server } = begin(level, chain, deps.clock, options.newServerId ?? false);
       const tips = new TipMemory({ maxBytes: TIP_BYTES });
       const queue = new CommitQueue(
@@ -372,6 +359,7 @@ function begin(
     format: STORE_FORMAT,
     serverId: fresh ? newId() : known.serverId,
     incarnations: [...(fresh ? [] : known.incarnations), incarnation].slice(-INCARNATIONS_KEPT),
+    hasLastCommit: true,
   };
   return { ticks: new TickSource({ next, ceiling: next }), server };
 }

@@ -6,10 +6,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type DirectoryReport, checkDirectory } from '../../src/check-directory.ts';
 import { Space, metaKey, prefixRange } from '../../src/storage/keys.ts';
 import { logRecords } from '../../src/storage/log-records.ts';
-import { encodeRecord } from '../../src/storage/record.ts';
+import { decodeRecord, encodeRecord } from '../../src/storage/record.ts';
+import { SERVER_KEY, type ServerRecord } from '../../src/storage/server-record.ts';
 import { buildForChild } from '../support/child-build.ts';
 import { fillStore } from '../support/filled-store.ts';
 import { runAndKill } from '../support/killed-child.ts';
+import { openStoreAt } from '../support/raw-store.ts';
 import { Random } from '../support/random.ts';
 import { type TempDir, makeTempDir } from '../support/temp-dir.ts';
 
@@ -126,7 +128,6 @@ describe('ticklog check', () => {
 
   test('finds a table, a log or a manifest that is gone or cut off', async () => {
     for (const [path, content] of await liveFiles(whole)) {
-      if (path === 'last-commit') continue;
       const copy = await copyOf(whole);
       await rm(join(copy, path));
       if (path.endsWith('CURRENT')) continue;
@@ -135,6 +136,29 @@ describe('ticklog check', () => {
       await writeFile(join(copy, path), content.subarray(0, content.length - 1));
       expect((await check(copy)).findingsCount, `${path} cut off`).toBeGreaterThan(0);
     }
+  });
+
+  test('finds that last-commit is missing, until the next start notes it anew; not in stores that never had it', async () => {
+    const copy = await copyOf(whole);
+    const file = join(copy, 'last-commit');
+    await rm(file);
+    expect((await check(copy)).findings).toEqual([
+      { place: 'commit chain', what: expect.stringMatching(/last-commit is missing/) as string },
+    ]);
+    await (await openStoreAt(copy)).close();
+    expect((await check(copy)).findings).toEqual([]);
+    // As earlier versions wrote it.
+    await change(copy, async (level) => {
+      const record = decodeRecord<ServerRecord>(SERVER_KEY, await level.get(SERVER_KEY));
+      expect(record.hasLastCommit).toBe(true);
+      const { format, serverId, incarnations } = record;
+      await level.put(SERVER_KEY, encodeRecord(SERVER_KEY, { format, serverId, incarnations }));
+    });
+    await rm(file);
+    expect((await check(copy)).findings).toEqual([]);
+    await (await openStoreAt(copy)).close();
+    await rm(file);
+    expect((await check(copy)).findingsCount).toBe(1);
   });
 
   test('is refused while a server has the directory open, which goes on undisturbed', async () => {

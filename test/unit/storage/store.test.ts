@@ -1,10 +1,13 @@
 import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { CommitChain } from '../../../src/storage/commit-chain.ts';
+import { noteLastCommit } from '../../../src/storage/last-commit.ts';
 import { Space, blockKey, commitKey, metaKey, primaryKey } from '../../../src/storage/keys.ts';
 import { pointerTick } from '../../../src/storage/pointer.ts';
 import { encodeRecord } from '../../../src/storage/record.ts';
-import type { ServerRecord, Store } from '../../../src/storage/store.ts';
+import type { ServerRecord } from '../../../src/storage/server-record.ts';
+import type { Store } from '../../../src/storage/store.ts';
 import { RawStore, openStoreAt, putDocument } from '../../support/raw-store.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
 
@@ -121,6 +124,14 @@ describe('opening a data directory', () => {
     }
     await rm(path);
     await raw.reopen();
+  });
+
+  test('one whose first start was killed before its first commit is a new one', async () => {
+    await using dir = await makeTempDir();
+    await noteLastCommit(dir.path, new CommitChain({ writeBufferBytes: 0 }));
+    const store = await openStoreAt(dir.path);
+    expect(store.server.incarnations).toHaveLength(1);
+    await store.close();
   });
 
   test('what an open server has noted survives its death: an emptied store is not taken for a new one', async () => {
