@@ -79,7 +79,10 @@ export async function* bodyPieces(ctx: Exchange): AsyncGenerator<Buffer, void, v
 export function dropRestOfBody(ctx: Exchange): void {
   const { req } = ctx;
   if (req.complete || req.destroyed) return;
-  if (isGivenUp(req) || (announcedBytes(ctx) ?? 0) > DISCARD_MAX_BYTES) {
+  const bytes = announcedBytes(ctx) ?? 0;
+  // Most requests for something have none; that they are complete shows a moment later.
+  if (bytes === 0 && ctx.headers['transfer-encoding'] === undefined) return;
+  if (isGivenUp(req) || bytes > DISCARD_MAX_BYTES) {
     if (!ctx.headerSent) ctx.set('connection', 'close');
     return;
   }
