@@ -6,7 +6,7 @@ export const DUMP_CHUNK_BYTES = 8 * 1024 * 1024;
 
 /** Small collections are asked for so many at a time, in answers of this size. */
 const TOGETHER = 64;
-const TOGETHER_BYTES = 2 * 1024 * 1024;
+const TOGETHER_BYTES = 4 * 1024 * 1024;
 
 const NEWLINE = 0x0a;
 const REMOVAL = 2302;

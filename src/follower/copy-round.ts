@@ -32,9 +32,8 @@ export interface Copies {
 const BUNDLES = 2;
 /** So many are asked for at a time that do not come together. */
 const SINGLES = 4;
-/** What a collection that is small makes at most, and what those of a bundle make together, in parts of a page. */
-const SMALL = 1 / 2;
-const BUNDLE = 1 / 4;
+/** What those of a bundle make together at most, in parts of a page; larger ones are not small. */
+const BUNDLE = 1 / 2;
 
 /**
  * Copies the collections of a plan. Those of several pages come one after another, for each keeps both servers busy
@@ -55,16 +54,16 @@ export class CopyRound {
    * @throws as CollectionCopier.copy, when nothing is under way any more
    */
   async run(plan: SyncPlan, chunkSizeBytes: number, signal: AbortSignal): Promise<Copies> {
-    const smallBytes = plan.incarnation === undefined ? -1 : chunkSizeBytes * SMALL;
+    const smallBytes = plan.incarnation === undefined ? -1 : chunkSizeBytes * BUNDLE;
     const isSmall = ({ bytes = Infinity }: PlannedCollection): boolean => bytes <= smallBytes;
     const large = plan.collections.filter((each) => !isSmall(each));
     await inParallel(large, 1, signal, async (planned, either) =>
       this.#copy(planned, await this.#seed(planned, either), undefined, either),
     );
-    const bundles = bundlesOf(plan.collections.filter(isSmall), chunkSizeBytes * BUNDLE);
+    const bundles = bundlesOf(plan.collections.filter(isSmall), smallBytes);
     await inParallel(bundles, BUNDLES, signal, (bundle, either) =>
       // What has grown since it was listed has room, too.
-      this.#copyBundle(bundle, smallBytes, either),
+      this.#copyBundle(bundle, chunkSizeBytes, either),
     );
     return { finished: this.#finished, kept: this.#kept };
   }

@@ -78,16 +78,16 @@ describe('several collections at a time', () => {
     await expectEqual(pair);
   });
 
-  it('come in as many answers as a quarter of a page has room for, and none is asked for again that was refused', async () => {
+  it('come in as many answers as half a page has room for, and none is asked for again that was refused', async () => {
     await using pair = await openPair([10, 10, 10, 10]);
     const { follower } = pair;
     const bytes = pair.leader.database.get('c0').stats.bytes;
-    await follower.sync({ chunkSizeBytes: 8 * bytes });
+    await follower.sync({ chunkSizeBytes: 4 * bytes });
     expect(follower.client.together.map((request) => request.collections.length)).toEqual([2, 2]);
     await expectEqual(pair);
     await using older = await openPair([10, 10, 10, 10]);
     older.follower.client.onTogether = refuse;
-    await older.follower.sync({ chunkSizeBytes: 8 * bytes });
+    await older.follower.sync({ chunkSizeBytes: 4 * bytes });
     // Two are under way at once; nothing is asked of such a leader behind its first answer.
     expect(older.follower.client.together.length).toBeLessThanOrEqual(2);
     expect(older.follower.client.dumps).toHaveLength(4);
