@@ -56,6 +56,9 @@ const COMPACTED_MAX = 3;
 export class CollectionCopier {
   readonly #deps: CollectionCopierDeps;
   readonly #options: CollectionCopierOptions;
+  /** Pages that are being written, and since when there have been some: those of several copies share their batches. */
+  #writing = 0;
+  #writingSinceMs = 0;
 
   constructor(deps: CollectionCopierDeps, options: CollectionCopierOptions) {
     this.#deps = deps;
@@ -222,7 +225,8 @@ export class CollectionCopier {
   ): Promise<void> {
     if (page.body.length === 0) return;
     const lines = new DumpPageWriter(page, copy);
-    const beganMs = performance.now();
+    const { dump } = this.#deps.figures;
+    if (this.#writing++ === 0) this.#writingSinceMs = performance.now();
     const underWay: Promise<void>[] = [];
     try {
       while (!lines.done) {
@@ -236,11 +240,10 @@ export class CollectionCopier {
       await underWay[0];
     } finally {
       await Promise.allSettled(underWay);
+      if (--this.#writing === 0) dump.applyMs += performance.now() - this.#writingSinceMs;
     }
     const { documents, removals } = lines;
     const counts = { documents, removals, bytes: page.body.length };
-    const { dump } = this.#deps.figures;
-    dump.applyMs += performance.now() - beganMs;
     dump.documents += documents;
     dump.removals += removals;
     dump.bytes += counts.bytes;

@@ -41,6 +41,8 @@ export interface PageSourceOptions {
 }
 
 const BACKOFF = { baseMs: 250, maxMs: 4000 };
+/** So many answers with several collections may be lost in a row until no more are asked for. */
+const TOGETHER_FAILURES_MAX = 3;
 const NO_PAGES: CollectionsPage['pages'] = new Map();
 
 /** Gets the pages of the collections of a plan from their leader, as often as it takes. */
@@ -50,8 +52,10 @@ export class PageSource {
   /** Leaders of 2.2 to 3.3 are asked once to make their log ready for dumping. */
   #flush = true;
   #run: string | undefined;
-  /** Until the leader turns out not to know that request. */
+  /** Until the leader turns out not to know that request, or its answers do not come through. */
   #hasTogether: boolean;
+  /** In a row. */
+  #togetherFailures = 0;
   readonly #gone: MissedCollection[] = [];
 
   constructor(deps: PageSourceDeps, options: PageSourceOptions) {
@@ -86,11 +90,15 @@ export class PageSource {
       const { pages, incarnation } = await this.#timed(() =>
         this.#deps.client.dumpCollections(request, signal),
       );
+      this.#togetherFailures = 0;
       // Another run of it: who asks for a page makes sure that it is still who it was.
       return incarnation === this.#run ? pages : NO_PAGES;
     } catch (error) {
-      if (classify(error, signal) === 'abort') throw error;
-      if (refusedAnswer(error)) this.#hasTogether = false;
+      const verdict = classify(error, signal);
+      if (verdict === 'abort') throw error;
+      const isUnknown = verdict !== 'retry' && refusedAnswer(error) !== undefined;
+      if (isUnknown || ++this.#togetherFailures === TOGETHER_FAILURES_MAX)
+        this.#hasTogether = false;
       const { logger } = this.#deps;
       logger.debug(errorFields(error), 'collections cannot be had together; asking one by one');
       return NO_PAGES;

@@ -231,17 +231,22 @@ export class PageStep {
     const cursor = this.#cursor;
     const draft = this.#draft;
     if (draft.isReplaying) return false;
-    const run = cursor.peekRun(stop - cursor.offset);
-    if (!run) return false;
-    if (run.tid !== tid || run.firstTick <= draft.processedTick) {
-      cursor.singlyTo(run.end);
-      return false;
+    for (const isLast of [false, true]) {
+      const run = cursor.peekRun(stop - cursor.offset);
+      if (!run) return false;
+      if (run.tid !== tid || run.firstTick <= draft.processedTick) {
+        cursor.singlyTo(run.end);
+        return false;
+      }
+      if (this.#documents.applyRun(run)) {
+        draft.processedRun(run.lastTick, run.count);
+        cursor.passRun(run);
+        return true;
+      }
+      // The next one ends before what this one refuses.
+      if (isLast) cursor.singlyTo(run.end);
     }
-    // Without the lines that it refuses there may be nothing left.
-    if (!this.#documents.applyRun(run)) return this.#tryRun(stop, tid);
-    draft.processedRun(run.lastTick, run.count);
-    cursor.passRun(run);
-    return true;
+    return false;
   }
 
   /** Whether a line follows that another step may begin with, without a look at it. */

@@ -35,6 +35,11 @@ export class FollowClients {
     if (clients.size > CLIENTS_MAX && oldest !== undefined) clients.delete(oldest);
   }
 
+  /** Whether a client is on the list. */
+  has(database: Database, serverId: string): boolean {
+    return this.#byDatabase.get(database)?.has(serverId) ?? false;
+  }
+
   /** Takes a client off the list; undefined where it was not on it. */
   remove(database: Database, serverId: string): FollowClient | undefined {
     const clients = this.#byDatabase.get(database);

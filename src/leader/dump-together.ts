@@ -28,6 +28,9 @@ export interface TogetherPage {
   readonly release: () => void;
 }
 
+/** Of the line that lists them, for each. */
+const ENTRY_MAX_BYTES = 128;
+
 /** Serves many small collections at a time: a page of each, removals included, as a dump of it alone would have. */
 export class DumpTogether {
   readonly #store: Store;
@@ -56,7 +59,7 @@ export class DumpTogether {
   }
 
   async #readWithin(
-    { limitBytes }: PageLimits,
+    { limitBytes, maxBytes }: PageLimits,
     database: Database,
     { collections: asked, to }: TogetherRequest,
   ): Promise<Pick<TogetherPage, 'body' | 'checkMore'>> {
@@ -66,7 +69,7 @@ export class DumpTogether {
       space: Space.journal,
       numbers: [...wanted].map(({ number }) => number),
       to: to < lastCommitted ? to : lastCommitted,
-      limitBytes,
+      limitBytes: Math.min(limitBytes, maxBytes - asked.length * ENTRY_MAX_BYTES),
     });
     database.assertAlive();
     // One that was dropped is being erased: what was read of it may be a part only.

@@ -127,6 +127,7 @@ export class LogFollow {
     const { changelog } = database;
     const factor = MEMORY_FACTORS[request.shape];
     const begunMs = performance.now();
+    let asker = request;
     let position = request.from;
     for (;;) {
       let newest = 0n;
@@ -140,21 +141,24 @@ export class LogFollow {
         factor,
       );
       position = larger(position, page.lastScanned);
-      if (page.count > 0) return this.#answer(database, request, position, { page, release });
+      if (page.count > 0) return this.#answer(database, asker, position, { page, release });
       release();
       if (!page.more) {
         // Also where nothing is left of it the log is known up to here; else the wait would be none.
         position = larger(position, newest < request.to ? newest : request.to);
         const canCome = position < request.to && changelog.holds(request.from);
         const leftMs = canCome ? begunMs + request.waitMs - performance.now() : 0;
-        if (leftMs > 0) this.#noteWaiting(database, request);
+        if (leftMs > 0) this.#noteWaiting(database, asker);
         await changelog.waitAbove(position, leftMs, signal);
+        // Forgotten while it waited: only one that asks again is known again.
+        const isForgotten = leftMs > 0 && !this.#clients.has(database, String(asker.serverId));
+        if (isForgotten) asker = { ...asker, serverId: 0n };
         const isOver = leftMs <= 0 || changelog.state.lastTick <= position;
-        if (isOver) return this.#answer(database, request, position, { page, release });
+        if (isOver) return this.#answer(database, asker, position, { page, release });
       }
       const isLong = page.more && performance.now() - begunMs >= this.#scanMs;
       if (isLong || signal.aborted) {
-        return this.#answer(database, request, position, { page, release });
+        return this.#answer(database, asker, position, { page, release });
       }
     }
   }

@@ -35,8 +35,10 @@ export interface ServiceErrorOptions {
   fields?: Readonly<Record<string, unknown>>;
 }
 
-/** Statuses from here on are, mostly, faults of a server. */
-const FAULTS_FROM = 500;
+/** What clients are told as a matter of course: a stack would cost more than the rest of the answer. */
+const WITHOUT_STACK: ReadonlySet<ErrorName> = new Set<ErrorName>([
+  ...(['documentNotFound', 'conflict', 'uniqueConstraintViolated'] as const),
+]);
 
 /** Something that can go wrong in normal service, and that the one who asked is told of. */
 export class ServiceError extends Error {
@@ -49,9 +51,8 @@ export class ServiceError extends Error {
   /** The message is `detail`, or without one the text the table has for `kind`. */
   constructor(kind: ErrorName, detail?: string, options: ServiceErrorOptions = {}) {
     const entry: ErrorEntry = ERRORS[kind];
-    // What clients are told as a matter of course has no stack: it would cost more than the rest of the answer.
     const { stackTraceLimit } = Error;
-    if (entry.httpStatus < FAULTS_FROM) Error.stackTraceLimit = 0;
+    if (WITHOUT_STACK.has(kind)) Error.stackTraceLimit = 0;
     super(detail ?? entry.message, 'cause' in options ? { cause: options.cause } : undefined);
     Error.stackTraceLimit = stackTraceLimit;
     this.kind = kind;

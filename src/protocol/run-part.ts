@@ -29,11 +29,14 @@ export class RunPart {
   end = 0;
   /** Its lines are not to be in runs. */
   isRefused = false;
+  /** Another one whose id has the same hash, or the same id with another name. */
+  readonly other: RunPart | undefined;
 
-  constructor(name: Buffer, cid: string, cname: string) {
+  constructor(name: Buffer, of: { cid: string; cname: string; other: RunPart | undefined }) {
     this.name = name;
-    this.cid = cid;
-    this.cname = cname;
+    this.cid = of.cid;
+    this.cname = of.cname;
+    this.other = of.other;
   }
 
   /** Makes it a part without lines. */
@@ -47,12 +50,14 @@ export class RunPart {
 /** The parts that runs of a page have had so far. */
 export class RunParts {
   readonly #page: Buffer;
-  /** By a hash of the id; one that meets with another takes its place. */
+  readonly #hash: typeof hashBytes;
+  /** By a hash of the id, the newest of those that have it. */
   readonly #byHash = new Map<number, RunPart>();
   #last: RunPart | undefined;
 
-  constructor(page: Buffer) {
+  constructor(page: Buffer, options: { hash?: typeof hashBytes } = {}) {
     this.#page = page;
+    this.#hash = options.hash ?? hashBytes;
   }
 
   /** The part of the line whose transaction, or type without one, ends at `at`; undefined when the line is not plain. */
@@ -60,9 +65,11 @@ export class RunParts {
     const last = this.#last;
     if (last && stands(last.name, this.#page, at)) return last;
     const hash = this.#hashAt(at);
-    const known = this.#byHash.get(hash);
-    if (known && stands(known.name, this.#page, at)) return (this.#last = known);
-    const part = this.#read(at);
+    const newest = this.#byHash.get(hash);
+    for (let known = newest; known; known = known.other) {
+      if (stands(known.name, this.#page, at)) return (this.#last = known);
+    }
+    const part = this.#read(at, newest);
     if (!part) return undefined;
     this.#byHash.set(hash, part);
     return (this.#last = part);
@@ -70,7 +77,9 @@ export class RunParts {
 
   /** Says that no part is refused any more. */
   admitAll(): void {
-    for (const part of this.#byHash.values()) part.isRefused = false;
+    for (const newest of this.#byHash.values()) {
+      for (let part: RunPart | undefined = newest; part; part = part.other) part.isRefused = false;
+    }
   }
 
   /** Of the id, with no sign: numbers up to 2^30 are the ones that a map finds fastest. 0 without an id. */
@@ -80,16 +89,16 @@ export class RunParts {
     const start = at + CID.length;
     let end = start;
     while (end < page.length && page[end] !== QUOTE) end++;
-    return hashBytes(page, start, end) >>> 2;
+    return this.#hash(page, start, end) >>> 2;
   }
 
-  #read(at: number): RunPart | undefined {
+  #read(at: number, other: RunPart | undefined): RunPart | undefined {
     const text = this.#page.toString('latin1', at, at + NAME_MAX);
     const name = text.slice(0, text.indexOf(KEY_TEXT) + KEY_TEXT.length);
     const parts = ASCII.test(name) ? NAME.exec(name) : null;
     if (!parts) return undefined;
     const [, cid = '', cname = ''] = parts;
-    return new RunPart(Buffer.from(name, 'latin1'), cid, cname);
+    return new RunPart(Buffer.from(name, 'latin1'), { cid, cname, other });
   }
 }
 

@@ -6,6 +6,8 @@ import { type BlockSpace, blockKey, blockKeyNumber, numberRange } from './keys.t
 /** Read at a time: small enough that what is read is still near the processor when it is checked. */
 const READ_AHEAD_BYTES = 512 * 1024;
 const BLOCKS_PER_READ = 64;
+/** What is read of a log that may be followed by one that nobody wants; twice as much whenever it goes on. */
+const BLOCKS_AT_FIRST = 2;
 
 type Entries = [Buffer, Buffer][];
 
@@ -64,13 +66,15 @@ export async function* readBlocksOf(
     highWaterMarkBytes: Math.min(READ_AHEAD_BYTES, expectedBytes),
   });
   try {
+    let count = BLOCKS_AT_FIRST;
     for (let reading: Promise<Entries> | undefined; ;) {
-      const entries = await (reading ?? iterator.nextv(BLOCKS_PER_READ));
+      const entries = await (reading ?? iterator.nextv(count));
       const last = entries.at(-1);
       if (!last) return;
       const lastNumber = blockKeyNumber(last[0]);
       const goesOn = wanted.has(lastNumber);
-      reading = goesOn ? readAhead(iterator, BLOCKS_PER_READ) : undefined;
+      count = goesOn ? Math.min(count * 2, BLOCKS_PER_READ) : BLOCKS_AT_FIRST;
+      reading = goesOn ? readAhead(iterator, count) : undefined;
       for (const [key, value] of entries) {
         const number = blockKeyNumber(key);
         if (wanted.has(number)) yield { number, block: new Block(key, value) };

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { retainLog } from '../../src/changelog/retention.ts';
 import { startLogger } from '../../src/documents/databases.ts';
 import type { LoggerConfig } from '../../src/model/logger-config.ts';
@@ -176,6 +176,17 @@ describe('retainForClients', () => {
     await round();
     expect([...(await clients()).keys()]).toEqual(['8', '7']);
     expect(changelog.state.events).toBe(50);
+  });
+
+  test('keeps nothing for one that was forgotten while it waited: that it is answered does not bring it back', async () => {
+    const { server, changelog, clients } = await openScene({ retainForClients: 60 });
+    const from = changelog.state.lastTick;
+    const waiting = server.get(`logger-follow?from=${from}&serverId=7&wait=20`);
+    await vi.waitFor(async () => expect((await clients()).has('7')).toBe(true), 10_000);
+    await server.call('DELETE', '/_api/replication/logger-state?client=7');
+    await write(server, 1);
+    expect((await waiting).text).toContain('"type":2300');
+    expect((await clients()).has('7')).toBe(false);
   });
 
   test('is not given up where no client is named: servers of old do not know that request', async () => {
