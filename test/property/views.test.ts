@@ -221,6 +221,7 @@ describe(`views of a collection (seed ${SEED})`, () => {
         // The first ones are there in any case.
         await run.grow();
         await run.open();
+        await run.truncate();
         for (let step = 0; step < STEPS; step++) await run.step();
         await expectWhole(core.store, run.collection, run.model);
         expect(run.collection.views.isEmpty).toBe(run.views.length === 0);
