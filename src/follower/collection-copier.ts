@@ -1,12 +1,15 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Collection } from '../documents/collection.ts';
 import type { CollectionCopies } from '../documents/collection-copy.ts';
 import type { Database } from '../documents/database.ts';
+import { deferred } from '../base/deferred.ts';
 import { ServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
-import { DumpPageWriter } from './dump-page-writer.ts';
+import { DumpPageWriter, NOTHING_WRITTEN, type SliceWritten } from './dump-page-writer.ts';
 import type { DumpPage } from './leader-page.ts';
 import type { PageSource, PageSourceDeps, PageSourceOptions } from './page-source.ts';
 import type { CopyPosition, PlannedCollection, SyncProgress } from './sync-progress.ts';
+import { WritesUnderWay } from './writes-under-way.ts';
 
 /** A copy begun by an earlier sync, or from what is here, to be gone on with. */
 export interface BegunCopy {
@@ -91,7 +94,13 @@ export class CollectionCopier {
     let outcome: Outcome = 'whole';
     if (whole) {
       this.#assertNotReplaced(copy, whole);
-      await this.#write(copy, whole, planned.indexes.length === 0, signal);
+      const writes = new WritesUnderWay();
+      try {
+        await this.#write(copy, whole, { completes: planned.indexes.length === 0, writes }, signal);
+        await writes.done();
+      } finally {
+        await writes.settled();
+      }
     } else if (!begun?.isWhole) {
       outcome = await this.#copyPages(planned, copy, { start, settled }, signal);
     }
@@ -147,6 +156,7 @@ export class CollectionCopier {
     const { lease, pages } = this.#deps;
     const { openings } = lease;
     let from = start;
+    const writes = new WritesUnderWay();
     let next = pages.page(copy, from, 1, both);
     try {
       for (let batch = 1; ; batch++) {
@@ -165,12 +175,15 @@ export class CollectionCopier {
           next.catch(() => undefined);
         }
         const completes = !page.checkMore && planned.indexes.length === 0;
-        await this.#write(copy, page, completes, signal);
-        if (!page.checkMore) return 'whole';
+        await this.#write(copy, page, { completes, writes }, signal);
+        if (page.checkMore) continue;
+        await writes.done();
+        return 'whole';
       }
     } finally {
       fetching.abort();
       await next.catch(() => undefined);
+      await writes.settled();
     }
   }
 
@@ -213,63 +226,85 @@ export class CollectionCopier {
   }
 
   /**
-   * While one slice is being stored the next is put together; more than two are never under way.
-   * @param completes nothing comes behind the page: where all of its documents are known to be live, the copy is
+   * Writes a page, and resolves when all of it is handed to the store, so that the next one can be begun.
+   * @param to.completes nothing comes behind the page: where all of its documents are known to be live, the copy is
    *   complete with it
    */
   async #write(
     copy: Collection,
     page: DumpPage,
-    completes: boolean,
+    { completes, writes }: { readonly completes: boolean; readonly writes: WritesUnderWay },
     signal: AbortSignal,
   ): Promise<void> {
     if (page.body.length === 0) return;
+    const bytes = page.body.length;
     const lines = new DumpPageWriter(page, copy);
-    const { dump } = this.#deps.figures;
     if (this.#writing++ === 0) this.#writingSinceMs = performance.now();
-    const underWay: Promise<void>[] = [];
     try {
       while (!lines.done) {
         signal.throwIfAborted();
-        const stored = this.#writeSlice(copy, lines, completes);
-        // It may fail before its turn to be awaited has come.
-        stored.catch(() => undefined);
-        underWay.push(stored);
-        if (underWay.length > 1) await underWay.shift();
+        const { ran, stored } = this.#writeSlice(copy, lines, completes);
+        // What stands behind a line that failed must not be written.
+        await Promise.all([writes.add(stored), ran]);
+        // The batch of the slice is on its way before the next one is begun, which would be in the same batch else.
+        await nextTurn();
       }
-      await underWay[0];
-    } finally {
-      await Promise.allSettled(underWay);
-      if (--this.#writing === 0) dump.applyMs += performance.now() - this.#writingSinceMs;
+    } catch (error) {
+      await writes.settled();
+      this.#endWriting();
+      throw error;
     }
-    const { documents, removals } = lines;
-    const counts = { documents, removals, bytes: page.body.length };
+    const onStored = (): void => {
+      this.#endWriting();
+      this.#count(copy, lines, bytes);
+    };
+    writes.done().then(onStored, () => this.#endWriting());
+  }
+
+  /** Counts what was in a page. */
+  #count(copy: Collection, { documents, removals }: DumpPageWriter, bytes: number): void {
+    const { dump } = this.#deps.figures;
+    const counts = { documents, removals, bytes };
     dump.documents += documents;
     dump.removals += removals;
-    dump.bytes += counts.bytes;
+    dump.bytes += bytes;
     const { cid, name } = copy;
     this.#deps.report.count(cid, `copied a page of collection '${name}', id ${cid}`, counts);
   }
 
-  #writeSlice(copy: Collection, lines: DumpPageWriter, completes: boolean): Promise<void> {
+  #endWriting(): void {
+    if (--this.#writing > 0) return;
+    this.#deps.figures.dump.applyMs += performance.now() - this.#writingSinceMs;
+  }
+
+  /** `ran` settles as soon as the lines are in a batch, `stored` when that is in the store. */
+  #writeSlice(
+    copy: Collection,
+    lines: DumpPageWriter,
+    completes: boolean,
+  ): { ran: Promise<void>; stored: Promise<void> } {
     const { copies, progress } = this.#deps;
-    let slice: ReturnType<DumpPageWriter['writeSlice']> | undefined;
-    return copies.append(
+    const { cid } = copy;
+    const { promise: ran, resolve, reject } = deferred();
+    let slice: SliceWritten = NOTHING_WRITTEN;
+    const stored = copies.append(
       copy,
       (writer) => {
         slice = lines.writeSlice(writer, this.#options.sliceBytes);
       },
       (tx) => {
-        if (!slice) return;
-        if (slice.largestRevision > 0n) tx.observeTick(slice.largestRevision);
-        if (slice.position === undefined) return;
-        tx.observeTick(slice.position);
-        const { cid } = copy;
-        const { position } = slice;
-        const complete = completes && lines.done && copies.isComplete(tx, copy);
-        progress.writePosition(tx, copy, { cid, position, complete });
+        const { position, largestRevision } = slice;
+        if (largestRevision > 0n) tx.observeTick(largestRevision);
+        if (position !== undefined) {
+          tx.observeTick(position);
+          const complete = completes && lines.done && copies.isComplete(tx, copy);
+          progress.writePosition(tx, copy, { cid, position, complete });
+        }
+        resolve();
       },
     );
+    stored.catch(reject);
+    return { ran, stored };
   }
 
   #say(message: string): void {

@@ -20,12 +20,16 @@ export interface SliceWritten {
   readonly largestRevision: Tick;
 }
 
+const NO_BYTES = Buffer.alloc(0);
+
+export const NOTHING_WRITTEN: SliceWritten = { position: undefined, largestRevision: 0n };
+
 /**
  * Writes the lines of one dump page into a copy, in slices, so that no commit is large. Of a page that passed
  * its checksum runs of plain lines are copied whole, and other lines cut; all other pages are parsed (design, section 5).
  */
 export class DumpPageWriter {
-  readonly #page: Buffer;
+  #page: Buffer;
   readonly #edges: boolean;
   /** Of a page that passed its checksum, the others of such a page. */
   #runs: PlainLines | undefined;
@@ -67,7 +71,7 @@ export class DumpPageWriter {
    *   among documents or the other way round, illegalDocumentKey (1221)
    */
   writeSlice(writer: CopyWriter, sliceBytes: number): SliceWritten {
-    if (this.#done) return { position: undefined, largestRevision: 0n };
+    if (this.#done) return NOTHING_WRITTEN;
     const position = this.#lines
       ? this.#parse(this.#lines, writer, sliceBytes)
       : this.#cut(writer, this.#offset + sliceBytes);
@@ -84,8 +88,16 @@ export class DumpPageWriter {
     let position: Tick | undefined;
     if (this.#runs && writer.takesRuns) position = this.#copyRuns(this.#runs, writer, stop);
     if (this.#offset < stop && this.#offset < length) position = this.#copyLines(writer, stop);
-    this.#done = this.#offset >= length;
+    if (this.#offset >= length) this.#finish();
     return position;
+  }
+
+  /** All lines are in batches: until those are stored the page is of no more use. */
+  #finish(): void {
+    this.#done = true;
+    this.#page = NO_BYTES;
+    this.#runs = undefined;
+    this.#cutter = undefined;
   }
 
   /** Returns the tick of the last line written. */

@@ -19,6 +19,7 @@ import { openPage } from './page-lines.ts';
 import { GroupFailure, PageCursor, PageStep, type StepEnd } from './page-step.ts';
 import type { Restriction } from './restriction.ts';
 import { dropStaged, readStaged } from './staging.ts';
+import { WritesUnderWay } from './writes-under-way.ts';
 
 export interface PageApplierDeps {
   readonly store: Store;
@@ -84,8 +85,7 @@ export class PageApplier {
   #figures: AppliedFigures;
   #failedTick: Tick | undefined;
   #ignored: IgnoredEvents = { count: 0, last: undefined };
-  /** The batch that is being written. */
-  #writing: Promise<void> = Promise.resolve();
+  readonly #writes = new WritesUnderWay();
 
   /** @param checkpoint as stored */
   constructor(deps: PageApplierDeps, options: PageApplierOptions, checkpoint: Checkpoint) {
@@ -163,10 +163,10 @@ export class PageApplier {
         if (end.kind !== 'more') await this.#resume(cursor, end);
       }
     } catch (error) {
-      await this.#settle(this.#writing);
+      await this.#writes.settled();
       throw error;
     }
-    await this.#writing;
+    await this.#writes.done();
   }
 
   /**
@@ -174,7 +174,7 @@ export class PageApplier {
    * @throws ServiceError what kept it from being stored
    */
   settled(): Promise<void> {
-    return this.#writing;
+    return this.#writes.done();
   }
 
   /** Runs one step; while its batch is being written the next one may be put together. */
@@ -191,15 +191,12 @@ export class PageApplier {
     try {
       end = await ran;
     } catch (error) {
-      await this.#settle(written);
+      // It is known to have failed.
+      await written.catch(() => undefined);
       if (error instanceof GroupFailure) return this.#groupFailed(cursor, begin, error);
       throw error;
     }
-    const before = this.#writing;
-    this.#writing = written;
-    // Unhandled it would end the process; whoever waits for #writing next is told.
-    written.catch(() => undefined);
-    await before;
+    await this.#writes.add(written);
     // Steps are long: whatever else the process has to do gets its turn in between.
     await nextTurn();
     return end;
@@ -207,7 +204,7 @@ export class PageApplier {
 
   /** Goes on where a step ended before the page did. */
   async #resume(cursor: PageCursor, end: StepEnd): Promise<void> {
-    await this.#writing;
+    await this.#writes.done();
     const { lines, body } = cursor;
     switch (end.kind) {
       case 'ddl':
@@ -391,10 +388,5 @@ export class PageApplier {
       );
     ran.catch(() => undefined);
     return { ran, written };
-  }
-
-  /** Waits for a batch that is known to have failed. */
-  async #settle(written: Promise<void>): Promise<void> {
-    await written.catch(() => undefined);
   }
 }

@@ -64,18 +64,23 @@ export class BlockWriter implements RunTarget {
   readonly number: number;
   readonly #buffers: BlockBuffers;
   readonly #beginsSmall: boolean;
+  readonly #total: { bytes: number };
   readonly #blocks: OpenBlock[] = [];
   #bytes = 0;
   #lastTick: Tick = 0n;
   /** In which turn it was marked last. */
   #turn = 0;
 
-  /** @param options.beginsSmall it is likely to get a few lines only */
+  /**
+   * @param deps.total what the lines of this and of others take together
+   * @param options.beginsSmall it is likely to get a few lines only
+   */
   constructor(
-    deps: { buffers: BlockBuffers },
+    deps: { buffers: BlockBuffers; total?: { bytes: number } },
     options: { space: BlockSpace; number: number; beginsSmall?: boolean },
   ) {
     this.#buffers = deps.buffers;
+    this.#total = deps.total ?? { bytes: 0 };
     this.space = options.space;
     this.number = options.number;
     this.#beginsSmall = options.beginsSmall ?? false;
@@ -192,13 +197,13 @@ export class BlockWriter implements RunTarget {
       block.pushRun(run, from, to, tick, collection);
       from = to;
     }
-    this.#bytes += (run.ends[run.count - 1] ?? 0) - run.start;
-    this.#lastTick = lastTick;
+    this.added((run.ends[run.count - 1] ?? 0) - run.start, lastTick);
   }
 
   /** Notes lines for which blocks were reserved. @param lastTick of the last one */
   added(bytes: number, lastTick: Tick): void {
     this.#bytes += bytes;
+    this.#total.bytes += bytes;
     this.#lastTick = lastTick;
   }
 
@@ -233,6 +238,7 @@ export class BlockWriter implements RunTarget {
   rollback(mark: BlockMark): void {
     for (const dropped of this.#blocks.splice(mark.blocks)) this.#buffers.close(dropped);
     this.#blocks[mark.blocks - 1]?.truncate(mark.entries);
+    this.#total.bytes -= this.#bytes - mark.bytes;
     this.#bytes = mark.bytes;
   }
 
@@ -266,9 +272,8 @@ export class BlockWriter implements RunTarget {
 
   #push(block: OpenBlock, entry: Entry, bytes: number, pointer: OpenPointer | undefined): void {
     const { tick, type, collection, transaction } = entry;
-    this.#bytes += bytes;
     block.push(tick, bytes, type, collection, transaction, pointer);
-    this.#lastTick = tick;
+    this.added(bytes, tick);
   }
 }
 

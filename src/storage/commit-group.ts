@@ -81,8 +81,7 @@ export class CommitGroup implements GroupView {
   readonly #blindKeys: (Buffer | string)[] = [];
   readonly #blindValues: (Value | null)[] = [];
   readonly #writers = new Map<number, BlockWriter>();
-  /** All of them: it is asked once a request how large they are. */
-  readonly #written: BlockWriter[] = [];
+  readonly #lineBytes = { bytes: 0 };
   // Neighbouring writes mostly go to one collection.
   #lastJournal: BlockWriter | undefined;
   #lastLog: BlockWriter | undefined;
@@ -228,9 +227,11 @@ export class CommitGroup implements GroupView {
     let writer = this.#writers.get(id);
     if (!writer) {
       const beginsSmall = this.#writers.size >= WIDE_WRITERS;
-      writer = new BlockWriter({ buffers: this.#buffers }, { space, number, beginsSmall });
+      writer = new BlockWriter(
+        { buffers: this.#buffers, total: this.#lineBytes },
+        { space, number, beginsSmall },
+      );
       this.#writers.set(id, writer);
-      this.#written.push(writer);
     }
     if (isJournal) this.#lastJournal = writer;
     else this.#lastLog = writer;
@@ -258,11 +259,14 @@ export class CommitGroup implements GroupView {
     return readStoredLine(this.#blocks, number, pointer);
   }
 
+  /** Bytes of all lines in it. */
+  get bytes(): number {
+    return this.#lineBytes.bytes;
+  }
+
   /** Whether so much is in it already that nothing should be added. */
   get isLarge(): boolean {
-    let bytes = 0;
-    for (const writer of this.#written) bytes += writer.bytes;
-    return bytes >= LARGE_BYTES;
+    return this.bytes >= LARGE_BYTES;
   }
 
   /** Fills the batch, which must copy what it is given; returns the number of bytes put, keys of removals included. */
@@ -274,7 +278,7 @@ export class CommitGroup implements GroupView {
     // Blocks next: sealing tells the pointers in the overlay where their block ends.
     // What is put is copied, so a large group gives its blocks back one by one.
     const release = this.isLarge;
-    for (const writer of this.#written) {
+    for (const writer of this.#writers.values()) {
       writer.seal(this.timeMs, this.#shownSink(writer, sink), { release });
     }
     for (const [owner, value] of this.#states) sink.put(owner.key, owner.encode(value));
@@ -319,9 +323,8 @@ export class CommitGroup implements GroupView {
     }
     this.#ascending.length = 0;
     this.#moves.length = 0;
-    for (const writer of this.#written) writer.release();
+    for (const writer of this.#writers.values()) writer.release();
     this.#writers.clear();
-    this.#written.length = 0;
     this.#lastJournal = undefined;
     this.#lastLog = undefined;
   }

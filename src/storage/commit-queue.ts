@@ -1,3 +1,4 @@
+import type { ChainedBatch } from 'level';
 import type { ServiceError } from '../model/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import { collectGarbage } from '../base/collect-garbage.ts';
@@ -36,12 +37,25 @@ interface OpenGroup {
   readonly tx: WriteTx;
   readonly accepted: Request[];
   readonly exclusive: boolean;
+  /** What it is written as, once nothing is added to it any more. */
+  filled: FilledBatch | undefined;
+}
+
+interface FilledBatch {
+  readonly batch: ChainedBatch<Level, Buffer, Buffer>;
+  /** Put so far. */
+  readonly bytes: number;
 }
 
 const NO_OPTIONS: CommitOptions = {};
 
 /** A group is sealed when it holds this many requests, whatever waits. */
 const GROUP_REQUESTS_MAX = 4096;
+/**
+ * A group with so many bytes of lines is made a batch while the one before it is still being written. The store then never
+ * waits for that, and those who come next wait no longer than for a batch of this size.
+ */
+const FILL_EARLY_BYTES = 512 * 1024;
 const BUFFERS_KEPT = 192;
 /** For two groups of a thousand logs each; some 7 KB apiece. */
 const SMALL_BUFFERS_KEPT = 2048;
@@ -170,12 +184,13 @@ export class CommitQueue {
       this.#waiting.shift();
       this.#run(next);
     }
-    if (this.#open && !this.#writing && !this.#scheduled) {
+    if (this.#open && !this.#scheduled && (!this.#writing || mayBeFilled(this.#open))) {
       this.#scheduled = true;
       // After this turn of the event loop, so that requests read together are written together.
       setImmediate(() => {
         this.#scheduled = false;
-        void this.#writeOpen();
+        if (this.#writing) this.#fillOpen();
+        else void this.#writeOpen();
       });
     }
     if (!this.#open && !this.#writing) for (const wake of this.#idle.splice(0)) wake();
@@ -187,8 +202,8 @@ export class CommitQueue {
     // large group keeps nothing that others could look at while it is written.
     if (this.#writing?.exclusive || this.#writing?.group.isLarge) return false;
     if (!this.#open) return true;
-    const { group, accepted, exclusive } = this.#open;
-    return !exclusive && accepted.length < GROUP_REQUESTS_MAX && !group.isLarge;
+    const { group, accepted, exclusive, filled } = this.#open;
+    return !exclusive && !filled && accepted.length < GROUP_REQUESTS_MAX && !group.isLarge;
   }
 
   #run(request: Request): void {
@@ -222,7 +237,19 @@ export class CommitQueue {
       },
       { timeMs: this.#clock.nowMs() },
     );
-    return { group, tx: new WriteTx(group), accepted: [], exclusive };
+    return { group, tx: new WriteTx(group), accepted: [], exclusive, filled: undefined };
+  }
+
+  /** Makes a batch of a group that waits for the one before it. */
+  #fillOpen(): void {
+    const open = this.#open;
+    if (!open || !mayBeFilled(open)) return;
+    try {
+      open.filled = this.#fill(open.group);
+    } catch (error) {
+      this.#fail(error, []);
+      this.#pump();
+    }
   }
 
   async #writeOpen(): Promise<void> {
@@ -232,7 +259,7 @@ export class CommitQueue {
     this.#writing = open;
     const beganMs = performance.now();
     try {
-      await this.#write(open.group);
+      await this.#write(open);
       this.figures.batches++;
       this.figures.requests += open.accepted.length;
       this.figures.writeMs += performance.now() - beganMs;
@@ -250,12 +277,17 @@ export class CommitQueue {
     this.#pump();
   }
 
-  async #write(group: CommitGroup): Promise<void> {
+  #fill(group: CommitGroup): FilledBatch {
+    const batch = this.#level.batch();
+    return { batch, bytes: group.fill(batch) };
+  }
+
+  async #write({ group, filled }: OpenGroup): Promise<void> {
     const { isLarge } = group;
     // What the requests of a large group left behind makes room for the batch.
     if (isLarge) collectGarbage();
-    const batch = this.#level.batch();
-    let bytes = group.fill(batch);
+    const { batch, ...found } = filled ?? this.#fill(group);
+    let { bytes } = found;
     // The blocks are in the batch now; the store needs as much again for its own copy.
     if (isLarge) collectGarbage();
     const ceiling = this.#ticks.ceilingToWrite;
@@ -290,4 +322,8 @@ export class CommitQueue {
     this.#open?.group.release();
     this.#open = undefined;
   }
+}
+
+function mayBeFilled({ group, filled }: OpenGroup): boolean {
+  return !filled && group.bytes >= FILL_EARLY_BYTES && !group.isLarge;
 }

@@ -305,7 +305,7 @@ describe('a sync', () => {
     expect(await follower.progressRecords()).toBe(0);
   });
 
-  it('never has more than two pages of a collection in memory', async () => {
+  it('has one page fetched while one is written, and the last slices of one more stored', async () => {
     await using pair = await openSyncPair({ sliceBytes: 200 });
     const { leader, follower } = pair;
     await fill(leader, 'orders', 400);
@@ -321,7 +321,8 @@ describe('a sync', () => {
       },
     });
     expect(written).toBeGreaterThan(20);
-    expect(most).toBe(2);
+    expect(most).toBeGreaterThanOrEqual(2);
+    expect(most).toBeLessThanOrEqual(3);
   });
 
   it('opens a dump batch and deletes it in the end, also when it fails', async () => {

@@ -4,7 +4,7 @@ import { Space, metaKey, primaryKey } from '../../../src/storage/keys.ts';
 import { readPage } from '../../../src/storage/page.ts';
 import { decodePointer } from '../../../src/storage/pointer.ts';
 import type { WriteTx } from '../../../src/storage/write-tx.ts';
-import { holdNextWrite } from '../../support/batch-control.ts';
+import { failNextWrite, holdNextWrite } from '../../support/batch-control.ts';
 import { RawStore, putDocument } from '../../support/raw-store.ts';
 
 const KEY = metaKey('z', 1);
@@ -326,5 +326,75 @@ describe('the commit queue', () => {
       limitBytes: 1e9,
     });
     expect(page.count).toBe(60);
+  });
+
+  /** Enough for a batch to be made of it while the one before is being written. */
+  const BIG = 'x'.repeat(1024 * 1024);
+
+  function putBig(tx: WriteTx): Tick {
+    const tick = tx.drawTick();
+    const entry = { tick, type: 2300, collection: 2, transaction: 0n };
+    tx.journal(2).append(entry, `"text":"${BIG}"}\n`);
+    return tick;
+  }
+
+  test('much is made a batch while the one before is being written, and is seen by those who come then', async () => {
+    await using raw = await RawStore.open();
+    const { store } = raw;
+    const held = holdNextWrite(store);
+    const first = store.commit((tx) => putDocument(tx, 'first'));
+    await held.began;
+    const batch = vi.spyOn(store.level, 'batch').mockClear();
+    const big = store.commit((tx) => {
+      putDocument(tx, 'beside');
+      return putBig(tx);
+    });
+    const refused = store.commit((tx) => {
+      putBig(tx);
+      throw new Error('refused');
+    });
+    await expect(refused).rejects.toThrow('refused');
+    await vi.waitFor(() => expect(batch).toHaveBeenCalledTimes(1));
+    const events: string[] = [];
+    const after = store.commit((tx) => {
+      events.push('after runs');
+      return [putDocument(tx, 'after'), readDocument(tx, 'beside')] as const;
+    });
+    expect(events).toEqual([]);
+    void first.then(() => events.push('first is answered'));
+    held.release();
+    const ticks = [await first, await big];
+    const [tick, line] = await after;
+    expect(line).toContain('"_key":"beside"');
+    expect([...ticks, tick].sort((a, b) => Number(a - b))).toEqual([...ticks, tick]);
+    expect(batch).toHaveBeenCalledTimes(2);
+    await raw.reopen();
+    expect(raw.store.readLine(1, 'after')?.line).toContain('"_key":"after"');
+    const page = await readPage(raw.store.level, {
+      space: Space.journal,
+      number: 2,
+      from: 0n,
+      to: raw.store.lastCommitted,
+      limitBytes: 1e9,
+    });
+    expect(page.count).toBe(1);
+  });
+
+  test('what cannot be made a batch while another is written is refused, and all behind it; the other is stored', async () => {
+    await using raw = await RawStore.open();
+    const { store } = raw;
+    const held = holdNextWrite(store);
+    const first = store.commit((tx) => putDocument(tx, 'first'));
+    await held.began;
+    failNextWrite(store);
+    const big = store.commit(putBig);
+    await expect(big).rejects.toMatchObject({ kind: 'filesystemFull' });
+    await expect(store.commit((tx) => putDocument(tx, 'after'))).rejects.toMatchObject({
+      kind: 'filesystemFull',
+    });
+    held.release();
+    expect(await first).toBe(store.lastCommitted);
+    expect(store.readLine(1, 'first')).toBeDefined();
+    expect(store.readLine(1, 'after')).toBeUndefined();
   });
 });
