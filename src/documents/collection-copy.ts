@@ -310,7 +310,8 @@ export class CopyWriter {
     const first = this.#tx.drawTicks(count);
     const last = first + BigInt(count - 1);
     if (!run.isJournal) return false;
-    for (const tick of [first, last]) if (tick.toString().length !== run.tickDigits) return false;
+    if (first.toString().length !== run.tickDigits) return false;
+    if (last.toString().length !== run.tickDigits) return false;
     if (run.ascending && frontier.isBelow(run.key(0))) {
       this.#newKeys += count;
       frontier.raise(run.key(count - 1));

@@ -1,3 +1,4 @@
+import { objectList } from '../base/object-list.ts';
 import { MarkerType } from '../model/marker.ts';
 import { isValidKey } from '../model/names.ts';
 import type { Tick } from '../model/tick.ts';
@@ -59,7 +60,7 @@ export class PlainLines {
   /** Of what follows the revision, or the old revision where there is one: the comma before `"data"`, or `}`. */
   readonly tails: Int32Array;
   /** The parts of the run, one a collection, by the first line of each. */
-  readonly parts: RunPart[] = [];
+  readonly parts = objectList<RunPart>();
   /** The lines of the run, part after part. */
   readonly byParts: Int32Array;
   /** Where the digits of a tick begin, from the beginning of its line on. */
@@ -81,7 +82,8 @@ export class PlainLines {
   /** By line: the place of its part. */
   readonly #partOf: Uint16Array;
   #hasOldRevisions = false;
-  #largestRevision = 0;
+  /** Below 0 for none; no integer, as code compiled for small ones would be thrown away when it grows large. */
+  #largestRevision = -0.5;
 
   constructor(page: Buffer) {
     this.page = page;
@@ -126,7 +128,7 @@ export class PlainLines {
 
   /** The largest revision of all runs so far that is a number, 0 for none. */
   get largestRevision(): Tick {
-    return BigInt(this.#largestRevision);
+    return BigInt(Math.max(0, this.#largestRevision));
   }
 
   /** A text of its own: keeping it does not keep the page. */
@@ -149,7 +151,8 @@ export class PlainLines {
     this.tickDigits = this.#digitsAt(start + HEAD.length);
     if (this.tickDigits === 0 || this.tickDigits > SAFE_DIGITS) return false;
     if (!this.#findTid(start + HEAD.length + this.tickDigits + TYPE.length + 1)) return false;
-    while (this.count < this.#room && this.end - start < bytes && this.#line(this.end));
+    const stop = Math.min(start + bytes, this.page.length);
+    while (this.count < this.#room && this.end < stop && this.#line(this.end));
     this.#order();
     return this.count > 0;
   }

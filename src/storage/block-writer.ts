@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { objectList } from '../base/object-list.ts';
 import { type Tick, tickText } from '../model/tick.ts';
 import { BLOCK_HEADER_BYTES } from './block.ts';
 import type { BlockSpace } from './keys.ts';
@@ -65,7 +66,7 @@ export class BlockWriter implements RunTarget {
   readonly #buffers: BlockBuffers;
   readonly #beginsSmall: boolean;
   readonly #total: { bytes: number };
-  readonly #blocks: OpenBlock[] = [];
+  readonly #blocks = objectList<OpenBlock>();
   #bytes = 0;
   #lastTick: Tick = 0n;
   /** In which turn it was marked last. */
