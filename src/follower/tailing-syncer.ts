@@ -215,7 +215,8 @@ export class TailingSyncer {
     const { includeSystem } = this.#options.config;
     const { barrierId } = this.#options;
     const fetch = async (): Promise<Fetched> => {
-      await sleep(pauseMs, signal);
+      // Even a timer of no time would have the request wait until the page before is applied.
+      if (pauseMs > 0) await sleep(pauseMs, signal);
       signal.throwIfAborted();
       let beganMs = 0;
       let holdMs = 0;
