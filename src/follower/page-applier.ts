@@ -369,14 +369,17 @@ export class PageApplier {
   #commit<T>(draft: Draft, run: (tx: WriteTx) => T): { ran: Promise<T>; written: Promise<void> } {
     const { promise: ran, resolve, reject } = deferred<T>();
     const written = this.#store
-      .commit((tx) => {
-        this.#database.assertAlive();
-        const result = run(tx);
-        const checkpoint = draft.write(tx, this.#database.number);
-        this.#advance(draft);
-        resolve(result);
-        return checkpoint;
-      })
+      .commit(
+        (tx) => {
+          this.#database.assertAlive();
+          const result = run(tx);
+          const checkpoint = draft.write(tx, this.#database.number);
+          this.#advance(draft);
+          resolve(result);
+          return checkpoint;
+        },
+        { prompt: true },
+      )
       .then(
         (checkpoint) => {
           this.#committed = checkpoint;

@@ -20,6 +20,8 @@ export interface CommitOptions {
   readonly sync?: boolean;
   /** Run in a batch of its own, after everything before it is committed: catalogue changes. */
   readonly exclusive?: boolean;
+  /** Do not wait for what else comes in this turn of the event loop: for a writer that has no neighbours. */
+  readonly prompt?: boolean;
 }
 
 interface Request {
@@ -149,6 +151,7 @@ export class CommitQueue {
       const isNext = this.#waiting.length === 0 && !this.#failure && this.#admits(request);
       if (isNext) this.#run(request);
       else this.#waiting.push(request);
+      if (isNext && options.prompt) void this.#writeOpen();
       this.#pump();
     });
   }
