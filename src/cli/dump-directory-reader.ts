@@ -104,7 +104,8 @@ async function filesOf(directory: string): Promise<string[]> {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
-    throw new Error(`the input directory '${directory}' is not there`, { cause: error });
+    const why = code === 'ENOENT' ? 'is not there' : 'is a file, or in one';
+    throw new Error(`the input directory '${directory}' ${why}`, { cause: error });
   }
 }
 

@@ -188,7 +188,10 @@ async function filesIn(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    throw error;
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT') return [];
+    if (code !== 'ENOTDIR') throw error;
+    const message = `'${directory}' is a file, or in one: name a directory with --output-directory`;
+    throw new Error(message, { cause: error });
   }
 }

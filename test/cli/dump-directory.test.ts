@@ -174,6 +174,18 @@ describe('what is refused', () => {
     await expect(readDumpDirectory(join(dir.path, 'x'), STRICT)).rejects.toThrow(/is not there/);
   });
 
+  test('a file where a directory should be, to read from or to write to', async () => {
+    await put({ x: 'text' });
+    for (const directory of [join(dir.path, 'x'), join(dir.path, 'x', 'y')]) {
+      await expect(readDumpDirectory(directory, STRICT)).rejects.toThrow(/is a file, or in one/);
+      const options = { directory, overwrite: false, compress: true };
+      await expect(DumpDirectoryWriter.open(options)).rejects.toThrow(
+        /'.*x.*' is a file, or in one: name a directory with --output-directory/,
+      );
+    }
+    expect(await readFile(join(dir.path, 'x'), 'utf8')).toBe('text');
+  });
+
   test('dumps of several databases, of which one must be named', async () => {
     await mkdir(join(dir.path, 'shop'));
     await put({ 'shop/a.structure.json': structure('a') });
