@@ -65,9 +65,6 @@ export function answerPage(
   headers: Readonly<Record<string, string>>,
   options: PageAnswerOptions,
 ): void {
-  const { res } = ctx;
-  if (res.closed) page.release();
-  else res.once('close', page.release);
   const isEmpty = page.body.length === 0;
   const said: Record<string, string> = {
     [Header.checkMore]: String(page.checkMore),
@@ -79,14 +76,27 @@ export function answerPage(
   for (const [name, value] of Object.entries(said)) ctx.set(name, value);
   ctx.set(Header.seal, pageSeal(request, said));
   if (isEmpty) {
+    page.release();
     answerEmpty(ctx, ContentType.dump);
     return;
   }
-  watchReader(res, options);
   ctx.status = 200;
   ctx.set('content-type', ContentType.dump);
   ctx.set('content-length', String(page.body.length));
-  sendPieces(ctx, page.body.pieces);
+  try {
+    sendPieces(ctx, page.body.pieces);
+  } catch (error) {
+    page.release();
+    throw error;
+  }
+  const { res } = ctx;
+  // Most pages at the end of a log are taken whole: nothing of them is held, nobody needs to be watched.
+  if (res.closed || res.writableFinished) {
+    page.release();
+    return;
+  }
+  res.once('close', page.release);
+  watchReader(res, options);
 }
 
 /** All pieces are handed over at once, so that the system takes them as one. */
