@@ -300,16 +300,16 @@ export class CopyWriter {
   }
 
   /**
-   * Writes the lines of a run as they are, but for their ticks. Nothing may have been written with `upsert` or
-   * `remove` before.
-   * @returns false when that cannot be, because new ticks have not the length of theirs: then nothing is written
+   * Writes the lines of a run as they are, but for their ticks.
+   * @returns false when that cannot be, because new ticks have not the length of theirs, or because `upsert` or `remove` have
+   *   written into the same batch, be it for an earlier append: then nothing is written
    */
   appendRun(run: LineRun & { readonly ascending: boolean; key(i: number): string }): boolean {
     const { number, frontier } = this.#copy;
     const { count, types } = run;
+    if (!run.isJournal || this.#tx.hasBlind(this.#copy.primaryPrefix)) return false;
     const first = this.#tx.drawTicks(count);
     const last = first + BigInt(count - 1);
-    if (!run.isJournal) return false;
     if (first.toString().length !== run.tickDigits) return false;
     if (last.toString().length !== run.tickDigits) return false;
     if (run.ascending && frontier.isBelow(run.key(0))) {

@@ -161,10 +161,14 @@ export class CollectionCopier {
     try {
       for (let batch = 1; ; batch++) {
         const page = await next;
-        if (page === 'gone') return 'gone';
+        if (page === 'gone') {
+          await writes.done();
+          return 'gone';
+        }
         this.#assertNotReplaced(copy, page);
         const covered = start === 0n && lease.openings === openings;
         if (this.#isCompacted(page, from, { settled, covered })) {
+          await writes.done();
           return { compactedTo: page.deletionsSince ?? 0n };
         }
         if (page.checkMore) {
@@ -176,9 +180,12 @@ export class CollectionCopier {
         }
         const completes = !page.checkMore && planned.indexes.length === 0;
         await this.#write(copy, page, { completes, writes }, signal);
-        if (page.checkMore) continue;
-        await writes.done();
-        return 'whole';
+        if (!page.checkMore) {
+          await writes.done();
+          return 'whole';
+        }
+        // It is no use to wait for a page that cannot be written.
+        writes.done().catch((error: unknown) => fetching.abort(error));
       }
     } finally {
       fetching.abort();
@@ -246,19 +253,13 @@ export class CollectionCopier {
         const { ran, stored } = this.#writeSlice(copy, lines, completes);
         // What stands behind a line that failed must not be written.
         await Promise.all([writes.add(stored), ran]);
-        // The batch of the slice is on its way before the next one is begun, which would be in the same batch else.
+        // A slice begun in the same turn would be in the same batch, and wait for it.
         await nextTurn();
       }
-    } catch (error) {
-      await writes.settled();
-      this.#endWriting();
-      throw error;
+      writes.whenStored(() => this.#count(copy, lines, bytes));
+    } finally {
+      void writes.settled().then(() => this.#endWriting());
     }
-    const onStored = (): void => {
-      this.#endWriting();
-      this.#count(copy, lines, bytes);
-    };
-    writes.done().then(onStored, () => this.#endWriting());
   }
 
   /** Counts what was in a page. */

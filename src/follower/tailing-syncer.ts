@@ -188,13 +188,13 @@ export class TailingSyncer {
         chunkBytes = this.#chunkBytes(chunkBytes, page.checkMore && next > position);
         const pauseMs = this.#pauseMs(page, next > position, timing);
         this.#deps.progress.available(page.lastTick, isEnd && next === position);
-        const fetch = (): Promise<Fetched> =>
+        const fetchNext = (): Promise<Fetched> =>
           this.#fetch(next, chunkBytes, pauseMs, fetching.signal);
         // Where there is more it is asked for first; at the end of the log nothing comes before what has come.
-        if (page.checkMore) fetched = fetch();
+        if (page.checkMore) fetched = fetchNext();
         const isNews = next > position || page.body.length > 0;
         const applied = isNews ? this.#apply(applier, page, next, signal) : undefined;
-        if (!page.checkMore) fetched = fetch();
+        if (!page.checkMore) fetched = fetchNext();
         await applied;
         if (isEnd) await applier.settled();
         signal.throwIfAborted();

@@ -213,6 +213,15 @@ export class CommitGroup implements GroupView {
     return this.#blindKeys.length;
   }
 
+  hasBlind(prefix: string): boolean {
+    const { length } = prefix;
+    return this.#blindKeys.some((key) =>
+      typeof key === 'string'
+        ? key.startsWith(prefix)
+        : key.toString('latin1', 0, length) === prefix,
+    );
+  }
+
   truncateBlind(count: number): void {
     this.#blindKeys.length = count;
     this.#blindValues.length = count;

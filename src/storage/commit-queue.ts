@@ -78,7 +78,7 @@ export const CEILING_KEY = metaKey('t');
 /**
  * The one way data gets into the store. Requests are run one after another against the store and
  * the overlay of their group, as soon as they arrive; what is there when the batch before is
- * written becomes the next batch. So checks see every write before them, ticks rise in commit order
+ * written, or is much before that, becomes the next batch. So checks see every write before them, ticks rise in commit order
  * (P2), and a document and its log entry are one batch (P1).
  */
 export class CommitQueue {
@@ -289,8 +289,8 @@ export class CommitQueue {
     const { isLarge } = group;
     // What the requests of a large group left behind makes room for the batch.
     if (isLarge) collectGarbage();
-    const { batch, ...found } = filled ?? this.#fill(group);
-    let { bytes } = found;
+    const { batch, bytes: filledBytes } = filled ?? this.#fill(group);
+    let bytes = filledBytes;
     // The blocks are in the batch now; the store needs as much again for its own copy.
     if (isLarge) collectGarbage();
     const ceiling = this.#ticks.ceilingToWrite;
@@ -323,6 +323,8 @@ export class CommitQueue {
       reject(failure);
     }
     this.#open?.group.release();
+    // It would stay in memory for as long as the store is open.
+    this.#open?.filled?.batch.close().catch(() => undefined);
     this.#open = undefined;
   }
 }

@@ -45,6 +45,7 @@ export interface GroupView {
   moveCount(): number;
   truncateMoves(count: number): void;
   blindCount(): number;
+  hasBlind(prefix: string): boolean;
   truncateBlind(count: number): void;
   writer(space: BlockSpace, number: number): BlockWriter;
   drawTick(): Tick;
@@ -174,6 +175,15 @@ export class WriteTx {
    */
   putBlind(key: Buffer | string, value: Buffer | OpenPointer | null): void {
     this.#group.putBlind(key, value);
+  }
+
+  /**
+   * Whether the batch has `putBlind` of keys that begin so, by this request or by others. They are written behind all else: what
+   * puts its keys itself, as a run does, would be older than they are.
+   * @param prefix as latin1 text
+   */
+  hasBlind(prefix: string): boolean {
+    return this.#group.hasBlind(prefix);
   }
 
   /**
