@@ -1,7 +1,7 @@
 import type { LoggerConfig } from '../model/logger-config.ts';
 import { MarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
-import { needsNoMerging } from '../storage/block-merge.ts';
+import { countedBytes, needsNoMerging } from '../storage/block-merge.ts';
 import { readLastEntry } from '../storage/block-reader.ts';
 import { Space, metaKey } from '../storage/keys.ts';
 import { LogTip } from '../storage/log-tip.ts';
@@ -38,6 +38,7 @@ export class Changelog {
   #totalEvents = 0;
   #loggedBytes = 0;
   #commitsSinceMerge = 0;
+  #bytesSinceMerge = 0;
   /** Tick of the last change that went unlogged; unknown ones of earlier runs are below it. */
   #lastUnlogged: Tick;
   readonly #tip: LogTip;
@@ -106,9 +107,14 @@ export class Changelog {
     return this.#storeReads;
   }
 
-  /** Commits that added blocks since `noteMerged`. */
+  /** Commits that added blocks since `noteMerged`: requests that share one are one. */
   get commitsSinceMerge(): number {
     return this.#commitsSinceMerge;
+  }
+
+  /** What was written in them, see `isWorthLooking`. */
+  get bytesSinceMerge(): number {
+    return this.#bytesSinceMerge;
   }
 
   /** The log is complete for readers whose position is at or above this tick (design, rule 8). */
@@ -253,6 +259,7 @@ export class Changelog {
     if (upTo > state.mergedTick) this.#state.write(tx, { ...state, mergedTick: upTo });
     tx.afterCommit(() => {
       this.#commitsSinceMerge = 0;
+      this.#bytesSinceMerge = 0;
     });
   }
 
@@ -354,6 +361,7 @@ export class Changelog {
   #add(tx: WriteTx, addition: LogAddition): void {
     const state = this.#state.read(tx);
     const full = needsNoMerging(addition.bytes, this.#commitsSinceMerge);
+    const commits = this.#state.isChangedIn(tx) ? 0 : 1;
     // Spelled out: a spread whose names are given again is made by the slow way, and this runs once a write.
     this.#state.write(tx, {
       lastTick: addition.lastTick,
@@ -369,7 +377,8 @@ export class Changelog {
     tx.afterCommit(() => {
       this.#totalEvents += addition.events;
       this.#loggedBytes += addition.bytes;
-      this.#commitsSinceMerge = full ? 0 : this.#commitsSinceMerge + 1;
+      this.#commitsSinceMerge = full ? 0 : this.#commitsSinceMerge + commits;
+      this.#bytesSinceMerge = full ? 0 : this.#bytesSinceMerge + countedBytes(addition.bytes);
       this.#wake();
     });
   }

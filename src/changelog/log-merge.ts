@@ -1,8 +1,10 @@
+import type { Tick } from '../model/tick.ts';
 import { readBlocksInPieces } from '../storage/block-reader.ts';
 import {
   BlockRewrite,
   SMALL_BLOCK_BYTES,
   SMALL_COMMITS_MIN,
+  isWorthLooking,
   isWorthMerging,
   mergeRuns,
 } from '../storage/block-merge.ts';
@@ -21,7 +23,11 @@ export async function mergeLogBlocks(
   signal: AbortSignal,
 ): Promise<boolean> {
   if (changelog.commitsSinceMerge < SMALL_COMMITS_MIN) return false;
-  const { mergedTick, removedTick } = changelog.state;
+  const { lastTick, mergedTick, removedTick } = changelog.state;
+  if (!isWorthLooking(changelog.commitsSinceMerge, changelog.bytesSinceMerge)) {
+    await noteMerged(store, changelog, lastTick);
+    return true;
+  }
   const number = changelog.databaseNumber;
   const log = { space: Space.changelog, number } as const;
   const from = mergedTick > removedTick ? mergedTick : removedTick;
@@ -43,8 +49,12 @@ export async function mergeLogBlocks(
     }
     if (bytes >= SMALL_BLOCK_BYTES) merged = last.lastTick;
   }
-  await store.commit((tx) => {
-    if (!changelog.dropped) changelog.noteMerged(tx, merged);
-  });
+  await noteMerged(store, changelog, merged);
   return true;
+}
+
+function noteMerged(store: Store, changelog: Changelog, upTo: Tick): Promise<void> {
+  return store.commit((tx) => {
+    if (!changelog.dropped) changelog.noteMerged(tx, upTo);
+  });
 }

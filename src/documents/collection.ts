@@ -69,6 +69,8 @@ export class Collection {
   readonly primaryPrefix: string;
   /** Those that are open. Whoever replaces or removes a pointer must ask them to keep it. */
   readonly views = new OpenViews();
+  /** What was written in the commits that `stats.newBlocks` counts, see `isWorthLooking`; those before a start are not known. */
+  newBytes = 0;
   /** What goes over all of it at the moment. */
   readonly works = new CollectionWorks();
   #frontier: KeyFrontier;
@@ -196,6 +198,11 @@ export class Collection {
   /** The figures as of a transaction. */
   readStats(tx: WriteTx): CollectionStats {
     return this.#stats.read(tx);
+  }
+
+  /** Whether the batch has changed the figures already. */
+  hasChangedStats(tx: WriteTx): boolean {
+    return this.#stats.isChangedIn(tx);
   }
 
   /** Writes the figures, shown once committed. */

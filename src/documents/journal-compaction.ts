@@ -7,6 +7,7 @@ import {
   BlockRewrite,
   SMALL_BLOCK_BYTES,
   SMALL_COMMITS_MIN,
+  isWorthLooking,
   isWorthMerging,
   mergeRuns,
 } from '../storage/block-merge.ts';
@@ -118,7 +119,12 @@ class JournalCompaction {
 
   async run(signal: AbortSignal): Promise<void> {
     const { number } = this.#collection;
-    const from = this.#pass.whole ? 0n : this.#collection.stats.mergedTick;
+    const { newBytes, stats } = this.#collection;
+    if (!this.#pass.whole && !isWorthLooking(stats.newBlocks, newBytes)) {
+      await this.#noteMerged(stats.lastTick);
+      return;
+    }
+    const from = this.#pass.whole ? 0n : stats.mergedTick;
     let merged = from;
     const range = { space: Space.journal, number, from, to: this.#store.lastCommitted } as const;
     for await (const run of mergeRuns(readBlocksInPieces(this.#store.level, range))) {
@@ -128,10 +134,15 @@ class JournalCompaction {
       if (last && bytes >= SMALL_BLOCK_BYTES) merged = last.lastTick;
       await nextTurn();
     }
-    await this.#store.commit((tx) => {
+    await this.#noteMerged(merged);
+  }
+
+  #noteMerged(upTo: Tick): Promise<void> {
+    return this.#store.commit((tx) => {
       if (this.#collection.dropped) return;
       const stats = this.#collection.readStats(tx);
-      const mergedTick = merged > stats.mergedTick ? merged : stats.mergedTick;
+      const mergedTick = upTo > stats.mergedTick ? upTo : stats.mergedTick;
+      this.#collection.newBytes = 0;
       this.#collection.writeStats(tx, { ...stats, newBlocks: 0, mergedTick });
     });
   }

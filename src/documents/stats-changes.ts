@@ -1,5 +1,5 @@
 import type { Tick } from '../model/tick.ts';
-import { needsNoMerging } from '../storage/block-merge.ts';
+import { countedBytes, needsNoMerging } from '../storage/block-merge.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionStats } from './collection-stats.ts';
@@ -72,8 +72,10 @@ export class StatsChanges {
     if (needsNoMerging(bytes, stats.newBlocks)) {
       stats.newBlocks = 0;
       stats.mergedTick = stats.lastTick;
+      collection.newBytes = 0;
     } else {
-      stats.newBlocks++;
+      if (!collection.hasChangedStats(this.#tx)) stats.newBlocks++;
+      collection.newBytes += countedBytes(bytes);
     }
     collection.writeStats(this.#tx, stats);
   }

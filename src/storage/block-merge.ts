@@ -29,6 +29,19 @@ export function needsNoMerging(bytes: number, smallCommits: number): boolean {
 /** A run whose blocks have more bytes of lines on average is left as it is: moving it costs more than it saves. */
 const WORTH_MERGING_BYTES = 4 * 1024;
 
+/**
+ * Whether the blocks of the last commits are worth a look: they are not when they are of a fair size on average.
+ * @param bytes the sum of `countedBytes` of what was written in these commits, or less where not all of it is known
+ */
+export function isWorthLooking(commits: number, bytes: number): boolean {
+  return bytes < commits * WORTH_MERGING_BYTES;
+}
+
+/** What a write counts with beside others: a large one makes none of the small ones larger. */
+export function countedBytes(bytes: number): number {
+  return Math.min(bytes, WORTH_MERGING_BYTES);
+}
+
 /** Groups neighbouring blocks into runs that fit into one block; a full block is a run of its own. */
 export async function* mergeRuns(
   blocks: AsyncIterable<Block>,

@@ -40,6 +40,11 @@ export class StoredState<T extends object> implements StateOwner {
     return (tx.pendingState(this) as T | undefined) ?? this.#committed;
   }
 
+  /** Whether the batch has changed it already. */
+  isChangedIn(tx: WriteTx): boolean {
+    return tx.hasState(this);
+  }
+
   /** Replaces the state, shown once committed. The value must not be changed afterwards. */
   write(tx: WriteTx, value: T): void {
     tx.putState(this, value);

@@ -23,6 +23,7 @@ export interface GroupView {
   /** Takes a change back. */
   restore(keyText: string, before: OverlayValue | undefined): void;
   pendingState(owner: StateOwner): object | undefined;
+  pendingStateOf(owner: StateOwner): object | undefined;
   /** As `change` and `restore`. */
   changeState(owner: StateOwner, value: object): object | undefined;
   restoreState(owner: StateOwner, before: object | undefined): void;
@@ -160,6 +161,11 @@ export class WriteTx {
   /** What this transaction, or one not yet committed before it, made of a state; used by StoredState. */
   pendingState(owner: StateOwner): object | undefined {
     return this.#group.pendingState(owner);
+  }
+
+  /** Whether the batch has changed a state already: who does it again adds to the same blocks. */
+  hasState(owner: StateOwner): boolean {
+    return this.#group.pendingStateOf(owner) !== undefined;
   }
 
   /** Used by StoredState. */

@@ -72,17 +72,41 @@ describe('a round of maintenance', () => {
   test('merges the small blocks of single writes, and changes no entry', async () => {
     await using opened = await open();
     const { core, c, maintenance } = opened;
-    await write(opened, 800, 800);
+    await write(opened, 1600, 1600);
     const before = new Map<string, string>();
     const figures = await replay(core.store, c, before);
-    expect(await blockCount(core, c)).toBeGreaterThanOrEqual(50);
+    expect(await blockCount(core, c)).toBeGreaterThanOrEqual(100);
     await maintenance.round();
-    expect(await blockCount(core, c)).toBeLessThan(10);
+    expect(await blockCount(core, c)).toBeLessThan(20);
     const after = new Map<string, string>();
     expect(await replay(core.store, c, after)).toEqual(figures);
     expect(after).toEqual(before);
-    expect(c.stats).toMatchObject({ newBlocks: 0, count: 800, entries: 800 });
+    expect(c.stats).toMatchObject({ newBlocks: 0, count: 1600, entries: 1600 });
     await verifyCore(core);
+  });
+
+  test('does not read blocks of a fair size, of requests that were written together', async () => {
+    await using opened = await open();
+    const { core, c, maintenance } = opened;
+    const { changelog } = core.system;
+    for (let i = 0; i < 70; i++) {
+      await Promise.all(
+        Array.from({ length: 16 }, (_, k) => {
+          const text = `{"_key":"f${i}-${k}","pad":"${'x'.repeat(400)}"}`;
+          return core.documents.insert(core.system, c, text);
+        }),
+      );
+    }
+    // The log has the creation of the collection as well.
+    expect([c.stats.newBlocks, changelog.commitsSinceMerge]).toEqual([70, 71]);
+    const blocks = await blockCount(core, c);
+    const iterator = vi.spyOn(core.store.level, 'iterator');
+    await maintenance.round();
+    expect(iterator).not.toHaveBeenCalled();
+    expect(await blockCount(core, c)).toBe(blocks);
+    expect([c.stats.newBlocks, changelog.commitsSinceMerge]).toEqual([0, 0]);
+    expect(c.stats.mergedTick).toBe(c.stats.lastTick);
+    expect(changelog.state.mergedTick).toBe(changelog.state.lastTick);
   });
 
   test('need not look through what was written in full blocks, only through what comes behind', async () => {
