@@ -65,6 +65,28 @@ export function answerPage(
   headers: Readonly<Record<string, string>>,
   options: PageAnswerOptions,
 ): void {
+  try {
+    sendPage(ctx, page, request, headers);
+  } catch (error) {
+    page.release();
+    throw error;
+  }
+  const { res } = ctx;
+  // Most pages at the end of a log are taken whole: nothing of them is held, nobody needs to be watched.
+  if (page.body.length === 0 || res.closed || res.writableFinished) {
+    page.release();
+    return;
+  }
+  res.once('close', page.release);
+  watchReader(res, options);
+}
+
+function sendPage(
+  ctx: Exchange,
+  page: AnswerPage,
+  request: PageRequest,
+  headers: Readonly<Record<string, string>>,
+): void {
   const isEmpty = page.body.length === 0;
   const said: Record<string, string> = {
     [Header.checkMore]: String(page.checkMore),
@@ -76,27 +98,13 @@ export function answerPage(
   for (const [name, value] of Object.entries(said)) ctx.set(name, value);
   ctx.set(Header.seal, pageSeal(request, said));
   if (isEmpty) {
-    page.release();
     answerEmpty(ctx, ContentType.dump);
     return;
   }
   ctx.status = 200;
   ctx.set('content-type', ContentType.dump);
   ctx.set('content-length', String(page.body.length));
-  try {
-    sendPieces(ctx, page.body.pieces);
-  } catch (error) {
-    page.release();
-    throw error;
-  }
-  const { res } = ctx;
-  // Most pages at the end of a log are taken whole: nothing of them is held, nobody needs to be watched.
-  if (res.closed || res.writableFinished) {
-    page.release();
-    return;
-  }
-  res.once('close', page.release);
-  watchReader(res, options);
+  sendPieces(ctx, page.body.pieces);
 }
 
 /** All pieces are handed over at once, so that the system takes them as one. */
