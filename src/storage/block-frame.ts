@@ -15,11 +15,14 @@ export const SMALL_LINES_BYTES = 6 * 1024;
 const SMALL_ENTRIES = 48;
 /** Room behind a standard block for lines of a page: moving bytes within one buffer makes no object. */
 export const SOURCE_BYTES = BLOCK_LINES_FILL_BYTES;
+/** Seven columns of 32 bits, one of 16. */
+const COLUMNS_ENTRY_BYTES = 7 * 4 + 2;
+const PAGE_BYTES = 4096;
 
-/** A standard one has room for lines of a page behind `STANDARD_BYTES`; one for a long line holds nothing else. */
-export type FrameKind = 'standard' | 'small' | 'line';
+/** A standard one has room for lines of a page behind `STANDARD_BYTES`; a shared one is of a slab; one for a long line holds nothing else. */
+export type FrameKind = 'standard' | 'shared' | 'small' | 'line';
 
-/** The bytes of a block as they will be stored, and its directory as columns. */
+/** The bytes of a block as they will be stored, and its directory as columns: one piece of memory. */
 export class Frame {
   readonly kind: FrameKind;
   /** So many bytes of lines, and so many entries, are the most that it holds. */
@@ -38,35 +41,78 @@ export class Frame {
   /** 0 where the revision is the tick. */
   readonly revEnds: Uint32Array;
 
-  private constructor(kind: FrameKind, linesBytes: number, entries: number) {
+  /** @param memory with room for the shape at `offset`, which this frame alone uses */
+  constructor(shape: Shape, memory = Buffer.allocUnsafeSlow(shape.bytes).buffer, offset = 0) {
+    const { kind, linesBytes, entries, bufferBytes } = shape;
     this.kind = kind;
     this.linesBytes = linesBytes;
     this.entries = entries;
-    const sourceBytes = kind === 'standard' ? SOURCE_BYTES : 0;
-    this.buffer = Buffer.allocUnsafeSlow(bytesOf(linesBytes, entries) + sourceBytes);
-    this.view = new DataView(this.buffer.buffer);
-    this.offsets = new Uint32Array(entries);
-    this.ends = new Uint32Array(entries);
-    this.types = new Uint16Array(entries);
-    this.collections = new Uint32Array(entries);
-    this.keyStarts = new Uint32Array(entries);
-    this.keyEnds = new Uint32Array(entries);
-    this.revStarts = new Uint32Array(entries);
-    this.revEnds = new Uint32Array(entries);
+    this.buffer = Buffer.from(memory, offset, bufferBytes);
+    this.view = new DataView(memory, offset, bufferBytes);
+    const column = (i: number): Uint32Array =>
+      new Uint32Array(memory, offset + shape.columnsAt + i * 4 * entries, entries);
+    this.offsets = column(0);
+    this.ends = column(1);
+    this.collections = column(2);
+    this.keyStarts = column(3);
+    this.keyEnds = column(4);
+    this.revStarts = column(5);
+    this.revEnds = column(6);
+    this.types = new Uint16Array(memory, offset + shape.columnsAt + 7 * 4 * entries, entries);
   }
 
   static standard(): Frame {
-    return new Frame('standard', BLOCK_LINES_FILL_BYTES, BLOCK_ENTRIES_MAX);
+    return new Frame(STANDARD);
   }
 
   static small(): Frame {
-    return new Frame('small', SMALL_LINES_BYTES, SMALL_ENTRIES);
+    return new Frame(SMALL);
   }
 
   /** For a block of one line of this length. */
   static forLine(bytes: number): Frame {
-    return new Frame('line', bytes, 1);
+    return new Frame(shapeOf('line', bytes, 1));
   }
+}
+
+/** What the frames of one kind have in common. */
+interface Shape {
+  readonly kind: FrameKind;
+  readonly linesBytes: number;
+  readonly entries: number;
+  readonly bufferBytes: number;
+  /** Where the columns begin, behind the buffer. */
+  readonly columnsAt: number;
+  readonly bytes: number;
+}
+
+const STANDARD = shapeOf('standard', BLOCK_LINES_FILL_BYTES, BLOCK_ENTRIES_MAX, SOURCE_BYTES);
+const SMALL = shapeOf('small', SMALL_LINES_BYTES, SMALL_ENTRIES);
+const SHARED = shapeOf('shared', BLOCK_LINES_FILL_BYTES, BLOCK_ENTRIES_MAX);
+const SHARED_STEP = Math.ceil(SHARED.bytes / PAGE_BYTES) * PAGE_BYTES;
+
+/**
+ * Memory for frames that goes back to the system as a whole, at once, when none of them is
+ * used any more. Pieces of the size of a frame stay with the process.
+ */
+export class FrameSlab {
+  /** The C library asks the system for pieces above 32 MiB one by one, whatever it has done before. */
+  static readonly FRAMES = Math.ceil((33 * 1024 * 1024) / SHARED_STEP);
+  readonly #memory = Buffer.allocUnsafeSlow(FrameSlab.FRAMES * SHARED_STEP).buffer;
+  #taken = 0;
+
+  /** Undefined when all have been taken. */
+  take(): Frame | undefined {
+    if (this.#taken === FrameSlab.FRAMES) return undefined;
+    return new Frame(SHARED, this.#memory, this.#taken++ * SHARED_STEP);
+  }
+}
+
+function shapeOf(kind: FrameKind, linesBytes: number, entries: number, sourceBytes = 0): Shape {
+  const bufferBytes = bytesOf(linesBytes, entries) + sourceBytes;
+  const columnsAt = Math.ceil(bufferBytes / 4) * 4;
+  const bytes = columnsAt + entries * COLUMNS_ENTRY_BYTES;
+  return { kind, linesBytes, entries, bufferBytes, columnsAt, bytes };
 }
 
 function bytesOf(linesBytes: number, entries: number): number {

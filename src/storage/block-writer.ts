@@ -1,17 +1,20 @@
 import { assert } from '../base/assert.ts';
 import { objectList } from '../base/object-list.ts';
 import { type Tick, tickText } from '../model/tick.ts';
-import { BLOCK_HEADER_BYTES } from './block.ts';
+import { BLOCK_HEADER_BYTES, BLOCK_LINES_FILL_BYTES } from './block.ts';
+import { type Frame, FrameSlab } from './block-frame.ts';
 import type { BlockSpace } from './keys.ts';
 import type { LineRun } from './line-run.ts';
 import type { BlockBuffers } from './block-buffers.ts';
-import type { OpenBlock, RecordSink } from './open-block.ts';
+import { OpenBlock, type RecordSink } from './open-block.ts';
 import type { OpenPointer } from './pointer.ts';
 import type { RunTarget } from './run-appender.ts';
 
 const LINE_END_BYTES = 2;
 const DATA_NAME_BYTES = ',"data":'.length;
 const CLOSE_BRACE = 0x7d;
+/** A log that has so many blocks in one commit, 8 MiB, is likely to get many more: they are put together in slabs. */
+const MANY_BLOCKS = 256;
 const NEWLINE = 0x0a;
 
 /** Where a document stands in a page. */
@@ -69,6 +72,7 @@ export class BlockWriter implements RunTarget {
   readonly #blocks = objectList<OpenBlock>();
   #bytes = 0;
   #lastTick: Tick = 0n;
+  #slab: FrameSlab | undefined;
   /** In which turn it was marked last. */
   #turn = 0;
 
@@ -243,21 +247,35 @@ export class BlockWriter implements RunTarget {
     this.#bytes = mark.bytes;
   }
 
-  /**
-   * Finishes all blocks and hands each to `sink`.
-   * @param options.release give back what each block was put together in at once; the writer is empty afterwards
-   */
-  seal(timeMs: number, sink: RecordSink, options: { release: boolean } = { release: false }): void {
+  /** Finishes all blocks and hands each to `sink`. */
+  seal(timeMs: number, sink: RecordSink): void {
     for (const block of this.#blocks) {
-      if (block.count === 0) continue;
-      block.seal(this.space, this.number, timeMs, sink);
-      if (options.release) this.#buffers.close(block);
+      if (block.count > 0) block.seal(this.space, this.number, timeMs, sink);
     }
-    if (options.release) this.#blocks.length = 0;
+  }
+
+  /**
+   * As `seal`, for very many blocks: what each was put together in is given back at once, and the writer empty afterwards.
+   * @param onUnused told whenever there may be much memory that nobody uses
+   */
+  sealAndRelease(timeMs: number, sink: RecordSink, onUnused: () => void): void {
+    this.#slab = undefined;
+    const blocks: (OpenBlock | undefined)[] = this.#blocks.splice(0);
+    for (let i = 0; i < blocks.length; i++) {
+      const block = blocks[i];
+      if (!block) continue;
+      blocks[i] = undefined;
+      if (block.count > 0) block.seal(this.space, this.number, timeMs, sink);
+      this.#buffers.close(block);
+      const shared = i + 1 - MANY_BLOCKS;
+      const isLast = i + 1 === blocks.length;
+      if (shared > 0 && (shared % FrameSlab.FRAMES === 0 || isLast)) onUnused();
+    }
   }
 
   /** Gives the buffers back; the writer must not be used afterwards. */
   release(): void {
+    this.#slab = undefined;
     for (const block of this.#blocks.splice(0)) this.#buffers.close(block);
   }
 
@@ -266,9 +284,24 @@ export class BlockWriter implements RunTarget {
     assert(tick > this.#lastTick, 'ticks of one log rise');
     const last = this.#blocks[this.#blocks.length - 1];
     if (last?.fits(bytes, tick)) return last;
-    const block = this.#buffers.open(bytes, this.#beginsSmall && !last);
+    const block = this.#open(bytes);
     this.#blocks.push(block);
     return block;
+  }
+
+  #open(bytes: number): OpenBlock {
+    const others = this.#blocks.length;
+    if (others >= MANY_BLOCKS && bytes <= BLOCK_LINES_FILL_BYTES) {
+      return new OpenBlock(this.#shared());
+    }
+    return this.#buffers.open(bytes, this.#beginsSmall && others === 0);
+  }
+
+  #shared(): Frame {
+    const frame = this.#slab?.take();
+    if (frame) return frame;
+    this.#slab = new FrameSlab();
+    return this.#shared();
   }
 
   #push(block: OpenBlock, entry: Entry, bytes: number, pointer: OpenPointer | undefined): void {

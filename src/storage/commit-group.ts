@@ -1,10 +1,10 @@
 import type { Level as LevelDatabase } from 'level';
+import { collectGarbage } from '../base/collect-garbage.ts';
 import type { Tick } from '../model/tick.ts';
 import type { AscendingKeys } from './ascending-keys.ts';
 import { Block } from './block.ts';
 import type { BlockBuffers } from './block-buffers.ts';
 import { BlockWriter } from './block-writer.ts';
-import { CountingSink } from './counting-sink.ts';
 import { KeyCursor } from './key-cursor.ts';
 import {
   type BlockSpace,
@@ -20,6 +20,7 @@ import type { OpenBlock, RecordSink } from './open-block.ts';
 import { PendingPointer, type Pointer } from './pointer.ts';
 import type { Scratch } from './scratch.ts';
 import type { StateOwner, States } from './stored-state.ts';
+import type { StoreBatch } from './store-batch.ts';
 import { readStoredLine } from './stored-line.ts';
 import type { TickSource } from './tick-source.ts';
 import type { GroupView, Overlay, OverlayValue, PointerMoves } from './write-tx.ts';
@@ -278,27 +279,27 @@ export class CommitGroup implements GroupView {
     return this.bytes >= LARGE_BYTES;
   }
 
-  /** Fills the batch, which must copy what it is given; returns the number of bytes put, keys of removals included. */
-  fill(batch: Pick<RecordSink, 'put' | 'del'>): number {
-    const sink = new CountingSink(batch, this.#scratch);
+  /** Puts all of it into the batch. A large group is empty afterwards, and has left what garbage collection frees. */
+  fill(batch: StoreBatch): void {
     for (const moves of this.#moves) {
-      for (const [keyText, pointer] of moves) sink.change(keyText, pointer);
+      for (const [keyText, pointer] of moves) batch.change(keyText, pointer);
     }
     // Blocks next: sealing tells the pointers in the overlay where their block ends.
-    // What is put is copied, so a large group gives its blocks back one by one.
-    const release = this.isLarge;
     for (const writer of this.#writers.values()) {
-      writer.seal(this.timeMs, this.#shownSink(writer, sink), { release });
+      const sink = this.#shownSink(writer, batch);
+      // What is put is copied, so the blocks need not all be in memory twice.
+      if (this.isLarge) writer.sealAndRelease(this.timeMs, sink, collectGarbage);
+      else writer.seal(this.timeMs, sink);
     }
-    for (const [owner, value] of this.#states) sink.put(owner.key, owner.encode(value));
+    for (const [owner, value] of this.#states) batch.put(owner.key, owner.encode(value));
     for (const [keyText, value] of this.#overlay) {
       // The block that it points into has put it.
-      if (!(value instanceof LinePointer)) sink.change(keyText, value);
+      if (!(value instanceof LinePointer)) batch.change(keyText, value);
     }
     this.#blindKeys.forEach((key, i) => {
-      sink.change(key, this.#blindValues[i] ?? null);
+      batch.change(key, this.#blindValues[i] ?? null);
     });
-    return sink.bytes;
+    if (this.isLarge) this.release();
   }
 
   /** One that also keeps the blocks, where somebody reads the end of the log. */

@@ -1,4 +1,3 @@
-import type { ChainedBatch } from 'level';
 import type { ServiceError } from '../model/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import { collectGarbage } from '../base/collect-garbage.ts';
@@ -10,9 +9,10 @@ import { CommitGroup, type Level } from './commit-group.ts';
 import { metaKey } from './keys.ts';
 import type { TipMemory } from './log-tip.ts';
 import { protect } from './record.ts';
-import { writeFailure } from './write-failure.ts';
 import { Scratch } from './scratch.ts';
+import { StoreBatch } from './store-batch.ts';
 import type { TickSource } from './tick-source.ts';
+import { writeFailure } from './write-failure.ts';
 import { WriteTx } from './write-tx.ts';
 
 export interface CommitOptions {
@@ -40,13 +40,7 @@ interface OpenGroup {
   readonly accepted: Request[];
   readonly exclusive: boolean;
   /** What it is written as, once nothing is added to it any more. */
-  filled: FilledBatch | undefined;
-}
-
-interface FilledBatch {
-  readonly batch: ChainedBatch<Level, Buffer, Buffer>;
-  /** Put so far. */
-  readonly bytes: number;
+  filled: StoreBatch | undefined;
 }
 
 const NO_OPTIONS: CommitOptions = {};
@@ -58,6 +52,10 @@ const GROUP_REQUESTS_MAX = 4096;
  * waits for that, and those who come next wait no longer than for a batch of this size.
  */
 const FILL_EARLY_BYTES = 512 * 1024;
+/** One is filled while another is written. */
+const BATCHES_KEPT = 2;
+/** The memory of batches above this is given back. */
+const BATCH_KEPT_BYTES = 4 * 1024 * 1024;
 const BUFFERS_KEPT = 192;
 /** For two groups of a thousand logs each; some 7 KB apiece. */
 const SMALL_BUFFERS_KEPT = 2048;
@@ -93,6 +91,7 @@ export class CommitQueue {
     keepSmall: SMALL_BUFFERS_KEPT,
   });
   readonly #scratch = { keys: new Scratch(), values: new Scratch(), lines: [] };
+  readonly #batches: StoreBatch[] = [];
   readonly #waiting: Request[] = [];
   #open: OpenGroup | undefined;
   #writing: OpenGroup | undefined;
@@ -275,22 +274,24 @@ export class CommitQueue {
     }
     this.#writing = undefined;
     open.group.release();
+    // The batch: the driver frees its memory when it is collected, and tells nobody how much that is.
+    if (open.group.isLarge) collectGarbage();
     // What was gathered meanwhile is on its way to the store while those above are answered.
     void this.#writeOpen();
     this.#pump();
   }
 
-  #fill(group: CommitGroup): FilledBatch {
-    const batch = this.#level.batch();
-    return { batch, bytes: group.fill(batch) };
+  #fill(group: CommitGroup): StoreBatch {
+    const batch = this.#batches.pop() ?? new StoreBatch(this.#level, this.#scratch);
+    group.fill(batch);
+    return batch;
   }
 
   async #write({ group, filled }: OpenGroup): Promise<void> {
     const { isLarge } = group;
     // What the requests of a large group left behind makes room for the batch.
     if (isLarge) collectGarbage();
-    const { batch, bytes: filledBytes } = filled ?? this.#fill(group);
-    let bytes = filledBytes;
+    const batch = filled ?? this.#fill(group);
     // The blocks are in the batch now; the store needs as much again for its own copy.
     if (isLarge) collectGarbage();
     const ceiling = this.#ticks.ceilingToWrite;
@@ -298,15 +299,22 @@ export class CommitQueue {
       const payload = Buffer.allocUnsafe(8);
       payload.writeBigUInt64BE(ceiling);
       batch.put(CEILING_KEY, protect(CEILING_KEY, payload));
-      bytes += 16;
     }
-    const { key, value, stale } = this.#chain.next(group.lastTick, bytes);
+    const { key, value, stale } = this.#chain.next(group.lastTick, batch.bytes);
     batch.put(key, value);
     for (const old of stale) batch.del(old);
     // A ceiling that a power cut takes back would give out ticks twice.
     const sync = group.sync || this.#alwaysSync || ceiling !== undefined;
     await batch.write({ sync });
     if (ceiling !== undefined) this.#ticks.ceilingWritten(ceiling);
+    await this.#keep(batch);
+  }
+
+  /** For the next group. */
+  async #keep(batch: StoreBatch): Promise<void> {
+    const isKept = batch.mostBytes <= BATCH_KEPT_BYTES && this.#batches.length < BATCHES_KEPT;
+    if (isKept) this.#batches.push(batch);
+    else await batch.close();
   }
 
   /**
@@ -324,7 +332,7 @@ export class CommitQueue {
     }
     this.#open?.group.release();
     // It would stay in memory for as long as the store is open.
-    this.#open?.filled?.batch.close().catch(() => undefined);
+    this.#open?.filled?.close().catch(() => undefined);
     this.#open = undefined;
   }
 }

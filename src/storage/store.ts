@@ -36,7 +36,7 @@ import type { WriteTx } from './write-tx.ts';
 /** Version of the layout of the whole store; a directory with another one is refused. */
 export const STORE_FORMAT = 1;
 
-const WRITE_BUFFER_BYTES = 32 * 1024 * 1024;
+const WRITE_BUFFER_BYTES = 64 * 1024 * 1024;
 const CACHE_BYTES = 16 * 1024 * 1024;
 const MAX_FILE_BYTES = 8 * 1024 * 1024;
 const TIP_BYTES = 16 * 1024 * 1024;

@@ -1,25 +1,39 @@
 import { vi } from 'vitest';
+import { CommitGroup } from '../../src/storage/commit-group.ts';
 import type { Store } from '../../src/storage/store.ts';
+import { StoreBatch } from '../../src/storage/store-batch.ts';
 
-interface Batch {
-  write(options: { sync: boolean }): Promise<void>;
+type Write = () => Promise<void>;
+type Interceptor = (write: Write, options: { readonly sync: boolean }) => Promise<void>;
+
+/** By the store's database; what came last stands in front. */
+const interceptors = new WeakMap<object, Interceptor[]>();
+
+// eslint-disable-next-line @typescript-eslint/unbound-method -- called on the batch that it is asked of
+const writeBatch = StoreBatch.prototype.write;
+StoreBatch.prototype.write = function write(this: StoreBatch, options): Promise<void> {
+  const chain = [...(interceptors.get(this.level) ?? [])];
+  return chain.reduce<Write>(
+    (next, intercept) => () => intercept(next, options),
+    () => writeBatch.call(this, options),
+  )();
+};
+
+function interceptWrites(store: Store, interceptor: Interceptor): void {
+  const chain = interceptors.get(store.level) ?? [];
+  interceptors.set(store.level, [...chain, interceptor]);
 }
 
-function interceptWrites(
-  store: Store,
-  times: 'once' | 'always',
-  write: (original: () => Promise<void>, options: { sync: boolean }) => Promise<void>,
-): void {
-  const original = store.level.batch.bind(store.level) as unknown as () => Batch;
-  const make = (): Batch => {
-    const batch = original();
-    const writeBatch = batch.write.bind(batch);
-    batch.write = (options) => write(() => writeBatch(options), options);
-    return batch;
+function interceptNextWrite(store: Store, interceptor: Interceptor): void {
+  const once: Interceptor = (write, options) => {
+    const chain = interceptors.get(store.level) ?? [];
+    interceptors.set(
+      store.level,
+      chain.filter((other) => other !== once),
+    );
+    return interceptor(write, options);
   };
-  const spy = vi.spyOn(store.level, 'batch');
-  if (times === 'once') spy.mockImplementationOnce(make as never);
-  else spy.mockImplementation(make as never);
+  interceptWrites(store, once);
 }
 
 /**
@@ -34,7 +48,7 @@ export function holdNextWrite(
   const released = new Promise<void>((resolve) => (release = resolve));
   let begin = (): void => undefined;
   const began = new Promise<void>((resolve) => (begin = resolve));
-  interceptWrites(store, 'once', async (write) => {
+  interceptNextWrite(store, async (write) => {
     begin();
     await released;
     if (failure) throw failure;
@@ -45,7 +59,12 @@ export function holdNextWrite(
 
 /** Lets the next batch fail before anything of it is written. */
 export function failNextWrite(store: Store): void {
-  vi.spyOn(store.level, 'batch').mockImplementationOnce(() => {
+  interceptNextWrite(store, () => Promise.reject(new Error('no space left on device')));
+}
+
+/** Lets what comes next be run, and not become a batch. */
+export function failNextFill(): void {
+  vi.spyOn(CommitGroup.prototype, 'fill').mockImplementationOnce(() => {
     throw new Error('no space left on device');
   });
 }
@@ -53,9 +72,14 @@ export function failNextWrite(store: Store): void {
 /** For each batch written from now on, whether an fsync was asked for. */
 export function watchSync(store: Store): boolean[] {
   const synced: boolean[] = [];
-  interceptWrites(store, 'always', (write, { sync }) => {
-    synced.push(sync);
+  onWrite(store, ({ sync }) => synced.push(sync));
+  return synced;
+}
+
+/** Tells of each batch that is about to be written from now on. */
+export function onWrite(store: Store, tell: (options: { readonly sync: boolean }) => void): void {
+  interceptWrites(store, (write, options) => {
+    tell(options);
     return write();
   });
-  return synced;
 }

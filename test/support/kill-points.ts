@@ -17,10 +17,11 @@ export type KillPoint = `${BatchKind}:${'before' | 'after'}`;
 /** Names the file that says where to die: a point and the how manieth time, `page:before 3`. */
 export const CONTROL_VARIABLE = 'TICKLOG_KILL_POINT_FILE';
 
+/** As the store uses one, again and again. */
 interface Batch {
-  put(key: Buffer, value: Buffer): unknown;
-  del(key: Buffer): unknown;
-  write(options?: unknown): Promise<void>;
+  _put(key: Buffer, value: Buffer): void;
+  _del(key: Buffer): void;
+  _write(options: unknown): Promise<void>;
 }
 
 /** The first two bytes of a key, and its length where that says more. */
@@ -74,20 +75,22 @@ function pass(point: KillPoint): void {
 function watched(batch: Batch): Batch {
   const puts = new Set<string>();
   const dels = new Set<string>();
-  const put = batch.put.bind(batch);
-  const del = batch.del.bind(batch);
-  const write = batch.write.bind(batch);
-  batch.put = (key, value) => {
+  const put = batch._put.bind(batch);
+  const del = batch._del.bind(batch);
+  const write = batch._write.bind(batch);
+  batch._put = (key, value) => {
     const name = nameOf(key);
     puts.add(name === 'me' && value.includes(PACKED_LOG_KEY) ? LOG_ERASURE : name);
-    return put(key, value);
+    put(key, value);
   };
-  batch.del = (key) => {
+  batch._del = (key) => {
     dels.add(nameOf(key));
-    return del(key);
+    del(key);
   };
-  batch.write = async (options) => {
+  batch._write = async (options) => {
     const kind = kindOf(puts, dels);
+    puts.clear();
+    dels.clear();
     if (kind) pass(`${kind}:before`);
     await write(options);
     if (kind) pass(`${kind}:after`);

@@ -7,6 +7,7 @@ import { removeOrphans } from '../../../src/follower/staging.ts';
 import { keyGroups } from '../../../src/storage/key-groups.ts';
 import { Space, numberRange, primaryKeyDocument, stagingKey } from '../../../src/storage/keys.ts';
 import { TestCore } from '../../support/store.ts';
+import { onWrite } from '../../support/batch-control.ts';
 
 const NEVER = new AbortController().signal;
 const DOCUMENTS = 300;
@@ -22,7 +23,8 @@ interface Closable {
 }
 
 /** The largest number of iterators that were open when a batch was begun. */
-function watch({ store: { level } }: TestCore): { batches: number; most: number } {
+function watch({ store }: TestCore): { batches: number; most: number } {
+  const { level } = store;
   const seen = { batches: 0, most: 0 };
   const open = new Set<Closable>();
   const watched = <T extends Closable>(iterator: T): T => {
@@ -40,12 +42,10 @@ function watch({ store: { level } }: TestCore): { batches: number; most: number 
     vi.spyOn(level, name).mockImplementation(((...args: unknown[]) =>
       watched(original(...args))) as never);
   }
-  const batch = level.batch.bind(level) as () => unknown;
-  vi.spyOn(level, 'batch').mockImplementation((() => {
+  onWrite(store, () => {
     seen.batches++;
     seen.most = Math.max(seen.most, open.size);
-    return batch();
-  }) as never);
+  });
   return seen;
 }
 

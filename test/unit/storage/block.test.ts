@@ -2,11 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isServiceError } from '../../../src/model/errors.ts';
 import { BLOCK_LINES_MAX_BYTES, Block } from '../../../src/storage/block.ts';
+import { FrameSlab } from '../../../src/storage/block-frame.ts';
 import { BlockWriter, type Entry } from '../../../src/storage/block-writer.ts';
 import { PlainLines } from '../../../src/protocol/plain-lines.ts';
 import { Space, blockKey, primaryKey } from '../../../src/storage/keys.ts';
 import { BlockBuffers } from '../../../src/storage/block-buffers.ts';
 import { OpenPointer, decodePointer, encodePointer } from '../../../src/storage/pointer.ts';
+import type { RecordSink } from '../../../src/storage/open-block.ts';
 import { Scratch } from '../../../src/storage/scratch.ts';
 
 interface Sealed {
@@ -24,8 +26,14 @@ function writer(): BlockWriter {
 }
 
 function seal(from: BlockWriter, timeMs = 1000): Sealed[] {
+  return sealedBy((sink) => {
+    from.seal(timeMs, sink);
+  });
+}
+
+function sealedBy(put: (sink: RecordSink) => void): Sealed[] {
   const sealed: Sealed[] = [];
-  from.seal(timeMs, {
+  put({
     put: (key, value) => {
       sealed.push({ key: Buffer.from(key), value: Buffer.from(value) });
     },
@@ -262,6 +270,35 @@ describe('a block writer', () => {
     target.append(entry(5n), '"key":"a"}\n');
     expect(() => target.append(entry(5n), '"key":"b"}\n')).toThrow(/rise/);
     expect(() => target.append(entry(4n), '"key":"b"}\n')).toThrow(/rise/);
+  });
+
+  test('a log with very many blocks in one commit is stored whole, and its memory let go on the way', () => {
+    const target = writer();
+    const count = 256 + 2 * FrameSlab.FRAMES;
+    const text = (i: number): string => `"n":${i},"text":"${String(i % 10).repeat(17_000)}"}\n`;
+    for (let i = 1; i <= count; i++) target.append(entry(BigInt(i)), text(i));
+    const mark = target.mark();
+    for (let i = 0; i < 10; i++) target.append(entry(BigInt(count + 1 + i)), text(0));
+    target.rollback(mark);
+    const letGo: number[] = [];
+    let sealed = 0;
+    const ticks: bigint[] = [];
+    const sink: RecordSink = {
+      put: (key, value) => {
+        const block = new Block(key, value);
+        sealed++;
+        ticks.push(block.firstTick);
+        const line = `{"tick":"${sealed}",${text(sealed)}`;
+        if (block.lines.toString('latin1') !== line) throw new Error(`block ${sealed} differs`);
+      },
+      del: () => expect.unreachable(),
+      keys: new Scratch(),
+      values: new Scratch(),
+    };
+    target.sealAndRelease(1000, sink, () => letGo.push(sealed));
+    expect(ticks).toEqual(Array.from({ length: count }, (_, i) => BigInt(i + 1)));
+    expect(letGo).toEqual([256 + FrameSlab.FRAMES, count]);
+    expect(seal(target)).toEqual([]);
   });
 
   test('ticks further apart than a directory can hold go to different blocks', () => {

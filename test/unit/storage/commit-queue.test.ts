@@ -1,10 +1,11 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { Tick } from '../../../src/model/tick.ts';
+import { CommitGroup } from '../../../src/storage/commit-group.ts';
 import { Space, metaKey, primaryKey } from '../../../src/storage/keys.ts';
 import { readPage } from '../../../src/storage/page.ts';
 import { decodePointer } from '../../../src/storage/pointer.ts';
 import type { WriteTx } from '../../../src/storage/write-tx.ts';
-import { failNextWrite, holdNextWrite } from '../../support/batch-control.ts';
+import { failNextFill, holdNextWrite, watchSync } from '../../support/batch-control.ts';
 import { RawStore, putDocument } from '../../support/raw-store.ts';
 
 const KEY = metaKey('z', 1);
@@ -18,7 +19,7 @@ describe('the commit queue', () => {
   test('requests that come in together are written as one batch', async () => {
     await using raw = await RawStore.open();
     const { store } = raw;
-    const batch = vi.spyOn(store.level, 'batch');
+    const writes = watchSync(store);
     const results = await Promise.all(
       Array.from({ length: 100 }, (_, i) =>
         store.commit((tx) => {
@@ -28,7 +29,7 @@ describe('the commit queue', () => {
       ),
     );
     expect(results).toEqual(Array.from({ length: 100 }, (_, i) => i));
-    expect(batch).toHaveBeenCalledTimes(1);
+    expect(writes).toHaveLength(1);
     expect(store.readLine(1, 'k99')?.line).toContain('"key":"k99"');
   });
 
@@ -304,7 +305,7 @@ describe('the commit queue', () => {
   test('a group ends before it holds too many bytes, and everything is written all the same', async () => {
     await using raw = await RawStore.open();
     const { store } = raw;
-    const batch = vi.spyOn(store.level, 'batch');
+    const batches = watchSync(store);
     const text = 'x'.repeat(1024 * 1024);
     const writes = Array.from({ length: 60 }, (_, i) =>
       store.commit((tx) => {
@@ -315,8 +316,8 @@ describe('the commit queue', () => {
       }),
     );
     const ticks = await Promise.all(writes);
-    expect(batch.mock.calls.length).toBeGreaterThan(2);
-    expect(batch.mock.calls.length).toBeLessThan(10);
+    expect(batches.length).toBeGreaterThan(2);
+    expect(batches.length).toBeLessThan(10);
     expect([...ticks].sort((a, b) => Number(a - b))).toEqual(ticks);
     const page = await readPage(store.level, {
       space: Space.journal,
@@ -344,7 +345,7 @@ describe('the commit queue', () => {
     const held = holdNextWrite(store);
     const first = store.commit((tx) => putDocument(tx, 'first'));
     await held.began;
-    const batch = vi.spyOn(store.level, 'batch').mockClear();
+    const fill = vi.spyOn(CommitGroup.prototype, 'fill');
     const big = store.commit((tx) => {
       putDocument(tx, 'beside');
       return putBig(tx);
@@ -354,7 +355,7 @@ describe('the commit queue', () => {
       throw new Error('refused');
     });
     await expect(refused).rejects.toThrow('refused');
-    await vi.waitFor(() => expect(batch).toHaveBeenCalledTimes(1));
+    await vi.waitFor(() => expect(fill).toHaveBeenCalledTimes(1));
     const events: string[] = [];
     const after = store.commit((tx) => {
       events.push('after runs');
@@ -367,7 +368,7 @@ describe('the commit queue', () => {
     const [tick, line] = await after;
     expect(line).toContain('"_key":"beside"');
     expect([...ticks, tick].sort((a, b) => Number(a - b))).toEqual([...ticks, tick]);
-    expect(batch).toHaveBeenCalledTimes(2);
+    expect(fill).toHaveBeenCalledTimes(2);
     await raw.reopen();
     expect(raw.store.readLine(1, 'after')?.line).toContain('"_key":"after"');
     const page = await readPage(raw.store.level, {
@@ -386,9 +387,8 @@ describe('the commit queue', () => {
     const held = holdNextWrite(store);
     const first = store.commit((tx) => putDocument(tx, 'first'));
     await held.began;
-    failNextWrite(store);
-    const big = store.commit(putBig);
-    await expect(big).rejects.toMatchObject({ kind: 'filesystemFull' });
+    failNextFill();
+    await expect(store.commit(putBig)).rejects.toMatchObject({ kind: 'filesystemFull' });
     await expect(store.commit((tx) => putDocument(tx, 'after'))).rejects.toMatchObject({
       kind: 'filesystemFull',
     });

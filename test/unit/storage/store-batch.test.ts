@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'vitest';
+import { metaKey } from '../../../src/storage/keys.ts';
+import { Scratch } from '../../../src/storage/scratch.ts';
+import { StoreBatch } from '../../../src/storage/store-batch.ts';
+import { RawStore } from '../../support/raw-store.ts';
+
+const A = metaKey('z', 1);
+const B = metaKey('z', 2);
+const VALUE = Buffer.from('value');
+
+function batchFor(raw: RawStore): StoreBatch {
+  return new StoreBatch(raw.store.level, { keys: new Scratch(), values: new Scratch() });
+}
+
+describe('a batch of the store', () => {
+  test('that is used again writes nothing of what was in it before', async () => {
+    await using raw = await RawStore.open();
+    const { level } = raw.store;
+    const batch = batchFor(raw);
+    batch.put(A, VALUE);
+    await batch.write({ sync: false });
+    expect(level.getSync(A)).toEqual(VALUE);
+    await level.del(A);
+    batch.put(B, VALUE);
+    await batch.write({ sync: true });
+    expect(level.getSync(A)).toBeUndefined();
+    expect(level.getSync(B)).toEqual(VALUE);
+    batch.del(B);
+    await batch.write({ sync: false });
+    expect(level.getSync(B)).toBeUndefined();
+  });
+
+  test('copies what is put, so that buffers can be used again at once', async () => {
+    await using raw = await RawStore.open();
+    const batch = batchFor(raw);
+    const key = Buffer.from(A);
+    const value = Buffer.from(VALUE);
+    batch.put(key, value);
+    key.fill(0);
+    value.fill(0);
+    await batch.write({ sync: false });
+    expect(raw.store.level.getSync(A)).toEqual(VALUE);
+  });
+
+  test('tells what is in it now, and what was most', async () => {
+    await using raw = await RawStore.open();
+    const batch = batchFor(raw);
+    batch.put(A, VALUE);
+    batch.del(B);
+    const bytes = A.length + VALUE.length + B.length;
+    expect(batch).toMatchObject({ bytes, mostBytes: bytes });
+    await batch.write({ sync: false });
+    expect(batch).toMatchObject({ bytes: 0, mostBytes: bytes });
+    batch.put(A, Buffer.alloc(100));
+    expect(batch.mostBytes).toBe(A.length + 100);
+  });
+
+  test('is refused once the store is closed', async () => {
+    const raw = await RawStore.open();
+    const batch = batchFor(raw);
+    batch.put(A, VALUE);
+    await raw[Symbol.asyncDispose]();
+    await expect(batch.write({ sync: false })).rejects.toMatchObject({
+      code: 'LEVEL_DATABASE_NOT_OPEN',
+    });
+    expect(() => batchFor(raw)).toThrow('not open');
+  });
+});
