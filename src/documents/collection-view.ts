@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts';
 import type { Tick } from '../model/tick.ts';
+import { readAll } from '../storage/close-iterator.ts';
 import {
   type KeyRange,
   Space,
@@ -211,7 +212,7 @@ export class CollectionView {
   ): Promise<DocumentPointer[]> {
     const range = { gte: start, lt: end, limit: POINTERS_PER_READ };
     const options = { ...range, highWaterMarkBytes: READ_AHEAD_BYTES };
-    const entries = await this.#store.level.iterator(options).all();
+    const entries = await readAll(this.#store.level.iterator(options));
     return entries.map(([key, value]) => ({ key: documentOf(key), pointer: decodePointer(value) }));
   }
 }

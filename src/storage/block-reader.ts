@@ -1,5 +1,6 @@
 import type { Tick } from '../model/tick.ts';
 import { Block } from './block.ts';
+import { closeIterator } from './close-iterator.ts';
 import type { Level } from './commit-group.ts';
 import { type BlockSpace, blockKey, blockKeyNumber, numberRange } from './keys.ts';
 
@@ -32,8 +33,9 @@ export async function* readBlocks(
   const expected = range.expectedBytes ?? Infinity;
   let bytes = 0;
   let blocks = 0;
+  let reading: Promise<Entries> | undefined;
   try {
-    for (let reading: Promise<Entries> | undefined; ;) {
+    for (;;) {
       const entries = await (reading ?? iterator.nextv(BLOCKS_PER_READ));
       if (entries.length === 0) return;
       for (const [, value] of entries) bytes += value.length;
@@ -43,8 +45,8 @@ export async function* readBlocks(
       for (const [key, value] of entries) yield new Block(key, value);
     }
   } finally {
-    // Waits for what is being read.
-    await iterator.close();
+    await reading?.catch(() => undefined);
+    await closeIterator(iterator);
   }
 }
 
@@ -65,9 +67,10 @@ export async function* readBlocksOf(
     lt: numberRange(space, numbers.at(-1) ?? 0).end,
     highWaterMarkBytes: Math.min(READ_AHEAD_BYTES, expectedBytes),
   });
+  let reading: Promise<Entries> | undefined;
   try {
     let count = BLOCKS_AT_FIRST;
-    for (let reading: Promise<Entries> | undefined; ;) {
+    for (;;) {
       const entries = await (reading ?? iterator.nextv(count));
       const last = entries.at(-1);
       if (!last) return;
@@ -85,7 +88,8 @@ export async function* readBlocksOf(
       iterator.seek(numberRange(space, next).start);
     }
   } finally {
-    await iterator.close();
+    await reading?.catch(() => undefined);
+    await closeIterator(iterator);
   }
 }
 
@@ -136,7 +140,7 @@ export async function* readBlocksInPieces(
     try {
       entries = await iterator.nextv(BLOCKS_PER_READ);
     } finally {
-      await iterator.close();
+      await closeIterator(iterator);
     }
     const last = entries.at(-1);
     if (!last) return;

@@ -1,3 +1,4 @@
+import { readAll } from './close-iterator.ts';
 import type { Level } from './commit-group.ts';
 import type { KeyRange } from './keys.ts';
 
@@ -14,12 +15,12 @@ export async function* keyGroups(
   count: number,
 ): AsyncGenerator<Buffer[], void, void> {
   const options = { lt: range.end, limit: count, highWaterMarkBytes: READ_AHEAD_BYTES };
-  let keys = await level.keys({ ...options, gte: range.start }).all();
+  let keys = await readAll(level.keys({ ...options, gte: range.start }));
   for (;;) {
     const last = keys.at(-1);
     if (!last) return;
     yield keys;
     if (keys.length < count) return;
-    keys = await level.keys({ ...options, gt: last }).all();
+    keys = await readAll(level.keys({ ...options, gt: last }));
   }
 }
