@@ -210,9 +210,8 @@ export class CollectionView {
     { start, end }: KeyRange,
     documentOf: (key: Buffer) => string,
   ): Promise<DocumentPointer[]> {
-    const range = { gte: start, lt: end, limit: POINTERS_PER_READ };
-    const options = { ...range, highWaterMarkBytes: READ_AHEAD_BYTES };
-    const entries = await readAll(this.#store.level.iterator(options));
+    const options = { gte: start, lt: end, highWaterMarkBytes: READ_AHEAD_BYTES };
+    const entries = await readAll(this.#store.level.iterator(options), POINTERS_PER_READ);
     return entries.map(([key, value]) => ({ key: documentOf(key), pointer: decodePointer(value) }));
   }
 }

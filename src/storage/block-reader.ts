@@ -34,10 +34,13 @@ export async function* readBlocks(
   let bytes = 0;
   let blocks = 0;
   let reading: Promise<Entries> | undefined;
+  let lastKey: Buffer | undefined;
   try {
     for (;;) {
       const entries = await (reading ?? iterator.nextv(BLOCKS_PER_READ));
-      if (entries.length === 0) return;
+      const last = entries.at(-1);
+      if (!last) return;
+      [lastKey] = last;
       for (const [, value] of entries) bytes += value.length;
       blocks += entries.length;
       const blocksLeft = Math.ceil((expected - bytes) / (bytes / blocks));
@@ -46,7 +49,7 @@ export async function* readBlocks(
     }
   } finally {
     await reading?.catch(() => undefined);
-    await closeIterator(iterator);
+    await closeIterator(iterator, lastKey);
   }
 }
 
@@ -68,13 +71,15 @@ export async function* readBlocksOf(
     highWaterMarkBytes: Math.min(READ_AHEAD_BYTES, expectedBytes),
   });
   let reading: Promise<Entries> | undefined;
+  let lastKey: Buffer | undefined;
   try {
     let count = BLOCKS_AT_FIRST;
     for (;;) {
       const entries = await (reading ?? iterator.nextv(count));
       const last = entries.at(-1);
       if (!last) return;
-      const lastNumber = blockKeyNumber(last[0]);
+      [lastKey] = last;
+      const lastNumber = blockKeyNumber(lastKey);
       const goesOn = wanted.has(lastNumber);
       count = goesOn ? Math.min(count * 2, BLOCKS_PER_READ) : BLOCKS_AT_FIRST;
       reading = goesOn ? readAhead(iterator, count) : undefined;
@@ -89,7 +94,7 @@ export async function* readBlocksOf(
     }
   } finally {
     await reading?.catch(() => undefined);
-    await closeIterator(iterator);
+    await closeIterator(iterator, lastKey);
   }
 }
 
@@ -136,11 +141,11 @@ export async function* readBlocksInPieces(
   const { end: lt } = numberRange(space, number);
   for (let gt = blockKey(space, number, range.from); ;) {
     const iterator = level.iterator({ gt, lt, highWaterMarkBytes: READ_AHEAD_BYTES });
-    let entries: [Buffer, Buffer][];
+    let entries: Entries = [];
     try {
       entries = await iterator.nextv(BLOCKS_PER_READ);
     } finally {
-      await closeIterator(iterator);
+      await closeIterator(iterator, entries.at(-1)?.[0]);
     }
     const last = entries.at(-1);
     if (!last) return;

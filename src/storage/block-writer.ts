@@ -255,8 +255,8 @@ export class BlockWriter implements RunTarget {
   }
 
   /**
-   * As `seal`, for very many blocks: what each was put together in is given back at once, and the writer empty afterwards.
-   * @param onUnused told whenever there may be much memory that nobody uses
+   * As `seal`, for very many blocks: each is let go of at once, and the writer empty afterwards.
+   * @param onUnused told of each of them whose memory is free when it is collected as garbage, with others
    */
   sealAndRelease(timeMs: number, sink: RecordSink, onUnused: () => void): void {
     this.#slab = undefined;
@@ -267,9 +267,7 @@ export class BlockWriter implements RunTarget {
       blocks[i] = undefined;
       if (block.count > 0) block.seal(this.space, this.number, timeMs, sink);
       this.#buffers.close(block);
-      const shared = i + 1 - MANY_BLOCKS;
-      const isLast = i + 1 === blocks.length;
-      if (shared > 0 && (shared % FrameSlab.FRAMES === 0 || isLast)) onUnused();
+      if (block.frame.kind === 'shared') onUnused();
     }
   }
 

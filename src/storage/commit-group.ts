@@ -1,18 +1,11 @@
 import type { Level as LevelDatabase } from 'level';
-import { collectGarbage } from '../base/collect-garbage.ts';
 import type { Tick } from '../model/tick.ts';
 import type { AscendingKeys } from './ascending-keys.ts';
 import { Block } from './block.ts';
 import type { BlockBuffers } from './block-buffers.ts';
 import { BlockWriter } from './block-writer.ts';
-import { KeyCursor } from './key-cursor.ts';
-import {
-  type BlockSpace,
-  PRIMARY_HEAD_BYTES,
-  Space,
-  primaryKeyBytes,
-  primaryPrefix,
-} from './keys.ts';
+import type { KeyCursor } from './key-cursor.ts';
+import { type BlockSpace, Space, primaryKeyBytes, primaryPrefix } from './keys.ts';
 import { LinePointer } from './line-pointer.ts';
 import { LineTable } from './line-table.ts';
 import type { LogTip, TipMemory } from './log-tip.ts';
@@ -23,6 +16,7 @@ import type { StateOwner, States } from './stored-state.ts';
 import type { StoreBatch } from './store-batch.ts';
 import { readStoredLine } from './stored-line.ts';
 import type { TickSource } from './tick-source.ts';
+import { UnusedFrames } from './unused-frames.ts';
 import type { GroupView, Overlay, OverlayValue, PointerMoves } from './write-tx.ts';
 
 export type Level = LevelDatabase<Buffer, Buffer>;
@@ -285,11 +279,11 @@ export class CommitGroup implements GroupView {
       for (const [keyText, pointer] of moves) batch.change(keyText, pointer);
     }
     // Blocks next: sealing tells the pointers in the overlay where their block ends.
-    for (const writer of this.#writers.values()) {
-      const sink = this.#shownSink(writer, batch);
-      // What is put is copied, so the blocks need not all be in memory twice.
-      if (this.isLarge) writer.sealAndRelease(this.timeMs, sink, collectGarbage);
-      else writer.seal(this.timeMs, sink);
+    if (this.isLarge) this.#fillLarge(batch);
+    else {
+      for (const writer of this.#writers.values()) {
+        writer.seal(this.timeMs, this.#shownSink(writer, batch));
+      }
     }
     for (const [owner, value] of this.#states) batch.put(owner.key, owner.encode(value));
     for (const [keyText, value] of this.#overlay) {
@@ -300,6 +294,19 @@ export class CommitGroup implements GroupView {
       batch.change(key, this.#blindValues[i] ?? null);
     });
     if (this.isLarge) this.release();
+  }
+
+  /** What is put is copied: the blocks need not all be in memory twice. Nobody looks into this group any more. */
+  #fillLarge(batch: StoreBatch): void {
+    this.#forgetLines();
+    for (const [keyText, value] of this.#overlay) {
+      if (value instanceof LinePointer) this.#overlay.delete(keyText);
+    }
+    const unused = new UnusedFrames();
+    for (const writer of this.#writers.values()) {
+      writer.sealAndRelease(this.timeMs, this.#shownSink(writer, batch), unused.note);
+      unused.flush();
+    }
   }
 
   /** One that also keeps the blocks, where somebody reads the end of the log. */
@@ -326,12 +333,7 @@ export class CommitGroup implements GroupView {
     this.#below = undefined;
     // Pointers into blocks that are no more; what they say is in the store.
     this.#overlay = new Map();
-    if (this.#lines) {
-      this.#lines.clear();
-      if (this.#scratch.lines.length < TABLES_KEPT) this.#scratch.lines.push(this.#lines);
-      this.#lines = undefined;
-    }
-    this.#ascending.length = 0;
+    this.#forgetLines();
     this.#moves.length = 0;
     for (const writer of this.#writers.values()) writer.release();
     this.#writers.clear();
@@ -339,11 +341,20 @@ export class CommitGroup implements GroupView {
     this.#lastLog = undefined;
   }
 
+  #forgetLines(): void {
+    if (this.#lines) {
+      this.#lines.clear();
+      if (this.#scratch.lines.length < TABLES_KEPT) this.#scratch.lines.push(this.#lines);
+      this.#lines = undefined;
+    }
+    this.#ascending.length = 0;
+  }
+
   /** What this group alone does to a key. */
   changeOf(keyText: string): Value | null | undefined {
     const value = this.#overlay.get(keyText);
     if (value !== undefined) return value;
-    const line = this.#lines && lineOf(this.#lines, keyText);
+    const line = this.#lines?.pointerOf(keyText);
     if (line !== undefined) return line;
     return this.#ascendingPointer(keyText) ?? this.#movedPointer(keyText);
   }
@@ -383,13 +394,4 @@ export class CommitGroup implements GroupView {
   findOpen(number: number, tick: Tick): string | undefined {
     return this.#writers.get(Space.journal * 2 ** 32 + number)?.find(tick);
   }
-}
-
-/** What the lines of a group make of a primary key, given as latin1 text. */
-function lineOf(lines: LineTable, keyText: string): LinePointer | null | undefined {
-  if (lines.size === 0 || keyText.charCodeAt(0) !== Space.primary) return undefined;
-  const bytes = Buffer.from(keyText, 'latin1');
-  const key = new KeyCursor(bytes.readUInt32BE(1), bytes);
-  key.moveTo(PRIMARY_HEAD_BYTES, bytes.length);
-  return lines.pointer(key);
 }

@@ -14,13 +14,13 @@ export async function* keyGroups(
   range: KeyRange,
   count: number,
 ): AsyncGenerator<Buffer[], void, void> {
-  const options = { lt: range.end, limit: count, highWaterMarkBytes: READ_AHEAD_BYTES };
-  let keys = await readAll(level.keys({ ...options, gte: range.start }));
+  const options = { lt: range.end, highWaterMarkBytes: READ_AHEAD_BYTES };
+  let keys = await readAll(level.keys({ ...options, gte: range.start }), count);
   for (;;) {
     const last = keys.at(-1);
     if (!last) return;
     yield keys;
     if (keys.length < count) return;
-    keys = await readAll(level.keys({ ...options, gt: last }));
+    keys = await readAll(level.keys({ ...options, gt: last }), count);
   }
 }

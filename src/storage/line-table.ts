@@ -1,5 +1,6 @@
 import { MarkerType } from '../model/marker.ts';
-import type { KeyCursor } from './key-cursor.ts';
+import { KeyCursor } from './key-cursor.ts';
+import { PRIMARY_HEAD_BYTES, Space } from './keys.ts';
 import { LinePointer } from './line-pointer.ts';
 import type { OpenBlock } from './open-block.ts';
 
@@ -52,6 +53,15 @@ export class LineTable {
     if (!block) return undefined;
     if (this.#typeOf(entry) === MarkerType.remove) return null;
     return new LinePointer(block, this.#places[entry] ?? 0);
+  }
+
+  /** As `pointer`, of a record's key as latin1 text, which may be none of a document. */
+  pointerOf(keyText: string): LinePointer | null | undefined {
+    if (this.#size === 0 || keyText.charCodeAt(0) !== Space.primary) return undefined;
+    const bytes = Buffer.from(keyText, 'latin1');
+    const key = new KeyCursor(bytes.readUInt32BE(1), bytes);
+    key.moveTo(PRIMARY_HEAD_BYTES, bytes.length);
+    return this.pointer(key);
   }
 
   /** Forgets what was noted after there were so many entries. */

@@ -11,6 +11,7 @@ import type { Scratch } from './scratch.ts';
 interface DriverBatch extends ChainedBatch<Level, Buffer, Buffer> {
   _put(key: Buffer, value: Buffer): void;
   _del(key: Buffer): void;
+  _clear(): void;
   _write(options: { readonly sync: boolean }): Promise<void>;
 }
 
@@ -83,7 +84,8 @@ export class StoreBatch implements RecordSink {
     }
     this.#mostBytes = this.mostBytes;
     this.#bytes = 0;
-    this.#driver.clear();
+    // Not the public method, which throws when the store is being closed: what was to be written is.
+    this.#driver._clear();
   }
 
   /** Lets go of it; its memory is free when it is collected as garbage. */

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { metaKey } from '../../../src/storage/keys.ts';
 import { Scratch } from '../../../src/storage/scratch.ts';
 import { StoreBatch } from '../../../src/storage/store-batch.ts';
@@ -64,5 +64,32 @@ describe('a batch of the store', () => {
       code: 'LEVEL_DATABASE_NOT_OPEN',
     });
     expect(() => batchFor(raw)).toThrow('not open');
+  });
+
+  test('that is in the store is written, also when the store began to close meanwhile', async () => {
+    await using raw = await RawStore.open();
+    const { level } = raw.store;
+    const batch = batchFor(raw);
+    batch.put(A, VALUE);
+    const written = batch.write({ sync: false });
+    const closed = level.close();
+    await expect(written).resolves.toBeUndefined();
+    await closed;
+    await level.open();
+    expect(level.getSync(A)).toEqual(VALUE);
+  });
+
+  test('is made once or twice for any number of commits, and for each one of many MiB', async () => {
+    await using raw = await RawStore.open();
+    const { store } = raw;
+    const made = vi.spyOn(store.level, 'batch');
+    for (let i = 0; i < 20; i++) await store.commit((tx) => tx.put(A, VALUE));
+    const before = made.mock.calls.length;
+    expect(before).toBeLessThanOrEqual(2);
+    for (let i = 0; i < 5; i++) {
+      await store.commit((tx) => tx.put(B, Buffer.alloc(5 * 1024 * 1024, i)));
+    }
+    expect(made.mock.calls.length).toBeGreaterThanOrEqual(before + 3);
+    expect(store.level.getSync(B)?.at(-1)).toBe(4);
   });
 });
