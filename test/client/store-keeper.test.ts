@@ -1,13 +1,11 @@
-import { Level } from 'level';
 import { expect, test, vi } from 'vitest';
 import { connect, openServer } from '../../src/index.ts';
+import { StoreBatch } from '../../src/storage/store-batch.ts';
 import { checkAnswer } from '../support/api-check.ts';
 
 /** As a disk does that is full for a moment. */
 function failNextBatch(reason: string): void {
-  vi.spyOn(Level.prototype, 'batch').mockImplementationOnce(() => {
-    throw new Error(reason);
-  });
+  vi.spyOn(StoreBatch.prototype, 'write').mockRejectedValueOnce(new Error(reason));
 }
 
 /** What load balancers ask for. */

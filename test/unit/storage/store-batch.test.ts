@@ -8,6 +8,10 @@ const A = metaKey('z', 1);
 const B = metaKey('z', 2);
 const VALUE = Buffer.from('value');
 
+interface Closable {
+  close: () => Promise<void>;
+}
+
 function batchFor(raw: RawStore): StoreBatch {
   return new StoreBatch(raw.store.level, { keys: new Scratch(), values: new Scratch() });
 }
@@ -77,6 +81,19 @@ describe('a batch of the store', () => {
     await closed;
     await level.open();
     expect(level.getSync(A)).toEqual(VALUE);
+  });
+
+  test('that could not be written is closed, so that the store does not hold on to it', async () => {
+    await using raw = await RawStore.open();
+    const made = vi.spyOn(raw.store.level, 'batch');
+    const batch = batchFor(raw);
+    const driver = made.mock.results[0]!.value as { _write: () => Promise<void> } & Closable;
+    vi.spyOn(driver, '_write').mockRejectedValue(new Error('no space left on device'));
+    const close = vi.spyOn(driver, 'close');
+    batch.put(A, VALUE);
+    await expect(batch.write({ sync: false })).rejects.toThrow('no space left');
+    expect(close).toHaveBeenCalledOnce();
+    expect(raw.store.level.getSync(A)).toBeUndefined();
   });
 
   test('is made once or twice for any number of commits, and for each one of many MiB', async () => {
