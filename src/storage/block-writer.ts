@@ -13,9 +13,9 @@ import type { RunTarget } from './run-appender.ts';
 const LINE_END_BYTES = 2;
 const DATA_NAME_BYTES = ',"data":'.length;
 const CLOSE_BRACE = 0x7d;
+const NEWLINE = 0x0a;
 /** A log that has so many blocks in one commit, 8 MiB, is likely to get many more: they are put together in slabs. */
 const MANY_BLOCKS = 256;
-const NEWLINE = 0x0a;
 
 /** Where a document stands in a page. */
 export interface ByteSlice {
