@@ -33,21 +33,24 @@ export const EMPTY_STATS: CollectionStats = {
   mergedTick: 0n,
 };
 
+/** Filled and copied: a commit may write those of a thousand collections. */
+const PAYLOAD = Buffer.alloc(64);
+const FIELDS = new DataView(PAYLOAD.buffer, PAYLOAD.byteOffset, PAYLOAD.length);
+
 export function statsKey(number: number): Buffer {
   return metaKey('s', number);
 }
 
 export function encodeStats(key: Buffer, stats: CollectionStats): Buffer {
-  const payload = Buffer.allocUnsafe(64);
-  payload.writeDoubleBE(stats.count, 0);
-  payload.writeDoubleBE(stats.entries, 8);
-  payload.writeDoubleBE(stats.dead, 16);
-  payload.writeDoubleBE(stats.bytes, 24);
-  payload.writeDoubleBE(stats.newBlocks, 32);
-  payload.writeBigUInt64BE(stats.lastTick, 40);
-  payload.writeDoubleBE(stats.lastKey, 48);
-  payload.writeBigUInt64BE(stats.mergedTick, 56);
-  return protect(key, payload);
+  FIELDS.setFloat64(0, stats.count);
+  FIELDS.setFloat64(8, stats.entries);
+  FIELDS.setFloat64(16, stats.dead);
+  FIELDS.setFloat64(24, stats.bytes);
+  FIELDS.setFloat64(32, stats.newBlocks);
+  FIELDS.setBigUint64(40, stats.lastTick);
+  FIELDS.setFloat64(48, stats.lastKey);
+  FIELDS.setBigUint64(56, stats.mergedTick);
+  return protect(key, PAYLOAD);
 }
 
 /** @throws ServiceError storageDamaged when the checksum does not hold. */

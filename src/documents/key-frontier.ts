@@ -41,6 +41,13 @@ export class KeyFrontier {
     return this.#floor.isBelow(key) && !this.#recent.has(key.hash);
   }
 
+  /** As `lacks`; what is certain to be new is noted, as by `add`. */
+  addIfLacking(key: KeyCursor): boolean {
+    const lacks = this.lacksAt(key);
+    if (lacks) this.#note(key);
+    return lacks;
+  }
+
   /** Whether it is certain that no document has this key or one above it. */
   isBelow(key: string): boolean {
     return this.#isKnown && this.#largest.isBelow(spelled(key));
@@ -61,7 +68,11 @@ export class KeyFrontier {
 
   /** As `add`. */
   addAt(key: KeyCursor): void {
-    if (!this.#isKnown || !this.#floor.isBelow(key)) return;
+    if (this.#isKnown && this.#floor.isBelow(key)) this.#note(key);
+  }
+
+  /** Of a key above the floor. */
+  #note(key: KeyCursor): void {
     if (this.#largest.isBelow(key)) this.#largest.set(key);
     this.#recent.add(key.hash);
     if (this.#recent.size >= RECENT_MAX) this.#raise();

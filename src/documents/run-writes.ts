@@ -33,8 +33,10 @@ interface RunDeps {
 export function writeRun(deps: RunDeps, collections: readonly Collection[], run: PartedRun): void {
   const lines = new RunAppender(run, { firstTick: drawAlike(deps.tx, run.count) });
   const key = new KeyCursor(0, run.page);
-  for (const [n, part] of run.parts.entries()) {
-    const collection = collections[n];
+  // Without entries: each would be an object, and a page may have thousands of parts.
+  let n = 0;
+  for (const part of run.parts) {
+    const collection = collections[n++];
     assert(collection, 'each part has its collection');
     writePart(deps, collection, { run, part, lines, key });
   }
@@ -65,11 +67,12 @@ function writePart(
   for (let n = part.start; n < part.end; n++) {
     const i = run.byParts[n] ?? 0;
     key.moveTo(run.keyStarts[i] ?? 0, run.keyEnds[i] ?? 0);
-    const isOld = !frontier.lacksAt(key) && tx.isLive(key);
+    const isNew = frontier.addIfLacking(key);
+    const isOld = !isNew && tx.isLive(key);
     const isRemoval = run.types[i] === MarkerType.remove;
     if (isRemoval && !isOld) continue;
-    if (!isOld) frontier.addAt(key);
-    else if (!views.isEmpty) keepOld(deps, collection, key.text);
+    if (isOld && !views.isEmpty) keepOld(deps, collection, key.text);
+    else if (!isOld && !isNew) frontier.addAt(key);
     lines.append(i);
     tx.putLine(key, lines);
     entries++;

@@ -1,3 +1,4 @@
+import { objectList } from '../base/object-list.ts';
 import type { Tick } from '../model/tick.ts';
 import { countedBytes, needsNoMerging } from '../storage/block-merge.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
@@ -25,16 +26,21 @@ function copyOf(stats: CollectionStats): MutableStats {
   return { count, entries, dead, bytes, newBlocks, lastTick, lastKey, mergedTick };
 }
 
+/** The figures of one collection: as the request found them, and as it leaves them. */
+interface Change {
+  readonly collection: Collection;
+  readonly before: CollectionStats;
+  readonly stats: MutableStats;
+}
+
 /** Figures of the collections one request changes, written once at its end. */
 export class StatsChanges {
   readonly #tx: WriteTx;
+  readonly #changes = objectList<Change>();
   /** Of all but the first one. */
-  #others: Map<Collection, MutableStats> | undefined;
-  #first: Collection | undefined;
-  #firstStats: MutableStats | undefined;
-  // Neighbouring writes mostly go to one collection.
-  #lastCollection: Collection | undefined;
-  #lastStats: MutableStats | undefined;
+  #others: Map<Collection, Change> | undefined;
+  /** Neighbouring writes mostly go to one collection. */
+  #last: Change | undefined;
 
   constructor(deps: { tx: WriteTx }) {
     this.#tx = deps.tx;
@@ -42,11 +48,11 @@ export class StatsChanges {
 
   /** Number of collections that are changed. */
   get size(): number {
-    return (this.#first ? 1 : 0) + (this.#others?.size ?? 0);
+    return this.#changes.length;
   }
 
   of(collection: Collection): CollectionStats {
-    return this.#found(collection) ?? collection.readStats(this.#tx);
+    return this.#found(collection)?.stats ?? collection.readStats(this.#tx);
   }
 
   setLastKey(collection: Collection, lastKey: number): void {
@@ -63,12 +69,11 @@ export class StatsChanges {
   }
 
   write(): void {
-    if (this.#first && this.#firstStats) this.#write(this.#first, this.#firstStats);
-    for (const [collection, stats] of this.#others ?? []) this.#write(collection, stats);
+    for (const change of this.#changes) this.#write(change);
   }
 
-  #write(collection: Collection, stats: MutableStats): void {
-    const bytes = stats.bytes - collection.readStats(this.#tx).bytes;
+  #write({ collection, before, stats }: Change): void {
+    const bytes = stats.bytes - before.bytes;
     if (needsNoMerging(bytes, stats.newBlocks)) {
       stats.newBlocks = 0;
       stats.mergedTick = stats.lastTick;
@@ -80,25 +85,21 @@ export class StatsChanges {
     collection.writeStats(this.#tx, stats);
   }
 
-  #found(collection: Collection): MutableStats | undefined {
-    return this.#first === collection ? this.#firstStats : this.#others?.get(collection);
+  #found(collection: Collection): Change | undefined {
+    const first = this.#changes[0];
+    return first?.collection === collection ? first : this.#others?.get(collection);
   }
 
   #change(collection: Collection): MutableStats {
-    if (this.#lastStats && this.#lastCollection === collection) return this.#lastStats;
-    let stats = this.#found(collection);
-    if (!stats) {
-      stats = copyOf(collection.readStats(this.#tx));
-      if (!this.#first) {
-        this.#first = collection;
-        this.#firstStats = stats;
-      } else {
-        this.#others ??= new Map();
-        this.#others.set(collection, stats);
-      }
+    if (this.#last?.collection === collection) return this.#last.stats;
+    let change = this.#found(collection);
+    if (!change) {
+      const before = collection.readStats(this.#tx);
+      change = { collection, before, stats: copyOf(before) };
+      if (this.#changes.length > 0) (this.#others ??= new Map()).set(collection, change);
+      this.#changes.push(change);
     }
-    this.#lastCollection = collection;
-    this.#lastStats = stats;
-    return stats;
+    this.#last = change;
+    return change.stats;
   }
 }

@@ -156,9 +156,10 @@ export class DocumentApplier {
    * @returns false when some have to be applied one by one: then none is, and their parts are refused
    */
   applyRun(run: PlainLines): boolean {
+    const { firstTick } = run;
     const collections: Collection[] = [];
     for (const part of run.parts) {
-      const collection = this.#takerOf(run, part);
+      const collection = this.#takerOf(part, firstTick);
       if (collection) collections.push(collection);
       else part.isRefused = true;
     }
@@ -173,17 +174,17 @@ export class DocumentApplier {
   }
 
   /** The collection that takes the lines of a part as they are; undefined when they have to be looked at one by one. */
-  #takerOf(run: PlainLines, part: RunPart): Collection | undefined {
-    const collection = this.#takers.get(part) ?? this.#newTaker(run, part);
+  #takerOf(part: RunPart, firstTick: Tick): Collection | undefined {
+    const collection = this.#takers.get(part) ?? this.#newTaker(part, firstTick);
     const wanted = collection?.type === CollectionType.edge ? MarkerType.edge : MarkerType.document;
     return (part.upsertType ?? wanted) === wanted ? collection : undefined;
   }
 
-  #newTaker(run: PlainLines, part: RunPart): Collection | undefined {
+  #newTaker(part: RunPart, firstTick: Tick): Collection | undefined {
     const { cid, cname } = part;
     const collection = this.#find(cid, cname);
     if (!collection || this.#taken.has(collection)) return undefined;
-    if (run.firstTick <= this.#copiedUpTo) return undefined;
+    if (firstTick <= this.#copiedUpTo) return undefined;
     if (!this.#documents.takesRuns(collection)) return undefined;
     this.#takers.set(part, collection);
     // Another part may be of the same one, found by its name: lines of two would not be written in their order.

@@ -10,7 +10,8 @@ const DIGITS = /^[0-9]*$/;
  * for system collections their name.
  */
 export function collectionOf(database: Database, cid: string): Collection | undefined {
-  if (DIGITS.test(cid)) return database.byCid(cid);
+  const found = database.byCid(cid);
+  if (found || DIGITS.test(cid)) return found;
   // It is one of the attributes that collections keep from their leader.
   for (const collection of database.collections) {
     if (collection.parameters.extra?.['globallyUniqueId'] === cid) return collection;
@@ -30,9 +31,10 @@ export function isFollowed(
   { cid, name }: NamedCollection,
   found: Collection | undefined,
 ): boolean {
+  if (name !== '') return restriction.accepts(name);
   const isGlobal = !DIGITS.test(cid);
   const isName = isGlobal && !cid.includes('/');
-  const known = name || (found?.name ?? (isName ? cid : ''));
+  const known = found?.name ?? (isName ? cid : '');
   if (known !== '') return restriction.accepts(known);
   if (isGlobal) return restriction.type !== 'exclude';
   return cid === '';

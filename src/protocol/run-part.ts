@@ -5,6 +5,8 @@ const KEY_TEXT = ',"key":"';
 const KEY = Buffer.from(KEY_TEXT);
 /** Of an id, the name of a collection, and what is around them. */
 const NAME_MAX = 1024;
+/** Mostly it is shorter than this. */
+const NAME_USUAL = 96;
 const NAME = /^(?:,"cid":"([^"\\]+)","cname":"([^"\\]+)")?,"key":"$/;
 const ASCII = /^[ -~]*$/;
 const QUOTE = 0x22;
@@ -93,12 +95,18 @@ export class RunParts {
   }
 
   #read(at: number, other: RunPart | undefined): RunPart | undefined {
-    const text = this.#page.toString('latin1', at, at + NAME_MAX);
-    const name = text.slice(0, text.indexOf(KEY_TEXT) + KEY_TEXT.length);
+    const name = this.#nameAt(at, NAME_USUAL) || this.#nameAt(at, NAME_MAX);
     const parts = ASCII.test(name) ? NAME.exec(name) : null;
     if (!parts) return undefined;
     const [, cid = '', cname = ''] = parts;
     return new RunPart(Buffer.from(name, 'latin1'), { cid, cname, other });
+  }
+
+  /** What stands before the text of the key; empty when the key is not within so many bytes. */
+  #nameAt(at: number, bytes: number): string {
+    const text = this.#page.toString('latin1', at, at + bytes);
+    const key = text.indexOf(KEY_TEXT);
+    return key < 0 ? '' : text.slice(0, key + KEY_TEXT.length);
   }
 }
 

@@ -15,14 +15,29 @@ export const SMALL_LINES_BYTES = 6 * 1024;
 const SMALL_ENTRIES = 48;
 /** Room behind a standard block for lines of a page: moving bytes within one buffer makes no object. */
 export const SOURCE_BYTES = BLOCK_LINES_FILL_BYTES;
-/** Seven columns of 32 bits, one of 16. */
-const COLUMNS_ENTRY_BYTES = 7 * 4 + 2;
+/** What is known of an entry while its block is open; a row of it is within half a line of the processor's cache. */
+export const ROW_CELLS = 8;
+export const Cell = {
+  /** Its tick, as distance from the first one. */
+  offset: 0,
+  /** Of its line, in the lines. */
+  end: 1,
+  type: 2,
+  collection: 3,
+  /** Where in the buffer key and revision stand, of an entry with a pointer of its own; of others only the end of the key counts, which is 0. */
+  keyStart: 4,
+  keyEnd: 5,
+  revStart: 6,
+  /** 0 where the revision is the tick. */
+  revEnd: 7,
+} as const;
+const CELL_BYTES = Uint32Array.BYTES_PER_ELEMENT;
 const PAGE_BYTES = 4096;
 
 /** A standard one has room for lines of a page behind `STANDARD_BYTES`; a shared one is of a slab; one for a long line holds nothing else. */
 export type FrameKind = 'standard' | 'shared' | 'small' | 'line';
 
-/** The bytes of a block as they will be stored, and its directory as columns: one piece of memory. */
+/** The bytes of a block as they will be stored, and its directory as rows: one piece of memory. */
 export class Frame {
   readonly kind: FrameKind;
   /** So many bytes of lines, and so many entries, are the most that it holds. */
@@ -30,16 +45,8 @@ export class Frame {
   readonly entries: number;
   readonly buffer: Buffer;
   readonly view: DataView;
-  readonly offsets: Uint32Array;
-  readonly ends: Uint32Array;
-  readonly types: Uint16Array;
-  readonly collections: Uint32Array;
-  /** Of entries with a pointer of their own: where in the buffer key and revision stand; else 0. */
-  readonly keyStarts: Uint32Array;
-  readonly keyEnds: Uint32Array;
-  readonly revStarts: Uint32Array;
-  /** 0 where the revision is the tick. */
-  readonly revEnds: Uint32Array;
+  /** By entry, a row each; see `Cell`. */
+  readonly rows: Uint32Array;
 
   /** @param memory with room for the shape at `offset`, which this frame alone uses */
   constructor(shape: Shape, memory = Buffer.allocUnsafeSlow(shape.bytes).buffer, offset = 0) {
@@ -49,16 +56,7 @@ export class Frame {
     this.entries = entries;
     this.buffer = Buffer.from(memory, offset, bufferBytes);
     this.view = new DataView(memory, offset, bufferBytes);
-    const column = (i: number): Uint32Array =>
-      new Uint32Array(memory, offset + shape.columnsAt + i * 4 * entries, entries);
-    this.offsets = column(0);
-    this.ends = column(1);
-    this.collections = column(2);
-    this.keyStarts = column(3);
-    this.keyEnds = column(4);
-    this.revStarts = column(5);
-    this.revEnds = column(6);
-    this.types = new Uint16Array(memory, offset + shape.columnsAt + 7 * 4 * entries, entries);
+    this.rows = new Uint32Array(memory, offset + shape.rowsAt, ROW_CELLS * entries);
   }
 
   static standard(): Frame {
@@ -81,8 +79,8 @@ interface Shape {
   readonly linesBytes: number;
   readonly entries: number;
   readonly bufferBytes: number;
-  /** Where the columns begin, behind the buffer. */
-  readonly columnsAt: number;
+  /** Where the rows begin, behind the buffer. */
+  readonly rowsAt: number;
   readonly bytes: number;
 }
 
@@ -110,9 +108,9 @@ export class FrameSlab {
 
 function shapeOf(kind: FrameKind, linesBytes: number, entries: number, sourceBytes = 0): Shape {
   const bufferBytes = bytesOf(linesBytes, entries) + sourceBytes;
-  const columnsAt = Math.ceil(bufferBytes / 4) * 4;
-  const bytes = columnsAt + entries * COLUMNS_ENTRY_BYTES;
-  return { kind, linesBytes, entries, bufferBytes, columnsAt, bytes };
+  const rowsAt = Math.ceil(bufferBytes / CELL_BYTES) * CELL_BYTES;
+  const bytes = rowsAt + entries * ROW_CELLS * CELL_BYTES;
+  return { kind, linesBytes, entries, bufferBytes, rowsAt, bytes };
 }
 
 function bytesOf(linesBytes: number, entries: number): number {

@@ -105,7 +105,9 @@ export class BlockRewrite {
 
   /** Finishes the new blocks, and tells the pointers. Nothing may be appended any more. */
   seal(): void {
-    const put = (key: Buffer, value: Buffer): void => void this.#new.push([key, value]);
+    // The values stay as they are: their blocks are this writer's, which is not used any more.
+    const put = (key: Buffer, value: Buffer): void =>
+      void this.#new.push([Buffer.from(key), value]);
     const sink = { put, del: () => undefined, keys: new Scratch(), values: new Scratch() };
     this.#writer.seal(this.#old.at(-1)?.timeMs ?? 0, sink);
   }

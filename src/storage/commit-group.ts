@@ -32,6 +32,8 @@ const TIP_MAX_BYTES = 1024 * 1024;
 
 /** A group that writes to more logs than these is expected to have little for each of the others. */
 const WIDE_WRITERS = 64;
+/** One group is being put together while another is written. */
+const TABLES_KEPT = 2;
 
 type Value = Buffer | PendingPointer;
 
@@ -42,9 +44,6 @@ export interface GroupScratch {
   /** Those that no group uses. */
   readonly lines: LineTable[];
 }
-
-/** One group is being put together while another is written. */
-const TABLES_KEPT = 2;
 
 /**
  * All requests that will become one LevelDB batch: an overlay of single keys, which later requests
@@ -147,7 +146,8 @@ export class CommitGroup implements GroupView {
   show(): void {
     // First, for what is added is what comes behind the state as it was.
     for (const { tip, blocks } of this.#news) tip.add(blocks);
-    for (const [owner, value] of this.#states) owner.show(value);
+    // No entries, which would be objects: thousands of collections may have been changed.
+    this.#states.forEach((value, owner) => owner.show(value));
   }
 
   get hasPointers(): boolean {
@@ -285,7 +285,9 @@ export class CommitGroup implements GroupView {
         writer.seal(this.timeMs, this.#shownSink(writer, batch));
       }
     }
-    for (const [owner, value] of this.#states) batch.put(owner.key, owner.encode(value));
+    this.#states.forEach((value, owner) => {
+      batch.put(owner.key, owner.encode(value));
+    });
     for (const [keyText, value] of this.#overlay) {
       // The block that it points into has put it.
       if (!(value instanceof LinePointer)) batch.change(keyText, value);
@@ -319,7 +321,7 @@ export class CommitGroup implements GroupView {
       keys: sink.keys,
       values: sink.values,
       put: (key, value) => {
-        blocks.push(new Block(key, Buffer.from(value)));
+        blocks.push(new Block(Buffer.from(key), Buffer.from(value)));
         sink.put(key, value);
       },
       del: (key) => {

@@ -55,7 +55,7 @@ const FILL_EARLY_BYTES = 512 * 1024;
 /** One is filled while another is written. */
 const BATCHES_KEPT = 2;
 /** The memory of batches above this is given back. */
-const BATCH_KEPT_BYTES = 4 * 1024 * 1024;
+const BATCH_KEPT_BYTES = 8 * 1024 * 1024;
 const BUFFERS_KEPT = 192;
 /** For two groups of a thousand logs each; some 7 KB apiece. */
 const SMALL_BUFFERS_KEPT = 2048;
@@ -289,8 +289,11 @@ export class CommitQueue {
 
   async #write({ group, filled }: OpenGroup): Promise<void> {
     const { isLarge } = group;
-    // What the requests of a large group left behind makes room for the batch.
-    if (isLarge) collectGarbage();
+    // What the requests of a large group left behind, and batches of before, make room for its batch.
+    if (isLarge) {
+      for (const batch of this.#batches.splice(0)) await batch.close();
+      collectGarbage();
+    }
     const batch = filled ?? this.#fill(group);
     // The blocks are in the batch now; the store needs as much again for its own copy.
     if (isLarge) collectGarbage();

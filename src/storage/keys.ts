@@ -34,9 +34,14 @@ export const BLOCK_KEY_BYTES = 13;
 
 const VIEW_HEAD_BYTES = 9;
 
-/** Key of the block of `number` whose newest entry has `lastTick`. */
-export function blockKey(space: BlockSpace, number: number, lastTick: Tick): Buffer {
-  const key = Buffer.allocUnsafe(BLOCK_KEY_BYTES);
+/** Key of the block of `number` whose newest entry has `lastTick`. @param scratch where it is put, if it is copied at once */
+export function blockKey(
+  space: BlockSpace,
+  number: number,
+  lastTick: Tick,
+  scratch?: Scratch,
+): Buffer {
+  const key = scratch?.take(BLOCK_KEY_BYTES) ?? Buffer.allocUnsafe(BLOCK_KEY_BYTES);
   key[0] = space;
   key.writeUInt32BE(number, 1);
   key.writeBigUInt64BE(lastTick, 5);

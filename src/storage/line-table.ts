@@ -93,7 +93,7 @@ export class LineTable {
 
   #typeOf(entry: number): number {
     const block = this.#blocks[this.#blockOf[entry] ?? 0];
-    return block?.frame.types[this.#places[entry] ?? 0] ?? 0;
+    return block?.type(this.#places[entry] ?? 0) ?? 0;
   }
 
   #slot(hash: number): number {

@@ -8,7 +8,7 @@ import {
   blockCrc,
   directoryBytes,
 } from './block.ts';
-import { type Frame, SOURCE_BYTES, STANDARD_BYTES } from './block-frame.ts';
+import { Cell, type Frame, ROW_CELLS, SOURCE_BYTES, STANDARD_BYTES } from './block-frame.ts';
 import { addDigits, copyWords } from './bytes.ts';
 import type { KeyCursor } from './key-cursor.ts';
 import { type BlockSpace, blockKey, primaryKeyBytes } from './keys.ts';
@@ -23,7 +23,6 @@ const KEY_NAME_BYTES = '"key":"'.length;
 const SHORT_BYTES = 64;
 /** So many bytes are copied word by word sooner than by a call, which makes an object. */
 const WORDS_BYTES = 2048;
-const EMPTY: Buffer = Buffer.alloc(0);
 
 /** Where what is put together for a batch is handed to; both copy what they are given. */
 export interface RecordSink {
@@ -40,13 +39,14 @@ export class OpenBlock {
   length = 0;
   count = 0;
   #firstTick: Tick = 0n;
+  // What most blocks have none of is made when it is wanted: a commit may have thousands of blocks.
   /** By entry; shorter when the last ones have none. */
-  readonly #pointers: (OpenPointer | undefined)[] = [];
-  /** By entry; empty while none has one. */
-  #transactions: bigint[] = [];
+  #pointers: (OpenPointer | undefined)[] | undefined;
+  /** By entry; shorter when the last ones have none. */
+  #transactions: bigint[] | undefined;
   #hasOwnPointers = false;
   /** Which bytes of which page stand behind the block. */
-  readonly #source = { page: EMPTY, from: 0, to: 0 };
+  #source: { page: Buffer; from: number; to: number } | undefined;
 
   constructor(frame: Frame) {
     this.frame = frame;
@@ -83,26 +83,21 @@ export class OpenBlock {
   ): void {
     const i = this.count++;
     if (i === 0) this.#firstTick = tick;
-    const { frame } = this;
     this.length += bytes;
-    frame.offsets[i] = Number(tick - this.#firstTick);
-    frame.ends[i] = this.length;
-    frame.types[i] = type;
-    frame.collections[i] = collection;
-    frame.keyEnds[i] = 0;
+    this.#setRow(i, Number(tick - this.#firstTick), type, collection);
     if (transaction !== 0n) this.#setTransaction(i, transaction);
-    if (pointer) this.#pointers[i] = pointer;
+    if (pointer) (this.#pointers ??= [])[i] = pointer;
   }
 
   /**
    * Appends the lines `from` to `to` of a run, which must have room, with new ticks of as many digits as theirs have.
    */
   pushRun(run: LineRun, from: number, to: number, firstTick: Tick, collection: number): void {
-    const { frame } = this;
+    const { buffer, rows } = this.frame;
     const { page, ends, types, keyStarts, keyEnds, revStarts, revEnds } = run;
     const start = from === 0 ? run.start : (ends[from - 1] ?? 0);
     const end = ends[to - 1] ?? 0;
-    page.copy(frame.buffer, BLOCK_HEADER_BYTES + this.length, start, end);
+    page.copy(buffer, BLOCK_HEADER_BYTES + this.length, start, end);
     if (this.count === 0) this.#firstTick = firstTick;
     // From an offset in the page to one in the buffer, and to one in the lines.
     const shift = BLOCK_HEADER_BYTES + this.length - start;
@@ -112,18 +107,19 @@ export class OpenBlock {
     let tickAt = start + shift + run.tickAt;
     let n = this.count;
     for (let i = from; i < to; i++, n++) {
-      for (let d = 0; d < digits.length; d++) frame.buffer[tickAt + d] = digits[d] ?? 0;
+      for (let d = 0; d < digits.length; d++) buffer[tickAt + d] = digits[d] ?? 0;
       addDigits(digits, 1);
       const lineEnd = ends[i] ?? 0;
       tickAt = lineEnd + shift + run.tickAt;
-      frame.offsets[n] = offset++;
-      frame.ends[n] = lineEnd + linesShift;
-      frame.types[n] = types[i] ?? 0;
-      frame.collections[n] = collection;
-      frame.keyStarts[n] = (keyStarts[i] ?? 0) + shift;
-      frame.keyEnds[n] = (keyEnds[i] ?? 0) + shift;
-      frame.revStarts[n] = (revStarts[i] ?? 0) + shift;
-      frame.revEnds[n] = (revEnds[i] ?? 0) + shift;
+      const row = ROW_CELLS * n;
+      rows[row + Cell.offset] = offset++;
+      rows[row + Cell.end] = lineEnd + linesShift;
+      rows[row + Cell.type] = types[i] ?? 0;
+      rows[row + Cell.collection] = collection;
+      rows[row + Cell.keyStart] = (keyStarts[i] ?? 0) + shift;
+      rows[row + Cell.keyEnd] = (keyEnds[i] ?? 0) + shift;
+      rows[row + Cell.revStart] = (revStarts[i] ?? 0) + shift;
+      rows[row + Cell.revEnd] = (revEnds[i] ?? 0) + shift;
     }
     this.length += end - start;
     this.count = n;
@@ -136,8 +132,7 @@ export class OpenBlock {
    * @param offset of its tick from the first one of the block
    */
   pushLine(run: LineRun, i: number, head: Buffer, offset: number, collection: number): void {
-    const { frame, count: n } = this;
-    const { buffer } = frame;
+    const { buffer, count: n } = this;
     const keyStart = run.keyStarts[i] ?? 0;
     const from = keyStart - KEY_NAME_BYTES;
     const revEnd = run.revEnds[i] ?? 0;
@@ -155,18 +150,11 @@ export class OpenBlock {
     }
     const restAt = start + head.length + (copied === from ? 0 : revEnd + 1 - from);
     this.#copy(run, copied, end, restAt);
-    const type = run.types[i] ?? 0;
     this.length = restAt + end - copied - BLOCK_HEADER_BYTES;
     this.count = n + 1;
-    frame.offsets[n] = offset;
-    frame.ends[n] = this.length;
-    frame.types[n] = type;
-    frame.collections[n] = collection;
-    frame.keyStarts[n] = keyStart + shift;
-    frame.keyEnds[n] = (run.keyEnds[i] ?? 0) + shift;
-    frame.revStarts[n] = (run.revStarts[i] ?? 0) + shift;
-    frame.revEnds[n] = revEnd + shift;
-    this.#hasOwnPointers = true;
+    this.#setRow(n, offset, run.types[i] ?? 0, collection);
+    const keyEnd = (run.keyEnds[i] ?? 0) + shift;
+    this.own(keyStart + shift, keyEnd, (run.revStarts[i] ?? 0) + shift, revEnd + shift);
   }
 
   /** As `push`. @param offset of its tick from the first one of the block */
@@ -177,14 +165,9 @@ export class OpenBlock {
     collection: number,
     transaction: bigint,
   ): void {
-    const { frame } = this;
     const n = this.count++;
     this.length += bytes;
-    frame.offsets[n] = offset;
-    frame.ends[n] = this.length;
-    frame.types[n] = type;
-    frame.collections[n] = collection;
-    frame.keyEnds[n] = 0;
+    this.#setRow(n, offset, type, collection);
     if (transaction !== 0n) this.#setTransaction(n, transaction);
   }
 
@@ -193,12 +176,12 @@ export class OpenBlock {
    * @param revEnd 0 for a revision that is the tick
    */
   own(keyStart: number, keyEnd: number, revStart: number, revEnd: number): void {
-    const { frame } = this;
-    const n = this.count - 1;
-    frame.keyStarts[n] = keyStart;
-    frame.keyEnds[n] = keyEnd;
-    frame.revStarts[n] = revStart;
-    frame.revEnds[n] = revEnd;
+    const { rows } = this.frame;
+    const row = ROW_CELLS * (this.count - 1);
+    rows[row + Cell.keyStart] = keyStart;
+    rows[row + Cell.keyEnd] = keyEnd;
+    rows[row + Cell.revStart] = revStart;
+    rows[row + Cell.revEnd] = revEnd;
     this.#hasOwnPointers = true;
   }
 
@@ -213,7 +196,7 @@ export class OpenBlock {
       page.copy(buffer, at, from, to);
       return;
     }
-    const source = this.#source;
+    const source = (this.#source ??= { page, from: 0, to: 0 });
     if (source.page !== page || from < source.from || to > source.to) {
       source.page = page;
       source.from = from;
@@ -230,56 +213,68 @@ export class OpenBlock {
   }
 
   tick(i: number): Tick {
-    return this.#firstTick + BigInt(this.frame.offsets[i] ?? 0);
+    return this.#firstTick + BigInt(this.#cell(i, Cell.offset));
+  }
+
+  type(i: number): number {
+    return this.#cell(i, Cell.type);
   }
 
   /** Whether an entry with a pointer of its own has this key. */
   hasKey(i: number, { collection, source, start, end }: KeyCursor): boolean {
-    const { frame, buffer } = this;
-    const own = frame.keyStarts[i] ?? 0;
-    if ((frame.keyEnds[i] ?? 0) - own !== end - start) return false;
-    if (frame.collections[i] !== collection) return false;
+    const { buffer, rows } = this.frame;
+    const row = ROW_CELLS * i;
+    const own = rows[row + Cell.keyStart] ?? 0;
+    if ((rows[row + Cell.keyEnd] ?? 0) - own !== end - start) return false;
+    if (rows[row + Cell.collection] !== collection) return false;
     for (let at = start; at < end; at++) if (buffer[own + at - start] !== source[at]) return false;
     return true;
   }
 
   /** Key of an entry with a pointer of its own. */
   key(i: number): string {
-    return this.buffer.toString('latin1', this.frame.keyStarts[i], this.frame.keyEnds[i]);
+    return this.buffer.toString('latin1', this.#cell(i, Cell.keyStart), this.#cell(i, Cell.keyEnd));
   }
 
   /** Revision of an entry with a pointer of its own. */
   revision(i: number): string {
-    if (this.frame.revEnds[i] === 0) return tickText(this.tick(i));
-    return this.buffer.toString('latin1', this.frame.revStarts[i], this.frame.revEnds[i]);
+    if (this.#cell(i, Cell.revEnd) === 0) return tickText(this.tick(i));
+    return this.buffer.toString('latin1', this.#cell(i, Cell.revStart), this.#cell(i, Cell.revEnd));
   }
 
   /** From an entry to the end of the block, in ticks; as it is now. */
   distance(i: number): number {
-    return (this.frame.offsets[this.count - 1] ?? 0) - (this.frame.offsets[i] ?? 0);
+    return this.#cell(this.count - 1, Cell.offset) - this.#cell(i, Cell.offset);
   }
 
   /** Index of the entry with this tick, -1 when there is none. */
   find(tick: Tick): number {
     const offset = tick - this.#firstTick;
     if (offset < 0n || offset > SPAN_MAX) return -1;
-    const i = this.frame.offsets.indexOf(Number(offset));
-    return i < this.count ? i : -1;
+    const wanted = Number(offset);
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#cell(middle, Cell.offset) < wanted) low = middle + 1;
+      else high = middle;
+    }
+    return low < this.count && this.#cell(low, Cell.offset) === wanted ? low : -1;
   }
 
   /** The line of an entry as text, without its newline. */
   lineText(i: number): string {
-    const start = i === 0 ? 0 : (this.frame.ends[i - 1] ?? 0);
-    const end = (this.frame.ends[i] ?? 0) - 1;
+    const start = i === 0 ? 0 : this.#cell(i - 1, Cell.end);
+    const end = this.#cell(i, Cell.end) - 1;
     return this.buffer.toString('utf8', BLOCK_HEADER_BYTES + start, BLOCK_HEADER_BYTES + end);
   }
 
   /** Drops all entries from the `count`-th on. */
   truncate(count: number): void {
     this.count = count;
-    this.length = count === 0 ? 0 : (this.frame.ends[count - 1] ?? 0);
-    if (this.#pointers.length > count) this.#pointers.length = count;
-    if (this.#transactions.length > count) this.#transactions.length = count;
+    this.length = count === 0 ? 0 : this.#cell(count - 1, Cell.end);
+    if (this.#pointers && this.#pointers.length > count) this.#pointers.length = count;
+    if (this.#transactions && this.#transactions.length > count) this.#transactions.length = count;
   }
 
   /**
@@ -287,45 +282,41 @@ export class OpenBlock {
    * it what entries with a pointer of their own make of their keys.
    */
   seal(space: BlockSpace, number: number, timeMs: number, sink: RecordSink): void {
-    const { frame, count } = this;
-    const distance = frame.offsets[count - 1] ?? 0;
-    const key = blockKey(space, number, this.#firstTick + BigInt(distance));
+    const distance = this.#cell(this.count - 1, Cell.offset);
+    const key = blockKey(space, number, this.#firstTick + BigInt(distance), sink.keys);
     sink.put(key, this.#finish(key, timeMs));
-    this.#pointers.forEach((pointer, i) => {
-      if (pointer) pointer.distance = distance - (frame.offsets[i] ?? 0);
+    this.#pointers?.forEach((pointer, i) => {
+      if (pointer) pointer.distance = distance - this.#cell(i, Cell.offset);
     });
     if (this.#hasOwnPointers) this.#putPointers(number, distance, sink);
   }
 
   /** The stored form, a view of the buffer. */
   #finish(key: Buffer, timeMs: number): Buffer {
-    const { frame, count } = this;
-    const collection = frame.collections[0] ?? 0;
-    const sameCollection = isAll(frame.collections, count, collection);
-    const hasTransactions = this.#transactions.some((tid) => tid !== 0n);
+    const { count } = this;
+    const { view } = this.frame;
+    const collection = this.#cell(0, Cell.collection);
+    const sameCollection = this.#isAllOf(collection);
+    const hasTransactions = this.#transactions?.some((tid) => tid !== 0n) ?? false;
     const flags =
       (sameCollection ? 0 : FLAG_COLLECTIONS) | (hasTransactions ? FLAG_TRANSACTIONS : 0);
     let at = BLOCK_HEADER_BYTES + this.length;
     const value = this.buffer.subarray(0, at + directoryBytes(count, flags));
-    value[4] = BLOCK_VERSION;
-    value[5] = flags;
-    value.writeUInt16LE(0, 6);
-    value.writeBigUInt64LE(this.#firstTick, 8);
-    value.writeDoubleLE(timeMs, 16);
-    value.writeUInt32LE(count, 24);
-    value.writeUInt32LE(this.length, 28);
-    value.writeUInt32LE(collection, 32);
-    at = writeColumn32(value, at, frame.offsets, count);
-    at = writeColumn32(value, at, frame.ends, count);
-    for (let i = 0; i < count; i++, at += 2) {
-      const type = frame.types[i] ?? 0;
-      value[at] = type;
-      value[at + 1] = type >>> 8;
-    }
-    if (!sameCollection) at = writeColumn32(value, at, frame.collections, count);
+    view.setUint8(4, BLOCK_VERSION);
+    view.setUint8(5, flags);
+    view.setUint16(6, 0, true);
+    view.setBigUint64(8, this.#firstTick, true);
+    view.setFloat64(16, timeMs, true);
+    view.setUint32(24, count, true);
+    view.setUint32(28, this.length, true);
+    view.setUint32(32, collection, true);
+    at = this.#writeColumn(Cell.offset, at);
+    at = this.#writeColumn(Cell.end, at);
+    for (let i = 0; i < count; i++, at += 2) view.setUint16(at, this.#cell(i, Cell.type), true);
+    if (!sameCollection) at = this.#writeColumn(Cell.collection, at);
     if (hasTransactions) {
-      for (let i = 0; i < count; i++) {
-        at = value.writeBigUInt64LE(this.#transactions[i] ?? 0n, at);
+      for (let i = 0; i < count; i++, at += 8) {
+        view.setBigUint64(at, this.#transactions?.[i] ?? 0n, true);
       }
     }
     value.writeUInt32LE(blockCrc(key, value), 0);
@@ -333,21 +324,31 @@ export class OpenBlock {
   }
 
   #putPointers(number: number, distance: number, sink: RecordSink): void {
-    const { frame } = this;
-    const { buffer } = frame;
+    const { buffer, rows } = this.frame;
     const high = Number(this.#firstTick >> 32n);
     const low = Number(this.#firstTick & SPAN_MAX);
     for (let i = 0; i < this.count; i++) {
-      const keyEnd = frame.keyEnds[i] ?? 0;
+      const row = ROW_CELLS * i;
+      const keyEnd = rows[row + Cell.keyEnd] ?? 0;
       if (keyEnd === 0) continue;
-      const key = primaryKeyBytes(number, buffer, frame.keyStarts[i] ?? 0, keyEnd, sink.keys);
-      const offset = frame.offsets[i] ?? 0;
-      if (frame.types[i] === MarkerType.remove) {
+      const key = primaryKeyBytes(
+        number,
+        buffer,
+        rows[row + Cell.keyStart] ?? 0,
+        keyEnd,
+        sink.keys,
+      );
+      const offset = rows[row + Cell.offset] ?? 0;
+      if (rows[row + Cell.type] === MarkerType.remove) {
         sink.del(key);
         continue;
       }
-      const revEnd = frame.revEnds[i] ?? 0;
-      const rev = revEnd > 0 && { source: buffer, start: frame.revStarts[i] ?? 0, end: revEnd };
+      const revEnd = rows[row + Cell.revEnd] ?? 0;
+      const rev = revEnd > 0 && {
+        source: buffer,
+        start: rows[row + Cell.revStart] ?? 0,
+        end: revEnd,
+      };
       const tickLow = low + offset;
       const tickHigh = high + (tickLow >= TWO_32 ? 1 : 0);
       sink.put(
@@ -357,26 +358,39 @@ export class OpenBlock {
     }
   }
 
+  /** Of an entry without a pointer of its own. */
+  #setRow(i: number, offset: number, type: number, collection: number): void {
+    const { rows } = this.frame;
+    const row = ROW_CELLS * i;
+    rows[row + Cell.offset] = offset;
+    rows[row + Cell.end] = this.length;
+    rows[row + Cell.type] = type;
+    rows[row + Cell.collection] = collection;
+    rows[row + Cell.keyEnd] = 0;
+  }
+
+  #cell(i: number, column: number): number {
+    return this.frame.rows[ROW_CELLS * i + column] ?? 0;
+  }
+
+  #isAllOf(collection: number): boolean {
+    for (let i = 0; i < this.count; i++) {
+      if (this.#cell(i, Cell.collection) !== collection) return false;
+    }
+    return true;
+  }
+
+  /** Little-endian; returns where it ends. */
+  #writeColumn(column: number, start: number): number {
+    const { view } = this.frame;
+    let at = start;
+    for (let i = 0; i < this.count; i++, at += 4) view.setUint32(at, this.#cell(i, column), true);
+    return at;
+  }
+
   #setTransaction(i: number, transaction: bigint): void {
-    while (this.#transactions.length < i) this.#transactions.push(0n);
-    this.#transactions[i] = transaction;
+    const transactions = (this.#transactions ??= []);
+    while (transactions.length < i) transactions.push(0n);
+    transactions[i] = transaction;
   }
-}
-
-function isAll(column: Uint32Array, count: number, value: number): boolean {
-  for (let i = 0; i < count; i++) if (column[i] !== value) return false;
-  return true;
-}
-
-/** Little-endian; returns where it ends. */
-function writeColumn32(target: Buffer, start: number, column: Uint32Array, count: number): number {
-  let at = start;
-  for (let i = 0; i < count; i++, at += 4) {
-    const value = column[i] ?? 0;
-    target[at] = value;
-    target[at + 1] = value >>> 8;
-    target[at + 2] = value >>> 16;
-    target[at + 3] = value >>> 24;
-  }
-  return at;
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { KeyFrontier } from '../../../src/documents/key-frontier.ts';
+import { KeyCursor } from '../../../src/storage/key-cursor.ts';
 
 describe('the frontier of a collection', () => {
   test('never calls a key new that was written, in whatever order keys come', () => {
@@ -14,8 +15,14 @@ describe('the frontier of a collection', () => {
           const written = new Set<string>([keyOf(stored)]);
           for (const number of numbers) {
             const key = keyOf(number);
-            if (frontier.lacks(key)) expect(written).not.toContain(key);
-            frontier.add(key);
+            const lacks = frontier.lacks(key);
+            if (lacks) expect(written).not.toContain(key);
+            if (number % 2 === 0) {
+              const cursor = new KeyCursor(0, Buffer.from(key));
+              cursor.moveTo(0, key.length);
+              expect(frontier.addIfLacking(cursor)).toBe(lacks);
+            }
+            if (number % 2 === 1 || !lacks) frontier.add(key);
             written.add(key);
             expect(frontier.lacks(key)).toBe(false);
           }

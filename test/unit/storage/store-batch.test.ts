@@ -104,7 +104,7 @@ describe('a batch of the store', () => {
     const before = made.mock.calls.length;
     expect(before).toBeLessThanOrEqual(2);
     for (let i = 0; i < 5; i++) {
-      await store.commit((tx) => tx.put(B, Buffer.alloc(5 * 1024 * 1024, i)));
+      await store.commit((tx) => tx.put(B, Buffer.alloc(9 * 1024 * 1024, i)));
     }
     expect(made.mock.calls.length).toBeGreaterThanOrEqual(before + 3);
     expect(store.level.getSync(B)?.at(-1)).toBe(4);
