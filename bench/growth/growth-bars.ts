@@ -44,10 +44,7 @@ export function growthBars(findings: GrowthFindings): readonly Bar[] {
 function ratioBars(of: 'documents' | 'collections', sizes: readonly SizeFigures[]): readonly Bar[] {
   if (sizes.length < 2) return [];
   return (['initialSync', 'catchUp', 'dump'] as const).map((name) => {
-    const ratios = sizes.map((figures) => {
-      const { documents, seconds } = figures[name];
-      return documents / seconds / figures.limitStore;
-    });
+    const ratios = sizes.map((figures) => figures[name].ratio);
     const losses = ratios.map((ratio, i) => 1 - ratio / Math.max(...ratios.slice(0, i + 1)));
     const loss = Math.max(...losses);
     const worst = sizes[losses.indexOf(loss)]?.[of] ?? 0;

@@ -4,9 +4,10 @@ import { assertEqual, assertSameDigest } from '../support/checks.ts';
 import { DocumentSource } from '../support/documents.ts';
 import { DigestBuilder, collectionDigests, streamDump, streamSmallDumps } from '../support/dump.ts';
 import { measureStoreLimit } from '../support/limits.ts';
-import { type Measurement, measure, middle } from '../support/measure.ts';
+import { type Measurement, measure } from '../support/measure.ts';
 import { Pair } from '../support/pair.ts';
 import type { ServerApi } from '../support/server-api.ts';
+import { median } from '../support/table.ts';
 import { type PageCost, measureFollowPages } from './follow-pages.ts';
 
 /** How much there is. */
@@ -16,12 +17,22 @@ export interface Size {
   readonly collections: number;
 }
 
-/** What was found at one size; rates are documents or changes a second. */
-export interface SizeFigures extends Size {
+/** A workload beside the limit measured just before it: the speed of the machine changes within minutes. */
+export interface BesideLimit {
+  readonly measured: Measurement;
+  /** Documents or changes a second. */
+  readonly rate: number;
+  /** Documents a second. */
   readonly limitStore: number;
-  readonly initialSync: Measurement;
-  readonly catchUp: Measurement;
-  readonly dump: Measurement;
+  /** Of the rate to the limit. */
+  readonly ratio: number;
+}
+
+/** What was found at one size. */
+export interface SizeFigures extends Size {
+  readonly initialSync: BesideLimit;
+  readonly catchUp: BesideLimit;
+  readonly dump: BesideLimit;
   readonly followPage: PageCost;
 }
 
@@ -66,8 +77,6 @@ export class SizeRun implements AsyncDisposable {
 
   /** Fills the leader and measures. Leaves a follower that is up to date and follows. */
   async run(): Promise<SizeFigures> {
-    const { documents } = this.size;
-    const limit = await this.#limit();
     await this.#warmUp();
     await this.#import();
     await this.pair.settle();
@@ -81,24 +90,29 @@ export class SizeRun implements AsyncDisposable {
     await followerApi.startApplier(this.#lastLogTick);
     const catchUp = await this.#repeat(() => this.#catchUp());
     await this.#assertEqual();
-    const limitStore = documents / limit.seconds;
-    return { ...this.size, limitStore, initialSync, catchUp, dump, followPage };
+    return { ...this.size, initialSync, catchUp, dump, followPage };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.pair[Symbol.asyncDispose]();
   }
 
-  #limit(): Promise<Measurement> {
+  /** Of some rounds the one with the middle ratio. */
+  async #repeat(once: () => Promise<Measurement>): Promise<BesideLimit> {
     const { documents } = this.size;
     const input = { documents, seed: this.#seed, warmUp: WARM_UP_DOCUMENTS };
-    return this.#repeat(() => measureStoreLimit(input));
-  }
-
-  async #repeat(once: () => Promise<Measurement>): Promise<Measurement> {
-    const measured: Measurement[] = [];
-    for (let round = 0; round < this.#rounds; round++) measured.push(await once());
-    return middle(measured);
+    const rounds: BesideLimit[] = [];
+    for (let round = 0; round < this.#rounds; round++) {
+      const limit = await measureStoreLimit(input);
+      const measured = await once();
+      const rate = measured.documents / measured.seconds;
+      const limitStore = limit.documents / limit.seconds;
+      rounds.push({ measured, rate, limitStore, ratio: rate / limitStore });
+    }
+    const middle = median(rounds.map(({ ratio }) => ratio));
+    const found = rounds.find(({ ratio }) => ratio === middle);
+    if (!found) throw new Error('nothing was measured');
+    return found;
   }
 
   async #warmUp(): Promise<void> {
