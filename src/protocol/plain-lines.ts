@@ -10,6 +10,8 @@ const LINES_MAX = 16 * 1024;
 const LINES_PER_PART = 256;
 /** No plain line is shorter: columns for more lines than a page can have would cost more than a page of one line. */
 const LINE_MIN_BYTES = 40;
+/** Most are longer than this: pages of others have more runs. */
+const LINE_USUAL_BYTES = 128;
 /** Of a page so much is made a text at a time, or one line: a text of all of it would be slow to get and to get rid of. */
 const WINDOW_BYTES = 16 * 1024;
 
@@ -89,7 +91,10 @@ export class PlainLines {
     this.page = page;
     this.view = new DataView(page.buffer, page.byteOffset, page.length);
     this.#known = new RunParts(page);
-    const lines = Math.min(LINES_MAX, Math.ceil(page.length / LINE_MIN_BYTES));
+    const lines = Math.min(
+      ...[LINES_MAX, Math.ceil(page.length / LINE_MIN_BYTES)],
+      Math.max(LINES_PER_PART, Math.ceil(page.length / LINE_USUAL_BYTES)),
+    );
     this.#linesMax = lines;
     this.ends = new Int32Array(lines);
     this.types = new Uint16Array(lines);
