@@ -88,7 +88,10 @@ export class SizeRun implements AsyncDisposable {
     const { followerApi, leader } = this.pair;
     await followerApi.configureApplier({ endpoint: leader.endpoint });
     await followerApi.startApplier(this.#lastLogTick);
-    const catchUp = await this.#repeat(() => this.#catchUp());
+    const catchUp = await this.#repeat(
+      () => this.#catchUp(),
+      () => this.#fallBehind(),
+    );
     await this.#assertEqual();
     return { ...this.size, initialSync, catchUp, dump, followPage };
   }
@@ -97,12 +100,20 @@ export class SizeRun implements AsyncDisposable {
     await this.pair[Symbol.asyncDispose]();
   }
 
-  /** Of some rounds the one with the middle ratio. */
-  async #repeat(once: () => Promise<Measurement>): Promise<BesideLimit> {
+  /**
+   * Of some rounds the one with the middle ratio.
+   * @param prepare what has to be done before each; the servers are at rest when the limit is measured
+   */
+  async #repeat(
+    once: () => Promise<Measurement>,
+    prepare?: () => Promise<void>,
+  ): Promise<BesideLimit> {
     const { documents } = this.size;
     const input = { documents, seed: this.#seed, warmUp: WARM_UP_DOCUMENTS };
     const rounds: BesideLimit[] = [];
     for (let round = 0; round < this.#rounds; round++) {
+      await prepare?.();
+      await this.pair.settle();
       const limit = await measureStoreLimit(input);
       const measured = await once();
       const rate = measured.documents / measured.seconds;
@@ -159,13 +170,18 @@ export class SizeRun implements AsyncDisposable {
     });
   }
 
-  async #catchUp(): Promise<Measurement> {
-    const { leaderApi, followerApi, leader, follower } = this.pair;
+  /** Stops the applier when it is up to date, and makes changes. */
+  async #fallBehind(): Promise<void> {
+    const { leaderApi, followerApi } = this.pair;
     const signal = AbortSignal.timeout(APPLY_TIMEOUT_MS);
     await waitUntilApplied(followerApi, await leaderApi.lastLogTick(), signal, POLL_MS);
     await followerApi.stopApplier();
     await this.#change();
-    await this.pair.settle();
+  }
+
+  async #catchUp(): Promise<Measurement> {
+    const { leaderApi, followerApi, leader, follower } = this.pair;
+    const signal = AbortSignal.timeout(APPLY_TIMEOUT_MS);
     const tick = await leaderApi.lastLogTick();
     const watched = { leader: leader.pid, follower: follower.pid };
     return measure('catch-up', watched, async () => {

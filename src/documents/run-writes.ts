@@ -67,9 +67,9 @@ function writePart(
   for (let n = part.start; n < part.end; n++) {
     const i = run.byParts[n] ?? 0;
     key.moveTo(run.keyStarts[i] ?? 0, run.keyEnds[i] ?? 0);
-    const isNew = frontier.addIfLacking(key);
-    const isOld = !isNew && tx.isLive(key);
     const isRemoval = run.types[i] === MarkerType.remove;
+    const isNew = isRemoval ? frontier.lacksAt(key) : frontier.addIfLacking(key);
+    const isOld = !isNew && tx.isLive(key);
     if (isRemoval && !isOld) continue;
     if (isOld && !views.isEmpty) keepOld(deps, collection, key.text);
     else if (!isOld && !isNew) frontier.addAt(key);

@@ -291,7 +291,7 @@ export class CommitQueue {
     const { isLarge } = group;
     // What the requests of a large group left behind, and batches of before, make room for its batch.
     if (isLarge) {
-      for (const batch of this.#batches.splice(0)) await batch.close();
+      await this.#letGo();
       collectGarbage();
     }
     const batch = filled ?? this.#fill(group);
@@ -311,6 +311,11 @@ export class CommitQueue {
     await batch.write({ sync });
     if (ceiling !== undefined) this.#ticks.ceilingWritten(ceiling);
     await this.#keep(batch);
+  }
+
+  /** Of the batches that are kept. Nothing of this must hold on to one of them when it is done. */
+  async #letGo(): Promise<void> {
+    await Promise.all(this.#batches.splice(0).map((batch) => batch.close()));
   }
 
   /** For the next group. */

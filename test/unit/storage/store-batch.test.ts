@@ -1,7 +1,12 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
+import { collectGarbage } from '../../../src/base/collect-garbage.ts';
+import type { Level } from '../../../src/storage/commit-group.ts';
 import { metaKey } from '../../../src/storage/keys.ts';
 import { Scratch } from '../../../src/storage/scratch.ts';
 import { StoreBatch } from '../../../src/storage/store-batch.ts';
+import type { Store } from '../../../src/storage/store.ts';
+import { holdNextWrite } from '../../support/batch-control.ts';
 import { RawStore } from '../../support/raw-store.ts';
 
 const A = metaKey('z', 1);
@@ -109,4 +114,55 @@ describe('a batch of the store', () => {
     expect(made.mock.calls.length).toBeGreaterThanOrEqual(before + 3);
     expect(store.level.getSync(B)?.at(-1)).toBe(4);
   });
+
+  test('that is kept is free before a large one is written', async () => {
+    await using raw = await RawStore.open();
+    const { store } = raw;
+    // After a large one none is kept.
+    await commitLines(store, 2000);
+    const made = refsOfBatches(store.level);
+    const first = holdNextWrite(store);
+    const both = [commitLines(store, 100)];
+    await first.began;
+    both.push(commitLines(store, 100));
+    // The second one is made while the first is being written.
+    await vi.waitFor(() => {
+      expect(made.length).toBeGreaterThanOrEqual(2);
+    });
+    first.release();
+    await Promise.all(both);
+    const before = [...made];
+    const large = holdNextWrite(store);
+    const written = commitLines(store, 2000);
+    await large.began;
+    await nextTurn();
+    collectGarbage();
+    expect(before.map((ref) => ref.deref() === undefined)).toEqual(before.map(() => true));
+    large.release();
+    await written;
+  });
 });
+
+/** Of all batches of the driver made from now on. */
+function refsOfBatches(level: Level): WeakRef<object>[] {
+  const refs: WeakRef<object>[] = [];
+  const make = level.batch.bind(level) as () => object;
+  const batch = (): object => {
+    const made = make();
+    refs.push(new WeakRef(made));
+    return made;
+  };
+  Object.assign(level, { batch });
+  return refs;
+}
+
+/** A commit of lines of 16 KiB. */
+function commitLines(store: Store, count: number): Promise<void> {
+  const text = 'x'.repeat(16 * 1024);
+  return store.commit((tx) => {
+    for (let i = 0; i < count; i++) {
+      const entry = { tick: tx.drawTick(), type: 2300, collection: 1, transaction: 0n };
+      tx.journal(1).append(entry, `"text":"${text}"}\n`);
+    }
+  });
+}
