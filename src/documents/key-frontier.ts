@@ -1,7 +1,7 @@
 import { KeyCursor } from '../storage/key-cursor.ts';
 
 const RECENT_MAX = 1024;
-const SLOTS_MIN = 64;
+const LIST_MIN = 16;
 /** Keys are never longer (contract 9.3). */
 const KEY_BYTES_MAX = 254;
 
@@ -43,9 +43,11 @@ export class KeyFrontier {
 
   /** As `lacks`; what is certain to be new is noted, as by `add`. */
   addIfLacking(key: KeyCursor): boolean {
-    const lacks = this.lacksAt(key);
-    if (lacks) this.#note(key);
-    return lacks;
+    if (!this.#isKnown) return false;
+    if (this.#largest.isBelow(key)) this.#largest.set(key);
+    else if (!this.#floor.isBelow(key) || this.#recent.has(key.hash)) return false;
+    this.#note(key.hash);
+    return true;
   }
 
   /** Whether it is certain that no document has this key or one above it. */
@@ -68,13 +70,14 @@ export class KeyFrontier {
 
   /** As `add`. */
   addAt(key: KeyCursor): void {
-    if (this.#isKnown && this.#floor.isBelow(key)) this.#note(key);
+    if (!this.#isKnown || !this.#floor.isBelow(key)) return;
+    if (this.#largest.isBelow(key)) this.#largest.set(key);
+    this.#note(key.hash);
   }
 
   /** Of a key above the floor. */
-  #note(key: KeyCursor): void {
-    if (this.#largest.isBelow(key)) this.#largest.set(key);
-    this.#recent.add(key.hash);
+  #note(hash: number): void {
+    this.#recent.add(hash);
     if (this.#recent.size >= RECENT_MAX) this.#raise();
   }
 
@@ -131,40 +134,49 @@ class KeyBytes {
   }
 }
 
-/** Hashes of keys. Two keys with one hash are taken for one, which at worst costs a look into the store. */
+/**
+ * Hashes of keys. Two keys with one hash are taken for one, which at worst costs a look into the store. Where keys only
+ * ascend nobody asks for one, and they stay a list.
+ */
 class RecentHashes {
   size = 0;
-  /** 0 where nothing is; at most half of it is in use. */
-  #slots = new Int32Array(SLOTS_MIN);
+  #list = new Int32Array(LIST_MIN);
+  /** By hash, 0 where nothing is; at most half of it is in use. Undefined until somebody asks. */
+  #slots: Int32Array | undefined;
 
   has(hash: number): boolean {
-    return this.#slots[this.#find(hash || 1)] !== 0;
+    const slots = (this.#slots ??= this.#newSlots());
+    return slots[place(slots, hash || 1)] !== 0;
   }
 
   add(hash: number): void {
-    const at = this.#find(hash || 1);
-    if (this.#slots[at] !== 0) return;
-    this.#slots[at] = hash || 1;
-    this.size++;
-    if (2 * this.size > this.#slots.length) this.#grow();
+    if (this.size === this.#list.length) {
+      const before = this.#list;
+      this.#list = new Int32Array(2 * before.length);
+      this.#list.set(before);
+    }
+    this.#list[this.size++] = hash || 1;
+    if (!this.#slots) return;
+    if (2 * this.size > this.#slots.length) this.#slots = this.#newSlots();
+    else this.#slots[place(this.#slots, hash || 1)] = hash || 1;
   }
 
   clear(): void {
     this.size = 0;
-    this.#slots.fill(0);
+    this.#slots = undefined;
   }
 
-  /** Where a hash is, or else would be. */
-  #find(hash: number): number {
-    const mask = this.#slots.length - 1;
-    let at = hash & mask;
-    while (this.#slots[at] !== 0 && this.#slots[at] !== hash) at = (at + 1) & mask;
-    return at;
+  #newSlots(): Int32Array {
+    const slots = new Int32Array(4 * this.#list.length);
+    for (const hash of this.#list.subarray(0, this.size)) slots[place(slots, hash)] = hash;
+    return slots;
   }
+}
 
-  #grow(): void {
-    const before = this.#slots;
-    this.#slots = new Int32Array(2 * before.length);
-    for (const hash of before) if (hash !== 0) this.#slots[this.#find(hash)] = hash;
-  }
+/** Where a hash is, or else would be. */
+function place(slots: Int32Array, hash: number): number {
+  const mask = slots.length - 1;
+  let at = hash & mask;
+  while (slots[at] !== 0 && slots[at] !== hash) at = (at + 1) & mask;
+  return at;
 }
