@@ -82,7 +82,6 @@ export class SizeRun implements AsyncDisposable {
     await this.pair.settle();
     const followPage = await measureFollowPages(this.pair);
     const dump = await this.#repeat(() => this.#dump());
-    await this.pair.settle();
     const initialSync = await this.#repeat(() => this.#sync());
     await this.#assertEqual();
     const { followerApi, leader } = this.pair;

@@ -167,7 +167,7 @@ class RecentHashes {
   }
 
   #newSlots(): Int32Array {
-    const slots = new Int32Array(4 * this.#list.length);
+    const slots = new Int32Array(2 * this.#list.length);
     for (const hash of this.#list.subarray(0, this.size)) slots[place(slots, hash)] = hash;
     return slots;
   }

@@ -91,10 +91,8 @@ export class PlainLines {
     this.page = page;
     this.view = new DataView(page.buffer, page.byteOffset, page.length);
     this.#known = new RunParts(page);
-    const lines = Math.min(
-      ...[LINES_MAX, Math.ceil(page.length / LINE_MIN_BYTES)],
-      Math.max(LINES_PER_PART, Math.ceil(page.length / LINE_USUAL_BYTES)),
-    );
+    const usual = Math.max(LINES_PER_PART, Math.ceil(page.length / LINE_USUAL_BYTES));
+    const lines = Math.min(LINES_MAX, usual, Math.ceil(page.length / LINE_MIN_BYTES));
     this.#linesMax = lines;
     this.ends = new Int32Array(lines);
     this.types = new Uint16Array(lines);

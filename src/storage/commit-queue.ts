@@ -57,7 +57,7 @@ const BATCHES_KEPT = 2;
 /** The memory of batches above this is given back. */
 const BATCH_KEPT_BYTES = 8 * 1024 * 1024;
 const BUFFERS_KEPT = 192;
-/** For two groups of a thousand logs each; some 7 KB apiece. */
+/** For two groups of a thousand logs each; some 9 KB apiece. */
 const SMALL_BUFFERS_KEPT = 2048;
 
 /** What a queue has done since the store was opened. */

@@ -358,7 +358,7 @@ export class OpenBlock {
     }
   }
 
-  /** Of an entry without a pointer of its own. */
+  /** Of an entry that has no pointer of its own, or not yet. */
   #setRow(i: number, offset: number, type: number, collection: number): void {
     const { rows } = this.frame;
     const row = ROW_CELLS * i;

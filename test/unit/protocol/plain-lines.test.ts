@@ -188,4 +188,21 @@ describe('runs of plain lines', () => {
       ),
     );
   });
+
+  test('has every line of a page in some run, in order, also where lines are shorter than most', () => {
+    const printed = Array.from({ length: 5000 }, (_, i) =>
+      line(BigInt(100_000 + i), { type: remove, cid: String(1 + (i % 40)) }),
+    );
+    const page = Buffer.from(printed.join(''));
+    const runs = new PlainLines(page);
+    let lines = 0;
+    let counted = 0;
+    while (runs.next(runs.end, page.length)) {
+      expect(runs.firstTick).toBe(BigInt(100_000 + lines));
+      lines += runs.count;
+      for (const { count } of runs.parts) counted += count;
+    }
+    expect(runs.end).toBe(page.length);
+    expect([lines, counted]).toEqual([printed.length, printed.length]);
+  });
 });
