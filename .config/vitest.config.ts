@@ -25,9 +25,19 @@ export default defineConfig({
   plugins: [yamlFiles],
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
-    include: ['test/**/*.test.ts'],
-    // A process per file: LevelDB locks, signals and memory of one test file are not seen by another.
     pool: 'forks',
+    projects: [
+      {
+        extends: true,
+        // They leave nothing behind, and loading what they test would take as long as testing it.
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false },
+      },
+      {
+        extends: true,
+        // A process per file: LevelDB locks, signals and memory of one test file are not seen by another.
+        test: { name: 'whole', include: ['test/!(unit)/**/*.test.ts'] },
+      },
+    ],
     // Files wait about as much as they compute: two at a time even on two cores, of which Vitest would leave one idle.
     // Long forms measure, and run by themselves.
     maxWorkers: isLong ? 1 : Math.max(2, availableParallelism() - 1),

@@ -4,7 +4,7 @@ import { allOperations } from '../support/api-document.ts';
 import { runFuzz } from '../support/fuzz-run.ts';
 
 const IS_LONG = process.env['TICKLOG_LONG'] === '1';
-const CASES = Number(process.env['TICKLOG_FUZZ_CASES'] ?? (IS_LONG ? 100_000 : 2000));
+const CASES = Number(process.env['TICKLOG_FUZZ_CASES'] ?? (IS_LONG ? 100_000 : 1000));
 const SEED = Number(process.env['TICKLOG_FUZZ_SEED'] ?? Date.now() % 1_000_000);
 const MS_PER_CASE = 60;
 

@@ -8,7 +8,7 @@ import { makeTempDir } from '../support/temp-dir.ts';
 /** The long form: npm run test:fault. A run is repeated, as far as the clock allows, with TICKLOG_SEED. */
 const IS_LONG = process.env['TICKLOG_LONG'] === '1';
 const SEED = Number(process.env['TICKLOG_SEED'] ?? Date.now() % 1_000_000);
-const ROUNDS = IS_LONG ? 100 : 3;
+const ROUNDS = IS_LONG ? 100 : 2;
 const COLLECTIONS = ['one', 'two', 'three'];
 const DOCUMENTS = 3000;
 const CHANGES_MAX = 200;

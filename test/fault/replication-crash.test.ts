@@ -16,7 +16,7 @@ const IS_LONG = process.env['TICKLOG_LONG'] === '1';
 const SEED = Number(process.env['TICKLOG_SEED'] ?? Date.now() % 1_000_000);
 const SIZES = IS_LONG
   ? { writers: 8, kills: 150, documents: 1_000_000, compareEvery: 5 }
-  : { writers: 6, kills: 5, documents: 60_000, compareEvery: 5 };
+  : { writers: 6, kills: 5, documents: 30_000, compareEvery: 5 };
 const IMPORTS = { documents: 1500, keys: 5000 };
 const CHUNK_SIZES = [0, 16_384, 262_144];
 const TIMEOUT_MS = IS_LONG ? 60 * 60_000 : 180_000;

@@ -9,7 +9,7 @@ import { makeTempDir } from '../support/temp-dir.ts';
 /** The long form: npm run test:fault. A run is repeated, as far as the clock allows, with TICKLOG_SEED. */
 const IS_LONG = process.env['TICKLOG_LONG'] === '1';
 const SEED = Number(process.env['TICKLOG_SEED'] ?? Date.now() % 1_000_000);
-const KILLS = IS_LONG ? 30 : 4;
+const KILLS = IS_LONG ? 30 : 3;
 const CLIENTS = 4;
 const DOCUMENTS_MAX = 40;
 const ALIVE_MIN_MS = 200;

@@ -17,7 +17,7 @@ import { ManualClock } from '../support/manual-clock.ts';
 import { TestCore } from '../support/store.ts';
 
 /** The long form: TICKLOG_COMPACTION_RUNS=500 npm test -- test/property/compaction */
-const RUNS = Number(process.env['TICKLOG_COMPACTION_RUNS'] ?? 12);
+const RUNS = Number(process.env['TICKLOG_COMPACTION_RUNS'] ?? 7);
 const KEYS = 600;
 /** Neighbouring writes go to this many keys, so that elsewhere keys that are gone stay gone. */
 const KEYS_AT_ONCE = 80;

@@ -265,7 +265,7 @@ describe(`views of a collection (seed ${SEED})`, () => {
         }),
       ];
       const readers = Array.from({ length: 5 }, async () => {
-        for (let i = 0; i < 3; i++) await run.checksum(checksums);
+        for (let i = 0; i < 2; i++) await run.checksum(checksums);
       });
       await Promise.all(readers).finally(() => (isDone = true));
       await Promise.all(others);

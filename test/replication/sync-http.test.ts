@@ -22,7 +22,7 @@ function openFollower(running: { applier: boolean } = { applier: false }): Promi
   return openTestServer({
     routers: (parts) => {
       const copies = new CollectionCopies(parts);
-      const syncer = new InitialSyncer({ ...parts, copies });
+      const syncer = new InitialSyncer({ ...parts, copies }, { fetchRetries: 0 });
       const isApplierRunning = (): boolean => running.applier;
       return [
         replicationDispatch(
