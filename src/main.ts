@@ -3,8 +3,7 @@ import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { type Command, Option } from 'commander';
 import { letHeapGrow } from './base/heap-growth.ts';
-import { checkDirectory } from './check-directory.ts';
-import { addCheckCommand } from './cli/check.ts';
+import { addCheckCommand, type CheckDirectory } from './cli/check.ts';
 import { describeStartError } from './cli/describe-error.ts';
 import type { CliContext } from './cli/flags.ts';
 import { type CliIo, ExitCode, printLines, type Surroundings } from './cli/io.ts';
@@ -157,6 +156,12 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
+/** Loaded when it is wanted, as what `serve` needs is. */
+const check: CheckDirectory = async (...args) => {
+  const { checkDirectory } = await import('./check-directory.ts');
+  return checkDirectory(...args);
+};
+
 /** What can be written no longer is not missed: whoever writes results learns of it by itself. */
 function ignoreBrokenPipes(): void {
   process.stdout.on('error', () => undefined);
@@ -187,7 +192,7 @@ const exitCode = await runProgram(
     signal: ending.signal,
     addServe: addServeCommand,
     addCheck: (program, context) => {
-      addCheckCommand(program, context, checkDirectory);
+      addCheckCommand(program, context, check);
     },
   },
   { version: readVersion() },

@@ -1,4 +1,6 @@
-import { MultiBar, type SingleBar } from 'cli-progress';
+import { createRequire } from 'node:module';
+import type * as CliProgress from 'cli-progress';
+import type { MultiBar, SingleBar } from 'cli-progress';
 import { type CliIo, note } from './io.ts';
 import { drawnRow, EMPTY_ROW, type Row, rowsOf } from './progress-rows.ts';
 import { progressLine } from './progress-text.ts';
@@ -124,7 +126,9 @@ export class ProgressDisplay implements Disposable {
 }
 
 function newBars(io: CliIo): MultiBar {
-  return new MultiBar({
+  // Loaded for terminals only: a command starts sooner without it.
+  const bars = createRequire(import.meta.url)('cli-progress') as typeof CliProgress;
+  return new bars.MultiBar({
     stream: io.stderr,
     format: (_options, { progress }, row: Row) => drawnRow(row, progress, columnsOf(io)),
     clearOnComplete: true,

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { Readable } from 'node:stream';
-import { Pool, type Dispatcher } from 'undici';
+import type { Dispatcher, Pool } from 'undici';
+import { HttpPool } from '../base/http-pool.ts';
 import { ServiceError } from '../model/errors.ts';
 import { readErrorBody, remoteErrorText } from '../protocol/error-body.ts';
 import { Header } from '../protocol/headers.ts';
@@ -77,7 +78,7 @@ export class LeaderHttp {
   constructor(options: LeaderHttpOptions) {
     this.#endpoint = options.endpoint.text;
     this.#options = options;
-    this.#pool = new Pool(options.endpoint.origin, {
+    this.#pool = new HttpPool(options.endpoint.origin, {
       connections: options.connections ?? CONNECTIONS,
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
