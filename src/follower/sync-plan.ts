@@ -66,7 +66,8 @@ export function makePlan(
     tick: acceptable(byInventory ? inventory.tick : (snapshotTick ?? state.lastLogTick)),
     leaderWasStopped,
     collections: collections.map(({ parameters, indexes, count, bytes }) => ({
-      ...{ parameters, indexes },
+      parameters,
+      indexes,
       ...(count === undefined ? {} : { count }),
       ...(bytes === undefined ? {} : { bytes }),
     })),
