@@ -3,7 +3,7 @@ import type { Pool } from 'undici';
 
 /**
  * The pool of undici, of which `dispatch` can be called. Loaded by itself: the whole package, which has what browsers
- * have, takes a third of the time in which a command starts.
+ * have, takes a quarter of the time in which a command starts.
  */
 export const HttpPool = createRequire(import.meta.url)(
   'undici/lib/dispatcher/pool.js',
