@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-/** What was compiled once, by a hash of what it was compiled from: some ten test files want the same. */
+/** What was compiled once, by a hash of what it was compiled from: some ten test files want the same. A clean install removes it. */
 const COMPILED = join(ROOT, 'node_modules/.cache/ticklog-tests');
 
 /**
