@@ -151,6 +151,8 @@ test(
       committed = now;
     }
     const seen = new Set(fates.values());
-    expect(seen.size).toBeGreaterThan(2);
+    expect(seen).toContain('committed');
+    // Each client is in the middle of a transaction when its server ends.
+    expect(seen.has('open') || seen.has('unknown')).toBe(true);
   },
 );

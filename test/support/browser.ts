@@ -12,7 +12,7 @@ const PLACES = [
 /** Where a chromium is installed; undefined where none is. */
 export const chromiumPath = PLACES.find((path) => path !== '' && existsSync(path));
 
-const STEP_MS = 10_000;
+const STEP_MS = 20_000;
 
 /** Says why a test does not run; it must not be passed over in silence. */
 export const noChromium =

@@ -126,7 +126,7 @@ describePage('the newest log entries', (scene) => {
     await openPage(page, server);
     await page.locator('#entries-rows details').first().waitFor();
     const text = 'x'.repeat(8000);
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < 20; round++) {
       const lines = Array.from({ length: 200 }, (_, i) => JSON.stringify({ text, n: i }));
       await server.send('POST', '/_api/import?collection=parts&type=documents', lines.join('\n'));
     }
