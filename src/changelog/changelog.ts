@@ -1,7 +1,7 @@
 import type { LoggerConfig } from '../model/logger-config.ts';
 import { MarkerType } from '../model/marker.ts';
 import type { Tick } from '../model/tick.ts';
-import { countedBytes, needsNoMerging } from '../storage/block-merge.ts';
+import { NewBytes, needsNoMerging } from '../storage/block-merge.ts';
 import { readLastEntry } from '../storage/block-reader.ts';
 import { Space, metaKey } from '../storage/keys.ts';
 import { LogTip } from '../storage/log-tip.ts';
@@ -38,7 +38,7 @@ export class Changelog {
   #totalEvents = 0;
   #loggedBytes = 0;
   #commitsSinceMerge = 0;
-  #bytesSinceMerge = 0;
+  readonly #bytesSinceMerge = new NewBytes();
   /** Tick of the last change that went unlogged; unknown ones of earlier runs are below it. */
   #lastUnlogged: Tick;
   readonly #tip: LogTip;
@@ -114,7 +114,7 @@ export class Changelog {
 
   /** What was written in them, see `isWorthLooking`. */
   get bytesSinceMerge(): number {
-    return this.#bytesSinceMerge;
+    return this.#bytesSinceMerge.sum;
   }
 
   /** The log is complete for readers whose position is at or above this tick (design, rule 8). */
@@ -259,7 +259,7 @@ export class Changelog {
     if (upTo > state.mergedTick) this.#state.write(tx, { ...state, mergedTick: upTo });
     tx.afterCommit(() => {
       this.#commitsSinceMerge = 0;
-      this.#bytesSinceMerge = 0;
+      this.#bytesSinceMerge.clear();
     });
   }
 
@@ -377,8 +377,13 @@ export class Changelog {
     tx.afterCommit(() => {
       this.#totalEvents += addition.events;
       this.#loggedBytes += addition.bytes;
-      this.#commitsSinceMerge = full ? 0 : this.#commitsSinceMerge + commits;
-      this.#bytesSinceMerge = full ? 0 : this.#bytesSinceMerge + countedBytes(addition.bytes);
+      if (full) {
+        this.#commitsSinceMerge = 0;
+        this.#bytesSinceMerge.clear();
+      } else {
+        this.#commitsSinceMerge += commits;
+        this.#bytesSinceMerge.add(addition.bytes, commits === 1);
+      }
       this.#wake();
     });
   }

@@ -3,6 +3,7 @@ import type { CollectionParameters, CollectionType, IndexDefinition } from '../m
 import { ServiceError } from '../model/errors.ts';
 import { isExcludedFromReplication, isSystemName } from '../model/names.ts';
 import type { Tick } from '../model/tick.ts';
+import { NewBytes } from '../storage/block-merge.ts';
 import { metaKey, primaryPrefix } from '../storage/keys.ts';
 import { encodeRecord } from '../storage/record.ts';
 import { StoredState } from '../storage/stored-state.ts';
@@ -70,7 +71,7 @@ export class Collection {
   /** Those that are open. Whoever replaces or removes a pointer must ask them to keep it. */
   readonly views = new OpenViews();
   /** What was written in the commits that `stats.newBlocks` counts, see `isWorthLooking`; those before a start are not known. */
-  newBytes = 0;
+  readonly newBytes = new NewBytes();
   /** What goes over all of it at the moment. */
   readonly works = new CollectionWorks();
   #frontier: KeyFrontier;

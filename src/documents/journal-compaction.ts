@@ -120,7 +120,7 @@ class JournalCompaction {
   async run(signal: AbortSignal): Promise<void> {
     const { number } = this.#collection;
     const { newBytes, stats } = this.#collection;
-    if (!this.#pass.whole && !isWorthLooking(stats.newBlocks, newBytes)) {
+    if (!this.#pass.whole && !isWorthLooking(stats.newBlocks, newBytes.sum)) {
       await this.#noteMerged(stats.lastTick);
       return;
     }
@@ -142,7 +142,7 @@ class JournalCompaction {
       if (this.#collection.dropped) return;
       const stats = this.#collection.readStats(tx);
       const mergedTick = upTo > stats.mergedTick ? upTo : stats.mergedTick;
-      this.#collection.newBytes = 0;
+      this.#collection.newBytes.clear();
       this.#collection.writeStats(tx, { ...stats, newBlocks: 0, mergedTick });
     });
   }

@@ -1,6 +1,6 @@
 import { objectList } from '../base/object-list.ts';
 import type { Tick } from '../model/tick.ts';
-import { countedBytes, needsNoMerging } from '../storage/block-merge.ts';
+import { needsNoMerging } from '../storage/block-merge.ts';
 import type { WriteTx } from '../storage/write-tx.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionStats } from './collection-stats.ts';
@@ -77,10 +77,11 @@ export class StatsChanges {
     if (needsNoMerging(bytes, stats.newBlocks)) {
       stats.newBlocks = 0;
       stats.mergedTick = stats.lastTick;
-      collection.newBytes = 0;
+      collection.newBytes.clear();
     } else {
-      if (!collection.hasChangedStats(this.#tx)) stats.newBlocks++;
-      collection.newBytes += countedBytes(bytes);
+      const beginsCommit = !collection.hasChangedStats(this.#tx);
+      if (beginsCommit) stats.newBlocks++;
+      collection.newBytes.add(bytes, beginsCommit);
     }
     collection.writeStats(this.#tx, stats);
   }

@@ -29,17 +29,39 @@ export function needsNoMerging(bytes: number, smallCommits: number): boolean {
 /** A run whose blocks have more bytes of lines on average is left as it is: moving it costs more than it saves. */
 const WORTH_MERGING_BYTES = 4 * 1024;
 
+/** Some small blocks between others of a fair size are left: there is nothing to merge them with. */
+const FAIR_SHARE = 31 / 32;
+
 /**
- * Whether the blocks of the last commits are worth a look: they are not when they are of a fair size on average.
- * @param bytes the sum of `countedBytes` of what was written in these commits, or less where not all of it is known
+ * Whether the blocks of the last commits are worth a look: they are not when most of them are of a fair size.
+ * @param bytes the sum of `NewBytes` of these commits, or less where not all of it is known
  */
 export function isWorthLooking(commits: number, bytes: number): boolean {
-  return bytes < commits * WORTH_MERGING_BYTES;
+  return bytes < commits * WORTH_MERGING_BYTES * FAIR_SHARE;
 }
 
-/** What a write counts with beside others: a large one makes none of the small ones larger. */
-export function countedBytes(bytes: number): number {
-  return Math.min(bytes, WORTH_MERGING_BYTES);
+/** What was written since a log was merged: of a commit no more than makes its blocks fair, for it makes no others larger. */
+export class NewBytes {
+  #sum = 0;
+  #ofCommit = 0;
+
+  get sum(): number {
+    return this.#sum;
+  }
+
+  /** @param beginsCommit false when another write of the same commit was added before */
+  add(bytes: number, beginsCommit: boolean): void {
+    if (beginsCommit) this.#ofCommit = 0;
+    const counted = Math.min(bytes, WORTH_MERGING_BYTES - this.#ofCommit);
+    this.#ofCommit += counted;
+    this.#sum += counted;
+  }
+
+  /** Begins anew with the next commit. */
+  clear(): void {
+    this.#sum = 0;
+    this.#ofCommit = WORTH_MERGING_BYTES;
+  }
 }
 
 /** Groups neighbouring blocks into runs that fit into one block; a full block is a run of its own. */

@@ -110,6 +110,28 @@ describe('a round of maintenance', () => {
     expect(changelog.state.mergedTick).toBe(changelog.state.lastTick);
   });
 
+  test('merges the small blocks of single writes, however large the writes beside them were', async () => {
+    await using opened = await open();
+    const { core, c, maintenance } = opened;
+    const insert = (key: string, bytes: number): Promise<unknown> =>
+      core.documents.insert(core.system, c, `{"_key":"${key}","pad":"${'x'.repeat(bytes)}"}`);
+    const large = (name: string): Promise<unknown> =>
+      Promise.all(Array.from({ length: 16 }, (_, k) => insert(`${name}-${k}`, 4000)));
+    for (let i = 0; i < 8; i++) await large(`first${i}`);
+    for (let i = 0; i < 90; i++) await insert(`small${i}`, 1);
+    await maintenance.round();
+    // Of 90 small ones and 8 with 64 KiB each.
+    expect(await blockCount(core, c)).toBeLessThan(40);
+    for (let round = 0; round < 10; round++) {
+      await large(`between${round}`);
+      for (let i = 0; i < 14; i++) await insert(`small${round}-${i}`, 1);
+    }
+    const before = await blockCount(core, c);
+    await maintenance.round();
+    expect(before - (await blockCount(core, c))).toBeGreaterThan(100);
+    await verifyCore(core);
+  });
+
   test('need not look through what was written in full blocks, only through what comes behind', async () => {
     await using opened = await open();
     const { core, c, maintenance } = opened;
