@@ -2,6 +2,7 @@ import type { Level as LevelDatabase } from 'level';
 import type { Tick } from '../model/tick.ts';
 import type { AscendingKeys } from './ascending-keys.ts';
 import { Block } from './block.ts';
+import { BlindPuts } from './blind-puts.ts';
 import type { BlockBuffers } from './block-buffers.ts';
 import { BlockWriter } from './block-writer.ts';
 import type { KeyCursor } from './key-cursor.ts';
@@ -72,8 +73,7 @@ export class CommitGroup implements GroupView {
   /** As if they were in the store: whatever else the group makes of a key is newer, and written behind. */
   readonly #moves: PointerMoves[] = [];
   readonly #states: States = new Map();
-  readonly #blindKeys: (Buffer | string)[] = [];
-  readonly #blindValues: (Value | null)[] = [];
+  readonly blind = new BlindPuts();
   readonly #writers = new Map<number, BlockWriter>();
   readonly #lineBytes = { bytes: 0 };
   // Neighbouring writes mostly go to one collection.
@@ -175,11 +175,6 @@ export class CommitGroup implements GroupView {
     this.#lines?.truncate(count);
   }
 
-  putBlind(key: Buffer | string, value: Value | null): void {
-    this.#blindKeys.push(key);
-    this.#blindValues.push(value);
-  }
-
   addAscending(keys: AscendingKeys): void {
     this.#ascending.push(keys);
   }
@@ -202,24 +197,6 @@ export class CommitGroup implements GroupView {
 
   truncateMoves(count: number): void {
     this.#moves.length = count;
-  }
-
-  blindCount(): number {
-    return this.#blindKeys.length;
-  }
-
-  hasBlind(prefix: string): boolean {
-    const { length } = prefix;
-    return this.#blindKeys.some((key) =>
-      typeof key === 'string'
-        ? key.startsWith(prefix)
-        : key.toString('latin1', 0, length) === prefix,
-    );
-  }
-
-  truncateBlind(count: number): void {
-    this.#blindKeys.length = count;
-    this.#blindValues.length = count;
   }
 
   writer(space: BlockSpace, number: number): BlockWriter {
@@ -292,9 +269,7 @@ export class CommitGroup implements GroupView {
       // The block that it points into has put it.
       if (!(value instanceof LinePointer)) batch.change(keyText, value);
     }
-    this.#blindKeys.forEach((key, i) => {
-      batch.change(key, this.#blindValues[i] ?? null);
-    });
+    this.blind.forEach((key, value) => batch.change(key, value));
     if (this.isLarge) this.release();
   }
 

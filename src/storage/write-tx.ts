@@ -1,5 +1,6 @@
 import type { Tick } from '../model/tick.ts';
 import type { AscendingKeys } from './ascending-keys.ts';
+import type { BlindPuts } from './blind-puts.ts';
 import type { BlockMark, BlockWriter } from './block-writer.ts';
 import type { KeyCursor } from './key-cursor.ts';
 import { type BlockSpace, Space, primaryPrefix } from './keys.ts';
@@ -36,7 +37,7 @@ export interface GroupView {
   /** Lines noted. */
   lineCount(): number;
   truncateLines(count: number): void;
-  putBlind(key: Buffer | string, value: Buffer | OpenPointer | null): void;
+  readonly blind: BlindPuts;
   /** Has keys found that are not changed one by one. */
   addAscending(keys: AscendingKeys): void;
   ascendingCount(): number;
@@ -45,9 +46,6 @@ export interface GroupView {
   addMoves(moves: PointerMoves): void;
   moveCount(): number;
   truncateMoves(count: number): void;
-  blindCount(): number;
-  hasBlind(prefix: string): boolean;
-  truncateBlind(count: number): void;
   writer(space: BlockSpace, number: number): BlockWriter;
   drawTick(): Tick;
   drawTicks(count: number): Tick;
@@ -115,7 +113,7 @@ export class WriteTx {
     this.#statesFrom = this.#changedStates.length;
     this.#marksFrom = this.#marks.length;
     this.#effectsFrom = this.#effects.length;
-    this.#blindFrom = group.blindCount();
+    this.#blindFrom = group.blind.count;
     this.#linesFrom = group.lineCount();
     this.#ascendingFrom = group.ascendingCount();
     this.#movesFrom = group.moveCount();
@@ -177,19 +175,19 @@ export class WriteTx {
   /**
    * Writes a key that no request of the queue reads back before it is committed: the indexes of a
    * copy that nobody sees yet. Cheaper than `put`. `null` removes.
-   * @param key a primary key as latin1 text where the value is a pointer
+   * @param key a primary key as latin1 text, unless its collection is gone
    */
   putBlind(key: Buffer | string, value: Buffer | OpenPointer | null): void {
-    this.#group.putBlind(key, value);
+    this.#group.blind.put(key, value);
   }
 
   /**
-   * Whether the batch has `putBlind` of keys that begin so, by this request or by others. They are written behind all else: what
-   * puts its keys itself, as a run does, would be older than they are.
-   * @param prefix as latin1 text
+   * Whether the batch has, or might have, `putBlind` of primary keys of a collection, by this request or by others. They are written
+   * behind all else: what puts its keys itself, as a run does, would be older than they are.
+   * @param prefix see `primaryPrefix`
    */
   hasBlind(prefix: string): boolean {
-    return this.#group.hasBlind(prefix);
+    return this.#group.blind.has(prefix);
   }
 
   /**
@@ -264,7 +262,7 @@ export class WriteTx {
       group.restoreState(owner, statesBefore.pop());
     }
     this.#effects.length = this.#effectsFrom;
-    group.truncateBlind(this.#blindFrom);
+    group.blind.truncate(this.#blindFrom);
     group.truncateLines(this.#linesFrom);
     group.truncateAscending(this.#ascendingFrom);
     group.truncateMoves(this.#movesFrom);
