@@ -47,13 +47,14 @@ export class CollectionCopies {
   }
 
   /**
-   * Begins a copy; `also` sees its number and writes what must be in the same batch. As nobody but its maker looks
-   * at a copy, that need not be a batch of its own.
+   * Begins a copy with what `write` writes, if anything; `also` sees it and writes what must be in the same batch. As
+   * nobody but its maker looks at a copy, that need not be a batch of its own. What one of them throws leaves no copy.
    */
   create(
     database: Database,
     parameters: CollectionParameters,
     also: (tx: WriteTx, copy: Collection) => void,
+    write?: (writer: CopyWriter) => void,
   ): Promise<Collection> {
     return this.#store.commit((tx) => {
       database.assertAlive();
@@ -66,6 +67,7 @@ export class CollectionCopies {
         createdTick,
         deletionsSince: createdTick,
       });
+      if (write) appendTo(tx, copy, write);
       also(tx, copy);
       return copy;
     });
@@ -79,9 +81,7 @@ export class CollectionCopies {
   ): Promise<void> {
     return this.#store.commit((tx) => {
       copy.assertAlive();
-      const writer = new CopyWriter(tx, copy);
-      write(writer);
-      writer.finish();
+      appendTo(tx, copy, write);
       also(tx);
     });
   }
@@ -241,6 +241,12 @@ export class CollectionCopies {
     copy.setLargestKey(largest === undefined ? '' : primaryKeyDocument(largest));
     return count;
   }
+}
+
+function appendTo(tx: WriteTx, copy: Collection, write: (writer: CopyWriter) => void): void {
+  const writer = new CopyWriter(tx, copy);
+  write(writer);
+  writer.finish();
 }
 
 /** Gives a collection another name, without a log entry. */

@@ -1,11 +1,10 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Collection } from '../documents/collection.ts';
 import type { CollectionCopies } from '../documents/collection-copy.ts';
 import type { Database } from '../documents/database.ts';
-import { deferred } from '../base/deferred.ts';
 import { ServiceError } from '../model/errors.ts';
+import type { IndexDefinition } from '../model/collection.ts';
 import type { Tick } from '../model/tick.ts';
-import { DumpPageWriter, NOTHING_WRITTEN, type SliceWritten } from './dump-page-writer.ts';
+import { CopyWrites } from './copy-writes.ts';
 import type { DumpPage } from './leader-page.ts';
 import type { PageSource, PageSourceDeps, PageSourceOptions } from './page-source.ts';
 import type { CopyPosition, PlannedCollection, SyncProgress } from './sync-progress.ts';
@@ -45,8 +44,8 @@ export class ReplacedOnLeader extends Error {
   override readonly name = 'ReplacedOnLeader';
 }
 
-/** `compactedTo`: from that tick on the removals are complete now. */
-type Outcome = 'whole' | 'gone' | { readonly compactedTo: Tick };
+/** `complete`: as its position says; `compactedTo`: from that tick on the removals are complete now. */
+type Outcome = 'complete' | 'whole' | 'gone' | { readonly compactedTo: Tick };
 
 /** How often one collection is begun anew because the leader compacted it under the copy. */
 const COMPACTED_MAX = 3;
@@ -59,13 +58,12 @@ const COMPACTED_MAX = 3;
 export class CollectionCopier {
   readonly #deps: CollectionCopierDeps;
   readonly #options: CollectionCopierOptions;
-  /** Pages that are being written, and since when there have been some: those of several copies share their batches. */
-  #writing = 0;
-  #writingSinceMs = 0;
+  readonly #writes: CopyWrites;
 
   constructor(deps: CollectionCopierDeps, options: CollectionCopierOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#writes = new CopyWrites(deps, options);
   }
 
   /**
@@ -84,24 +82,15 @@ export class CollectionCopier {
     signal: AbortSignal,
     whole?: DumpPage,
   ): Promise<Collection | undefined> {
-    const { copies, progress } = this.#deps;
     const { cid, name } = planned.parameters;
     if (begun?.at.complete) return begun.copy;
+    if (whole) return this.#copyWhole(planned, whole, signal);
     let copy = begun?.copy ?? (await this.#create(planned));
     // What was gone before a copy was begun it never had.
     const start = begun?.at.position ?? 0n;
     const settled = start > 0n ? 0n : (this.#options.deletionsSince.get(cid) ?? 0n);
     let outcome: Outcome = 'whole';
-    if (whole) {
-      this.#assertNotReplaced(copy, whole);
-      const writes = new WritesUnderWay();
-      try {
-        await this.#write(copy, whole, { completes: planned.indexes.length === 0, writes }, signal);
-        await writes.done();
-      } finally {
-        await writes.settled();
-      }
-    } else if (!begun?.isWhole) {
+    if (!begun?.isWhole) {
       outcome = await this.#copyPages(planned, copy, { start, settled }, signal);
     }
     for (let round = 1; typeof outcome === 'object'; round++) {
@@ -112,14 +101,39 @@ export class CollectionCopier {
       const from = { start: 0n, settled: outcome.compactedTo };
       outcome = await this.#copyPages(planned, copy, from, signal);
     }
-    if (progress.position(copy)?.complete) return copy;
+    if (outcome === 'complete') return copy;
     const { leaderWasStopped, incarnation } = this.#options.plan;
     if (outcome === 'gone' && (leaderWasStopped || incarnation !== undefined)) {
       await this.#deps.discard(copy);
       return undefined;
     }
     // What is gone stays for the log to drop; of half a collection no index can be asked for.
-    const indexes = outcome === 'gone' ? [] : planned.indexes;
+    await this.#complete(planned, copy, outcome === 'gone' ? [] : planned.indexes, signal);
+    return copy;
+  }
+
+  async #copyWhole(
+    planned: PlannedCollection,
+    page: DumpPage,
+    signal: AbortSignal,
+  ): Promise<Collection> {
+    const { parameters, indexes } = planned;
+    this.#assertNotReplaced(parameters, page);
+    this.#sayCreating(planned);
+    const completes = indexes.length === 0;
+    const { database } = this.#options;
+    const made = await this.#writes.create(database, parameters, page, completes, signal);
+    if (!made.isComplete) await this.#complete(planned, made.copy, indexes, signal);
+    return made.copy;
+  }
+
+  async #complete(
+    { parameters: { cid, name } }: PlannedCollection,
+    copy: Collection,
+    indexes: readonly IndexDefinition[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { copies, progress } = this.#deps;
     this.#deps.report.gauge.indexes(copy);
     this.#say(`creating indexes for collection '${name}', id ${cid}`);
     const position = progress.position(copy)?.position ?? 0n;
@@ -132,16 +146,20 @@ export class CollectionCopier {
       },
       signal,
     );
-    return copy;
   }
 
-  #create({ parameters }: PlannedCollection): Promise<Collection> {
-    const { cid, name } = parameters;
-    this.#say(`creating collection '${name}', id ${cid}`);
+  #create(planned: PlannedCollection): Promise<Collection> {
+    this.#sayCreating(planned);
     const { copies, progress } = this.#deps;
+    const { parameters } = planned;
+    const { cid } = parameters;
     return copies.create(this.#options.database, parameters, (tx, copy) => {
       progress.writePosition(tx, copy, { cid, position: 0n, complete: false });
     });
+  }
+
+  #sayCreating({ parameters: { cid, name } }: PlannedCollection): void {
+    this.#say(`creating collection '${name}', id ${cid}`);
   }
 
   /** @param at.settled up to this tick removals were compacted before the copy was begun */
@@ -179,10 +197,10 @@ export class CollectionCopier {
           next.catch(() => undefined);
         }
         const completes = !page.checkMore && planned.indexes.length === 0;
-        await this.#write(copy, page, { completes, writes }, signal);
+        const isComplete = await this.#writes.write(copy, page, { completes, writes }, signal);
         if (!page.checkMore) {
           await writes.done();
-          return 'whole';
+          return isComplete ? 'complete' : 'whole';
         }
         // It is no use to wait for a page that cannot be written.
         writes.done().catch((error: unknown) => fetching.abort(error));
@@ -222,7 +240,7 @@ export class CollectionCopier {
    * leader put another collection in place of the one it had listed, as its own sync does: what that
    * one had at L is no longer to be had.
    */
-  #assertNotReplaced({ name }: Collection, { deletionsSince = 0n }: DumpPage): void {
+  #assertNotReplaced({ name }: { readonly name: string }, { deletionsSince = 0n }: DumpPage): void {
     const { plan, continued } = this.#options;
     if (continued || plan.incarnation === undefined || deletionsSince <= plan.tick) return;
     throw new ServiceError(
@@ -230,82 +248,6 @@ export class CollectionCopier {
       `the leader replaced collection '${name}' while it was copied`,
       { cause: new ReplacedOnLeader(`its removals are complete from ${deletionsSince} on`) },
     );
-  }
-
-  /**
-   * Writes a page, and resolves when all of it is handed to the store, so that the next one can be begun.
-   * @param to.completes nothing comes behind the page: where all of its documents are known to be live, the copy is
-   *   complete with it
-   */
-  async #write(
-    copy: Collection,
-    page: DumpPage,
-    { completes, writes }: { readonly completes: boolean; readonly writes: WritesUnderWay },
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (page.body.length === 0) return;
-    const bytes = page.body.length;
-    const lines = new DumpPageWriter(page, copy);
-    if (this.#writing++ === 0) this.#writingSinceMs = performance.now();
-    try {
-      while (!lines.done) {
-        signal.throwIfAborted();
-        const { ran, stored } = this.#writeSlice(copy, lines, completes);
-        // What stands behind a line that failed must not be written.
-        await Promise.all([writes.add(stored), ran]);
-        // A slice begun in the same turn would be in the same batch, and wait for it.
-        await nextTurn();
-      }
-      writes.whenStored(() => this.#count(copy, lines, bytes));
-    } finally {
-      void writes.settled().then(() => this.#endWriting());
-    }
-  }
-
-  /** Counts what was in a page. */
-  #count(copy: Collection, { documents, removals }: DumpPageWriter, bytes: number): void {
-    const { dump } = this.#deps.figures;
-    const counts = { documents, removals, bytes };
-    dump.documents += documents;
-    dump.removals += removals;
-    dump.bytes += bytes;
-    const { cid, name } = copy;
-    this.#deps.report.count(cid, `copied a page of collection '${name}', id ${cid}`, counts);
-  }
-
-  #endWriting(): void {
-    if (--this.#writing > 0) return;
-    this.#deps.figures.dump.applyMs += performance.now() - this.#writingSinceMs;
-  }
-
-  /** `ran` settles as soon as the lines are in a batch, `stored` when that is in the store. */
-  #writeSlice(
-    copy: Collection,
-    lines: DumpPageWriter,
-    completes: boolean,
-  ): { ran: Promise<void>; stored: Promise<void> } {
-    const { copies, progress } = this.#deps;
-    const { cid } = copy;
-    const { promise: ran, resolve, reject } = deferred();
-    let slice: SliceWritten = NOTHING_WRITTEN;
-    const stored = copies.append(
-      copy,
-      (writer) => {
-        slice = lines.writeSlice(writer, this.#options.sliceBytes);
-      },
-      (tx) => {
-        const { position, largestRevision } = slice;
-        if (largestRevision > 0n) tx.observeTick(largestRevision);
-        if (position !== undefined) {
-          tx.observeTick(position);
-          const complete = completes && lines.done && copies.isComplete(tx, copy);
-          progress.writePosition(tx, copy, { cid, position, complete });
-        }
-        resolve();
-      },
-    );
-    stored.catch(reject);
-    return { ran, stored };
   }
 
   #say(message: string): void {

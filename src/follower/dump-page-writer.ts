@@ -1,4 +1,3 @@
-import type { Collection } from '../documents/collection.ts';
 import type { CopyWriter } from '../documents/collection-copy.ts';
 import { CollectionType } from '../model/collection.ts';
 import { ServiceError } from '../model/errors.ts';
@@ -42,9 +41,9 @@ export class DumpPageWriter {
   #documents = 0;
   #removals = 0;
 
-  constructor(page: LeaderPage, copy: Collection) {
+  constructor(page: LeaderPage, { type }: { readonly type: CollectionType }) {
     this.#page = page.body;
-    this.#edges = copy.type === CollectionType.edge;
+    this.#edges = type === CollectionType.edge;
     if (page.verified) this.#runs = new PlainLines(page.body);
     else this.#lines = parsePage(page.body);
   }
