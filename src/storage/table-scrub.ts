@@ -88,12 +88,19 @@ export class TableScrub {
       try {
         await this.#readTable(table);
       } catch (error) {
-        // Its index was whole when the store was opened, or it is gone by now, or a part of a manifest was read.
+        // Its index was whole when the store was opened, or a part of a manifest was read.
         if (!(error instanceof FileDamage) && !isServiceError(error, 'unknownFormat')) throw error;
+        if (await this.#isGone(table)) continue;
         this.#logger.warn({ err: error, table: table.number }, 'a table could not be checked');
       }
       this.#read.add(table.number);
     }
+  }
+
+  /** Whether LevelDB has merged a table into others by now. */
+  async #isGone({ number }: LiveTable): Promise<boolean> {
+    const manifest = await readManifest(this.#options.storeDirectory);
+    return manifest?.tables.every((each) => each.number !== number) ?? false;
   }
 
   async #readTable(table: LiveTable): Promise<void> {
