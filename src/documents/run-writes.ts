@@ -32,6 +32,7 @@ interface RunDeps {
  */
 export function writeRun(deps: RunDeps, collections: readonly Collection[], run: PartedRun): void {
   const lines = new RunAppender(run, { firstTick: drawAlike(deps.tx, run.count) });
+  deps.tx.reserveLines(run.count);
   const key = new KeyCursor(0, run.page);
   // Without entries: each would be an object, and a page may have thousands of parts.
   let n = 0;

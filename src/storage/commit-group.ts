@@ -1,4 +1,5 @@
 import type { Level as LevelDatabase } from 'level';
+import { assert } from '../base/assert.ts';
 import type { Tick } from '../model/tick.ts';
 import type { AscendingKeys } from './ascending-keys.ts';
 import { Block } from './block.ts';
@@ -162,8 +163,13 @@ export class CommitGroup implements GroupView {
     return this.#level.getSync(bytes) !== undefined;
   }
 
-  noteLine(block: OpenBlock, place: number, hash: number): void {
+  reserveLines(count: number): void {
     this.#lines ??= this.#scratch.lines.pop() ?? new LineTable();
+    this.#lines.reserve(count);
+  }
+
+  noteLine(block: OpenBlock, place: number, hash: number): void {
+    assert(this.#lines, 'there is room for a line that is noted');
     this.#lines.add(block, place, hash);
   }
 

@@ -28,9 +28,15 @@ export class LineTable {
     return this.#size;
   }
 
-  /** Notes the entry at this place in a block; its key has this hash. */
+  /** Makes room for so many entries more. */
+  reserve(count: number): void {
+    let slots = this.#heads.length;
+    while (slots < this.#size + count) slots *= 2;
+    if (slots > this.#heads.length) this.#grow(slots);
+  }
+
+  /** Notes the entry at this place in a block, which must have room; its key has this hash. */
   add(block: OpenBlock, place: number, hash: number): void {
-    if (this.#size === this.#heads.length) this.#grow();
     const { length } = this.#blocks;
     if (length === 0 || this.#blocks[length - 1] !== block) this.#blocks.push(block);
     const entry = this.#size++;
@@ -106,9 +112,9 @@ export class LineTable {
     this.#heads[slot] = entry;
   }
 
-  #grow(): void {
+  #grow(slots: number): void {
     const [hashes, blockOf, places] = [this.#hashes, this.#blockOf, this.#places];
-    this.#resize(2 * this.#heads.length);
+    this.#resize(slots);
     this.#hashes.set(hashes);
     this.#blockOf.set(blockOf);
     this.#places.set(places);

@@ -32,7 +32,9 @@ export interface GroupView {
   isLive(key: KeyCursor): boolean;
   /** Whether pointers were changed with `change`; then they must be from there on. */
   readonly hasPointers: boolean;
-  /** Notes an entry that puts its key itself; the key has this hash. */
+  /** Makes room for so many lines to be noted. */
+  reserveLines(count: number): void;
+  /** Notes an entry that puts its key itself, for which there must be room; the key has this hash. */
   noteLine(block: OpenBlock, place: number, hash: number): void;
   /** Lines noted. */
   lineCount(): number;
@@ -148,7 +150,12 @@ export class WriteTx {
     return this.#group.isLive(key);
   }
 
-  /** Points a key to a line of this batch, or removes it when the line is a removal. */
+  /** Makes room for so many `putLine`. */
+  reserveLines(count: number): void {
+    this.#group.reserveLines(count);
+  }
+
+  /** Points a key to a line of this batch, for which there must be room, or removes it when the line is a removal. */
   putLine(key: KeyCursor, line: AppendedLine): void {
     const group = this.#group;
     if (group.hasPointers)

@@ -36,6 +36,7 @@ function note(table: LineTable, writer: BlockWriter, all: readonly Line[], tick:
   expect(run.count).toBe(all.length);
   const appender = new RunAppender(run, { firstTick: tick });
   appender.begin(writer, NUMBER);
+  table.reserve(run.count);
   const key = new KeyCursor(NUMBER, page);
   for (let i = 0; i < run.count; i++) {
     key.moveTo(run.keyStarts[i] ?? 0, run.keyEnds[i] ?? 0);
