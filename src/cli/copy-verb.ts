@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { sleep } from '../base/sleep.ts';
-import { refusedAnswer } from '../follower/classify.ts';
 import type { Endpoint } from '../follower/endpoint.ts';
 import { addYesFlag, confirmReplacing, type YesFlags } from './confirm.ts';
 import {
@@ -11,15 +10,17 @@ import {
   connectionOf,
   type LeaderFlags,
   type LeaderSelection,
+  parseBoolean,
   parseEndpointFlag,
   selectionOf,
 } from './flags.ts';
 import { type CliIo, note } from './io.ts';
 import { at, listAt, textAt } from './json.ts';
+import { lookAtLeader, type WantedCopy } from './leader-look.ts';
 import { presentData } from './present-data.ts';
 import { ProgressDisplay, type ProgressFigures } from './progress.ts';
 import { resumedText } from './progress-text.ts';
-import { type Connection, type ServerClient, withServer } from './server-client.ts';
+import { withServer } from './server-client.ts';
 import { syncFigures } from './sync-figures.ts';
 
 /** A copy may take days; only the one who asked for it decides when that is too long. */
@@ -29,11 +30,7 @@ const PATIENCE_MS = 7 * 24 * 3600 * 1000;
 const LOOK_EVERY_MS = 500;
 
 /** Who copies whom. */
-export interface CopyTask {
-  readonly client: ServerClient;
-  /** The server that becomes the copy. */
-  readonly server: Connection;
-  readonly leader: LeaderSelection;
+export interface CopyTask extends WantedCopy {
   /** Whether to show how far it has come. */
   readonly progress: boolean;
 }
@@ -42,6 +39,8 @@ export interface CopyTask {
 export interface CopyVerb {
   readonly name: string;
   readonly description: string;
+  /** Whether the leader is followed afterwards. */
+  readonly follows: boolean;
   /** Resolves with what the process is to end with. */
   readonly run: (task: CopyTask, io: CliIo, signal: AbortSignal) => Promise<number>;
 }
@@ -56,22 +55,30 @@ export interface SyncedCopy {
 export function addCopyVerb(
   program: Command,
   { io, signal, done }: CliContext,
-  { name, description, run }: CopyVerb,
+  { name, description, follows, run }: CopyVerb,
 ): void {
   const command = program
     .command(name)
     .description(description)
     .argument('<LEADER>', 'The endpoint of the leader.', parseEndpointFlag);
-  addYesFlag(addLeaderFlags(addConnectionFlags(command))).option(
-    '--no-progress',
-    'Do not show how far it has come.',
+  addLeaderFlags(addConnectionFlags(command)).option(
+    '--allow-missing [BOOL]',
+    'Go on when the leader has no collection of a name given with --collection, as for one that is ' +
+      'created later.',
+    parseBoolean,
+    false,
   );
+  addYesFlag(command).option('--no-progress', 'Do not show how far it has come.');
   command.action(async (endpoint: Endpoint, flags: CopyFlags) => {
     const server = connectionOf(flags);
     const leader = selectionOf(endpoint, flags);
     const { progress } = flags;
     const code = await withServer(server, async (client) => {
       const task = { client, server, leader, progress };
+      const { body } = copyRequest(leader);
+      const { allowMissing } = flags;
+      // Nobody is asked about what cannot be done, and nothing is begun.
+      await lookAtLeader(task, { body, follows, allowMissing }, signal);
       await confirmCopy(task, flags, io, signal);
       return run(task, io, signal);
     });
@@ -79,12 +86,12 @@ export function addCopyVerb(
   });
 }
 
-type CopyFlags = ConnectionFlags & LeaderFlags & YesFlags & { readonly progress: boolean };
+interface CopyFlags extends ConnectionFlags, LeaderFlags, YesFlags {
+  readonly allowMissing: boolean;
+  readonly progress: boolean;
+}
 
-/**
- * Asks before documents are replaced by those of the leader, which has been looked at by then: nobody is asked about
- * what cannot be done. @throws as `confirmReplacing`, and what the server says of such a leader
- */
+/** Asks before documents are replaced by those of the leader. @throws as `confirmReplacing` */
 async function confirmCopy(
   { client, server, leader }: CopyTask,
   flags: YesFlags,
@@ -97,31 +104,9 @@ async function confirmCopy(
     restrictType === '' || names.includes(name) === (restrictType === 'include');
   const present = await presentData(client, isMeant, signal);
   if (present === undefined) return;
-  await checkLeader(client, leader, signal);
   const where = `${server.endpoint.text}, database ${server.database}, has ${present}`;
   const what = `; what ${leader.endpoint} has under the same names takes their place`;
   await confirmReplacing(io, flags, where + what);
-}
-
-/** Has the server ask the leader who it is; a server that cannot do that finds out when it copies. */
-async function checkLeader(
-  client: ServerClient,
-  leader: LeaderSelection,
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    const { body } = copyRequest(leader);
-    await client.replication('PUT', 'check-leader', signal, { body });
-  } catch (error) {
-    if (!isUnknownCommand(error)) throw error;
-  }
-}
-
-/** Servers of this interface answer so to commands that they do not have (contract 1.4). */
-export function isUnknownCommand(error: unknown): boolean {
-  const refused = refusedAnswer(error);
-  if (refused?.status === 404 || refused?.status === 405) return true;
-  return refused?.status === 400 && /^invalid command/.test(refused.remote?.errorMessage ?? '');
 }
 
 /** Runs a request that copies, and shows meanwhile how far the server has come. */

@@ -16,6 +16,17 @@ export class PartFailure extends Error {
   override readonly name = 'PartFailure';
 }
 
+/** A failure that a verb finds itself, with what to do about it. */
+export class AdvisedError extends Error {
+  override readonly name = 'AdvisedError';
+  readonly cure: string;
+
+  constructor(message: string, cure: string) {
+    super(message);
+    this.cure = cure;
+  }
+}
+
 /**
  * What to tell a user of a failure: the first line says what it is, the second, if there is one,
  * what to do about it.
@@ -25,6 +36,7 @@ export function describeError(error: unknown): string[] {
     const [message = '', ...more] = describeError(error.cause);
     return [`${error.message}: ${message}`, ...more];
   }
+  if (error instanceof AdvisedError) return [error.message, error.cure];
   if (!isServiceError(error)) return [error instanceof Error ? error.message : String(error)];
   const endpoint = endpointIn(error);
   if (error.kind === 'noResponse') return describeUnreachable(endpoint, error.cause ?? error);

@@ -16,6 +16,10 @@ export const EXAMPLES: Readonly<
   'make-follower': [
     [`make-follower ${L} --server.endpoint ${F}`, 'copy, then follow'],
     [`make-follower ${L} --server.endpoint ${F} --yes`, 'as above, without being asked'],
+    [
+      `make-follower ${L} --server.endpoint ${F} --collection later --allow-missing`,
+      'only this one, also if it is yet to be created',
+    ],
   ],
   applier: [[`applier state --server.endpoint ${F}`, 'what it does']],
   'applier start': [

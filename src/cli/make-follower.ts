@@ -5,7 +5,6 @@ import {
   addCopyVerb,
   copyRequest,
   type CopyTask,
-  isUnknownCommand,
   readCopied,
   runSync,
   type SyncedCopy,
@@ -14,7 +13,7 @@ import {
 import type { CliContext } from './flags.ts';
 import { type CliIo, ExitCode, note, printLines, printResult } from './io.ts';
 import { at, textAt } from './json.ts';
-import type { ServerClient } from './server-client.ts';
+import { isUnknownCommand, type ServerClient } from './server-client.ts';
 import { exactCounted } from './units.ts';
 
 /** How long to watch whether the applier gets through to the leader. */
@@ -25,6 +24,7 @@ export function addMakeFollowerCommand(program: Command, context: CliContext): v
   addCopyVerb(program, context, {
     name: 'make-follower',
     description: 'Copy a leader and follow it from then on, also after a restart of the server.',
+    follows: true,
     run: makeFollower,
   });
 }

@@ -1,4 +1,5 @@
 import { ServiceError } from '../model/errors.ts';
+import { refusedAnswer } from '../follower/classify.ts';
 import type { HttpAnswer, HttpRequest } from '../follower/leader-http.ts';
 import { LeaderHttp } from '../follower/leader-http.ts';
 import type { Endpoint } from '../follower/endpoint.ts';
@@ -153,6 +154,13 @@ export async function withServer<T>(
   } finally {
     await client.close();
   }
+}
+
+/** Servers of this interface answer so to replication commands that they do not have (contract 1.4). */
+export function isUnknownCommand(error: unknown): boolean {
+  const refused = refusedAnswer(error);
+  if (refused?.status === 404 || refused?.status === 405) return true;
+  return refused?.status === 400 && /^invalid command/.test(refused.remote?.errorMessage ?? '');
 }
 
 /** The first value of a header. */

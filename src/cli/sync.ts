@@ -11,6 +11,7 @@ export function addSyncCommand(program: Command, context: CliContext): void {
       'Copy a leader once. Collections that the leader has, too, are replaced when the copy is ' +
       'complete, and those that once came from it and are gone there are dropped; those of ' +
       'this server are kept.',
+    follows: false,
     run: sync,
   });
 }

@@ -17,6 +17,15 @@ export interface DumpedPage {
   readonly lines: PageLines;
 }
 
+/** Who a server says it is. */
+export interface SideIdentity {
+  readonly serverId: string;
+  /** The run it is in, from start to end; only ticklog servers tell. */
+  readonly run: string | undefined;
+  /** Whether it computes checksums as we do. */
+  readonly isOfOurKind: boolean;
+}
+
 const CHUNK_SIZE_BYTES = 4 * 1024 * 1024;
 const BATCH_TTL_SECONDS = 300;
 const BATCH_EXTEND_MS = 100_000;
@@ -41,12 +50,11 @@ export class VerifySide {
     return this.#leader.endpoint;
   }
 
-  /** Its id, and whether it is of our kind, which computes checksums as we do. */
-  async identity(
-    signal: AbortSignal,
-  ): Promise<{ readonly serverId: string; readonly isOfOurKind: boolean }> {
+  /** Who it is. */
+  async identity(signal: AbortSignal): Promise<SideIdentity> {
     const { serverId, incarnations } = await this.#leader.state(signal);
-    return { serverId, isOfOurKind: incarnations !== undefined };
+    const isOfOurKind = incarnations !== undefined;
+    return { serverId, run: incarnations?.at(-1)?.id, isOfOurKind };
   }
 
   /** What it has, by name; collections that are never replicated are left out. */

@@ -26,7 +26,7 @@ import { mendCollection } from './mend.ts';
 import type { Connection } from './server-client.ts';
 import type { ExpectedCollection } from './transfer.ts';
 import { type ReadAmount, VerifyProgress } from './verify-progress.ts';
-import { VerifySide } from './verify-side.ts';
+import { type SideIdentity, VerifySide } from './verify-side.ts';
 import { exactCounted } from './units.ts';
 
 /** Between two comparisons. */
@@ -132,13 +132,7 @@ export async function verifyVerb(
   const b = new VerifySide(options.b);
   try {
     const [ofA, ofB] = await Promise.all([a.identity(signal), b.identity(signal)]);
-    if (ofA.serverId === ofB.serverId) {
-      note(
-        io,
-        `A and B have the same server id, ${ofA.serverId}: they are one server, or one of them ` +
-          'runs on a copied directory and was not started once with --new-server-id',
-      );
-    }
+    checkTwo(ofA, ofB, io);
     const sides = { a, b, checksums: ofA.isOfOurKind && ofB.isOfOurKind };
     if (options.repair && !sides.checksums) {
       throw new UsageError('--repair needs two ticklog servers, and one of these is none');
@@ -155,6 +149,22 @@ export async function verifyVerb(
   } finally {
     await Promise.all([a.close(), b.close()]);
   }
+}
+
+/**
+ * That a server is equal to itself proves nothing. Two ticklog servers of one id that are in different runs are two:
+ * one of them has a copied directory. @throws UsageError where they are one server, as far as anybody can tell
+ */
+function checkTwo(a: SideIdentity, b: SideIdentity, io: CliIo): void {
+  if (a.serverId !== b.serverId) return;
+  const same = `A and B have the same server id, ${a.serverId}`;
+  if (a.run === b.run) {
+    throw new UsageError(`${same}: they are one server, and nothing was compared. Name two`);
+  }
+  note(
+    io,
+    `${same}: one of them runs on a copied directory and was not started once with --new-server-id`,
+  );
 }
 
 /** What the parts of a comparison work with. */

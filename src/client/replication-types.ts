@@ -205,6 +205,8 @@ export interface ApplierState {
     readonly stagedBytes: number;
     readonly appliedLines: number;
   }[];
+  /** Server id of the leader in whose log the position is; absent without one, and while it was not asked yet. */
+  readonly leaderId?: string;
   readonly time: string;
 }
 

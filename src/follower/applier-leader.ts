@@ -78,6 +78,19 @@ export async function askConfigured(
   config: ApplierConfig,
   signal: AbortSignal,
 ): Promise<LeaderState> {
+  return withConfigured(deps, config, signal, (_client, state) => Promise.resolve(state));
+}
+
+/**
+ * Asks it who it is, and then more.
+ * @throws ServiceError as `askConfigured`; as `ask`
+ */
+export async function withConfigured<T>(
+  deps: LeaderDeps,
+  config: ApplierConfig,
+  signal: AbortSignal,
+  ask: (client: LeaderClient, state: LeaderState) => Promise<T>,
+): Promise<T> {
   const client = configuredClient(deps, config);
   try {
     const state = await client.state(signal);
@@ -86,7 +99,7 @@ export async function askConfigured(
       acceptedVersions: ACCEPTED_VERSIONS,
       endpoint: client.endpoint,
     });
-    return state;
+    return await ask(client, state);
   } finally {
     await client.close();
   }

@@ -7,7 +7,7 @@ import { wireTime } from '../protocol/wire-time.ts';
 import { type ApplierMachine, isRunning, reasonOf } from './applier-machine.ts';
 import type { ApplierProgress } from './applier-progress.ts';
 import type { ApplierRunFigures } from './applier-run.ts';
-import type { Checkpoint } from './checkpoint.ts';
+import { type Checkpoint, UNKNOWN_LEADER } from './checkpoint.ts';
 import type { ErrorHistory, NotedError, RepeatedError } from './error-history.ts';
 import type { InitialSyncer, SyncView } from './initial-syncer.ts';
 
@@ -41,7 +41,8 @@ export interface ApplierStateDocument {
 /**
  * Prints the state: the members of 1.4 in its order, then what 2.4 and later have, then our own:
  * `phase` and `since`, `whyStopped`, how far behind the leader it is, what failed and was passed
- * over, the last errors, and the transactions that are open, among them one that is being applied in several batches.
+ * over, the last errors, the transactions that are open, among them one that is being applied in several batches, and
+ * whose log the position is in.
  */
 export function applierStateDocument(view: ApplierView): ApplierStateDocument {
   const { machine, config, progress, checkpoint, nowMs } = view;
@@ -74,6 +75,7 @@ export function applierStateDocument(view: ApplierView): ApplierStateDocument {
       ...(running ? behind(view) : {}),
       ...(running && machine.phase !== 'syncing' ? { following: following(view) } : {}),
       openTransactions: openDocuments(checkpoint),
+      ...leaderDocument(checkpoint),
     },
     server: view.server,
     ...(config.endpoint === undefined ? {} : { endpoint: config.endpoint }),
@@ -210,6 +212,11 @@ function repeatedDocument(error: RepeatedError): object {
 function errorDocument(error: NotedError | undefined): Record<string, unknown> {
   if (error === undefined) return { errorNum: 0 };
   return { time: wireTime(error.atMs), errorMessage: error.message, errorNum: error.errorNum };
+}
+
+function leaderDocument(checkpoint: Checkpoint | undefined): Record<string, unknown> {
+  const { leaderId = UNKNOWN_LEADER } = checkpoint ?? {};
+  return leaderId === UNKNOWN_LEADER ? {} : { leaderId };
 }
 
 /** A tick that is 0 or unknown is null (contract 5.4). */

@@ -30,6 +30,15 @@ export interface LeaderState {
   readonly incarnations: readonly LeaderIncarnation[] | undefined;
 }
 
+/** Whom a ticklog leader follows itself. */
+export interface LeaderApplier {
+  /** Server id of the one whose log it has a position in. */
+  readonly leaderId: string;
+  /** Database there; undefined where it is called as its own. */
+  readonly database: string | undefined;
+  readonly isRunning: boolean;
+}
+
 /** An open dump batch. */
 export interface LeaderBatch {
   readonly id: string;
@@ -115,6 +124,39 @@ export function readInventory(answer: unknown): LeaderInventory {
     tick,
     state: logState(objectOf(root['state'], 'state')),
   };
+}
+
+/** The list of collections, which from 3.0 on has another name (contract 9.2). @throws BadAnswer when it is none */
+export function readCollectionNames(answer: unknown): readonly string[] {
+  const { collections, result } = objectOf(answer, 'the answer');
+  const list = collections ?? result;
+  if (!Array.isArray(list)) throw new BadAnswer('collections is no list');
+  return list.map((entry: unknown) => {
+    const { name } = objectOf(entry, 'a collection');
+    if (typeof name !== 'string') throw new BadAnswer('a collection has no name');
+    return name;
+  });
+}
+
+/**
+ * The state of a ticklog leader's own applier; undefined when that is not set up, or has no position yet.
+ * @throws BadAnswer when it is none
+ */
+export function readLeaderApplier(answer: unknown): LeaderApplier | undefined {
+  const { state: given, endpoint, database } = objectOf(answer, 'the answer');
+  const state = objectOf(given, 'state');
+  const { leaderId, running } = state;
+  if (endpoint === undefined || typeof leaderId !== 'string') return undefined;
+  return {
+    leaderId,
+    database: typeof database === 'string' ? database : undefined,
+    isRunning: running === true,
+  };
+}
+
+/** Of the settings of an applier: whether it starts with the server. @throws BadAnswer when they are none */
+export function readAutoStart(answer: unknown): boolean {
+  return objectOf(answer, 'the answer')['autoStart'] === true;
 }
 
 /** @throws BadAnswer when there is no id in it. */

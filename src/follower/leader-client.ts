@@ -12,19 +12,23 @@ import {
 } from '../protocol/paths.ts';
 import { DamagedBody } from './classify.ts';
 import { parseEndpoint } from './endpoint.ts';
-import { type FollowForm, followTarget } from './follow-target.ts';
+import { followTarget } from './follow-target.ts';
 import {
   BadAnswer,
   headerTick,
+  type LeaderApplier,
   type LeaderBatch,
   type LeaderInventory,
   type LeaderState,
   type OpenOnLeader,
+  readAutoStart,
   readBatch,
   readChecksum,
   readChecksumWork,
+  readCollectionNames,
   readId,
   readInventory,
+  readLeaderApplier,
   readLeaderState,
   readTids,
 } from './leader-answers.ts';
@@ -39,6 +43,7 @@ import {
   readLogPage,
   requiredHeader,
 } from './leader-page.ts';
+import type { DumpCollectionsRequest, DumpRequest, FollowRequest } from './leader-requests.ts';
 import type { TlsTrust } from './leader-tls.ts';
 import type { ReadNumbers } from './verify-gauge.ts';
 
@@ -65,48 +70,6 @@ export interface LeaderClientOptions {
   readonly pageMaxBytes?: number;
   /** How many requests can be under way at a time; 4 by default. */
   readonly connections?: number;
-}
-
-export interface FollowRequest {
-  /** Exclusive. */
-  readonly from: Tick;
-  /** In bytes; the page ends after the line with which it grows larger. */
-  readonly chunkSizeBytes: number;
-  /** How long the leader may hold the request while there is nothing newer. */
-  readonly waitSeconds: number;
-  readonly includeSystem?: boolean | undefined;
-  /** The barrier to be moved to `from` and prolonged (contract 2.10). */
-  readonly barrierId?: string | undefined;
-  /** How this leader is to be asked; a plain GET without it. */
-  readonly form?: FollowForm | undefined;
-}
-
-export interface DumpRequest {
-  /** Name or id. */
-  readonly collection: string;
-  /** Exclusive. */
-  readonly from: Tick;
-  /** Inclusive; everything when absent. */
-  readonly to?: Tick;
-  /** In bytes. */
-  readonly chunkSizeBytes: number;
-  /** Asks leaders of 2.2 to 3.3 to make what is in their log ready for dumping first. */
-  readonly flush?: boolean;
-  /** Whether lines carry their ticks; they do by default. */
-  readonly ticks?: boolean;
-  /** Whether edges name the collections of their ends, and not only their ids; they do by default. */
-  readonly translateIds?: boolean;
-  /** For leaders that want to know the batch. */
-  readonly batchId?: string | undefined;
-}
-
-export interface DumpCollectionsRequest {
-  /** Ids. */
-  readonly collections: readonly string[];
-  /** Inclusive; everything when absent. */
-  readonly to?: Tick;
-  /** In bytes, of all of them together. */
-  readonly chunkSizeBytes: number;
 }
 
 const PAGE_MAX_BYTES = 512 * 1024 * 1024;
@@ -221,6 +184,22 @@ export class LeaderClient {
     signal: AbortSignal,
   ): Promise<LeaderInventory> {
     return this.#read(await this.#get('inventory', options, signal), readInventory);
+  }
+
+  /** Names of all its collections, for which no batch is needed. */
+  async collectionNames(signal: AbortSignal): Promise<readonly string[]> {
+    const path = databasePath(this.#database, '/_api/collection');
+    return this.#read(await this.#send({ method: 'GET', path }, signal), readCollectionNames);
+  }
+
+  /** Whom a ticklog leader follows itself; undefined when it is set to follow nobody, or does not know yet. */
+  async applier(signal: AbortSignal): Promise<LeaderApplier | undefined> {
+    return this.#read(await this.#get('applier-state', {}, signal), readLeaderApplier);
+  }
+
+  /** Whether the leader's own applier starts with it. */
+  async applierStartsByItself(signal: AbortSignal): Promise<boolean> {
+    return this.#read(await this.#get('applier-config', {}, signal), readAutoStart);
   }
 
   /** Opens a dump batch (contract 3.3). */

@@ -1,7 +1,8 @@
 import type { Database } from '../documents/database.ts';
 import type { InitialSyncer, SyncResult } from '../follower/initial-syncer.ts';
 import { leaderConfig } from '../follower/applier-config.ts';
-import { askConfigured, configuredClient, type LeaderDeps } from '../follower/applier-leader.ts';
+import { configuredClient, type LeaderDeps } from '../follower/applier-leader.ts';
+import { lookAtLeader } from '../follower/leader-look.ts';
 import { type ErrorName, isServiceError, ServiceError } from '../model/errors.ts';
 import { reportOf } from './detached-request.ts';
 import { givenRequestId } from './request-id.ts';
@@ -30,7 +31,10 @@ export function syncCommands(deps: SyncCommandsDeps): ReplicationCommands {
   };
 }
 
-/** Asks the leader of a sync that somebody is about to begin who it is; nothing is changed here. */
+/**
+ * Asks the leader of a copy that somebody is about to make who it is, and tells what may be a mistake: what is done
+ * about that is for him who asks. Nothing is changed here.
+ */
 async function checkLeader(
   deps: SyncCommandsDeps,
   { ctx, database }: ReplicationRequest,
@@ -39,8 +43,13 @@ async function checkLeader(
   const config = leaderConfig(body, database.name, deps.leaderAccess);
   try {
     const { signal } = ctx.state.limits;
-    const { serverId, version } = await askConfigured({ ...deps, database }, config, signal);
-    answerJson(ctx, { server: { serverId, version } });
+    const look = await lookAtLeader({ ...deps, database }, config, signal);
+    const { serverId, version } = look.state;
+    answerJson(ctx, {
+      server: { serverId, version },
+      followsThis: look.followsThis,
+      ...(look.missing === undefined ? {} : { missingCollections: look.missing }),
+    });
   } catch (error) {
     throw asSyncFailure(error);
   }

@@ -50,7 +50,9 @@ export const REPLICATION_ERRORS = {
     message: 'loop detected',
     cause:
       'The leader has the same server id as this server: it is this server, or a copied directory.',
-    cure: 'Correct the endpoint. Start a server on a copied directory once with --new-server-id.',
+    cure:
+      'This server would follow itself. Name another one as its leader: for make-follower and sync LEADER and ' +
+      '--server.endpoint are the same server. One on a copied directory is started once with --new-server-id.',
   },
   unexpectedMarker: {
     errorNum: 1406,

@@ -188,7 +188,10 @@ describe('make-follower', () => {
       `${server.endpoint}: follows ${LEADER}, database _system, from tick 9223372036854775807 on`,
       '',
     ]);
-    expect(server.requests.map(({ path }) => path)).toEqual([command('make-follower')]);
+    expect(server.requests.map(({ path }) => path)).toEqual([
+      command('check-leader'),
+      command('make-follower'),
+    ]);
     expect(bodyOf(server, 'make-follower')).toEqual({
       endpoint: LEADER,
       database: '_system',
@@ -219,7 +222,7 @@ describe('make-follower', () => {
     const { code, stderr } = await make(server);
     expect(code).toBe(1);
     expect(stderr).toContain('could not connect to master (error 1400)');
-    expect(server.requests).toHaveLength(1);
+    expect(server.requests).toHaveLength(2);
   });
 
   test('otherwise sets up, copies, follows from where the copy ends, in this order, and says so', async () => {
@@ -233,10 +236,10 @@ describe('make-follower', () => {
       '',
     ]);
     expect(server.requests.map(({ path }) => path.replace(command(''), ''))).toEqual([
-      ...['make-follower', 'make-slave', 'applier-state', 'applier-config', 'sync'],
-      ...['applier-config', 'applier-start', 'applier-state'],
+      ...['check-leader', 'make-follower', 'make-slave', 'applier-state', 'applier-config'],
+      ...['sync', 'applier-config', 'applier-start', 'applier-state'],
     ]);
-    expect(server.requests[6]?.query.get('from')).toBe('9223372036854775807');
+    expect(server.requests[7]?.query.get('from')).toBe('9223372036854775807');
   });
 
   test('leaves nothing of earlier settings: user and restriction are reset', async () => {
@@ -281,8 +284,8 @@ describe('make-follower', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/^tcp:[^ ]+: the applier is stopped\n/);
     expect(server.requests.map(({ path }) => path.replace(command(''), ''))).toEqual([
-      ...['make-follower', 'make-slave', 'applier-state', 'applier-stop', 'applier-config', 'sync'],
-      ...['applier-config', 'applier-start', 'applier-state'],
+      ...['check-leader', 'make-follower', 'make-slave', 'applier-state', 'applier-stop'],
+      ...['applier-config', 'sync', 'applier-config', 'applier-start', 'applier-state'],
     ]);
   });
 

@@ -147,6 +147,7 @@ test.each([false, true])(
       resumedFrom: { collections: 1, documents: 1200, bytes: 5 * MIB },
     };
     server
+      .always('PUT check-leader', json({ server: { serverId: '1', version: '1.4.3' } }))
       .always('GET applier-state', json({ state: { running: false, phase: 'syncing', sync } }))
       .always('PUT sync', async () => {
         await new Promise((resolve) => setTimeout(resolve, isErrTty ? 1600 : 5600));

@@ -215,17 +215,17 @@ test('what only B has is a difference that a sync leaves, and that is said', asy
   expect(more.stdout).toMatch(/\ndifferent: mine, old \(of 3 collections\)\n$/);
 });
 
-test('servers with the same id are remarked upon', async () => {
+test('servers of another kind with the same id count as one, of which nothing is proved', async () => {
   const { code, stderr } = await verify({ collections: {} }, { collections: {}, serverId: '17' });
-  expect(code).toBe(0);
-  expect(stderr).toMatch(/^ticklog: A and B have the same server id, 17: /);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^ticklog: A and B have the same server id, 17: they are one server/);
 });
 
 test('a collection that is dropped meanwhile is a difference, not a failure', async () => {
   const scene = { collections: { c: { lines: [] } }, isTicklog: true };
   await using a = await startScriptedServer(scriptOf(scene));
   await using b = await startScriptedServer({
-    ...scriptOf(scene),
+    ...scriptOf({ ...scene, serverId: '18' }),
     'GET /_db/_system/_api/collection/c/count': () => refusal(404, 1203, 'collection not found'),
   });
   const { code, stdout } = await runCli(['verify', a.endpoint, b.endpoint]);
@@ -234,13 +234,14 @@ test('a collection that is dropped meanwhile is a difference, not a failure', as
 });
 
 test('--database and --include-system-collections reach both servers', async () => {
-  const script = Object.fromEntries(
-    Object.entries(scriptOf({ collections: {} })).map(([route, handler]) => {
-      return [route.replace('/_db/_system/', '/_db/shop/'), handler];
-    }),
-  );
-  await using a = await startScriptedServer(script);
-  await using b = await startScriptedServer(script);
+  const script = (serverId: string): Script =>
+    Object.fromEntries(
+      Object.entries(scriptOf({ collections: {}, serverId })).map(([route, handler]) => {
+        return [route.replace('/_db/_system/', '/_db/shop/'), handler];
+      }),
+    );
+  await using a = await startScriptedServer(script('17'));
+  await using b = await startScriptedServer(script('18'));
   const { code, stdout } = await runCli([
     ...['verify', a.endpoint, b.endpoint, '--database', 'shop'],
     ...['--include-system-collections', 'false'],

@@ -265,6 +265,7 @@ describe('a state has a type for all that the server answers:', () => {
       sync: 1,
       unfinishedSync: 1,
       following: 1,
+      leaderId: 1,
     },
   } satisfies Record<keyof ApplierState, 1>);
 

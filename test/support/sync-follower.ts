@@ -4,7 +4,7 @@ import type { Catalogue } from '../../src/documents/catalogue.ts';
 import type { Collection } from '../../src/documents/collection.ts';
 import type { Database } from '../../src/documents/database.ts';
 import { RefusedAnswer } from '../../src/follower/classify.ts';
-import type { DumpCollectionsRequest, DumpRequest } from '../../src/follower/leader-client.ts';
+import type { DumpCollectionsRequest, DumpRequest } from '../../src/follower/leader-requests.ts';
 import type { CollectionsPage, DumpPage } from '../../src/follower/leader-page.ts';
 import { LeaderClient, type LeaderClientOptions } from '../../src/follower/leader-client.ts';
 import {
