@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { type RefusedAnswer, refusedAnswer } from '../follower/classify.ts';
 import type { ErrorEntry } from '../model/error-entry.ts';
-import { inWordsOfToday } from '../model/error-words.ts';
+import { cureInMessage, inWordsOfToday } from '../model/error-words.ts';
 import { ERRORS, isServiceError, type ServiceError } from '../model/errors.ts';
 import { REPLICATION_ERRORS } from '../model/replication-errors.ts';
 import { USER_ERRORS } from '../model/user-errors.ts';
@@ -83,7 +83,7 @@ function describeRefusal(endpoint: string, { status, remote }: RefusedAnswer): s
   if (errorNum === ERRORS.databaseNotFound.errorNum) {
     return [`${endpoint}: ${text}`, DATABASE_CURE];
   }
-  return [text, ...cureOf(errorNum)];
+  return [text, ...cureOf(errorNum, errorMessage)];
 }
 
 /** Messages of LeaderHttp name whom they are about. */
@@ -91,8 +91,10 @@ function endpointIn({ message }: ServiceError): string {
   return /at (\S+): /.exec(message)?.[1] ?? 'the server';
 }
 
-/** Only of failures whose numbers say enough to know a cure: among them those of replication and of users. */
-function cureOf(errorNum: number): string[] {
+/** Only of failures whose message or number says enough to know a cure: among them those of replication and of users. */
+function cureOf(errorNum: number, message: string): string[] {
+  const special = cureInMessage(message);
+  if (special !== undefined) return [special];
   const entries: readonly ErrorEntry[] = [
     ...Object.values(REPLICATION_ERRORS),
     ...Object.values(USER_ERRORS),

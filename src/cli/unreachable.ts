@@ -1,3 +1,6 @@
+import { tlsReason } from '../follower/leader-tls.ts';
+import { cureInMessage } from '../model/error-words.ts';
+
 /** What to do when a server gives no answer, by the code of the failure. */
 const CURES: readonly { readonly codes: readonly string[]; readonly cure: string }[] = [
   {
@@ -13,10 +16,6 @@ const CURES: readonly { readonly codes: readonly string[]; readonly cure: string
     cure: 'Check the host, the port, and the network between.',
   },
   {
-    codes: ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'],
-    cure: 'What answers there speaks no TLS: if it is the right port, its endpoint begins with tcp://.',
-  },
-  {
     codes: [
       ...['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN'],
       ...['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'],
@@ -28,19 +27,16 @@ const CURES: readonly { readonly codes: readonly string[]; readonly cure: string
     cure: 'Use a name that is in its certificate.',
   },
 ];
-/** Of the texts that are for those who build TLS, and not for those who use it. */
-const PLAIN_REASONS: Readonly<Record<string, string>> = {
-  ERR_SSL_WRONG_VERSION_NUMBER: 'its answer is no TLS',
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'its answer is no TLS',
-};
 
 /** What to tell of a connection that came to nothing: a line that says what it is and, if it is known, one that says what to do. */
 export function describeUnreachable(endpoint: string, cause: unknown): string[] {
   if (!(cause instanceof Error)) return [`no answer from ${endpoint}`];
   const code = codeOf(cause);
-  const reason = PLAIN_REASONS[code] ?? (cause.message || code || cause.name);
+  const reason = tlsReason(cause) ?? (cause.message || code || cause.name);
   const cure =
-    CURES.find(({ codes }) => codes.includes(code))?.cure ?? cureOfClosing(endpoint, code);
+    cureInMessage(reason) ??
+    CURES.find(({ codes }) => codes.includes(code))?.cure ??
+    cureOfClosing(endpoint, code);
   return [`no answer from ${endpoint}: ${reason}`, ...(cure === undefined ? [] : [cure])];
 }
 

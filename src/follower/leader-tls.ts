@@ -1,4 +1,5 @@
 import { rootCertificates } from 'node:tls';
+import { NO_TLS } from '../model/error-words.ts';
 import { ServiceError } from '../model/errors.ts';
 
 /** How the other end of a connection by TLS is checked, and what is shown to it. */
@@ -58,4 +59,21 @@ function textOf(path: string, read: (path: string) => string): string {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ServiceError('badParameter', `${path} can not be read: ${reason}`, { cause });
   }
+}
+
+/** What comes of speaking TLS to who answers in plain HTTP. */
+const NO_TLS_CODES: ReadonlySet<string> = new Set([
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+]);
+
+/**
+ * The reason in an error of OpenSSL, whose message is for those who build TLS and not for those who use it;
+ * undefined for other errors.
+ */
+export function tlsReason(error: Error): string | undefined {
+  if (!('code' in error) || typeof error.code !== 'string') return undefined;
+  if (NO_TLS_CODES.has(error.code)) return NO_TLS;
+  const isWordy = error.code.startsWith('ERR_SSL_') && 'reason' in error;
+  return isWordy && typeof error.reason === 'string' ? error.reason : undefined;
 }

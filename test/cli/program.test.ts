@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:https';
 import { Writable } from 'node:stream';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { openServer } from '../../src/open-server.ts';
 import { closedPipe, runCli } from '../support/cli-run.ts';
 import { command, refusal, startScriptedServer } from '../support/scripted-server.ts';
 
@@ -192,6 +193,31 @@ test.each(['ssl', 'https'])('a server without TLS is told from one with it: %s',
   expect(message).toBe(`ticklog: no answer from ${endpoint}: its answer is no TLS`);
   expect(cure).toContain('begins with tcp://');
   expect(more).toEqual(['']);
+});
+
+test('a leader without TLS is told from one with it, in the state of the applier, too', async () => {
+  await using leader = await openServer();
+  await using follower = await openServer();
+  const at = ['--server.endpoint', follower.url];
+  const endpoint = leader.url.replace('http', 'ssl');
+  const reason = `Could not connect to '${endpoint}': its answer is no TLS`;
+  const { code, stderr } = await runCli(['make-follower', endpoint, ...at]);
+  expect(code).toBe(1);
+  const [message, cure, ...more] = stderr.split('\n');
+  expect(message).toBe(
+    `ticklog: could not connect to leader at ${endpoint}: ${reason} (error 1400)`,
+  );
+  expect(cure).toContain('begins with tcp://');
+  expect(more).toEqual(['']);
+  const set = ['applier', 'config', '--set', `endpoint=${endpoint}`];
+  expect(await runCli([...set, ...at])).toMatchObject({ code: 0 });
+  const started = await runCli(['applier', 'start', '--from', '1', ...at]);
+  expect([started.code, started.stderr]).toEqual([0, '']);
+  await vi.waitFor(async () => {
+    const { stdout } = await runCli(['applier', 'state', ...at]);
+    expect(stdout).toContain(`${reason}\n`);
+    expect(stdout).toMatch(/what to do: What answers there speaks no TLS.*tcp:\/\/\.\n/);
+  });
 });
 
 test('a server with TLS that is spoken to without is told, and one that nobody vouches for', async () => {
