@@ -9,28 +9,39 @@ import { describeUnreachable } from './unreachable.ts';
 
 const UNAUTHORIZED = 401;
 const DATABASE_CURE =
-  'ticklog database list shows those that are there, ticklog database create makes one; restore does it with --create-database.';
+  'ticklog database list shows those that are there, ticklog database create makes one';
 
 /** The failure of a part of what a verb does, which is told with the name of the part. */
 export class PartFailure extends Error {
   override readonly name = 'PartFailure';
 }
 
+/** What is known of the command that failed. */
+export interface FailedCommand {
+  /** Whether it restores a dump. */
+  readonly restores?: boolean;
+  /** Whether nobody has said which server it is to ask. */
+  readonly asksDefaultServer?: boolean;
+}
+
 /**
  * What to tell a user of a failure: the first line says what it is, the second, if there is one,
  * what to do about it.
  */
-export function describeError(error: unknown): string[] {
+export function describeError(error: unknown, command: FailedCommand = {}): string[] {
   if (error instanceof PartFailure) {
-    const [message = '', ...more] = describeError(error.cause);
+    const [message = '', ...more] = describeError(error.cause, command);
     return [`${error.message}: ${message}`, ...more];
   }
   if (!isServiceError(error)) return [error instanceof Error ? error.message : String(error)];
   const endpoint = endpointIn(error);
-  if (error.kind === 'noResponse') return describeUnreachable(endpoint, error.cause ?? error);
+  if (error.kind === 'noResponse') {
+    const { asksDefaultServer = false } = command;
+    return describeUnreachable(endpoint, error.cause ?? error, asksDefaultServer);
+  }
   const refused = refusedAnswer(error);
   if (refused?.status === UNAUTHORIZED) return describeStranger(endpoint);
-  if (refused) return describeRefusal(endpoint, refused);
+  if (refused) return describeRefusal(endpoint, refused, command);
   return [`${inWordsOfToday(error.message)} (error ${error.errorNum})`];
 }
 
@@ -72,7 +83,11 @@ function describeStranger(endpoint: string): string[] {
   ];
 }
 
-function describeRefusal(endpoint: string, { status, remote }: RefusedAnswer): string[] {
+function describeRefusal(
+  endpoint: string,
+  { status, remote }: RefusedAnswer,
+  { restores = false }: FailedCommand,
+): string[] {
   if (remote === undefined) {
     const text = STATUS_CODES[status] ?? '';
     return [`${endpoint} answers HTTP ${status} ${text}, and not as a server of this kind does`];
@@ -81,7 +96,8 @@ function describeRefusal(endpoint: string, { status, remote }: RefusedAnswer): s
   const text = `${inWordsOfToday(errorMessage)} (error ${errorNum})`;
   // Which of the servers it is about can not be seen from the command line of verify.
   if (errorNum === ERRORS.databaseNotFound.errorNum) {
-    return [`${endpoint}: ${text}`, DATABASE_CURE];
+    const more = restores ? '; restore does it with --create-database' : '';
+    return [`${endpoint}: ${text}`, `${DATABASE_CURE}${more}.`];
   }
   return [text, ...cureOf(errorNum, errorMessage)];
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { sleep } from '../base/sleep.ts';
 import { refusedAnswer } from '../follower/classify.ts';
-import { ServiceError } from '../model/errors.ts';
+import { ERRORS, ServiceError } from '../model/errors.ts';
 import { parseTick, type Tick } from '../model/tick.ts';
 import { Header } from '../protocol/headers.ts';
 import {
@@ -135,10 +135,21 @@ export async function followVerb(
       if (signal.aborted) return ExitCode.ok;
       const isWorthTelling = from > (options.from ?? 0n) && !(error instanceof OutputClosedError);
       if (isWorthTelling) note(io, `printed up to tick ${from}; to go on there: --from ${from}`);
-      throw error;
+      throw named(error, options);
     }
     return ExitCode.ok;
   });
+}
+
+/** Servers do not repeat the name of a collection that they do not have. */
+function named(error: unknown, { collection, server }: FollowOptions): unknown {
+  const { errorNum } = refusedAnswer(error)?.remote ?? {};
+  if (collection === undefined || errorNum !== ERRORS.collectionNotFound.errorNum) return error;
+  const { endpoint, database } = server;
+  return new Error(
+    `${endpoint.text}, database ${database}, has no collection '${collection}' (error ${errorNum})`,
+    { cause: error },
+  );
 }
 
 /**

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
 import { NO_TLS } from '../model/error-words.ts';
 import { ServiceError } from '../model/errors.ts';
@@ -44,12 +45,23 @@ export interface TrustFiles {
 /**
  * Reads the files.
  * @param read the text of a file
- * @throws ServiceError badParameter for a file that cannot be read
+ * @throws ServiceError badParameter for a file that cannot be read, or of authorities without a certificate
  */
 export function readTrust(files: TrustFiles, read: (path: string) => string): TlsTrust {
-  const ca = files.cafile === '' ? undefined : textOf(files.cafile, read);
+  const ca = files.cafile === '' ? undefined : certificatesOf(files.cafile, read);
   const pair = files.keyfile === '' ? undefined : textOf(files.keyfile, read);
   return { ca, cert: pair, key: pair, verify: files.verify };
+}
+
+/** A file without any would be taken without a word, and nobody trusted for it. */
+function certificatesOf(path: string, read: (path: string) => string): string {
+  const text = textOf(path, read);
+  try {
+    new X509Certificate(text);
+  } catch (cause) {
+    throw new ServiceError('badParameter', `${path} holds no certificate in PEM`, { cause });
+  }
+  return text;
 }
 
 function textOf(path: string, read: (path: string) => string): string {

@@ -224,3 +224,15 @@ test('an answer without the headers of a page is no page', async () => {
   expect(result.stderr).toContain('(error 1401)');
   expect(stdout.text).toBe('');
 });
+
+test('a collection that the server does not have is named', async () => {
+  await using server = await startScriptedServer({
+    [FOLLOW]: () => refusal(404, 1203, 'collection not found'),
+  });
+  const argv = ['follow', '--collection', 'nope', '--server.endpoint', server.endpoint];
+  expect(await runCli(argv)).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `ticklog: ${server.endpoint}, database _system, has no collection 'nope' (error 1203)\n`,
+  });
+});

@@ -171,6 +171,7 @@ test('a database that does not exist is told with the server, and where to look'
   const [message, cure] = result.stderr.split('\n');
   expect(message).toBe(`ticklog: ${server.endpoint}: database not found (error 1228)`);
   expect(cure).toContain('ticklog database list');
+  expect(cure).not.toContain('restore');
 });
 
 test('a server that can not be reached is named', async () => {
@@ -182,6 +183,51 @@ test('a server that can not be reached is named', async () => {
     'ticklog: no answer from tcp://127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1\n' +
       '  Nothing listens there: start the server (ticklog serve), or correct the endpoint.\n',
   );
+});
+
+test('a server that nobody has named is told to be the default', async () => {
+  const { code, stderr } = await runCli(['logger', 'state']);
+  // Somebody may run a server there.
+  if (code === 0) return;
+  expect(stderr).toMatch(/^ticklog: no answer from tcp:\/\/127\.0\.0\.1:8529: /);
+  expect(stderr).toContain('no other server was named: name yours with --server.endpoint');
+});
+
+test('TICKLOG_SERVER_ENDPOINT names the server, and a flag wins', async () => {
+  await using server = await startScriptedServer({
+    [`GET ${STATE}`]: () => ({ body: { state: { running: true } } }),
+  });
+  vi.stubEnv('TICKLOG_SERVER_ENDPOINT', server.endpoint);
+  const named = await runCli(['logger', 'state']);
+  const help = await runCli(['logger', 'state', '--help']);
+  const other = await runCli(['logger', 'state', '--server.endpoint', 'tcp://127.0.0.1:1']);
+  vi.stubEnv('TICKLOG_SERVER_ENDPOINT', 'tcp://127.0.0.1:1');
+  const wrong = await runCli(['logger', 'state']);
+  vi.stubEnv('TICKLOG_SERVER_ENDPOINT', 'tcp://u:secret@h:1');
+  const refused = await runCli(['logger', 'state']);
+  vi.unstubAllEnvs();
+  expect(named).toMatchObject({ code: 0, stderr: '' });
+  for (const each of [other, wrong]) {
+    expect(each.stderr).toContain('no answer from tcp://127.0.0.1:1');
+    expect(each.stderr).toContain('or correct the endpoint.');
+  }
+  expect(refused.code).toBe(2);
+  expect(refused.stderr).toContain("from env 'TICKLOG_SERVER_ENDPOINT' is invalid");
+  expect(refused.stderr).not.toContain('secret');
+  expect(help.stdout).toMatch(/env:\s+TICKLOG_SERVER_ENDPOINT/);
+});
+
+test.each([
+  ['make-follower', 'tcp://127.0.0.1:1', 'tcp://127.0.0.1:2'],
+  ['status', 'tcp://127.0.0.1:1'],
+  ['dump', 'ssl://127.0.0.1:1'],
+])('an endpoint too many belongs behind --server.endpoint: %s %s', async (...argv) => {
+  const { code, stderr } = await runCli(argv);
+  expect(code).toBe(2);
+  expect(stderr).toContain('too many arguments');
+  expect(stderr).toContain('(the server that is asked goes behind --server.endpoint)\n');
+  const plain = await runCli(['status', 'left-over']);
+  expect(plain.stderr).not.toContain('behind --server.endpoint');
 });
 
 test.each(['ssl', 'https'])('a server without TLS is told from one with it: %s', async (scheme) => {
