@@ -56,6 +56,7 @@ export const EXAMPLES: Readonly<
   ],
   follow: [
     ['follow --pretty', 'the log for people'],
+    ['follow --from now --wait --pretty', 'only what comes from now on'],
     ['follow --from 4711 --wait --collection orders', 'what comes, as JSON lines'],
   ],
   verify: [
