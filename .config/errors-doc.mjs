@@ -9,7 +9,8 @@ Printed from the tables of \`src/model\` by \`npm run docs:errors\`; a change ma
 
 An answer that tells of an error has the body \`{"error":true,"errorMessage":…,"code":…,"errorNum":…}\`. \`errorMessage\`
 is the text below, or more to the point where the server knows more. \`code\` is the HTTP status; at a few places it
-differs from the one below, as it does in the servers this interface comes from. Programs go by \`errorNum\`.
+differs from the one below, as it does in the servers this interface comes from. Programs go by \`errorNum\`. Only 401 has no
+body for clients of 1.4, as there; those of 3.x get one ([two generations](HTTP.md#two-generations)).
 `;
 
 /**

@@ -4,7 +4,13 @@
  */
 import { runGrowth } from './growth/growth.ts';
 import { barsOf } from './support/bars.ts';
-import { type BenchOptions, USAGE, UsageError, readBenchOptions } from './support/bench-options.ts';
+import {
+  type BenchOptions,
+  SMOKE_VERDICT,
+  USAGE,
+  UsageError,
+  readBenchOptions,
+} from './support/bench-options.ts';
 import { comparisonTable, readEarlier } from './support/compare.ts';
 import { runLarge } from './support/large.ts';
 import type { Measurement } from './support/measure.ts';
@@ -70,6 +76,7 @@ async function main(args: readonly string[]): Promise<number> {
     writeResults(options.jsonFile, { options, surroundings: around, startedAt }, results);
     console.log(`\nwritten to ${options.jsonFile}`);
   }
+  if (options.smoke) console.log(`\n${SMOKE_VERDICT}`);
   return 0;
 }
 

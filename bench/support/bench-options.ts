@@ -34,6 +34,11 @@ export interface GrowthOptions {
   readonly followers: boolean;
 }
 
+/** Said when `--smoke` has come to its end: what gives a wrong result ends it before. */
+export const SMOKE_VERDICT =
+  'good: all results were right. The rates of so few documents mean nothing; PostgreSQL and Redis were left out, as ' +
+  'they always are with --smoke.';
+
 /** A command line that cannot be used; the message says why. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
@@ -51,7 +56,7 @@ export const USAGE = `Usage: npm run bench -- [flags]
   --seed N        of the generated documents (default 1)
   --json FILE     also write the figures to FILE, such as bench/results/today.json
   --compare FILE  also say what changed since a run wrote that with --json
-  --smoke         few documents, one run: checks that everything works, in under 20 s
+  --smoke         few documents, one run: checks that everything works, in under 20 s on a quiet machine
   --growth        what happens when there is more: documents, collections, log, followers; may take an hour
   --sizes N,...   of --growth: documents (default 10000,100000,1000000,5000000); none: -
   --spread N,...  of --growth: collections (default 1,10,100,1000); none: -

@@ -1,5 +1,6 @@
 import type { Argument, Command, Option } from 'commander';
 import type { QueryValues, ReplicationCommand } from '../protocol/paths.ts';
+import { addYesFlag, confirmReplacing, type YesFlags } from './confirm.ts';
 import {
   addConnectionFlags,
   type CliContext,
@@ -8,7 +9,7 @@ import {
   connectionOf,
 } from './flags.ts';
 import { type CliIo, ExitCode, printLines, printResult } from './io.ts';
-import { type ServerClient, withServer } from './server-client.ts';
+import { type Connection, type ServerClient, withServer } from './server-client.ts';
 import { type KnownSettings, parseSettings, settingText } from './settings.ts';
 import { alignedColumns } from './units.ts';
 
@@ -34,6 +35,15 @@ export interface Action {
   readonly flags?: readonly Option[];
   /** Sent in the query, too, under its name in small letters. */
   readonly argument?: Argument;
+  /**
+   * What there is to be confirmed before it is done, as a sentence without its full stop; undefined for nothing. It
+   * gives the verb `--yes`.
+   */
+  readonly loss?: (
+    client: ServerClient,
+    server: Connection,
+    signal: AbortSignal,
+  ) => Promise<string | undefined>;
 }
 
 /** The settings of something that has its own command in the replication interface. */
@@ -60,11 +70,14 @@ export function addActionVerb(
 }
 
 function addAction(parent: Command, context: CliContext, action: Action): void {
-  const { name, description, method, command, screen, flags = [], argument } = action;
+  const { name, description, method, command, screen, flags = [], argument, loss } = action;
   const own = parent.command(name).description(description);
   for (const flag of flags) own.addOption(flag);
   if (argument) own.addArgument(argument);
-  run(own, context, screen, (client) => {
+  if (loss) addYesFlag(own);
+  run(own, context, screen, async (client, server) => {
+    const lost = await loss?.(client, server, context.signal);
+    if (lost !== undefined) await confirmReplacing(context.io, own.opts<YesFlags>(), lost);
     const given = own.opts<QueryValues>();
     const names = flags.map((flag) => flag.attributeName());
     const named = argument ? { [argument.name().toLowerCase()]: own.args[0] } : {};
@@ -96,10 +109,11 @@ function run(
   command: Command,
   { io, done }: CliContext,
   screen: Screen,
-  ask: (client: ServerClient) => Promise<unknown>,
+  ask: (client: ServerClient, server: Connection) => Promise<unknown>,
 ): void {
   addConnectionFlags(command).action(async () => {
-    const answer = await withServer(connectionOf(command.opts<ConnectionFlags>()), ask);
+    const server = connectionOf(command.opts<ConnectionFlags>());
+    const answer = await withServer(server, (client) => ask(client, server));
     await printResult(io, answer);
     await printLines(io, screen(answer, io));
     done(ExitCode.ok);

@@ -62,12 +62,13 @@ export async function dumpsToRead(server: Connection, directory: string): Promis
  * Runs a verb for one database after another.
  *
  * @param options.force go on with the next one when one fails
+ * @param options.createDatabase of a restore, absent of a dump
  * @returns the worst exit code
  * @throws what `run` throws, with the name of the database in front
  */
 export async function forEachDump(
   dumps: readonly DatabaseDump[],
-  options: { readonly force: boolean },
+  options: { readonly force: boolean; readonly createDatabase?: boolean },
   { io, signal }: { readonly io: CliIo; readonly signal: AbortSignal },
   run: (database: string, directory: string, io: CliIo) => Promise<number>,
 ): Promise<number> {
@@ -80,7 +81,8 @@ export async function forEachDump(
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof UsageError) throw error;
-      const message = `database '${database}': ${describeError(error).join(' ')}`;
+      const restores = options.createDatabase !== undefined;
+      const message = `database '${database}': ${describeError(error, { restores }).join(' ')}`;
       if (!options.force) throw new Error(message, { cause: error });
       note(io, message);
       worst = Math.max(worst, ExitCode.failed);

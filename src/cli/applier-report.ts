@@ -12,6 +12,8 @@ export interface ApplierReport {
   /** Why it has stopped, or waits. */
   readonly why: string | null;
   readonly message: string | null;
+  /** When the leader is asked again, ISO 8601; null unless that is waited for, and where the server does not tell. */
+  readonly nextAttempt: string | null;
   readonly appliedTick: string | null;
   readonly availableTick: string | null;
   /** Null where it cannot be known. */
@@ -71,14 +73,29 @@ function applierOf(applier: unknown, config: unknown, leader: string): ApplierRe
     since: textAt(applier, 'state', 'since') ?? null,
     why: whyOf(applier),
     message: textAt(applier, 'state', 'progress', 'message') ?? null,
+    nextAttempt: textAt(applier, 'state', 'nextAttempt') ?? null,
     appliedTick: applied?.toString() ?? null,
-    availableTick: available?.toString() ?? null,
+    availableTick: endOf(applied, available, phase)?.toString() ?? null,
     ticksBehind,
     secondsBehind: ticksBehind === 0 ? 0 : isHeard ? secondsBehind : null,
     following: at(applier, 'state', 'following') ?? null,
     failedConnects,
     passedOver: numberAt(applier, 'state', 'totalIgnoredErrors') ?? 0,
   };
+}
+
+/**
+ * Where the leader's log ends. A copy is as of a tick, which the leader may have given to something that is not in its
+ * log: up to there everything is here, and there is nothing more. Of an applier that failed it is told as the leader
+ * said it, for that may be the reason.
+ */
+function endOf(
+  applied: bigint | undefined,
+  available: bigint | undefined,
+  phase: string | null,
+): bigint | undefined {
+  const isBeyond = applied !== undefined && available !== undefined && applied > available;
+  return isBeyond && phase !== 'failed' ? applied : available;
 }
 
 function whyOf(applier: unknown): string | null {

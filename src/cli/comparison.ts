@@ -108,6 +108,17 @@ export async function differingKeys(
   return found.length < DIFFERENCES_MAX ? named : [...named, 'the search ended here'];
 }
 
+const REVISIONS_DIFFER = /^key .*: revisions differ: /s;
+
+/** Whether each document that was looked at has other revisions on A and on B, as after a restore without those of the dump. */
+export function allRevisionsDiffer(
+  { count }: Pick<CollectionResult, 'count'>,
+  keys: readonly string[],
+): boolean {
+  const differing = keys.filter((each) => REVISIONS_DIFFER.test(each)).length;
+  return count > 0 && differing === Math.min(count, DIFFERENCES_MAX);
+}
+
 /** Undefined when one of the servers is of a version that has no such sums. */
 async function bySums(
   { a, b }: Sides,

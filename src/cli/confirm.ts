@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type CliIo, UsageError } from './io.ts';
 
-/** The flag of verbs that replace data. */
+/** The flag of verbs that replace data, or take followers their place. */
 export interface YesFlags {
   readonly yes?: boolean;
 }
@@ -16,7 +16,7 @@ export function addYesFlag(command: Command): Command {
 }
 
 /**
- * Lets somebody decide whether data is replaced, who is told which.
+ * Lets somebody decide whether data is replaced, or something else lost, who is told which.
  *
  * @param what a sentence without its full stop: what will be gone
  * @throws UsageError where nobody can be asked and `yes` is not given; Error when the answer is no.

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { type RefusedAnswer, refusedAnswer } from '../follower/classify.ts';
 import type { ErrorEntry } from '../model/error-entry.ts';
-import { inWordsOfToday } from '../model/error-words.ts';
+import { cureInMessage, inWordsOfToday } from '../model/error-words.ts';
 import { ERRORS, isServiceError, type ServiceError } from '../model/errors.ts';
 import { REPLICATION_ERRORS } from '../model/replication-errors.ts';
 import { USER_ERRORS } from '../model/user-errors.ts';
@@ -9,7 +9,7 @@ import { describeUnreachable } from './unreachable.ts';
 
 const UNAUTHORIZED = 401;
 const DATABASE_CURE =
-  'ticklog database list shows those that are there, ticklog database create makes one; restore does it with --create-database.';
+  'ticklog database list shows those that are there, ticklog database create makes one';
 
 /** The failure of a part of what a verb does, which is told with the name of the part. */
 export class PartFailure extends Error {
@@ -27,22 +27,33 @@ export class AdvisedError extends Error {
   }
 }
 
+/** What is known of the command that failed. */
+export interface FailedCommand {
+  /** Whether it restores a dump. */
+  readonly restores?: boolean;
+  /** Whether nobody has said which server it is to ask. */
+  readonly asksDefaultServer?: boolean;
+}
+
 /**
  * What to tell a user of a failure: the first line says what it is, the second, if there is one,
  * what to do about it.
  */
-export function describeError(error: unknown): string[] {
+export function describeError(error: unknown, command: FailedCommand = {}): string[] {
   if (error instanceof PartFailure) {
-    const [message = '', ...more] = describeError(error.cause);
+    const [message = '', ...more] = describeError(error.cause, command);
     return [`${error.message}: ${message}`, ...more];
   }
   if (error instanceof AdvisedError) return [error.message, error.cure];
   if (!isServiceError(error)) return [error instanceof Error ? error.message : String(error)];
   const endpoint = endpointIn(error);
-  if (error.kind === 'noResponse') return describeUnreachable(endpoint, error.cause ?? error);
+  if (error.kind === 'noResponse') {
+    const { asksDefaultServer = false } = command;
+    return describeUnreachable(endpoint, error.cause ?? error, asksDefaultServer);
+  }
   const refused = refusedAnswer(error);
   if (refused?.status === UNAUTHORIZED) return describeStranger(endpoint);
-  if (refused) return describeRefusal(endpoint, refused);
+  if (refused) return describeRefusal(endpoint, refused, command);
   return [`${inWordsOfToday(error.message)} (error ${error.errorNum})`];
 }
 
@@ -84,7 +95,11 @@ function describeStranger(endpoint: string): string[] {
   ];
 }
 
-function describeRefusal(endpoint: string, { status, remote }: RefusedAnswer): string[] {
+function describeRefusal(
+  endpoint: string,
+  { status, remote }: RefusedAnswer,
+  { restores = false }: FailedCommand,
+): string[] {
   if (remote === undefined) {
     const text = STATUS_CODES[status] ?? '';
     return [`${endpoint} answers HTTP ${status} ${text}, and not as a server of this kind does`];
@@ -93,9 +108,10 @@ function describeRefusal(endpoint: string, { status, remote }: RefusedAnswer): s
   const text = `${inWordsOfToday(errorMessage)} (error ${errorNum})`;
   // Which of the servers it is about can not be seen from the command line of verify.
   if (errorNum === ERRORS.databaseNotFound.errorNum) {
-    return [`${endpoint}: ${text}`, DATABASE_CURE];
+    const more = restores ? '; restore does it with --create-database' : '';
+    return [`${endpoint}: ${text}`, `${DATABASE_CURE}${more}.`];
   }
-  return [text, ...cureOf(errorNum)];
+  return [text, ...cureOf(errorNum, errorMessage)];
 }
 
 /** Messages of LeaderHttp name whom they are about. */
@@ -103,8 +119,10 @@ function endpointIn({ message }: ServiceError): string {
   return /at (\S+): /.exec(message)?.[1] ?? 'the server';
 }
 
-/** Only of failures whose numbers say enough to know a cure: among them those of replication and of users. */
-function cureOf(errorNum: number): string[] {
+/** Only of failures whose message or number says enough to know a cure: among them those of replication and of users. */
+function cureOf(errorNum: number, message: string): string[] {
+  const special = cureInMessage(message);
+  if (special !== undefined) return [special];
   const entries: readonly ErrorEntry[] = [
     ...Object.values(REPLICATION_ERRORS),
     ...Object.values(USER_ERRORS),

@@ -38,7 +38,7 @@ export const EXAMPLES: Readonly<
   'applier forget': [[`applier forget --server.endpoint ${F}`, 'follow nobody any more']],
   logger: [['logger state', 'how far the log reaches, and who reads it']],
   'logger start': [['logger start', 'log changes from now on']],
-  'logger stop': [['logger stop', 'log no more changes']],
+  'logger stop': [['logger stop --yes', 'log no more changes, whoever follows']],
   'logger state': [
     ['logger state --server.database shop', 'of another database'],
     ['logger state -o json', 'for programs'],
@@ -60,6 +60,7 @@ export const EXAMPLES: Readonly<
   ],
   follow: [
     ['follow --pretty', 'the log for people'],
+    ['follow --from now --wait --pretty', 'only what comes from now on'],
     ['follow --from 4711 --wait --collection orders', 'what comes, as JSON lines'],
   ],
   verify: [

@@ -85,6 +85,7 @@ export function addServerFlags(command: Command): Command {
   const help = 'The server to talk to: tcp://, http://, ssl:// or https://, host and port.';
   const endpoint = new Option('--server.endpoint <ENDPOINT>', help)
     .argParser(parseEndpointFlag)
+    .env('TICKLOG_SERVER_ENDPOINT')
     .default(parseEndpointFlag(DEFAULT_ENDPOINT), DEFAULT_ENDPOINT);
   return addAccessFlags(command.addOption(endpoint));
 }

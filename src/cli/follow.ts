@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { sleep } from '../base/sleep.ts';
 import { refusedAnswer } from '../follower/classify.ts';
-import { ServiceError } from '../model/errors.ts';
+import { ERRORS, ServiceError } from '../model/errors.ts';
 import { parseTick, type Tick } from '../model/tick.ts';
 import { Header } from '../protocol/headers.ts';
 import {
@@ -47,7 +47,7 @@ What "type" says:
 export interface FollowOptions {
   readonly server: Connection;
   /** Exclusive; the log must reach back to it. When absent, what there is is good enough. */
-  readonly from?: Tick;
+  readonly from?: Tick | 'now';
   /** Go on when the newest event is printed. */
   readonly wait: boolean;
   /** Name or id of the only collection whose events are wanted. */
@@ -58,7 +58,7 @@ export interface FollowOptions {
 
 interface FollowFlags {
   readonly pretty?: boolean;
-  readonly from?: Tick;
+  readonly from?: Tick | 'now';
   readonly wait?: boolean;
   readonly collection?: string;
 }
@@ -78,9 +78,9 @@ export function addFollowCommand(program: Command, { io, signal, done }: CliCont
     .description('Print the log of changes, one JSON object a line.')
     .option(
       '--from <TICK>',
-      'Only what came after this tick; a failure when the log does not reach back to it. ' +
-        'Without this, everything there is.',
-      parseTickFlag,
+      'Only what came after this tick; a failure when the log does not reach back to it. now stands for the ' +
+        'end of the log. Without this, everything there is.',
+      parseStart,
     )
     .option('--wait', 'Go on with what comes, until interrupted or nobody reads it any more.')
     .option('--collection <NAME>', 'Only what concerns this collection.')
@@ -109,12 +109,15 @@ export async function followVerb(
   io: CliIo,
   signal: AbortSignal,
 ): Promise<number> {
-  let from = options.from ?? 0n;
+  let from = 0n;
+  let start = 0n;
   let end: Tick | undefined;
   let toldOfGap = false;
   const pretty = options.pretty ? new PrettyLog(io) : undefined;
   return withServer(options.server, async (client) => {
     try {
+      start = await startOf(client, options, signal);
+      from = start;
       while (!signal.aborted) {
         const startedMs = performance.now();
         const page = await readPage(client, from, options, signal);
@@ -133,12 +136,41 @@ export async function followVerb(
       }
     } catch (error) {
       if (signal.aborted) return ExitCode.ok;
-      const isWorthTelling = from > (options.from ?? 0n) && !(error instanceof OutputClosedError);
+      const isWorthTelling = from > start && !(error instanceof OutputClosedError);
       if (isWorthTelling) note(io, `printed up to tick ${from}; to go on there: --from ${from}`);
-      throw error;
+      throw named(error, options);
     }
     return ExitCode.ok;
   });
+}
+
+/** The tick behind which it begins. */
+async function startOf(
+  client: ServerClient,
+  { from = 0n }: FollowOptions,
+  signal: AbortSignal,
+): Promise<Tick> {
+  if (from !== 'now') return from;
+  const state = await client.replication('GET', 'logger-state', signal);
+  const last = tickAt(state, 'state', 'lastLogTick');
+  if (last !== undefined) return last;
+  throw new ServiceError('invalidResponse', 'the server does not tell where its log ends');
+}
+
+/** @throws InvalidArgumentError unless it is a tick or `now` */
+function parseStart(value: string): Tick | 'now' {
+  return value === 'now' ? value : parseTickFlag(value);
+}
+
+/** Servers do not repeat the name of a collection that they do not have. */
+function named(error: unknown, { collection, server }: FollowOptions): unknown {
+  const { errorNum } = refusedAnswer(error)?.remote ?? {};
+  if (collection === undefined || errorNum !== ERRORS.collectionNotFound.errorNum) return error;
+  const { endpoint, database } = server;
+  return new Error(
+    `${endpoint.text}, database ${database}, has no collection '${collection}' (error ${errorNum})`,
+    { cause: error },
+  );
 }
 
 /**

@@ -1,3 +1,4 @@
+import { counted } from '../base/words.ts';
 import { Argument, type Command } from 'commander';
 import { DEFAULT_LOGGER_CONFIG } from '../model/logger-config.ts';
 import { addActionVerb } from './action.ts';
@@ -5,6 +6,7 @@ import type { CliContext } from './flags.ts';
 import type { CliIo } from './io.ts';
 import { at } from './json.ts';
 import { loggerReport } from './log-report.ts';
+import type { Connection, ServerClient } from './server-client.ts';
 import { loggerScreen } from './status-screen.ts';
 
 /** What can be done with the logger of a database (contract 2.2 to 2.5). */
@@ -28,6 +30,7 @@ export function addLoggerCommand(program: Command, context: CliContext): void {
         method: 'PUT',
         command: 'logger-stop',
         screen: runningLines,
+        loss: followersLost,
       },
       {
         name: 'state',
@@ -49,6 +52,23 @@ export function addLoggerCommand(program: Command, context: CliContext): void {
     ],
     config: { command: 'logger-config', settings: { ...DEFAULT_LOGGER_CONFIG } },
   });
+}
+
+/** Who loses its place when the logger stops: nobody where it does not run, or nobody reads the log any more. */
+async function followersLost(
+  client: ServerClient,
+  { endpoint, database }: Connection,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const answer = await client.replication('GET', 'logger-state', signal);
+  const { log, clients } = loggerReport(answer, null);
+  const count = clients.filter(({ lost }) => !lost).length;
+  if (!log.running || count === 0) return undefined;
+  const follow = count === 1 ? 'follows' : 'follow';
+  return (
+    `${counted(count, 'client')} ${follow} the log of database ${database} of ${endpoint.text} (ticklog logger state ` +
+    'lists them), and must copy everything anew once something is written while the logger is stopped'
+  );
 }
 
 function runningLines(answer: unknown): string[] {

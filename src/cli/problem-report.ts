@@ -67,7 +67,7 @@ export function applierProblems(applier: unknown): ProblemReport[] {
   // A copy that failed leaves no reason in the state, but is what holds things up until somebody does more.
   const isFailedSync = newest?.what === 'earlier' && newest.message.startsWith(SYNC_FAILED);
   if (isFailedSync && textAt(applier, 'state', 'phase') === 'stopped') {
-    const cure = applierCureOf(newest.errorNum ?? undefined) ?? null;
+    const cure = applierCureOf(newest.errorNum ?? undefined, newest.message) ?? null;
     problems[0] = { ...newest, what: 'last error', cure };
   }
   const ignored = at(applier, 'state', 'lastIgnoredError');
@@ -112,6 +112,6 @@ function problem(
     errorNum: errorNum ?? null,
     count: null,
     since: null,
-    cure: applierCureOf(errorNum) ?? null,
+    cure: applierCureOf(errorNum, message ?? '') ?? null,
   };
 }

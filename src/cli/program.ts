@@ -4,8 +4,9 @@ import { withoutPassword } from '../base/without-password.ts';
 import { addApplierCommand } from './applier.ts';
 import { commandOf, spellOutSwitches } from './bare-switches.ts';
 import { addDatabaseCommand } from './database.ts';
-import { describeError } from './describe-error.ts';
+import { describeError, type FailedCommand } from './describe-error.ts';
 import { addDumpCommand } from './dump.ts';
+import { parseEndpoint } from '../follower/endpoint.ts';
 import { examplesText } from './examples.ts';
 import type { CliContext } from './flags.ts';
 import { addFollowCommand } from './follow.ts';
@@ -61,6 +62,9 @@ Exit codes:
 Results are on standard output, everything else on standard error. Colours and
 progress bars are for terminals only; NO_COLOR turns colours off.
 
+The server that a command asks is named with --server.endpoint, or in the
+environment as TICKLOG_SERVER_ENDPOINT, which is where serve listens.
+
 Passwords come from a file (--server.password-file), the environment
 (TICKLOG_SERVER_PASSWORD), or are asked for when there is a user name and a
 terminal.
@@ -90,7 +94,10 @@ export async function runProgram(
   // A copy, but for what changes: the size of the terminal is a function.
   const verbIo: CliIo = Object.assign(output, io);
   const program = buildProgram({ io: verbIo, signal, done }, { addServe, addCheck, version, argv });
+  let failed: FailedCommand = {};
   program.hook('preAction', async (_program, command) => {
+    const asksDefaultServer = command.getOptionValueSource('server.endpoint') === 'default';
+    failed = { restores: command.name() === 'restore', asksDefaultServer };
     output.isJson = command.getOptionValue('output') === 'json';
     await askPasswords(command, verbIo);
   });
@@ -99,7 +106,7 @@ export async function runProgram(
     await program.parseAsync(spellOutSwitches(words, program), { from: 'user' });
     return exitCode;
   } catch (error) {
-    return reportFailure(error, verbIo, signal);
+    return reportFailure(error, failed, verbIo, signal);
   }
 }
 
@@ -172,12 +179,23 @@ function newProgram(
         const meant = meantBy(text, command);
         if (meant !== undefined) write(`(did you mean ${meant}?)\n`);
         if (ABOUT_ARGUMENTS.test(text)) write(`(expected: ${formOf(command)})\n`);
+        if (hasEndpointTooMany(text, command)) write(ENDPOINT_HINT);
       },
     });
 }
 
 /** What commander says where arguments are missing, too many, or not what they may be. */
 const ABOUT_ARGUMENTS = /^error: (?:missing required argument|too many arguments|command-argument)/;
+
+const ENDPOINT_HINT = '(the server that is asked goes behind --server.endpoint)\n';
+
+/** Whether somebody has named the server as an argument, of a command that has a flag for it. */
+function hasEndpointTooMany(text: string, command: Command): boolean {
+  if (!text.startsWith('error: too many arguments')) return false;
+  const isTaken = command.options.some(({ long }) => long === '--server.endpoint');
+  const excess = command.args.slice(command.registeredArguments.length);
+  return isTaken && excess.some((word) => parseEndpoint(word) !== undefined);
+}
 
 /** A command as it is typed, with its arguments: `ticklog user grant NAME DATABASE RIGHT`. */
 function formOf(command: Command): string {
@@ -221,7 +239,12 @@ function withoutTypedPassword(text: string): string {
   );
 }
 
-function reportFailure(error: unknown, io: CliIo, signal: AbortSignal): number {
+function reportFailure(
+  error: unknown,
+  command: FailedCommand,
+  io: CliIo,
+  signal: AbortSignal,
+): number {
   if (error instanceof OutputClosedError) return ExitCode.ok;
   // Commander has said it all.
   if (error instanceof CommanderError) {
@@ -235,7 +258,7 @@ function reportFailure(error: unknown, io: CliIo, signal: AbortSignal): number {
     printProblems(io, ['interrupted']);
     return ExitCode.failed;
   }
-  const [message = '', ...more] = describeError(error);
+  const [message = '', ...more] = describeError(error, command);
   printProblems(io, [message]);
   for (const line of more) io.stderr.write(`  ${line}\n`);
   return ExitCode.failed;

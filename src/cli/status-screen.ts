@@ -197,7 +197,7 @@ function clientSection(clients: readonly ClientReport[], paint: Paint, nowMs: nu
 }
 
 function applierLines(applier: ApplierReport, paint: Paint, nowMs: number): string[] {
-  const { running, phase, since, why, message, restriction } = applier;
+  const { running, phase, since, why, message, nextAttempt, restriction } = applier;
   const [look, words] = stateWords(applier);
   const when = since === null ? '' : ` since ${since} (${elapsedText(since, nowMs)})`;
   const isTold = running && message !== null && phase !== 'tailing';
@@ -207,9 +207,16 @@ function applierLines(applier: ApplierReport, paint: Paint, nowMs: number): stri
     positionLine(applier),
     ...passedOverLines(applier, paint),
     ...followingLines(applier),
-    ...(isTold ? [message] : []),
+    ...(nextAttempt === null ? (isTold ? [message] : []) : [attemptLine(nextAttempt, nowMs)]),
     ...(restriction === '' ? [] : [restriction]),
   ];
+}
+
+/** What it did last is over. */
+function attemptLine(nextAttempt: string, nowMs: number): string {
+  const seconds = Math.ceil((Date.parse(nextAttempt) - nowMs) / 1000);
+  const inTime = seconds > 0 ? ` (in ${durationText(seconds)})` : '';
+  return `asks the leader again at ${nextAttempt}${inTime}`;
 }
 
 function stateWords({ running, phase, passedOver }: ApplierReport): [Look, string] {

@@ -1,8 +1,19 @@
+import { tlsReason } from '../follower/leader-tls.ts';
+import { cureInMessage } from '../model/error-words.ts';
+
+const NOBODY_THERE =
+  'Nothing listens there: start the server (ticklog serve), or correct the endpoint.';
+
+/** The same where nobody has named an endpoint. */
+const DEFAULT_CURE =
+  'Nothing listens there, and it was asked because no other server was named: name yours with --server.endpoint, or ' +
+  'start one (ticklog serve).';
+
 /** What to do when a server gives no answer, by the code of the failure. */
 const CURES: readonly { readonly codes: readonly string[]; readonly cure: string }[] = [
   {
     codes: ['ECONNREFUSED'],
-    cure: 'Nothing listens there: start the server (ticklog serve), or correct the endpoint.',
+    cure: NOBODY_THERE,
   },
   {
     codes: ['ENOTFOUND', 'EAI_AGAIN'],
@@ -11,10 +22,6 @@ const CURES: readonly { readonly codes: readonly string[]; readonly cure: string
   {
     codes: ['UND_ERR_CONNECT_TIMEOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT'],
     cure: 'Check the host, the port, and the network between.',
-  },
-  {
-    codes: ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'],
-    cure: 'What answers there speaks no TLS: if it is the right port, its endpoint begins with tcp://.',
   },
   {
     codes: [
@@ -28,20 +35,21 @@ const CURES: readonly { readonly codes: readonly string[]; readonly cure: string
     cure: 'Use a name that is in its certificate.',
   },
 ];
-/** Of the texts that are for those who build TLS, and not for those who use it. */
-const PLAIN_REASONS: Readonly<Record<string, string>> = {
-  ERR_SSL_WRONG_VERSION_NUMBER: 'its answer is no TLS',
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'its answer is no TLS',
-};
 
-/** What to tell of a connection that came to nothing: a line that says what it is and, if it is known, one that says what to do. */
-export function describeUnreachable(endpoint: string, cause: unknown): string[] {
+/**
+ * What to tell of a connection that came to nothing: a line that says what it is and, if it is known, one that says what to do.
+ * @param isDefault whether it is the endpoint that is asked because none was given
+ */
+export function describeUnreachable(endpoint: string, cause: unknown, isDefault = false): string[] {
   if (!(cause instanceof Error)) return [`no answer from ${endpoint}`];
   const code = codeOf(cause);
-  const reason = PLAIN_REASONS[code] ?? (cause.message || code || cause.name);
+  const reason = tlsReason(cause) ?? (cause.message || code || cause.name);
   const cure =
-    CURES.find(({ codes }) => codes.includes(code))?.cure ?? cureOfClosing(endpoint, code);
-  return [`no answer from ${endpoint}: ${reason}`, ...(cure === undefined ? [] : [cure])];
+    cureInMessage(reason) ??
+    CURES.find(({ codes }) => codes.includes(code))?.cure ??
+    cureOfClosing(endpoint, code);
+  const told = isDefault && cure === NOBODY_THERE ? DEFAULT_CURE : cure;
+  return [`no answer from ${endpoint}: ${reason}`, ...(told === undefined ? [] : [told])];
 }
 
 /** A server with TLS closes connections of those who speak plainly. */

@@ -3,6 +3,7 @@ import { sleep } from '../base/sleep.ts';
 import type { Endpoint } from '../follower/endpoint.ts';
 import { ServiceError } from '../model/errors.ts';
 import {
+  allRevisionsDiffer,
   type CollectionPair,
   type CollectionResult,
   compareCollection,
@@ -285,6 +286,9 @@ async function shown<T>(
   return await run((read) => progress.read(read));
 }
 
+const RESTORED_HINT =
+  'where all revisions differ: was B restored from a dump of A? restore keeps revisions with --recycle-ids';
+
 async function report(
   comparison: Comparison,
   results: readonly CollectionResult[],
@@ -295,6 +299,7 @@ async function report(
   const different: CollectionResult[] = [];
   const collections: object[] = [];
   let documents = 0;
+  let looksRestored = false;
   const toSearch = results.filter(({ keys }) => keys === 'unknown');
   for (const result of results) {
     const { name, count, differences, keys } = result;
@@ -317,6 +322,7 @@ async function report(
       io,
       found.map((each) => `  ${each}`),
     );
+    looksRestored ||= allRevisionsDiffer(result, found);
     collections.push({ name, equal: false, documents: count, differences, keys: found });
   }
   await printResult(io, {
@@ -331,6 +337,7 @@ async function report(
   const names = different.map(({ name }) => name).join(', ');
   await printLines(io, [
     `different: ${names} (of ${total})`,
+    ...(looksRestored ? [RESTORED_HINT] : []),
     ...(different.every(({ onlyOn }) => onlyOn === 'B')
       ? [
           `only B has ${names}, and all that A has is equal; a sync of B from A keeps what only B has`,

@@ -180,6 +180,8 @@ export interface ApplierState {
   readonly whyStopped?: { readonly errorNum: number; readonly errorMessage: string };
   /** In `backoff` only. */
   readonly whyWaiting?: { readonly errorNum: number; readonly errorMessage: string };
+  /** In `backoff` only, while it waits: when the leader is asked again. */
+  readonly nextAttempt?: string;
   /** Of all runs since the server was started, the newest first; 20 at most. */
   readonly lastErrors: readonly PastError[];
   /** While it runs; null when unknown. */

@@ -22,6 +22,7 @@ export class ApplierProgress {
   /** Whether a page of the log came since the leader was last lost. */
   #isCurrent = false;
   #answerDueMs = Infinity;
+  #nextAttemptAtMs: number | undefined;
   /** Of all appliers together. */
   readonly #totals: ReplicationFigures;
   /** Of the pages that were applied. */
@@ -49,6 +50,11 @@ export class ApplierProgress {
   /** Failures to reach the leader since it was reached last. */
   get failedConnects(): number {
     return this.#failedConnects;
+  }
+
+  /** When the leader is asked again after a failure, ms since 1970; undefined unless that is waited for. */
+  get nextAttemptAtMs(): number | undefined {
+    return this.#nextAttemptAtMs;
   }
 
   get totalRequests(): number {
@@ -111,6 +117,7 @@ export class ApplierProgress {
   say(message: string): void {
     this.#message = message;
     this.#messageAtMs = this.#clock.nowMs();
+    this.#nextAttemptAtMs = undefined;
   }
 
   /**
@@ -136,6 +143,11 @@ export class ApplierProgress {
     this.#totalFailedConnects++;
     this.#totals.failedConnects++;
     this.lost();
+  }
+
+  /** It will be asked again after this time. */
+  waits(ms: number): void {
+    this.#nextAttemptAtMs = this.#clock.nowMs() + ms;
   }
 
   /** The leader no longer has what comes next. */

@@ -220,7 +220,9 @@ export class ApplierRun {
         if (maxConnectRetries > 0 && failures > maxConnectRetries) throw error;
         this.#failureLog.failed(error);
         onEvent({ type: 'lost', why: reasonFor(error) });
-        await sleep(backoff.nextMs(), signal);
+        const pauseMs = backoff.nextMs();
+        progress.waits(pauseMs);
+        await sleep(pauseMs, signal);
         if (signal.aborted) return false;
       }
     }

@@ -40,9 +40,9 @@ export interface ApplierStateDocument {
 
 /**
  * Prints the state: the members of 1.4 in its order, then what 2.4 and later have, then our own:
- * `phase` and `since`, `whyStopped`, how far behind the leader it is, what failed and was passed
- * over, the last errors, the transactions that are open, among them one that is being applied in several batches, and
- * whose log the position is in.
+ * `phase` and `since`, `whyStopped`, when the leader is asked again, how far behind the leader it is, what failed and
+ * was passed over, the last errors, the transactions that are open, among them one that is being applied in several
+ * batches, and whose log the position is in.
  */
 export function applierStateDocument(view: ApplierView): ApplierStateDocument {
   const { machine, config, progress, checkpoint, nowMs } = view;
@@ -71,6 +71,7 @@ export function applierStateDocument(view: ApplierView): ApplierStateDocument {
       phase: machine.phase,
       since: wireTime(machine.sinceMs),
       ...whyDocument(machine),
+      ...nextAttemptDocument(machine, progress),
       lastErrors: view.errors.all.map(repeatedDocument),
       ...(running ? behind(view) : {}),
       ...(running && machine.phase !== 'syncing' ? { following: following(view) } : {}),
@@ -186,6 +187,15 @@ function whyDocument(machine: ApplierMachine): Record<string, unknown> {
   if (why === undefined) return {};
   const document = { errorNum: why.errorNum, errorMessage: why.message };
   return machine.phase === 'backoff' ? { whyWaiting: document } : { whyStopped: document };
+}
+
+/** Absent while the leader is being asked. */
+function nextAttemptDocument(
+  { phase }: ApplierMachine,
+  { nextAttemptAtMs }: ApplierProgress,
+): Record<string, unknown> {
+  if (phase !== 'backoff' || nextAttemptAtMs === undefined) return {};
+  return { nextAttempt: wireTime(nextAttemptAtMs) };
 }
 
 function openDocuments(checkpoint: Checkpoint | undefined): Record<string, unknown>[] {

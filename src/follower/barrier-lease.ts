@@ -3,6 +3,7 @@ import { sleep } from '../base/sleep.ts';
 import { isServiceError } from '../model/errors.ts';
 import type { Tick } from '../model/tick.ts';
 import { classify } from './classify.ts';
+import { errorFields } from './failure-log.ts';
 import type { LeaderClient } from './leader-client.ts';
 
 export interface BarrierLeaseOptions {
@@ -54,7 +55,7 @@ export class BarrierLease {
       return new BarrierLease(deps, options, id);
     } catch (error) {
       if (signal.aborted || !isServiceError(error)) throw error;
-      deps.logger.debug({ err: error }, 'the leader has no barrier to give; going on without');
+      deps.logger.debug(errorFields(error), 'the leader has no barrier to give; going on without');
       return undefined;
     }
   }
@@ -76,7 +77,7 @@ export class BarrierLease {
         await this.#client.extendBarrier(this.id, tick, ttlSeconds, signal);
       } catch (error) {
         if (classify(error, signal) === 'abort') return;
-        this.#logger.warn({ err: error }, 'the barrier on the leader could not be prolonged');
+        this.#logger.warn(errorFields(error), 'the barrier on the leader could not be prolonged');
       }
     }
   }
@@ -91,6 +92,6 @@ export async function removeBarrier(
   try {
     await client.deleteBarrier(id, AbortSignal.timeout(DELETE_TIMEOUT_MS));
   } catch (error) {
-    logger.debug({ err: error }, 'the barrier could not be deleted; it will expire');
+    logger.debug(errorFields(error), 'the barrier could not be deleted; it will expire');
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
+import { inWordsOfToday } from '../model/error-words.ts';
 import { isServiceError } from '../model/errors.ts';
 import { REPLICATION_ERRORS } from '../model/replication-errors.ts';
 
@@ -12,7 +13,7 @@ const REPEAT_MS = 60_000;
  */
 export function errorFields(error: unknown): object {
   if (isServiceError(error) && Object.hasOwn(REPLICATION_ERRORS, error.kind)) {
-    return { errorNum: error.errorNum, reason: error.message };
+    return { errorNum: error.errorNum, reason: inWordsOfToday(error.message) };
   }
   return { err: error };
 }

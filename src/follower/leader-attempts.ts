@@ -67,7 +67,9 @@ export class LeaderAttempts {
         this.#failures++;
         if (this.#maxRetries > 0 && this.#failures > this.#maxRetries) throw error;
         onLost(error as ServiceError);
-        await sleep(this.#backoff.nextMs(this.#floorMs), signal);
+        const pauseMs = this.#backoff.nextMs(this.#floorMs);
+        progress.waits(pauseMs);
+        await sleep(pauseMs, signal);
         signal.throwIfAborted();
       }
     }

@@ -7,7 +7,7 @@ import { readErrorBody, remoteErrorText } from '../protocol/error-body.ts';
 import { Header } from '../protocol/headers.ts';
 import { DamagedBody, RefusedAnswer } from './classify.ts';
 import type { Endpoint } from './endpoint.ts';
-import { type TlsTrust, tlsConnectOptions } from './leader-tls.ts';
+import { type TlsTrust, tlsConnectOptions, tlsReason } from './leader-tls.ts';
 
 /** One answer, read whole. Header names are in lower case. */
 export interface HttpAnswer {
@@ -205,7 +205,8 @@ export class LeaderHttp {
         { cause: new DamagedBody(error.message, { cause: error }) },
       );
     }
-    const reason = (code === undefined ? undefined : REASONS[code]) ?? (error.message || code);
+    const known = (code === undefined ? undefined : REASONS[code]) ?? tlsReason(error);
+    const reason = known ?? (error.message || code);
     return new ServiceError(
       'noResponse',
       `could not connect to master at ${this.#endpoint}: ` +

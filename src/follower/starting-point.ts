@@ -4,6 +4,7 @@ import { isServiceError } from '../model/errors.ts';
 import type { Store } from '../storage/store.ts';
 import { type Checkpoint, UNKNOWN_LEADER, writeCheckpoint } from './checkpoint.ts';
 import { refusedAnswer } from './classify.ts';
+import { errorFields } from './failure-log.ts';
 import type { LeaderState, OpenOnLeader } from './leader-answers.ts';
 import { leaderTraits } from './leader-traits.ts';
 
@@ -52,7 +53,7 @@ async function openAt(
     open = await openTransactions(appliedTick);
   } catch (error) {
     if (!isServiceError(error, 'leaderError') || !isRefusal(error)) throw error;
-    logger.warn({ err: error }, 'the leader does not tell which transactions are open');
+    logger.warn(errorFields(error), 'the leader does not tell which transactions are open');
     return undefined;
   }
   const { tids, restartTick } = open;

@@ -1,5 +1,6 @@
 import { InvariantError } from '../base/assert.ts';
 import type { Logger } from '../base/logger.ts';
+import { inWordsOfToday } from '../model/error-words.ts';
 import { type ErrorName, ServiceError, isServiceError } from '../model/errors.ts';
 import { errorBody } from '../protocol/error-body.ts';
 import { ClientGoneError } from './body.ts';
@@ -93,7 +94,7 @@ export class ErrorAnswers {
   #judge(ctx: Exchange, error: ServiceError, thrown: unknown): void {
     if (OF_LEADER.has(error.kind)) {
       ctx.state.countedStatus = FAILED_DEPENDENCY;
-      const context = { ...this.#contextOf(ctx, error), reason: error.message };
+      const context = { ...this.#contextOf(ctx, error), reason: inWordsOfToday(error.message) };
       this.#logger.warn(context, 'a request failed at the leader');
       return;
     }

@@ -1,5 +1,6 @@
 import { DOCUMENT_ERRORS } from './document-errors.ts';
 import type { ErrorEntry } from './error-entry.ts';
+import { cureInMessage } from './error-words.ts';
 import { GENERAL_ERRORS } from './general-errors.ts';
 import { REPLICATION_ERRORS } from './replication-errors.ts';
 import { USER_ERRORS } from './user-errors.ts';
@@ -15,8 +16,10 @@ export const ERRORS = {
   ...USER_ERRORS,
 } as const satisfies Record<string, ErrorEntry>;
 
-/** What helps an applier that met an error of this number; undefined where nothing is known. */
-export function applierCureOf(errorNum: number | undefined): string | undefined {
+/** What helps an applier that met an error of this number and message; undefined where nothing is known. */
+export function applierCureOf(errorNum: number | undefined, message: string): string | undefined {
+  const special = cureInMessage(message);
+  if (special !== undefined) return special;
   const entries: readonly ErrorEntry[] = Object.values(ERRORS);
   const entry = entries.find((each) => each.errorNum === errorNum);
   return entry?.applierCure ?? entry?.cure;

@@ -10,7 +10,7 @@ export const REPLICATION_ERRORS = {
       'The leader could not be reached. Normal while it restarts: the applier tries again, and gives ' +
       'up after maxConnectRetries attempts.',
     cure:
-      'Check the endpoint (ssl:// for a leader with TLS), that the leader runs, and the network between. An ' +
+      'Check the endpoint (ssl:// for a leader with TLS, else tcp://), that the leader runs, and the network between. An ' +
       'authority that is not known here is named with --replication.ssl-cafile when this server is started. ' +
       'If the applier has given up: ticklog applier start.',
   },
@@ -27,7 +27,9 @@ export const REPLICATION_ERRORS = {
     message: 'master error',
     cause:
       'The leader answered with a status that is no success; the message has it, and what the leader says.',
-    cure: 'Look at the log of the leader. Check the database name and the user.',
+    cure:
+      'Look at the log of the leader. Check the name of the database and, at HTTP 401, user and password ' +
+      '(--leader.username, --leader.password-file).',
   },
   leaderIncompatible: {
     errorNum: 1403,

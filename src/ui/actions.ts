@@ -116,7 +116,10 @@ export class Actions {
     } catch (error) {
       if (error instanceof LoginNeeded) this.#deps.onLoginNeeded(error);
       else if (error instanceof Refused) {
-        const cure = await cureOf(error.errorNum, 'caller');
+        const cure = await cureOf(
+          { errorNum: error.errorNum, errorMessage: error.message },
+          'caller',
+        );
         say('bad', `${splitMessage(error.message).text}${cure === '' ? '' : ` – ${cure}`}`);
       } else say('bad', error instanceof Error ? error.message : String(error));
     } finally {

@@ -1,4 +1,6 @@
+import { cureInMessage } from '../model/error-words.ts';
 import { clearSession, session } from './session.ts';
+import type { ErrorWords } from './types.ts';
 
 /** What the server refused, with its number and its words. */
 export class Refused extends Error {
@@ -88,10 +90,15 @@ export async function put<T>(database: string, path: string, body: unknown = {})
 }
 
 /**
- * What helps against an error, by its number; an empty text where nothing is known.
+ * What helps against an error, by its message or its number; an empty text where nothing is known.
  * @param who met it: one who sent a request, or an applier
  */
-export async function cureOf(errorNum: number, who: 'caller' | 'applier'): Promise<string> {
+export async function cureOf(
+  { errorNum, errorMessage }: ErrorWords,
+  who: 'caller' | 'applier',
+): Promise<string> {
+  const special = cureInMessage(errorMessage);
+  if (special !== undefined) return special;
   cures ??= fetch('cures.json')
     .then((response) => (response.ok ? response.json() : {}) as Promise<Cures>)
     .catch(() => ({}));

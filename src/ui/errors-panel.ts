@@ -30,7 +30,7 @@ function errorRow(error: PastError): HTMLElement {
   const summary = make('summary', '', make('span', ''), make('span', ''), subject);
   const cure = make('p', 'cure');
   const row = make('details', '', summary, make('p', 'quiet'), cure);
-  void cureOf(error.errorNum, 'applier').then((words) => setText(cure, words));
+  void cureOf(error, 'applier').then((words) => setText(cure, words));
   if (entry !== undefined) {
     const shown = make('pre', '', indented(entry));
     shown.tabIndex = 0;
@@ -67,7 +67,7 @@ function showFailure(applier: ApplierStatus): boolean {
   setText(byId('failure-title'), `${title} (error ${error.errorNum}, ${clock(time)})`);
   byId('failure').classList.toggle('mild', applier.state.phase !== 'failed');
   showMessage('failure', error.errorMessage);
-  void cureOf(error.errorNum, 'applier').then((cure) => setText(byId('failure-cure'), cure));
+  void cureOf(error, 'applier').then((cure) => setText(byId('failure-cure'), cure));
   return true;
 }
 

@@ -2,9 +2,10 @@ import type { ApplierPhase } from '../model/applier-phase.ts';
 import type { SyncNumbers } from '../model/sync-numbers.ts';
 import { type WriteRate, reachOf } from '../model/write-rate.ts';
 import { byId, make, setFacts, setList, setRows, setShown, setText } from './dom.ts';
-import { bytes, counted, duration, number } from './format.ts';
+import { bytes, clock, counted, duration, number } from './format.ts';
 import type { ApplierStatus, ClientStatus, Snapshot } from './types.ts';
 import {
+  logEndOf,
   type Tone,
   type Words,
   applierWords,
@@ -59,7 +60,7 @@ function showApplier(applier: ApplierStatus): void {
   const words = applierWords(applier);
   showChip('applier-chip', words?.tone ?? 'idle', words ? PHASE_WORDS[state.phase] : 'not set up');
   const applied = state.lastAppliedContinuousTick;
-  const available = state.lastAvailableContinuousTick;
+  const available = logEndOf(state);
   const isOn = state.running || state.phase === 'syncing';
   setFacts(byId('applier-facts'), [
     ['Leader', endpoint ?? noLeaderWords(state.sync)],
@@ -70,8 +71,14 @@ function showApplier(applier: ApplierStatus): void {
     ['Leader’s log ends', available === null || endpoint === undefined ? '' : `tick ${available}`],
     ['Events applied', endpoint === undefined ? '' : number(state.totalEvents)],
     ['Copied anew', state.totalResyncs === 0 ? '' : counted(state.totalResyncs, 'time')],
-    ['Doing', isOn ? (state.progress.message ?? '') : ''],
+    ['Doing', isOn ? doingWords(state) : ''],
   ]);
+}
+
+/** While it waits, what it did last is over. */
+function doingWords({ nextAttempt, progress }: ApplierStatus['state']): string {
+  if (nextAttempt !== undefined) return `asks the leader again at ${clock(nextAttempt)}`;
+  return progress.message ?? '';
 }
 
 /** Who is being made a follower has no leader set before the copy is complete. */

@@ -80,6 +80,7 @@ export interface ApplierStatus {
     readonly lastErrors: readonly PastError[];
     readonly whyStopped?: ErrorWords;
     readonly whyWaiting?: ErrorWords;
+    readonly nextAttempt?: string;
     readonly ticksBehind?: number | null;
     readonly secondsBehind?: number | null;
     readonly time: string;

@@ -205,6 +205,16 @@ export function lagWords({ ticksBehind, secondsBehind }: ApplierStatus['state'])
   return seconds === '' ? ticks : `${seconds}, ${ticks}`;
 }
 
+/**
+ * Where the leader's log ends; null when that is not known. A copy is as of a tick, which the leader may have given to
+ * something that is not in its log: up to there everything is here.
+ */
+export function logEndOf(state: ApplierStatus['state']): string | null {
+  const { phase, lastAppliedContinuousTick: applied, lastAvailableContinuousTick: end } = state;
+  if (end === null || applied === null || phase === 'failed') return end;
+  return BigInt(applied) > BigInt(end) ? applied : end;
+}
+
 /** Where a client of the log is: what it was sent, or what it asked from when that was nothing new. */
 export function positionOf({ lastServedTick, from }: ClientStatus): bigint {
   const served = BigInt(lastServedTick);

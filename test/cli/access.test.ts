@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { connect } from '../../src/client/client.ts';
 import { type OpenServer, openServer } from '../../src/open-server.ts';
 import { type CliResult, runCli } from '../support/cli-run.ts';
 import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
@@ -56,7 +57,7 @@ describe('every verb that talks to a server', () => {
     const said: readonly (readonly [readonly string[], RegExp])[] = [
       [create, /'bob' already \(error 1702\)\n {2}.*ticklog user password/],
       [['user', 'remove', 'eve', ...as('root')], /\(error 1703\)\n {2}.*ticklog user list/],
-      [['logger', 'stop', ...as('bob')], /needs the right.*\(error 11\)\n {2}.*ticklog user grant/],
+      [['logger', 'stop', ...as('bob')], /needs the right.*\(error 11\)\n {2}An administrator .*ticklog user grant/],
     ];
     for (const [argv, words] of said) {
       const { code, stderr } = await run(...argv);
@@ -87,6 +88,57 @@ describe('every verb that talks to a server', () => {
     for (const { stdout, stderr } of [made, again, config, set]) {
       expect(stdout + stderr).not.toContain(PASSWORD);
     }
+  });
+});
+
+describe('a leader that knows no such user or password', () => {
+  const CURE =
+    /^ {2}The leader has no active user .*--leader\.username and --leader\.password-file/m;
+  let wrong: string;
+
+  beforeAll(async () => {
+    wrong = join(dir.path, 'wrong');
+    await writeFile(wrong, 'wrong');
+  });
+
+  test.each(['make-follower', 'sync'])('%s says which flags are wrong', async (verb) => {
+    await using follower = await openServer();
+    const flags = ['--leader.username', 'root', '--leader.password-file', wrong];
+    const { code, stderr } = await runCli([
+      ...[verb, server.url, '--server.endpoint', follower.url, ...flags],
+    ]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/HTTP 401: Unauthorized \(error 1402\)\n/);
+    expect(stderr).toMatch(CURE);
+  });
+
+  test('an applier stops when its password is changed, and make-follower takes the new one', async () => {
+    const root = ['--server.username', 'root', '--server.password', PASSWORD];
+    const create = ['--password', PASSWORD, '--grant', '_system=ro'];
+    expect(await run('user', 'create', 'watcher', ...create, ...root)).toMatchObject({ code: 0 });
+    await using follower = await openServer();
+    const at = ['--server.endpoint', follower.url];
+    const flags = ['--leader.username', 'watcher', '--leader.password-file'];
+    const make = ['make-follower', server.url, ...flags];
+    expect(await runCli([...make, file, ...at])).toMatchObject({ code: 0 });
+    const changed = ['user', 'password', 'watcher', '--password', 'wrong', ...root];
+    expect(await run(...changed)).toMatchObject({ code: 0 });
+    // The request that the leader holds was sent with the old one.
+    await using client = connect(server.url, { username: 'root', password: PASSWORD });
+    await client.use().createCollection('news');
+    const stopped = await vi.waitFor(
+      async () => {
+        const status = await runCli(['status', ...at]);
+        expect(status.code).toBe(1);
+        return status.stdout;
+      },
+      { timeout: 20_000, interval: 100 },
+    );
+    expect(stopped).toContain('Applier  STOPPED by an error since ');
+    expect(stopped).toMatch(/because: got invalid response from leader at \S+: HTTP 401/);
+    expect(stopped).toMatch(/what to do: The leader has no active user of this name and password/);
+    expect(await runCli([...make, wrong, ...at, '--yes'])).toMatchObject({ code: 0 });
+    expect(await runCli(['status', ...at])).toMatchObject({ code: 0 });
   });
 });
 

@@ -128,6 +128,11 @@ describe('dump, restore, dump', () => {
     const second = await servers.start('second');
     await restore(second, 'a', '--batch-size', '16k', '--threads', '4');
     await dump(second, 'b');
+    const verified = await runCli(['verify', first.endpoint, second.endpoint]);
+    // Documents with nothing around them have their revisions inside.
+    const keeps = flags.includes('--envelope');
+    expect(verified.code).toBe(keeps ? 0 : 3);
+    if (!keeps) expect(verified.stdout).toMatch(/restore keeps revisions with --recycle-ids\n$/);
     for (const name of COLLECTIONS) {
       const before = await dumpedContents(path('a'), name);
       expect(before.size).toBe({ Orders: 2985, empty: 0, links: 40 }[name]);

@@ -55,6 +55,23 @@ test('--from begins behind a tick', async () => {
   expect(stdout).toBe(line(30));
 });
 
+test('--from now begins at the end of the log', async () => {
+  const ending = new AbortController();
+  await using server = await startScriptedServer({
+    [`GET ${command('logger-state')}`]: () => ({ body: { state: { lastLogTick: '30' } } }),
+    [FOLLOW]: ({ query }) => {
+      if (query.get('from') === '30') return page(line(40), { last: 40, lastTick: 40 });
+      ending.abort();
+      return page('', { last: 0, lastTick: 40 });
+    },
+  });
+  const argv = ['follow', '--from', 'now', '--server.endpoint', server.endpoint];
+  const waiting = await runCli([...argv, '--wait'], { signal: ending.signal });
+  expect(waiting).toEqual({ code: 0, stderr: '', stdout: line(40) });
+  const refused = await runCli(['follow', '--from', 'later', '--server.endpoint', server.endpoint]);
+  expect(refused.code).toBe(2);
+});
+
 test('a filter that leaves out everything does not end the reading early', async () => {
   await using server = await startScriptedServer({
     [FOLLOW]: ({ query }) => {
@@ -223,4 +240,16 @@ test('an answer without the headers of a page is no page', async () => {
   expect(result).toMatchObject({ code: 1 });
   expect(result.stderr).toContain('(error 1401)');
   expect(stdout.text).toBe('');
+});
+
+test('a collection that the server does not have is named', async () => {
+  await using server = await startScriptedServer({
+    [FOLLOW]: () => refusal(404, 1203, 'collection not found'),
+  });
+  const argv = ['follow', '--collection', 'nope', '--server.endpoint', server.endpoint];
+  expect(await runCli(argv)).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `ticklog: ${server.endpoint}, database _system, has no collection 'nope' (error 1203)\n`,
+  });
 });

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:https';
 import { Writable } from 'node:stream';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { openServer } from '../../src/open-server.ts';
 import { closedPipe, runCli } from '../support/cli-run.ts';
 import { command, refusal, startScriptedServer } from '../support/scripted-server.ts';
 
@@ -170,6 +171,7 @@ test('a database that does not exist is told with the server, and where to look'
   const [message, cure] = result.stderr.split('\n');
   expect(message).toBe(`ticklog: ${server.endpoint}: database not found (error 1228)`);
   expect(cure).toContain('ticklog database list');
+  expect(cure).not.toContain('restore');
 });
 
 test('a server that can not be reached is named', async () => {
@@ -183,6 +185,51 @@ test('a server that can not be reached is named', async () => {
   );
 });
 
+test('a server that nobody has named is told to be the default', async () => {
+  const { code, stderr } = await runCli(['logger', 'state']);
+  // Somebody may run a server there.
+  if (code === 0) return;
+  expect(stderr).toMatch(/^ticklog: no answer from tcp:\/\/127\.0\.0\.1:8529: /);
+  expect(stderr).toContain('no other server was named: name yours with --server.endpoint');
+});
+
+test('TICKLOG_SERVER_ENDPOINT names the server, and a flag wins', async () => {
+  await using server = await startScriptedServer({
+    [`GET ${STATE}`]: () => ({ body: { state: { running: true } } }),
+  });
+  vi.stubEnv('TICKLOG_SERVER_ENDPOINT', server.endpoint);
+  const named = await runCli(['logger', 'state']);
+  const help = await runCli(['logger', 'state', '--help']);
+  const other = await runCli(['logger', 'state', '--server.endpoint', 'tcp://127.0.0.1:1']);
+  vi.stubEnv('TICKLOG_SERVER_ENDPOINT', 'tcp://127.0.0.1:1');
+  const wrong = await runCli(['logger', 'state']);
+  vi.stubEnv('TICKLOG_SERVER_ENDPOINT', 'tcp://u:secret@h:1');
+  const refused = await runCli(['logger', 'state']);
+  vi.unstubAllEnvs();
+  expect(named).toMatchObject({ code: 0, stderr: '' });
+  for (const each of [other, wrong]) {
+    expect(each.stderr).toContain('no answer from tcp://127.0.0.1:1');
+    expect(each.stderr).toContain('or correct the endpoint.');
+  }
+  expect(refused.code).toBe(2);
+  expect(refused.stderr).toContain("from env 'TICKLOG_SERVER_ENDPOINT' is invalid");
+  expect(refused.stderr).not.toContain('secret');
+  expect(help.stdout).toMatch(/env:\s+TICKLOG_SERVER_ENDPOINT/);
+});
+
+test.each([
+  ['make-follower', 'tcp://127.0.0.1:1', 'tcp://127.0.0.1:2'],
+  ['status', 'tcp://127.0.0.1:1'],
+  ['dump', 'ssl://127.0.0.1:1'],
+])('an endpoint too many belongs behind --server.endpoint: %s %s', async (...argv) => {
+  const { code, stderr } = await runCli(argv);
+  expect(code).toBe(2);
+  expect(stderr).toContain('too many arguments');
+  expect(stderr).toContain('(the server that is asked goes behind --server.endpoint)\n');
+  const plain = await runCli(['status', 'left-over']);
+  expect(plain.stderr).not.toContain('behind --server.endpoint');
+});
+
 test.each(['ssl', 'https'])('a server without TLS is told from one with it: %s', async (scheme) => {
   await using server = await startScriptedServer({});
   const endpoint = server.endpoint.replace('tcp', scheme);
@@ -192,6 +239,31 @@ test.each(['ssl', 'https'])('a server without TLS is told from one with it: %s',
   expect(message).toBe(`ticklog: no answer from ${endpoint}: its answer is no TLS`);
   expect(cure).toContain('begins with tcp://');
   expect(more).toEqual(['']);
+});
+
+test('a leader without TLS is told from one with it, in the state of the applier, too', async () => {
+  await using leader = await openServer();
+  await using follower = await openServer();
+  const at = ['--server.endpoint', follower.url];
+  const endpoint = leader.url.replace('http', 'ssl');
+  const reason = `Could not connect to '${endpoint}': its answer is no TLS`;
+  const { code, stderr } = await runCli(['make-follower', endpoint, ...at]);
+  expect(code).toBe(1);
+  const [message, cure, ...more] = stderr.split('\n');
+  expect(message).toBe(
+    `ticklog: could not connect to leader at ${endpoint}: ${reason} (error 1400)`,
+  );
+  expect(cure).toContain('begins with tcp://');
+  expect(more).toEqual(['']);
+  const set = ['applier', 'config', '--set', `endpoint=${endpoint}`];
+  expect(await runCli([...set, ...at])).toMatchObject({ code: 0 });
+  const started = await runCli(['applier', 'start', '--from', '1', ...at]);
+  expect([started.code, started.stderr]).toEqual([0, '']);
+  await vi.waitFor(async () => {
+    const { stdout } = await runCli(['applier', 'state', ...at]);
+    expect(stdout).toContain(`${reason}\n`);
+    expect(stdout).toMatch(/what to do: What answers there speaks no TLS.*tcp:\/\/\.\n/);
+  });
 });
 
 test('a server with TLS that is spoken to without is told, and one that nobody vouches for', async () => {

@@ -237,7 +237,9 @@ describe('the database', () => {
     const flags = ['--server.database', 'shop', '--server.username', 'ann'];
     const without = await restore(flags);
     expect(without).toMatchObject({ code: 1 });
-    expect(without.stderr).toContain('database not found');
+    expect(without.stderr).toMatch(
+      /database not found .*\n.*restore does it with --create-database/,
+    );
     const { code, stdout } = await restore([
       ...flags,
       ...['--create-database', '--server.password', 'pw'],

@@ -101,6 +101,7 @@ describe('verify', () => {
       '  key k8: only on B',
     ]);
     expect(stdout).toMatch(/\ndifferent: orders \(of 2 collections\)\n$/);
+    expect(stdout).not.toContain('--recycle-ids');
   });
 
   test('--collection leaves out what is not named', async () => {

@@ -26,7 +26,6 @@ async function run(argv: readonly string[], script: Script = ECHO) {
 
 test.each([
   ['logger start', 'PUT logger-start'],
-  ['logger stop', 'PUT logger-stop'],
   ['logger state', 'GET logger-state'],
   ['logger config', 'GET logger-config'],
   ['applier start', 'PUT applier-start'],
@@ -75,7 +74,61 @@ test.each([
   [false, 'the logger is STOPPED: changes are not logged\n'],
 ])('logger start and stop say in words whether it runs: %s', async (running, words) => {
   expect(await printed(['logger', 'start'], 'PUT logger-start', { running })).toBe(words);
-  expect(await printed(['logger', 'stop'], 'PUT logger-stop', { running })).toBe(words);
+  const { stdout } = await run(['logger', 'stop'], stopping({ running }, []));
+  expect(stdout).toBe(words);
+});
+
+/** A leader with these clients, and what it answers to `logger-stop`. */
+function stopping(stopped: object, clients: readonly object[], running = true): Script {
+  return {
+    [`GET ${command('logger-state')}`]: () => ({ body: { state: { running }, clients } }),
+    [`PUT ${command('logger-stop')}`]: () => ({ body: stopped }),
+  };
+}
+
+describe('logger stop', () => {
+  const followers = [{ serverId: '23' }, { serverId: '24' }];
+  const script = stopping({ running: false }, [...followers, { serverId: '25', lost: true }]);
+  const asked = ['GET logger-state'];
+  const done = ['GET logger-state', 'PUT logger-stop'];
+
+  test('tells how many follow, and does nothing where nobody can be asked', async () => {
+    const { code, stderr, requests } = await run(['logger', 'stop'], script);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /^ticklog: 2 clients follow the log of database _system of tcp:.* --yes/,
+    );
+    expect(requests.map(({ what }) => what)).toEqual(asked);
+  });
+
+  test.each([
+    ['y', 0, done],
+    ['n', 1, asked],
+  ])('asks, and is answered %s', async (answer, code, whats) => {
+    await using server = await startScriptedServer(script);
+    const questions: string[] = [];
+    const argv = ['logger', 'stop', '--server.endpoint', server.endpoint];
+    const result = await runCli(argv, {
+      answer: (question) => {
+        questions.push(question);
+        return answer;
+      },
+    });
+    expect(result.code).toBe(code);
+    expect(questions).toEqual([expect.stringMatching(/^2 clients follow .* Go on\? \[y\/N\] $/)]);
+    const paths = server.requests.map(({ method, path }) => `${method} ${path}`);
+    expect(paths).toEqual(whats.map((each) => each.replace(' ', ` ${command('')}`)));
+  });
+
+  test.each([
+    ['--yes', script, ['--yes']],
+    ['nobody who follows', stopping({}, [{ serverId: '25', lost: true }]), []],
+    ['a logger that is stopped', stopping({}, followers, false), []],
+  ])('asks nothing with %s', async (_what, own, flags) => {
+    const { code, requests } = await run(['logger', 'stop', ...flags], own);
+    expect(code).toBe(0);
+    expect(requests.map(({ what }) => what)).toEqual(done);
+  });
 });
 
 test('logger state is the part of the status screen about the log, without rates', async () => {

@@ -105,6 +105,43 @@ test('only an applier that hears its leader is up to date', async () => {
   expect(silent).toContain(`${position}; the leader's log was at 800 when it answered last\n`);
 });
 
+test('an applier that waits tells when the leader is asked again, and not what it did last', async () => {
+  const state = {
+    ...{ ...CAUGHT_UP, running: true, phase: 'backoff', since: 'T0', ticksBehind: null },
+    progress: { message: 'fetching leader log from offset 7' },
+  };
+  const screen = (more: object): Promise<string> =>
+    status({ applier: { endpoint: 'tcp://10.1.2.3:8529', state: { ...state, ...more } } });
+  const nextAttempt = new Date(Date.now() + 8_000).toISOString();
+  const waiting = await screen({ nextAttempt });
+  expect(waiting).toMatch(
+    new RegExp(`^ {9}asks the leader again at ${nextAttempt} \\(in \\d s\\)$`, 'm'),
+  );
+  expect(waiting).not.toContain('fetching');
+  expect(await screen({ nextAttempt: '2026-01-01T00:00:00Z' })).toContain(
+    '         asks the leader again at 2026-01-01T00:00:00Z\n',
+  );
+  expect(await screen({})).toContain('         fetching leader log from offset 7\n');
+});
+
+test('a copy beyond the last entry of the log is at its end', async () => {
+  const ticks = { lastAppliedContinuousTick: '535', lastAvailableContinuousTick: '520' };
+  const screen = (state: object): Promise<string> =>
+    status({ applier: { endpoint: 'tcp://10.1.2.3:8529', state: { ...ticks, ...state } } });
+  expect(await screen({ running: true, phase: 'tailing', ticksBehind: 0 })).toContain(
+    'applied up to tick 535 of 535: up to date\n',
+  );
+  expect(await screen({ running: false, phase: 'stopped' })).toContain(
+    "applied up to tick 535; the leader's log was at 535 when the applier stopped\n",
+  );
+  // What the leader said may be why it failed.
+  const state = { ...ticks, running: false, phase: 'failed' };
+  const applier = { endpoint: 'tcp://10.1.2.3:8529', state };
+  await using server = await startScriptedServer(scriptOf({ applier }));
+  const failed = await runCli(['status', '--server.endpoint', server.endpoint]);
+  expect(failed.stdout).toContain("the leader's log was at 520 when");
+});
+
 test.each([
   [{ restrictType: 'include', restrictCollections: ['a', 'b'] }, 'only collections a, b'],
   [{ restrictType: 'exclude', restrictCollections: ['a', 'b'] }, 'without a, b'],

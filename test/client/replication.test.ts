@@ -260,6 +260,7 @@ describe('a state has a type for all that the server answers:', () => {
       lastErrors: 1,
       whyStopped: 1,
       whyWaiting: 1,
+      nextAttempt: 1,
       ticksBehind: 1,
       secondsBehind: 1,
       sync: 1,

@@ -29,6 +29,7 @@ export interface SeenState {
   readonly lastError: { errorNum: number; errorMessage?: string; time?: string };
   readonly whyStopped?: { errorNum: number; errorMessage: string };
   readonly whyWaiting?: { errorNum: number; errorMessage: string };
+  readonly nextAttempt?: string;
   readonly lastErrors: readonly { errorNum: number; tick?: string; count?: number }[];
   readonly openTransactions: readonly Record<string, unknown>[];
 }

@@ -243,8 +243,10 @@ describe('a leader that cannot be followed', () => {
       running: true,
       phase: 'backoff',
       whyWaiting: { errorNum: 1400 },
+      nextAttempt: expect.stringMatching(/^\d{4}-.*Z$/) as unknown,
     });
     const state = await follower.stopped();
+    expect(state).not.toHaveProperty('nextAttempt');
     expect(state).toMatchObject({
       phase: 'failed',
       lastError: { errorNum: 1400 },

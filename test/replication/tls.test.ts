@@ -150,6 +150,11 @@ describe('clients of a server with TLS', () => {
       code: 1,
       stderr: expect.stringMatching(/can not be read/) as unknown,
     });
+    const other = fileURLToPath(new URL('../support/certificates/README.md', import.meta.url));
+    expect(await list(server, '--ssl.cafile', other)).toMatchObject({
+      code: 1,
+      stderr: `ticklog: ${other} holds no certificate in PEM (error 10)\n`,
+    });
     const flags = ['--ssl.cafile', fileOf('ca'), '--ssl.keyfile', fileOf('client')];
     expect(await list(strict, ...flags)).toMatchObject({ code: 0 });
   });

@@ -110,3 +110,16 @@ test('a request without an answer after the time it may be held is a leader that
   progress.reached();
   expect([progress.isCurrent, progress.behindMs]).toEqual([true, 0]);
 });
+
+test('when the leader is asked again is known until it is', () => {
+  const clock = new ManualClock(1000);
+  const progress = new ApplierProgress({ clock });
+  expect(progress.nextAttemptAtMs).toBeUndefined();
+  progress.request('fetching');
+  progress.failed();
+  progress.waits(700);
+  clock.advance(700);
+  expect(progress.nextAttemptAtMs).toBe(1700);
+  progress.request('fetching');
+  expect(progress.nextAttemptAtMs).toBeUndefined();
+});

@@ -65,6 +65,13 @@ describe('failures to reach a leader', () => {
   });
 });
 
+test('a leader is called so, whatever the message on the wire calls it', () => {
+  const error = new ServiceError('noResponse', 'could not connect to master at tcp://a:1: refused');
+  expect(errorFields(error)).toMatchObject({
+    reason: 'could not connect to leader at tcp://a:1: refused',
+  });
+});
+
 test('only what is no word of a leader is logged with where it came from', () => {
   expect(errorFields(refused)).not.toHaveProperty('err');
   const own = new ServiceError('storageDamaged');

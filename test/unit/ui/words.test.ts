@@ -8,6 +8,7 @@ import {
   entryWords,
   headline,
   lagWords,
+  logEndOf,
   positionOf,
   verifyWords,
   workWords,
@@ -246,4 +247,16 @@ describe('numbers for people', () => {
       undefined,
     ]);
   });
+});
+
+test.each([
+  ['tailing', '535', '520', '535'],
+  ['tailing', '520', '535', '535'],
+  ['tailing', '9', '10', '10'],
+  ['failed', '535', '520', '520'],
+  ['tailing', null, '520', '520'],
+  ['tailing', '535', null, null],
+] as const)('where the log ends: %s, applied %s of %s', (phase, applied, end, shown) => {
+  const ticks = { lastAppliedContinuousTick: applied, lastAvailableContinuousTick: end };
+  expect(logEndOf(applierOf(phase, ticks).state)).toBe(shown);
 });
