@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { STORE_FOLDER } from './base/data-directory.ts';
 import { checkChangelog } from './changelog/changelog-check.ts';
 import { type StoredCatalogue, checkCatalogue, checkOwners } from './documents/catalogue-check.ts';
 import { checkCollection } from './documents/collection-check.ts';
 import { checkPosition } from './follower/position-check.ts';
 import { ServiceError } from './model/errors.ts';
-import { isNotFound } from './storage/file-reading.ts';
 import { type Finding, Findings } from './storage/findings.ts';
 import { type CheckedFiles, checkCommits, checkStoreFiles } from './storage/store-check.ts';
 import { StoreLock } from './storage/store-lock.ts';
@@ -41,7 +41,7 @@ export async function checkDirectory(
   signal: AbortSignal,
   say: (step: string) => void = () => undefined,
 ): Promise<DirectoryReport> {
-  const store = join(directory, 'store');
+  const store = join(directory, STORE_FOLDER);
   await expectStore(directory, store);
   const lock = await StoreLock.take(store);
   try {
@@ -83,14 +83,26 @@ async function checkStore(directories: Directories, checking: Checking): Promise
 }
 
 async function expectStore(directory: string, store: string): Promise<void> {
+  if (await isDirectory(store)) return;
+  const isThere = await isDirectory(directory);
+  const why =
+    isThere === undefined
+      ? `there is no ${directory}`
+      : isThere
+        ? `${directory} is no data directory: it has no folder '${STORE_FOLDER}'`
+        : `${directory} is a file, and no data directory`;
+  const cure = 'name the directory that the server has in --database.directory';
+  throw new ServiceError('notFound', `${why}; ${cure}`);
+}
+
+/** Undefined for what is not there. */
+async function isDirectory(path: string): Promise<boolean | undefined> {
   try {
-    await stat(store);
+    return (await stat(path)).isDirectory();
   } catch (error) {
-    if (!isNotFound(error)) throw error;
-    throw new ServiceError(
-      'notFound',
-      `${directory} is no data directory: it has no folder 'store'`,
-    );
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
   }
 }
 

@@ -7,7 +7,7 @@ import { type Clock, systemClock } from './base/clock.ts';
 import type { LogLevels } from './base/log-levels.ts';
 import type { Logger } from './base/logger.ts';
 import { once } from './base/once.ts';
-import type { ServerConfig } from './config/server-config.ts';
+import { filesNamed, type ServerConfig } from './config/server-config.ts';
 import { isLoopback } from './config/value-type.ts';
 import { Catalogue } from './documents/catalogue.ts';
 import { Checksums } from './documents/checksum.ts';
@@ -91,6 +91,7 @@ export async function openCore(
       directory: config.databaseDirectory,
       alwaysSync: config.sync === 'always',
       newServerId: config.newServerId,
+      knownFiles: filesNamed(config),
     },
   );
   const closers: (() => Promise<void> | void)[] = [() => store.close()];

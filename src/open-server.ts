@@ -38,8 +38,8 @@ const STDERR_FD = 2;
  *
  * @param options.databaseDirectory where the data lies and stays; when it is not given, a directory
  *   for temporary files that is removed when the server stops
- * @throws ConfigError with everything that is wrong with the options; ServiceError storeLocked, storageDamaged or
- *   unknownFormat; a listen error with its `code`. Nothing is left running then.
+ * @throws ConfigError with everything that is wrong with the options; ServiceError storeLocked, storageDamaged,
+ *   unknownFormat, or badParameter for a directory that holds something else; a listen error with its `code`. Nothing is left running then.
  */
 export async function openServer(options: OpenServerOptions = {}): Promise<OpenServer> {
   const { logger, ...serverOptions } = options;

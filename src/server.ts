@@ -37,7 +37,7 @@ export interface RunningServer {
  * and last the listener.
  * @param deps.version of this program, shown by `/_api/version?details=true`
  * @throws ServiceError storeLocked, storageDamaged or unknownFormat, badParameter for a file of a secret or of TLS that
- * cannot be used; a listen error with its `code`.
+ * cannot be used, and for a directory of something else; a listen error with its `code`.
  * Nothing is left running then.
  */
 export async function startServer(deps: StartDeps, config: ServerConfig): Promise<RunningServer> {

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError } from './describe-error.ts';
+import { assertNoDataDirectory } from './dump-directory-writer.ts';
 import { databaseOfDump } from './dump-directory-reader.ts';
 import { isSafeInFileName } from './dump-layout.ts';
 import { type CliIo, ExitCode, note, printResult, UsageError } from './io.ts';
@@ -17,7 +18,7 @@ const SYSTEM_DATABASE = '_system';
 
 /**
  * Where the dumps of all databases of a server go: into a directory each, by their names (contract 8.1).
- * @throws Error when a directory can not be called after a database; as ServerClient
+ * @throws Error when a directory can not be called after a database; as `assertNoDataDirectory`; as ServerClient
  */
 export async function dumpsToWrite(
   server: Connection,
@@ -26,6 +27,7 @@ export async function dumpsToWrite(
   signal: AbortSignal,
 ): Promise<DatabaseDump[]> {
   assertNoneNamed(server);
+  await assertNoDataDirectory(directory);
   const names = await withServer(server, async (client) =>
     listAt(await client.get('/_api/database', signal), 'result').map(String),
   );

@@ -27,11 +27,12 @@ export function addDatabaseCommand(program: Command, { io, signal, done }: CliCo
     .command('database')
     .description('Create, list or drop the databases of a server.');
   const run = async (action: DatabaseAction, flags: DatabaseFlags): Promise<void> => {
-    if (action.verb === 'drop') {
-      const what = `Database ${action.name} of ${flags['server.endpoint'].text} goes with all that is in it`;
+    const server = connectionTo(flags['server.endpoint'], SYSTEM_DATABASE, flags);
+    if (action.verb === 'drop' && flags.yes !== true) {
+      await assertDatabase(server, action.name, signal);
+      const what = `Database ${action.name} of ${server.endpoint.text} goes with all that is in it`;
       await confirmReplacing(io, flags, what);
     }
-    const server = connectionTo(flags['server.endpoint'], SYSTEM_DATABASE, flags);
     done(await databaseVerb({ server, action }, io, signal));
   };
   const create = database
@@ -50,6 +51,20 @@ export function addDatabaseCommand(program: Command, { io, signal, done }: CliCo
   addYesFlag(addServerFlags(drop)).action((name: string, flags: DatabaseFlags) =>
     run({ verb: 'drop', name }, flags),
   );
+}
+
+/** @throws Error when there is no database of this name; as ServerClient */
+async function assertDatabase(
+  server: Connection,
+  name: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await withServer(server, async (client) => {
+    const names = listAt(await client.get('/_api/database', signal), 'result').map(String);
+    if (names.includes(name)) return;
+    const { errorNum } = ERRORS.databaseNotFound;
+    throw new Error(`${server.endpoint.text} has no database '${name}' (error ${errorNum})`);
+  });
 }
 
 /** Does it (contract 9.1) and prints names, or what was done. */

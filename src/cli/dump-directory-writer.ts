@@ -1,5 +1,6 @@
 import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDataDirectory } from '../base/data-directory.ts';
 import { makeDirectory } from '../base/make-directory.ts';
 import { DumpDataFile } from './dump-data-file.ts';
 import {
@@ -11,6 +12,7 @@ import {
   fileBaseOf,
   GZIP_END,
   isDumpFile,
+  isSignOfDump,
   NOT_ENCRYPTED,
   STRUCTURE_END,
   UNFINISHED,
@@ -44,16 +46,25 @@ export class DumpDirectoryWriter {
   }
 
   /**
-   * Looks whether a directory can be used, or made. What a dump that did not come to its end has left
-   * there does not count.
+   * Looks whether a directory can be used. What a dump that did not come to its end has left there does not count.
    *
-   * @throws Error when it holds something else and `overwrite` is false
+   * @throws Error when it holds something else and `overwrite` is false; in any case when it is the data directory of
+   * a server, or holds files and no dump
    */
   static async open(options: DumpDirectoryOptions): Promise<DumpDirectoryWriter> {
     const { directory, overwrite, isInterrupted = false } = options;
+    await assertNoDataDirectory(directory);
     const files = await filesIn(directory);
     const isLeftOver = (file: string): boolean =>
       isDumpFile(file) && /\.tmp(?:\.next)?$/.test(file);
+    // Hidden files and what a file system has, lost+found, are nobody's.
+    const isForeign = files.some((file) => !/^\.|^lost\+found$/.test(file));
+    if (isForeign && !files.some((file) => isSignOfDump(file) || isLeftOver(file))) {
+      throw new Error(
+        `the output directory '${directory}' is not empty, and there is no dump in it that could be replaced; ` +
+          'name another one with --output-directory',
+      );
+    }
     if (!overwrite && !files.every(isLeftOver)) {
       throw new Error(
         `the output directory '${directory}' is not empty; ` +
@@ -72,9 +83,15 @@ export class DumpDirectoryWriter {
    * @param kept collections whose data files, of an interrupted dump, are still needed
    */
   async begin(description: object, kept: readonly string[] = []): Promise<void> {
-    await makeDirectory(this.#directory);
     this.#description = description;
-    await this.#write(DUMP_FILE, JSON.stringify(description));
+    try {
+      await makeDirectory(this.#directory);
+      await this.#write(DUMP_FILE, JSON.stringify(description));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      const what = `the output directory '${this.#directory}' can not be made or written to`;
+      throw new Error(`${what}: ${reason}`, { cause: error });
+    }
     await this.#syncDirectory();
     const own = [DUMP_FILE, DUMP_STATE_FILE, ...kept.map((each) => this.#dataFile(each))];
     const needed = new Set(own.map((file) => `${file}${UNFINISHED}`));
@@ -176,6 +193,15 @@ export class DumpDirectoryWriter {
       await handle.close();
     }
   }
+}
+
+/** @throws Error when a server has its data in the directory, or is to find it there */
+export async function assertNoDataDirectory(directory: string): Promise<void> {
+  if (!(await isDataDirectory(directory))) return;
+  throw new Error(
+    `'${directory}' is the data directory of a server, in which a dump has no place; name another one with ` +
+      '--output-directory',
+  );
 }
 
 /** Whether a directory holds a dump that is complete. */

@@ -58,6 +58,12 @@ const OWN_FILES: ReadonlySet<string> = new Set([
 
 const DUMP_FILE_NAME = /\.(?:structure|view)\.json$|\.data\.json(?:\.gz)?$/;
 
+/** Whether a file of this name shows that its directory is that of a dump, finished or not. */
+export function isSignOfDump(file: string): boolean {
+  const name = file.endsWith(UNFINISHED) ? file.slice(0, -UNFINISHED.length) : file;
+  return name === DUMP_FILE || name === DUMP_STATE_FILE || name.endsWith(STRUCTURE_END);
+}
+
 /** What the files of a collection begin with: names that differ only by case are kept apart. */
 export function fileBaseOf(collection: string): string {
   return `${collection}_${nameHash(collection)}`;

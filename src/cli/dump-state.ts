@@ -46,8 +46,14 @@ export class DumpState {
   readonly #file: StateFile<StoredState>;
   readonly #record: Omit<StoredState, 'parts'>;
   readonly #parts: Map<string, DumpedPart>;
+  #isSaved: boolean;
 
-  private constructor(file: StateFile<StoredState>, { parts, ...record }: StoredState) {
+  private constructor(
+    file: StateFile<StoredState>,
+    { parts, ...record }: StoredState,
+    { isSaved }: { readonly isSaved: boolean },
+  ) {
+    this.#isSaved = isSaved;
     this.#file = file;
     this.#record = record;
     this.#parts = new Map(Object.entries(parts));
@@ -57,12 +63,13 @@ export class DumpState {
   static async read(directory: string): Promise<DumpState | undefined> {
     const file = fileIn(directory);
     const record = await file.read();
-    return record?.version === 1 ? new DumpState(file, record) : undefined;
+    return record?.version === 1 ? new DumpState(file, record, { isSaved: true }) : undefined;
   }
 
   /** A new one, which is not saved before `save`. */
   static begin(directory: string, record: Omit<StoredState, 'version' | 'parts'>): DumpState {
-    return new DumpState(fileIn(directory), { ...record, version: 1, parts: {} });
+    const stored: StoredState = { ...record, version: 1, parts: {} };
+    return new DumpState(fileIn(directory), stored, { isSaved: false });
   }
 
   get tick(): string {
@@ -102,8 +109,14 @@ export class DumpState {
     this.#parts.delete(collection);
   }
 
-  save(): Promise<void> {
-    return this.#file.save({ ...this.#record, parts: Object.fromEntries(this.#parts) });
+  /** Whether there is anything on the disk to go on with. */
+  get isSaved(): boolean {
+    return this.#isSaved;
+  }
+
+  async save(): Promise<void> {
+    await this.#file.save({ ...this.#record, parts: Object.fromEntries(this.#parts) });
+    this.#isSaved = true;
   }
 
   /** Whether a dump of these settings goes on with this one. */

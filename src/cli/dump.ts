@@ -243,7 +243,7 @@ async function keepUnchanged(
 }
 
 async function runDump(dump: Dump, io: CliIo, signal: AbortSignal): Promise<void> {
-  const { batch, writer } = dump;
+  const { batch, writer, state } = dump;
   try {
     const either = AbortSignal.any([signal, batch.lost]);
     await dumpAll(dump, either);
@@ -252,12 +252,12 @@ async function runDump(dump: Dump, io: CliIo, signal: AbortSignal): Promise<void
     // What can be gone on with is: then its moment is needed.
     const cause: unknown = error instanceof PartFailure ? error.cause : error;
     const isPassing = signal.aborted || classify(cause, signal) === 'retry';
-    await (isPassing ? batch.leave() : batch.abandon());
+    await (isPassing && state.isSaved ? batch.leave() : batch.abandon());
     dump.transfer[Symbol.dispose]();
-    note(
-      io,
-      `what has come of the dump is kept in '${dump.options.outputDirectory}': add --continue`,
-    );
+    const { outputDirectory } = dump.options;
+    if (state.isSaved) {
+      note(io, `what has come of the dump is kept in '${outputDirectory}': add --continue`);
+    }
     signal.throwIfAborted();
     batch.lost.throwIfAborted();
     throw error;

@@ -52,6 +52,11 @@ export class OptionReader {
     }
   }
 
+  /** The path of the file that is read, '' for none. */
+  get filePath(): string {
+    return this.#filePath ?? '';
+  }
+
   /** What was found to be wrong so far, a sentence each. */
   get problems(): readonly string[] {
     return this.#problems;

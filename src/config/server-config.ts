@@ -4,6 +4,8 @@ import { formatBytes, type HostPattern, isLoopback, type ListenEndpoint } from '
 
 /** How a server is to run; checked and frozen. */
 export interface ServerConfig {
+  /** The file that options were read from, '' for none. */
+  readonly configuration: string;
   /** As it was given: a relative path is meant from the working directory. */
   readonly databaseDirectory: string;
   readonly endpoint: ListenEndpoint;
@@ -79,6 +81,7 @@ export class ConfigError extends Error {
 export function readConfig(sources: ConfigSources): ServerConfig {
   const reader = new OptionReader(sources);
   const config: ServerConfig = {
+    configuration: reader.filePath,
     databaseDirectory: reader.value(OPTIONS.databaseDirectory),
     endpoint: Object.freeze(reader.value(OPTIONS.endpoint)),
     authentication: reader.value(OPTIONS.authentication),
@@ -124,6 +127,15 @@ export function readConfig(sources: ConfigSources): ServerConfig {
   if (problems.length === 0) problems.push(...contradictions(config));
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);
+}
+
+/** Paths of the files that options name. */
+export function filesNamed(config: ServerConfig): string[] {
+  const { configuration, rootPasswordFile, jwtSecretFile } = config;
+  const { sslKeyfile, sslCertfile, sslCafile, leaderCafile, leaderKeyfile } = config;
+  const secrets = [configuration, rootPasswordFile, jwtSecretFile];
+  const ofTls = [sslKeyfile, sslCertfile, sslCafile, leaderCafile, leaderKeyfile];
+  return [...secrets, ...ofTls].filter((path) => path !== '');
 }
 
 /** Pairs of which the first must not be smaller than the second, and what the second is. */

@@ -10,7 +10,7 @@ import type { ListenEndpoint } from './value-type.ts';
 
 type OptionName = Exclude<
   keyof ServerConfig,
-  'endpoint' | 'leaderEndpoints' | 'rootPassword' | 'rootPasswordFile'
+  'configuration' | 'endpoint' | 'leaderEndpoints' | 'rootPassword' | 'rootPasswordFile'
 >;
 
 /** A configuration as a program gives it: values as in `ServerConfig`, sizes also as text (`64MiB`). */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { STORE_FOLDER } from '../base/data-directory.ts';
 import { makeDirectory } from '../base/make-directory.ts';
 import { Level as LevelDatabase } from 'level';
 import type { Clock } from '../base/clock.ts';
@@ -22,6 +23,7 @@ import { checkLastCommit, noteLastCommit } from './last-commit.ts';
 import { checkLogs } from './log-check.ts';
 import { checkTableIndexes } from './store-files.ts';
 import { TipMemory } from './log-tip.ts';
+import { assertOwnDirectory } from './own-directory.ts';
 import { type Pointer, decodePointer } from './pointer.ts';
 import { OWNER_ONLY, makePrivate } from './private-directory.ts';
 import { RangeEraser } from './range-eraser.ts';
@@ -49,6 +51,8 @@ export interface StoreOptions {
   readonly alwaysSync?: boolean;
   /** Take a new server id: for a directory that was copied from another server's. */
   readonly newServerId?: boolean;
+  /** Paths of files that may lie in a directory that is to become a data directory. */
+  readonly knownFiles?: readonly string[];
 }
 
 /**
@@ -102,10 +106,11 @@ export class Store {
   /**
    * Opens or creates a data directory.
    * @throws ServiceError storeLocked when another process has it open, unknownFormat for a layout of
-   * another version, storageDamaged when commits are missing.
+   * another version, storageDamaged when commits are missing, badParameter for a directory of something else.
    */
   static async open(deps: { clock: Clock; logger: Logger }, options: StoreOptions): Promise<Store> {
     await makeDirectory(options.directory, OWNER_ONLY);
+    await assertOwnDirectory(options.directory, options.knownFiles);
     const location = storeIn(options.directory);
     await makePrivate(deps, location);
     // Before the database object is made, for that opens by itself and removes its old log.
@@ -280,7 +285,7 @@ export class Store {
 
 /** Where LevelDB has its files. */
 function storeIn(directory: string): string {
-  return join(directory, 'store');
+  return join(directory, STORE_FOLDER);
 }
 
 /** A pointer has no checksum of its own: what it leads to must be about its document. */

@@ -1,8 +1,10 @@
 import { open, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { STORE_FOLDER } from '../base/data-directory.ts';
 import { isNotFound } from './file-reading.ts';
 
-const PROBE_FILE = 'write-probe';
+/** Beside the store, for a moment. */
+export const PROBE_FILE = 'write-probe';
 const PROBE_BYTES = 64 * 1024;
 /** Beyond what opening needs, so that the next writes do not fail at once. */
 const SPARE_BYTES = 4 * 1024 * 1024;
@@ -26,7 +28,7 @@ export async function probeWriting(dataDirectory: string): Promise<void> {
     await rm(path, { force: true });
   }
   const { bavail, bsize } = await statfs(dataDirectory);
-  const wanted = (await logBytes(join(dataDirectory, 'store'))) + SPARE_BYTES;
+  const wanted = (await logBytes(join(dataDirectory, STORE_FOLDER))) + SPARE_BYTES;
   if (bavail * bsize >= wanted) return;
   throw new Error(
     `no space left on device: ${bavail * bsize} bytes are free, ${wanted} are needed`,

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runCli } from '../support/cli-run.ts';
@@ -57,6 +57,24 @@ test('a database that is missing is a failure, unless it is to be created', asyn
   expect(await to.send('GET', '/_api/document/of_system/_system')).toMatchObject({
     _key: '_system',
   });
+});
+
+test('a dump of all databases does not go into the data directory of a server', async () => {
+  await mkdir(join(directory, 'store'), { recursive: true });
+  await writeFile(join(directory, 'store', 'CURRENT'), 'MANIFEST-000001\n');
+  const { code, stderr } = await dump('--overwrite', 'true');
+  expect(code).toBe(1);
+  expect(stderr).toContain('is the data directory of a server');
+  expect(await readdir(directory)).toEqual(['store']);
+});
+
+test('a directory that cannot be made is named with the reason; nothing is said to be kept', async () => {
+  const at = ['--server.endpoint', from.endpoint, '--output-directory', '/proc/b2'];
+  const { code, stderr } = await runCli(['dump', ...at]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(
+    /^ticklog: the output directory '\/proc\/b2' can not be made or written to: ENOENT[^\n]*\n$/,
+  );
 });
 
 test('a dump is made again in its place; what is there of other databases is left, and told', async () => {

@@ -37,6 +37,21 @@ test('check ends with 0 for a directory that is whole, and says what is in it', 
   });
 });
 
+test.each([
+  ['a file', 'docs.jsonl', /docs\.jsonl is a file, and no data directory; name the directory/],
+  ['a path in a file', 'docs.jsonl/x', /there is no .*docs\.jsonl\/x; name the directory/],
+  ['what is not there', 'nothing', /there is no .*nothing; name the directory/],
+  ['another directory', '.', /is no data directory: it has no folder 'store'; name the directory/],
+])('check of %s says so, and what is wanted', async (_, name, words) => {
+  await using dir = await makeTempDir();
+  await writeFile(join(dir.path, 'docs.jsonl'), '{}\n');
+  const { code, stdout, stderr } = await check(join(dir.path, name));
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toMatch(words);
+  expect(stderr).toContain('--database.directory');
+  expect(stderr).not.toContain('ENOTDIR');
+});
+
 test('a check says what it is reading, from the first table to the last log', async () => {
   await using dir = await makeTempDir();
   await makeStore(dir.path);
@@ -88,7 +103,7 @@ test('check ends with 1 where there is no data directory, or a server has it ope
   await using dir = await makeTempDir();
   const missing = await check(join(dir.path, 'nothing'));
   expect(missing.code).toBe(1);
-  expect(missing.stderr).toContain('is no data directory');
+  expect(missing.stderr).toContain('there is no ');
   const directory = join(dir.path, 'data');
   const args = ['--database.directory', directory, '--server.endpoint', 'tcp://127.0.0.1:0'];
   await using server = TicklogProcess.start(['serve', ...args]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { runCli } from '../support/cli-run.ts';
+import { type CliResult, runCli } from '../support/cli-run.ts';
 import { refusal, type Script, startScriptedServer } from '../support/scripted-server.ts';
 
 const PATH = '/_db/_system/_api/database';
@@ -36,6 +36,22 @@ describe('database', () => {
       code: 0,
       stdout: `${endpoint}: database shop is dropped\n`,
     });
+  });
+
+  test('drop asks about what is there, and about nothing else', async () => {
+    await using server = await startScriptedServer(SERVER);
+    const questions: string[] = [];
+    const answer = (question: string): undefined => void questions.push(question);
+    const drop = (name: string): Promise<CliResult> =>
+      runCli(['database', 'drop', name, '--server.endpoint', server.endpoint], { answer });
+    expect(await drop('nope')).toMatchObject({
+      code: 1,
+      stderr: `ticklog: ${server.endpoint} has no database 'nope' (error 1228)\n`,
+    });
+    expect(questions).toEqual([]);
+    expect(await drop('shop')).toMatchObject({ code: 1 });
+    expect(questions).toHaveLength(1);
+    expect(server.requests.filter(({ method }) => method === 'DELETE')).toEqual([]);
   });
 
   test('what the server refuses is a failure, with its words', async () => {

@@ -250,6 +250,35 @@ describe('writing', () => {
     expect((await files()).some((file) => file.endsWith('.tmp'))).toBe(false);
   });
 
+  test.each([[false], [true]])(
+    'a directory that holds something else is left alone, whatever is said: overwrite %s',
+    async (overwrite) => {
+      await put({ 'users.data.json': 'mine', 'notes.txt': 'mine' });
+      await expect(open({ overwrite })).rejects.toThrow(
+        /is not empty, and there is no dump in it that could be replaced; .*--output-directory$/,
+      );
+      expect(await files()).toEqual(['notes.txt', 'users.data.json']);
+    },
+  );
+
+  test('what a file system has of its own is replaced by nobody', async () => {
+    await mkdir(join(dir.path, 'lost+found'));
+    await (await write(['a'], { overwrite: true })).commit();
+    expect(await files()).toContain('lost+found');
+  });
+
+  test.each([[[]], [['dump.json', 'a.structure.json']]])(
+    'the data directory of a server is no place for a dump, with %j in it',
+    async (names: string[]) => {
+      await mkdir(join(dir.path, 'store'));
+      await put({ 'store/CURRENT': 'MANIFEST-000001\n' });
+      for (const name of names) await put({ [name]: {} });
+      await expect(open({ overwrite: true })).rejects.toThrow(
+        /is the data directory of a server.*--output-directory$/,
+      );
+    },
+  );
+
   test('a dump that is there is replaced only when that is asked for, and as a whole', async () => {
     await (await write(['a', 'b'], { compress: false })).commit();
     await expect(open()).rejects.toThrow(/is not empty.*--overwrite true/);

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
@@ -112,6 +112,37 @@ test('a file in place of the data directory is refused, with 1 and what to do', 
   await using server = serve(dir);
   expect(await server.ended()).toBe(1);
   expect(server.stderr).toMatch(/^ticklog: .*data.*\n {2}.*--database\.directory\.\n$/);
+});
+
+test('a directory of something else is refused, untouched, with 1 and what to do', async () => {
+  await using dir = await makeTempDir();
+  const data = join(dir.path, 'data');
+  await mkdir(data);
+  const files = ['a.structure.json', 'dump.json'];
+  for (const name of files) await writeFile(join(data, name), '{}');
+  await using server = serve(dir);
+  expect(await server.ended()).toBe(1);
+  expect(server.stderr).toContain(`'${data}' is no data directory of a server, and not empty`);
+  expect(server.stderr).toMatch(
+    /a\.structure\.json, dump\.json\. .*--database\.directory; .*restore/,
+  );
+  expect((await readdir(data)).sort()).toEqual(files);
+  await using check = TicklogProcess.start(['check', data]);
+  expect(await check.ended()).toBe(1);
+});
+
+test('files that options name may lie in a new data directory', async () => {
+  await using dir = await makeTempDir();
+  const data = join(dir.path, 'data');
+  await mkdir(join(data, 'etc'), { recursive: true });
+  const path = (name: string): string => join(data, 'etc', name);
+  await writeFile(path('root.txt'), 'a password', { mode: 0o600 });
+  await writeFile(path('ticklog.conf'), 'server.authentication = true\n');
+  await using server = serve(
+    dir,
+    ...['--configuration', path('ticklog.conf'), '--server.root-password-file', path('root.txt')],
+  );
+  await server.endpoint();
 });
 
 test('a port that is taken is refused, with 1 and what to do', async () => {

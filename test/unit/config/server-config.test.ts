@@ -39,6 +39,7 @@ function problemsOf(given: Given): readonly string[] {
 
 test('without anything given the defaults hold', () => {
   expect(read({})).toEqual({
+    configuration: '',
     databaseDirectory: './ticklog-data',
     endpoint: { host: '127.0.0.1', port: 8529, secure: false },
     authentication: false,
@@ -129,6 +130,7 @@ test('every option can be given as a flag', () => {
     'new-server-id': true,
   };
   expect(read({ flags })).toEqual({
+    configuration: '',
     databaseDirectory: '/data',
     endpoint: { host: '::', port: 0, secure: true },
     authentication: true,
