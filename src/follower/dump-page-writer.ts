@@ -32,6 +32,7 @@ export class DumpPageWriter {
   readonly #edges: boolean;
   /** Of a page that passed its checksum, the others of such a page. */
   #runs: PlainLines | undefined;
+  #takesRuns: boolean;
   #cutter: LineCutter | undefined;
   readonly #lines: Generator<ForeignLine, void, undefined> | undefined;
   readonly #revisions = new NumericRevisions();
@@ -44,8 +45,8 @@ export class DumpPageWriter {
   constructor(page: LeaderPage, { type }: { readonly type: CollectionType }) {
     this.#page = page.body;
     this.#edges = type === CollectionType.edge;
-    if (page.verified) this.#runs = new PlainLines(page.body);
-    else this.#lines = parsePage(page.body);
+    this.#takesRuns = page.verified;
+    if (!page.verified) this.#lines = parsePage(page.body);
   }
 
   /** Whether all lines are written. */
@@ -85,7 +86,10 @@ export class DumpPageWriter {
   #cut(writer: CopyWriter, stop: number): Tick | undefined {
     const { length } = this.#page;
     let position: Tick | undefined;
-    if (this.#runs && writer.takesRuns) position = this.#copyRuns(this.#runs, writer, stop);
+    if (this.#takesRuns && writer.takesRuns) {
+      this.#runs ??= openRuns(this.#page);
+      position = this.#copyRuns(this.#runs, writer, stop);
+    }
     if (this.#offset < stop && this.#offset < length) position = this.#copyLines(writer, stop);
     if (this.#offset >= length) this.#finish();
     return position;
@@ -95,6 +99,7 @@ export class DumpPageWriter {
   #finish(): void {
     this.#done = true;
     this.#page = NO_BYTES;
+    if (this.#runs) closeRuns(this.#runs);
     this.#runs = undefined;
     this.#cutter = undefined;
   }
@@ -107,7 +112,7 @@ export class DumpPageWriter {
       if (!part || (part.upsertType ?? this.#upsertType) !== this.#upsertType) break;
       if (!writer.appendRun(runs)) {
         // Nor will the next ones.
-        this.#runs = undefined;
+        this.#takesRuns = false;
         break;
       }
       this.#removals += part.removals;
@@ -191,6 +196,23 @@ export class DumpPageWriter {
     writer.upsert(key, rev, buildData(key, rev, from, to, line.rest));
     this.#documents++;
   }
+}
+
+/** For the next page: most are small when there are very many. */
+let spare: PlainLines | undefined;
+
+function openRuns(page: Buffer): PlainLines {
+  const runs = spare;
+  if (runs?.suits(page) !== true) return new PlainLines(page);
+  spare = undefined;
+  runs.reopen(page);
+  return runs;
+}
+
+/** Takes back what nobody looks at any more. */
+function closeRuns(runs: PlainLines): void {
+  runs.reopen(NO_BYTES);
+  spare = runs;
 }
 
 function wrongType(type: number, edges: boolean): ServiceError {

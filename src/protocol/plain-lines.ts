@@ -6,6 +6,8 @@ import { type RunPart, RunParts, stands } from './run-part.ts';
 
 /** Lines of one run at most. */
 const LINES_MAX = 16 * 1024;
+/** Columns for more lines are not kept for other pages. */
+const LINES_KEPT_MAX = 4 * 1024;
 /** For each of its collections: lines that need not be brought together are better dealt with while they are in cache. */
 const LINES_PER_PART = 256;
 /** No plain line is shorter: columns for more lines than a page can have would cost more than a page of one line. */
@@ -32,6 +34,8 @@ const CLOSE_BRACE = 0x7d;
 const NEWLINE = 0x0a;
 const LAST_ASCII = 0x7e;
 const NOTHING = Buffer.alloc(0);
+/** Below 0 for none; no integer, as code compiled for small ones would be thrown away when it grows large. */
+const NO_REVISION = -0.5;
 /** By character code: 1 where it may stand in a key. */
 const KEY_CODES = Uint8Array.from({ length: 256 }, (_, code) =>
   code <= LAST_ASCII && isValidKey(String.fromCharCode(code)) ? 1 : 0,
@@ -45,8 +49,8 @@ const KEY_CODES = Uint8Array.from({ length: 256 }, (_, code) =>
  * at. All offsets are bytes into the page.
  */
 export class PlainLines {
-  readonly page: Buffer;
-  readonly view: DataView;
+  page!: Buffer;
+  view!: DataView;
   /** Number of lines in the run; 0 when the next line is not plain, or there is none. */
   count = 0;
   /** Where the run begins. */
@@ -79,20 +83,16 @@ export class PlainLines {
   #windowStart = 0;
   /** What says the transaction. */
   #tidBytes: Buffer = NOTHING;
-  readonly #known: RunParts;
+  #known!: RunParts;
   readonly #linesMax: number;
   /** By line: the place of its part. */
   readonly #partOf: Uint16Array;
   #hasOldRevisions = false;
-  /** Below 0 for none; no integer, as code compiled for small ones would be thrown away when it grows large. */
-  #largestRevision = -0.5;
+  #largestRevision = NO_REVISION;
 
   constructor(page: Buffer) {
-    this.page = page;
-    this.view = new DataView(page.buffer, page.byteOffset, page.length);
-    this.#known = new RunParts(page);
-    const usual = Math.max(LINES_PER_PART, Math.ceil(page.length / LINE_USUAL_BYTES));
-    const lines = Math.min(LINES_MAX, usual, Math.ceil(page.length / LINE_MIN_BYTES));
+    this.reopen(page);
+    const lines = linesIn(page);
     this.#linesMax = lines;
     this.ends = new Int32Array(lines);
     this.types = new Uint16Array(lines);
@@ -103,6 +103,24 @@ export class PlainLines {
     this.tails = new Int32Array(lines);
     this.byParts = new Int32Array(lines);
     this.#partOf = new Uint16Array(lines);
+  }
+
+  /** Goes to another page, as a new one would: columns are more work to make than a small page is to read. */
+  reopen(page: Buffer): void {
+    this.page = page;
+    this.view = new DataView(page.buffer, page.byteOffset, page.length);
+    this.#known = new RunParts(page);
+    this.start = 0;
+    this.count = 0;
+    this.parts.length = 0;
+    this.#window = '';
+    this.#windowStart = 0;
+    this.#largestRevision = NO_REVISION;
+  }
+
+  /** Whether runs of this page would be as long with columns of its own. */
+  suits(page: Buffer): boolean {
+    return this.#linesMax >= linesIn(page) && this.#linesMax <= LINES_KEPT_MAX;
   }
 
   /** Behind the last line of the run. */
@@ -345,6 +363,12 @@ export class PlainLines {
     }
     return at < end;
   }
+}
+
+/** So many lines the runs of a page have at most. */
+function linesIn({ length }: Buffer): number {
+  const usual = Math.max(LINES_PER_PART, Math.ceil(length / LINE_USUAL_BYTES));
+  return Math.min(LINES_MAX, usual, Math.ceil(length / LINE_MIN_BYTES));
 }
 
 function isDigit(code: number): boolean {
