@@ -94,7 +94,10 @@ export function readCollectionsPage(answer: HttpAnswer, request: PageRequest): C
   const pages = new Map<string, DumpPage>();
   for (const { collection, lines, lastIncluded, deletionsSince } of entries) {
     pages.set(collection, {
-      ...{ body: lines, incarnation, verified, checkMore: false },
+      body: lines,
+      checkMore: false,
+      incarnation,
+      verified,
       lastIncluded: headerTick(Header.lastIncluded, lastIncluded),
       deletionsSince: headerTick(Header.deletionsSince, deletionsSince),
     });
