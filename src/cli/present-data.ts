@@ -10,14 +10,12 @@ const NAMED_MAX = 5;
  * are no documents in any of these collections, which is no loss.
  *
  * @param isMeant by the name of a collection; system collections are not looked at
- * @param isLoss whether so many documents of a collection would be missed
  * @throws as ServerClient
  */
 export async function presentData(
   client: ServerClient,
   isMeant: (name: string) => boolean,
   signal: AbortSignal,
-  isLoss: (name: string, documents: number) => boolean = () => true,
 ): Promise<string | undefined> {
   const list = await client.get('/_api/collection', signal, { excludeSystem: true });
   // 1.4 and 3.x call the list differently.
@@ -29,7 +27,7 @@ export async function presentData(
     if (!isMeant(name)) continue;
     const path = `/_api/collection/${encodeURIComponent(name)}/count`;
     const count = numberAt(await client.get(path, signal), 'count') ?? 0;
-    if (count === 0 || !isLoss(name, count)) continue;
+    if (count === 0) continue;
     names.push(name);
     documents += count;
   }

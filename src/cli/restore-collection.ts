@@ -4,15 +4,13 @@ import { describeError, PartFailure } from './describe-error.ts';
 import type { DumpedCollection } from './dump-directory-reader.ts';
 import { IndexProgress } from './index-progress.ts';
 import { at } from './json.ts';
-import type { RestoredPart, RestoreState } from './restore-state.ts';
+import { filesOf, type RestoredPart, type RestoreState } from './restore-state.ts';
 import type { RestoreTarget } from './restore-target.ts';
 import type { CollectionTransfer, Transfer } from './transfer.ts';
 
 /** How a collection is restored. */
 export interface CollectionRestoreOptions {
   readonly createCollection: boolean;
-  /** Whether collections that are there are replaced. */
-  readonly overwrite: boolean;
   /** Whether documents are restored, and not only collections and indexes. */
   readonly importData: boolean;
   /** Whether the restore goes on when a collection fails. */
@@ -30,7 +28,7 @@ export interface RestoreParts {
   readonly target: RestoreTarget;
   readonly transfer: Transfer;
   readonly state: RestoreState;
-  /** Names of collections that were there at first, as far as that is of any use. */
+  /** Names of collections that are there, as far as an interrupted restore can go on. */
   readonly present: ReadonlySet<string>;
   readonly useEnvelope: boolean | undefined;
 }
@@ -55,12 +53,15 @@ export async function restoreCollection(
     }
     const sent = await transfer.begin(name);
     if (before) sent.resume(before.sum);
-    const part = before ?? (await makeCollection(parts, collection, signal));
-    if (options.importData) await sendData(parts, collection, { sent, part }, signal);
+    else await state.forget(name);
+    const files = before?.files ?? (await filesOf(collection));
+    if (!before && options.createCollection) await target.restoreCollection(collection, signal);
+    if (options.importData) await sendData(parts, collection, { sent, before, files }, signal);
     const indexes = new IndexProgress(collection);
     const tell = (works: unknown): void => void (sent.indexing = indexes.read(works));
     await target.restoreIndexes(collection, tell, signal);
-    await state.advance(name, { ...part, isDone: true, sum: sent.sum });
+    const offset = before?.offset ?? 0;
+    await state.advance(name, { isDone: true, offset, sum: sent.sum, files });
     await transfer.end('restored', name, sent);
   } catch (error) {
     if (signal.aborted) throw error;
@@ -69,36 +70,23 @@ export async function restoreCollection(
   }
 }
 
-/** Notes that the collection is begun, and then creates it, unless it is to be filled as it is. */
-async function makeCollection(
-  { options, target, state, present }: RestoreParts,
-  collection: DumpedCollection,
-  signal: AbortSignal,
-): Promise<RestoredPart> {
-  const isThere = present.has(collection.name);
-  const part = await state.markBegun(collection, isThere);
-  // Where collections that are there stay, one that this restore has made before stays, too.
-  const isKept = !options.overwrite && isThere && part.isOwn;
-  if (options.createCollection && !isKept) await target.restoreCollection(collection, signal);
-  return { ...part, isMade: true, isAgreed: false };
-}
-
 interface Sending {
   readonly sent: CollectionTransfer;
-  /** What is stored of it. */
-  readonly part: RestoredPart;
+  /** What an interrupted restore has sent. */
+  readonly before: RestoredPart | undefined;
+  readonly files: string;
 }
 
 async function sendData(
   { options, target, state, useEnvelope }: RestoreParts,
   collection: DumpedCollection,
-  { sent, part }: Sending,
+  { sent, before, files }: Sending,
   signal: AbortSignal,
 ): Promise<void> {
   const { name } = collection;
-  const start = part.offset;
+  const start = before?.offset ?? 0;
   const advance = (offset: number): Promise<void> =>
-    state.advance(name, { ...part, offset, sum: sent.sum });
+    state.advance(name, { isDone: false, offset, sum: sent.sum, files });
   await advance(start);
   const content = readDataFiles(collection.dataFiles, signal, (bytes) => sent.read(bytes));
   const { batchSize = PIECE_BYTES } = options;

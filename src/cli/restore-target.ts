@@ -81,13 +81,9 @@ export class RestoreTarget {
     return this.#hasChanged;
   }
 
-  /**
-   * What would be replaced of these collections, in words; see `presentData`.
-   * @param known by name, how many documents there may be in each without a loss
-   */
-  present(known: ReadonlyMap<string, number>, signal: AbortSignal): Promise<string | undefined> {
-    const isLoss = (name: string, documents: number): boolean => documents > (known.get(name) ?? 0);
-    return presentData(this.#client, (name) => known.has(name), signal, isLoss);
+  /** What would be replaced of the collections of these names, in words; see `presentData`. */
+  present(names: ReadonlySet<string>, signal: AbortSignal): Promise<string | undefined> {
+    return presentData(this.#client, (name) => names.has(name), signal);
   }
 
   /** Names of the collections that are there. */
@@ -110,17 +106,10 @@ export class RestoreTarget {
   /** Creates the collection, in the place of the one that is there with `overwrite`. */
   async restoreCollection({ structure }: DumpedCollection, signal: AbortSignal): Promise<void> {
     const { overwrite, recycleIds } = this.#options;
-    let answer: unknown;
-    try {
-      answer = await this.#client.replication('PUT', 'restore-collection', signal, {
-        query: { overwrite, recycleIds, ...this.#force() },
-        body: structure,
-      });
-    } catch (error) {
-      // Without an answer it may have been done.
-      this.#hasChanged ||= !isRefused(error);
-      throw error;
-    }
+    const answer = await this.#client.replication('PUT', 'restore-collection', signal, {
+      query: { overwrite, recycleIds, ...this.#force() },
+      body: structure,
+    });
     this.#hasChanged = true;
     this.#assertDone(answer, 'restore-collection');
   }
@@ -155,7 +144,9 @@ export class RestoreTarget {
       answer = await this.#client.replication('PUT', 'restore-data', signal, options);
     } catch (error) {
       // What is refused whole changes nothing; of several pieces the first may be stored.
-      this.#hasChanged ||= !isRefused(error) || run.bytes > run.first.length;
+      const { status = 0 } = refusedAnswer(error) ?? {};
+      const isRefused = status >= 400 && status < 500 && run.bytes === run.first.length;
+      this.#hasChanged ||= !isRefused;
       // The request fails of it, too, and says less.
       throw run.failure === undefined ? error : run.failure.error;
     }
@@ -214,12 +205,6 @@ export class RestoreTarget {
       `${this.#connection.endpoint.text}: the answer to ${what} is not that it was done`,
     );
   }
-}
-
-/** Whether the server says that it did nothing. */
-function isRefused(error: unknown): boolean {
-  const { status = 0 } = refusedAnswer(error) ?? {};
-  return status >= 400 && status < 500;
 }
 
 /** Lines of documents as lines that say what they are (contract 3.4). */

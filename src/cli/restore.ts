@@ -38,6 +38,8 @@ export interface RestoreOptions extends TransferFlags, YesFlags, CollectionResto
   readonly inputDirectory: string;
   /** Go on with a restore from the directory that was interrupted. */
   readonly continue: boolean;
+  /** Whether collections that are there are replaced. */
+  readonly overwrite: boolean;
   /** Whether the database is created where it is missing. */
   readonly createDatabase: boolean;
   /** Whether collections keep their ids and documents their revisions. */
@@ -135,13 +137,11 @@ export async function restoreVerb(
       `connected to ${where.endpoint}, ${version.title}, database ${where.database}` +
         (isNew ? ', which is new' : ''),
     );
-    const isListed = state.hasEarlier || !options.overwrite;
-    const present = isListed ? await target.collections(signal) : new Set<string>();
+    const present = state.hasEarlier ? await target.collections(signal) : new Set<string>();
+    if (options.continue) await transfer.say(await goesOnText(state, chosen, present));
+    if (!isNew && !state.hasEarlier) await confirmRestore(target, chosen, options, io, signal);
+    await state.begin();
     const parts = { options, target, transfer, state, present, useEnvelope: dump.useEnvelope };
-    const goesOn = await goesOnText(parts, chosen);
-    if (goesOn !== undefined) await transfer.say(goesOn);
-    const isAgreed = await confirmRestore({ ...parts, isNew }, chosen, io, signal);
-    await state.begin(isAgreed ? chosen : []);
     await restoreAll(parts, chosen, io, signal);
     const leader = await target.leader(signal);
     await printResult(io, { directory, database: where.database, ...transfer.result() });
@@ -154,29 +154,20 @@ export async function restoreVerb(
   }
 }
 
-/** What a restore works with. */
-interface Restoring extends RestoreParts {
-  readonly options: RestoreOptions;
-}
-
-/** What there is to go on with, or to repeat. */
+/** What there is to go on with. */
 async function goesOnText(
-  { options, state, present }: Restoring,
+  state: RestoreState,
   chosen: readonly DumpedCollection[],
-): Promise<string | undefined> {
-  const noted = await Promise.all(chosen.map((each) => state.isNoted(each)));
-  const isInterrupted = noted.includes(true);
-  if (!options.continue) {
-    return isInterrupted ? 'the restore that was interrupted is done once more' : undefined;
-  }
-  if (!isInterrupted) return 'there is no interrupted restore to go on with: this one begins';
+  present: ReadonlySet<string>,
+): Promise<string> {
   const earlier = await Promise.all(chosen.map((each) => state.earlier(each, present)));
   const parts = earlier.flatMap((part) => part ?? []);
+  if (parts.length === 0) return 'there is no interrupted restore to go on with: this one begins';
   const done = parts.filter(({ isDone }) => isDone).length;
   return (
     `goes on with the restore that was interrupted, of which ${done} of ` +
     `${exactCounted(chosen.length, 'collection')} ${done === 1 ? 'is' : 'are'} complete; ` +
-    `${amountText(sumOf(parts))} are stored for certain`
+    `${amountText(sumOf(parts))} are stored`
   );
 }
 
@@ -199,34 +190,24 @@ function followerText(database: string, leader: string): string {
   );
 }
 
-/**
- * Asks before collections with documents are replaced.
- * @returns whether somebody has said that they may be
- * @throws as `confirmReplacing`
- */
+/** Asks before collections with documents are replaced. @throws as `confirmReplacing` */
 async function confirmRestore(
-  { options, target, state, present, isNew }: Restoring & { readonly isNew: boolean },
+  target: RestoreTarget,
   chosen: readonly DumpedCollection[],
+  options: RestoreOptions,
   io: CliIo,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<void> {
   const { overwrite, createCollection, yes = false, server } = options;
-  if (!overwrite || !createCollection) return false;
-  if (yes || isNew) return yes;
-  const known = new Map<string, number>();
-  for (const each of chosen) {
-    if (await state.earlier(each, present)) continue;
-    known.set(each.name, await state.documentsWithoutLoss(each));
-  }
-  const there = known.size === 0 ? undefined : await target.present(known, signal);
-  if (there === undefined) return false;
-  const where = `${server.endpoint.text}, database ${server.database}, has ${there}`;
+  if (yes || !overwrite || !createCollection) return;
+  const present = await target.present(new Set(chosen.map(({ name }) => name)), signal);
+  if (present === undefined) return;
+  const where = `${server.endpoint.text}, database ${server.database}, has ${present}`;
   await confirmReplacing(io, options, `${where}; those of the dump take their place`);
-  return true;
 }
 
 async function restoreAll(
-  parts: Restoring,
+  parts: RestoreParts & { readonly options: RestoreOptions },
   chosen: readonly DumpedCollection[],
   io: CliIo,
   signal: AbortSignal,

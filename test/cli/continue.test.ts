@@ -285,7 +285,6 @@ describe('against a server that says what is written down', () => {
 
 describe('of real servers, by processes that are killed', { timeout: 60_000 }, () => {
   const NAMES = ['a', 'b', 'c', 'd'];
-  const COUNT = '/_api/collection/a/count';
   let servers: RunningServers;
 
   beforeEach(async () => {
@@ -345,35 +344,6 @@ describe('of real servers, by processes that are killed', { timeout: 60_000 }, (
       'restored 4 collections: 12,000',
     );
   });
-
-  test.each([[[]], [['--continue']]])(
-    'a restore that was killed before the answer to its first request is called again, with %j',
-    async (more: string[]) => {
-      const [from, to] = [await servers.start('from'), await servers.start('to')];
-      await fill(from);
-      // More than a part of a request, and less than a request.
-      const text = 'x'.repeat(1000);
-      const lines = Array.from({ length: 12_000 }, (_, n) => `{"_key":"l${n}","text":"${text}"}`);
-      await from.send('POST', '/_api/import?collection=a&type=documents', lines.join('\n'));
-      const directory = join(servers.dir.path, 'dump');
-      await good(['dump', '--server.endpoint', from.endpoint, '--output-directory', directory]);
-      const restore = ['restore', '--threads', '1', '--server.endpoint', to.endpoint];
-      restore.push('--input-directory', directory);
-      const count = async (): Promise<number> => {
-        const answer = await fetch(`${to.endpoint.replace('tcp', 'http')}${COUNT}`);
-        return ((await answer.json()) as { count?: number }).count ?? 0;
-      };
-      {
-        await using tool = TicklogProcess.start(restore);
-        while ((await count()) === 0) await new Promise((resolve) => setTimeout(resolve, 2));
-        tool.signal('SIGKILL');
-        expect(await tool.ended()).toBe('SIGKILL');
-      }
-      expect(await count()).toBeGreaterThan(0);
-      expect(await good([...restore, ...more])).toMatch(/restored 4 collections: 24,000 lines/);
-      expect(await count()).toBe(15_000);
-    },
-  );
 
   test('a restore that goes on stores the same', async () => {
     const [from, to] = [await servers.start('from'), await servers.start('to')];
