@@ -7,10 +7,17 @@ export const STORE_FOLDER = 'store';
 /** By which LevelDB finds its files: it is there from the first start on. */
 export const STORE_CURRENT = 'CURRENT';
 
-/** Whether a directory is the data directory of a server, which runs or does not. */
+/**
+ * Whether a directory is the data directory of a server, which runs or does not.
+ * @throws Error when that cannot be seen
+ */
 export async function isDataDirectory(directory: string): Promise<boolean> {
-  return stat(join(directory, STORE_FOLDER, STORE_CURRENT)).then(
-    () => true,
-    () => false,
-  );
+  try {
+    await stat(join(directory, STORE_FOLDER, STORE_CURRENT));
+    return true;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+    throw error;
+  }
 }

@@ -123,7 +123,7 @@ export async function followVerb(
         const page = await readPage(client, from, options, signal);
         if (!page.fromPresent && !toldOfGap) {
           note(io, await describeGap(client, from, page, signal));
-          if (options.from !== undefined) return ExitCode.failed;
+          if (typeof options.from === 'bigint') return ExitCode.failed;
           toldOfGap = true;
         }
         const isWaiting = options.wait && page.position >= page.lastTick;
@@ -153,7 +153,9 @@ async function startOf(
   if (from !== 'now') return from;
   const state = await client.replication('GET', 'logger-state', signal);
   const last = tickAt(state, 'state', 'lastLogTick');
-  if (last !== undefined) return last;
+  // What went unlogged behind the last entry is of before, too.
+  const hole = tickAt(state, 'state', 'holeAt') ?? 0n;
+  if (last !== undefined) return last > hole ? last : hole;
   throw new ServiceError('invalidResponse', 'the server does not tell where its log ends');
 }
 

@@ -211,6 +211,7 @@ function openRuns(page: Buffer): PlainLines {
 
 /** Takes back what nobody looks at any more. */
 function closeRuns(runs: PlainLines): void {
+  if (!runs.isSmall) return;
   runs.reopen(NO_BYTES);
   spare = runs;
 }

@@ -113,6 +113,7 @@ export class PlainLines {
     this.start = 0;
     this.count = 0;
     this.parts.length = 0;
+    this.#tidBytes = NOTHING;
     this.#window = '';
     this.#windowStart = 0;
     this.#largestRevision = NO_REVISION;
@@ -120,7 +121,12 @@ export class PlainLines {
 
   /** Whether runs of this page would be as long with columns of its own. */
   suits(page: Buffer): boolean {
-    return this.#linesMax >= linesIn(page) && this.#linesMax <= LINES_KEPT_MAX;
+    return this.#linesMax >= linesIn(page);
+  }
+
+  /** Whether its columns take so little memory that they may be kept for other pages. */
+  get isSmall(): boolean {
+    return this.#linesMax <= LINES_KEPT_MAX;
   }
 
   /** Behind the last line of the run. */

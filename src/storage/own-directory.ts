@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { isDataDirectory, STORE_FOLDER } from '../base/data-directory.ts';
 import { ServiceError } from '../model/errors.ts';
@@ -8,11 +8,9 @@ import { PROBE_FILE } from './write-probe.ts';
 /** What a server puts beside its store; an interrupted first start may have left any of it. */
 const OWN_NAMES: ReadonlySet<string> = new Set([
   ...[STORE_FOLDER, LAST_COMMIT_FILE, `${LAST_COMMIT_FILE}.new`, PROBE_FILE, 'jwt-secret'],
-  // Of a file system.
-  'lost+found',
 ]);
-/** Hidden files, and what those who start a server keep of its output and its process. */
-const PASSED_OVER = /^\.|\.(?:log|pid)$/;
+/** What file systems make, hidden files, and what those who start a server keep of its output and its process. */
+const PASSED_OVER = /^[.@]|^lost\+found$|\.(?:log|pid)$/;
 /** What LevelDB has made before there is a file CURRENT. */
 const BEFORE_CURRENT = /^(?:LOCK|LOG|LOG\.old|MANIFEST-[0-9]+|[0-9]+\.dbtmp)$/;
 /** What holds data, and LevelDB would remove where there is no CURRENT. */
@@ -42,12 +40,14 @@ export async function assertOwnDirectory(
         'Restore the directory from a backup, or copy the data anew from another server into an empty directory.',
     );
   }
-  const told = new Set(known.map((path) => relative(directory, path).split(sep)[0]));
+  const told = await firstNames(directory, known);
   const foreign = (await namesIn(directory)).filter(
     (name) => !OWN_NAMES.has(name) && !PASSED_OVER.test(name) && !told.has(name),
   );
   for (const name of inStore) {
-    if (!BEFORE_CURRENT.test(name)) foreign.push(join(STORE_FOLDER, name));
+    if (!BEFORE_CURRENT.test(name) && !PASSED_OVER.test(name)) {
+      foreign.push(join(STORE_FOLDER, name));
+    }
   }
   if (foreign.length === 0) return;
   const more = foreign.length > NAMED_MAX ? ', ...' : '';
@@ -56,6 +56,26 @@ export async function assertOwnDirectory(
     `'${directory}' is no data directory of a server, and not empty: it has ` +
       `${foreign.sort().slice(0, NAMED_MAX).join(', ')}${more}. Name an empty or a new one with ` +
       '--database.directory; a backup is read with ticklog restore, by a server that runs.',
+  );
+}
+
+/** Of paths in a directory, by whatever links they are named, what each begins with there. */
+async function firstNames(
+  directory: string,
+  paths: readonly string[],
+): Promise<ReadonlySet<string | undefined>> {
+  const within = await realpath(directory).catch(() => directory);
+  const found = await Promise.all(
+    // One that is not there, or may not be looked at, is told of by who reads it.
+    paths.map(async (path) => [path, await realpath(path).catch(() => path)]),
+  );
+  return new Set(
+    found
+      .flat()
+      .flatMap((path) => [
+        relative(directory, path).split(sep)[0],
+        relative(within, path).split(sep)[0],
+      ]),
   );
 }
 

@@ -72,6 +72,18 @@ test('--from now begins at the end of the log', async () => {
   expect(refused.code).toBe(2);
 });
 
+test('--from now begins behind what went unlogged', async () => {
+  await using server = await startScriptedServer({
+    [`GET ${command('logger-state')}`]: () => ({
+      body: { state: { lastLogTick: '30', holeAt: '35' } },
+    }),
+    [FOLLOW]: () => page('', { last: 0, lastTick: 30 }),
+  });
+  const argv = ['follow', '--from', 'now', '--server.endpoint', server.endpoint];
+  expect(await runCli(argv)).toEqual({ code: 0, stderr: '', stdout: '' });
+  expect(server.requests.at(-1)?.query.get('from')).toBe('35');
+});
+
 test('a filter that leaves out everything does not end the reading early', async () => {
   await using server = await startScriptedServer({
     [FOLLOW]: ({ query }) => {

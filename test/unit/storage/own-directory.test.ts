@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { assertOwnDirectory } from '../../../src/storage/own-directory.ts';
@@ -31,8 +31,8 @@ async function put(...names: readonly string[]): Promise<void> {
 
 test.each<[string, string[]]>([
   ['nothing', []],
-  ['what a file system has', ['lost+found/#17']],
-  ['hidden files', ['.snapshot/a', '.keep']],
+  ['what a file system has', ['lost+found/#17', '@eaDir/a', 'store/lost+found/#17']],
+  ['hidden files', ['.snapshot/a', '.keep', 'store/.nfs0001']],
   ['output and process id of a server', ['ticklog.log', 'ticklog.pid']],
   [
     'what a first start has left that was interrupted',
@@ -43,6 +43,14 @@ test.each<[string, string[]]>([
   await put(...names);
   const known = [join(dir.path, 'tls/server.pem'), join(dir.path, 'root.txt'), '/etc/passwd'];
   await assertOwnDirectory(dir.path, known);
+});
+
+test('a file that the server was told of may be named through a link, and so may the directory', async () => {
+  await put('data/tls.pem');
+  const link = join(dir.path, 'link');
+  await symlink(join(dir.path, 'data'), link);
+  await assertOwnDirectory(link, [join(dir.path, 'data/tls.pem')]);
+  await assertOwnDirectory(join(dir.path, 'data'), [join(link, 'tls.pem')]);
 });
 
 test.each<[string[], string]>([
