@@ -36,6 +36,8 @@ export interface RestoreSettings {
 interface StoredState extends RestoreWhere {
   /** 1 had no settings, and is not gone on with. */
   readonly version: 2;
+  /** Id of the server, empty where it does not tell; what was noted without one is not gone on with. */
+  readonly serverId?: string;
   readonly settings: RestoreSettings;
   readonly parts: Readonly<Record<string, RestoredPart>>;
 }
@@ -53,7 +55,8 @@ export class RestoreState {
   readonly #target: RestoreWhere & { readonly settings: RestoreSettings };
   readonly #parts = new Map<string, RestoredPart>();
   readonly #earlier: Map<string, RestoredPart>;
-  readonly #goesOn: boolean;
+  readonly #earlierServer: string | undefined;
+  #server = '';
   #savedMs = performance.now();
   #isWritable = true;
 
@@ -65,7 +68,7 @@ export class RestoreState {
     this.#directory = directory;
     this.#file = fileIn(directory);
     this.#target = target;
-    this.#goesOn = earlier !== undefined;
+    this.#earlierServer = earlier?.serverId;
     this.#earlier = new Map(Object.entries(earlier?.parts ?? {}));
   }
 
@@ -86,6 +89,16 @@ export class RestoreState {
     return new RestoreState(directory, { ...where, settings }, earlier);
   }
 
+  /**
+   * Says which server it is that the endpoint leads to now; comes before what is below. What another one has stored is
+   * not gone on with.
+   * @param serverId empty where it does not tell
+   */
+  identify(serverId: string): void {
+    this.#server = serverId;
+    if (this.#earlierServer !== serverId) this.#earlier.clear();
+  }
+
   /** Whether there is anything to go on with. */
   get hasEarlier(): boolean {
     return this.#earlier.size > 0;
@@ -97,7 +110,7 @@ export class RestoreState {
    */
   async begin(): Promise<void> {
     await this.save();
-    if (this.#isWritable || this.#goesOn) return;
+    if (this.#isWritable || this.#earlierServer === this.#server) return;
     if (isOf(this.#target, await this.#file.read())) throw this.#staleError();
   }
 
@@ -136,7 +149,8 @@ export class RestoreState {
     // What nobody has come to yet is as it was.
     const parts = Object.fromEntries([...this.#earlier, ...this.#parts]);
     try {
-      await this.#file.save({ version: 2, ...this.#target, parts });
+      const server = { serverId: this.#server };
+      await this.#file.save({ version: 2, ...this.#target, ...server, parts });
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : undefined;
       if (code !== 'EACCES' && code !== 'EROFS' && code !== 'EPERM') throw error;

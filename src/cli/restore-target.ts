@@ -93,6 +93,17 @@ export class RestoreTarget {
     return new Set(listAt(list, member).map((each) => textAt(each, 'name') ?? ''));
   }
 
+  /** Id of the server, empty where it does not tell. */
+  async serverId(signal: AbortSignal): Promise<string> {
+    try {
+      const answer = await this.#client.replication('GET', 'server-id', signal);
+      return textAt(answer, 'serverId') ?? '';
+    } catch (error) {
+      if (isServiceError(error)) return '';
+      throw error;
+    }
+  }
+
   /** Whom the database follows, or followed; undefined for nobody, and where the server does not tell. */
   async leader(signal: AbortSignal): Promise<string | undefined> {
     try {

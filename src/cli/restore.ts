@@ -137,6 +137,7 @@ export async function restoreVerb(
       `connected to ${where.endpoint}, ${version.title}, database ${where.database}` +
         (isNew ? ', which is new' : ''),
     );
+    state.identify(await target.serverId(signal));
     const present = state.hasEarlier ? await target.collections(signal) : new Set<string>();
     if (options.continue) await transfer.say(await goesOnText(state, chosen, present));
     if (!isNew && !state.hasEarlier) await confirmRestore(target, chosen, options, io, signal);

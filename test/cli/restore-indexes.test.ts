@@ -58,6 +58,7 @@ test.each([true, false])(
     server
       .always('GET /_db/_system/_api/version', json(version))
       .always('GET /_db/_system/_api/collection/big/works', json(WORKS))
+      .always('GET server-id', json({ serverId: '1' }))
       .always('GET applier-state', json({}))
       .always('PUT restore-collection', json({ result: true }))
       .always('PUT restore-data', json({ result: true }))

@@ -21,6 +21,7 @@ beforeEach(async () => {
   server = await LeaderScript.open();
   server
     .always('GET /_db/_system/_api/version', json({ server: 'arango', version: '1.4.3' }))
+    .always('GET server-id', json({ serverId: '1' }))
     .always('GET applier-state', json({ state: { running: false } }))
     .always('PUT restore-collection', OK)
     .always('PUT restore-data', OK)
@@ -71,6 +72,17 @@ describe('--continue', () => {
     await killAt('PUT restore-collection', 1);
     expect(await restore(['--continue'])).toMatchObject({ code: 0 });
     expect(server.seen('PUT restore-collection')).toHaveLength(2);
+    expect(restored()).toEqual(['a', 'b']);
+  });
+
+  test('does not trust what was noted of another server at the same address', async () => {
+    await killAt('PUT restore-data', 2);
+    server.always('GET server-id', json({ serverId: '2' }));
+    const { code, stdout } = await restore(['--continue']);
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: expect.stringContaining('there is no interrupted restore to go on with') as string,
+    });
     expect(restored()).toEqual(['a', 'b']);
   });
 

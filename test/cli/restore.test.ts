@@ -18,6 +18,7 @@ beforeEach(async () => {
   const done = json({ result: true });
   serve('1.4.3')
     .always('PUT restore-collection', done)
+    .always('GET server-id', json({ serverId: '1' }))
     .always('GET applier-state', json({ state: { running: false } }))
     .always('PUT restore-data', done)
     .always('PUT restore-indexes', done);
@@ -58,9 +59,11 @@ async function openFiles(): Promise<string[]> {
   return (await Promise.all(paths)).filter((path) => path.startsWith(dir.path));
 }
 
-/** What was asked, but for the version and, at the end, whether it is a follower. */
+/** What was asked, but for the version, who it is, and, at the end, whether it is a follower. */
 const sent = (): ScriptRequest[] =>
-  server.requests.slice(1).filter(({ command }) => command !== 'applier-state');
+  server.requests
+    .slice(1)
+    .filter(({ command }) => command !== 'server-id' && command !== 'applier-state');
 
 const asked = (): string[] => sent().map((each) => `${each.command} ${subject(each)}`);
 

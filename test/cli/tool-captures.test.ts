@@ -109,9 +109,11 @@ describe.skipIf(!RESTORE)('arangorestore 1.4.3', () => {
       ...['--threads', '1'],
     ]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    // Behind them it asks whether what it restored to is a follower.
-    const requests = server.requests.slice(0, -1);
+    // Before them it asks who the server is, and behind them whether it is a follower.
+    const own = ['server-id', 'applier-state'].map(command);
+    const requests = server.requests.filter(({ path }) => !own.includes(path));
     expect(requests.map(asked)).toEqual(expected(exchanges));
+    expect(server.requests[1]?.path).toBe(command('server-id'));
     expect(server.requests.at(-1)?.path).toBe(command('applier-state'));
     expect(stdout).toMatch(/: restored 2 collections: 7 lines, 606 bytes, 2 requests in /);
   });
