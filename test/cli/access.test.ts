@@ -57,7 +57,10 @@ describe('every verb that talks to a server', () => {
     const said: readonly (readonly [readonly string[], RegExp])[] = [
       [create, /'bob' already \(error 1702\)\n {2}.*ticklog user password/],
       [['user', 'remove', 'eve', ...as('root')], /\(error 1703\)\n {2}.*ticklog user list/],
-      [['logger', 'stop', ...as('bob')], /needs the right.*\(error 11\)\n {2}An administrator .*ticklog user grant/],
+      [
+        ['logger', 'stop', ...as('bob')],
+        /needs the right.*\(error 11\)\n {2}An administrator .*ticklog user grant/,
+      ],
     ];
     for (const [argv, words] of said) {
       const { code, stderr } = await run(...argv);
