@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { STORE_FOLDER } from './base/data-directory.ts';
+import { isNothingThere } from './base/nothing-there.ts';
 import { checkChangelog } from './changelog/changelog-check.ts';
 import { type StoredCatalogue, checkCatalogue, checkOwners } from './documents/catalogue-check.ts';
 import { checkCollection } from './documents/collection-check.ts';
@@ -100,8 +101,7 @@ async function isDirectory(path: string): Promise<boolean | undefined> {
   try {
     return (await stat(path)).isDirectory();
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if (isNothingThere(error)) return undefined;
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isNothingThere } from './nothing-there.ts';
 
 /** In the data directory of a server, where LevelDB keeps its files. */
 export const STORE_FOLDER = 'store';
@@ -16,8 +17,7 @@ export async function isDataDirectory(directory: string): Promise<boolean> {
     await stat(join(directory, STORE_FOLDER, STORE_CURRENT));
     return true;
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+    if (isNothingThere(error)) return false;
     throw error;
   }
 }

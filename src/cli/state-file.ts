@@ -1,5 +1,6 @@
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isNothingThere } from '../base/nothing-there.ts';
 
 /** What is written so that something interrupted can go on; whole after a crash at any moment. */
 export class StateFile<T> {
@@ -15,10 +16,7 @@ export class StateFile<T> {
     try {
       return JSON.parse(await readFile(this.#path, 'utf8')) as T;
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined;
-      // Where a file stands in place of the directory, too, there is none.
-      const isMissing = code === 'ENOENT' || code === 'ENOTDIR';
-      if (isMissing || error instanceof SyntaxError) return undefined;
+      if (isNothingThere(error) || error instanceof SyntaxError) return undefined;
       throw error;
     }
   }

@@ -1,6 +1,7 @@
 import { readdir, realpath } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { isDataDirectory, STORE_FOLDER } from '../base/data-directory.ts';
+import { isNothingThere } from '../base/nothing-there.ts';
 import { ServiceError } from '../model/errors.ts';
 import { LAST_COMMIT_FILE } from './last-commit.ts';
 import { PROBE_FILE } from './write-probe.ts';
@@ -83,9 +84,8 @@ async function namesIn(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
     // A file of that name is told of when the directory is made.
-    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    if (isNothingThere(error)) return [];
     throw error;
   }
 }
